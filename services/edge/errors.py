@@ -1,0 +1,104 @@
+"""Every error a user can meet, as one tree. `status.py` maps the eight kinds to gRPC and HTTP status.
+
+    StrataError
+    ├── InvalidInput             the request or file is wrong and stays wrong
+    │   ├── NotAPicture          PictureTooLarge  EmptyBatch  BatchTooLarge
+    │   ├── ShapeMismatch        DtypeMismatch    NonFiniteInput
+    │   ├── InvalidDeclaration   a model, ensemble or settings file with a fault; names file and field
+    │   └── InvalidWeights       weights that do not fit, truncated, or not weights at all
+    ├── NotFound                 ModelNotFound  EnsembleNotFound  ArtifactNotFound
+    ├── TooLarge                 the body is over the limit
+    ├── FailedPrecondition       right request, wrong moment: not ready, not compiled
+    ├── Unavailable              a peer did not answer: MemberUnavailable
+    ├── DeadlineExceeded         nothing useful was in by the deadline
+    ├── Unsupported              this build or machine cannot do that
+    └── Internal                 a fault of ours; the caller gets an id to look up in the log, never the text
+"""
+
+
+class StrataError(Exception):
+    """Base of all. The message names what is wrong and what to do next; it is shown to users as it is."""
+
+
+class InvalidInput(StrataError):
+    """The request or file is wrong; sending it again will not help."""
+
+
+class NotFound(StrataError):
+    """What was named does not exist."""
+
+
+class TooLarge(StrataError):
+    """The request is over a stated limit."""
+
+
+class FailedPrecondition(StrataError):
+    """The request is right, the moment is wrong."""
+
+
+class Unavailable(StrataError):
+    """A peer did not answer; trying again may help."""
+
+
+class DeadlineExceeded(StrataError):
+    """Nothing useful was ready by the deadline."""
+
+
+class Unsupported(StrataError):
+    """This build or this machine cannot do what was asked."""
+
+
+class Internal(StrataError):
+    """A fault of ours."""
+
+
+class NotAPicture(InvalidInput):
+    """The bytes are no picture that can be decoded, or are cut short."""
+
+
+class PictureTooLarge(InvalidInput):
+    """The picture has more pixels than the limit; nothing of it was decoded."""
+
+
+class EmptyBatch(InvalidInput):
+    """The request has nothing in it."""
+
+
+class BatchTooLarge(InvalidInput):
+    """More items than one request may have."""
+
+
+class ShapeMismatch(InvalidInput):
+    """A tensor's shape is not the declared one."""
+
+
+class DtypeMismatch(InvalidInput):
+    """A tensor's element type is not the declared one."""
+
+
+class NonFiniteInput(InvalidInput):
+    """A tensor holds NaN or infinity."""
+
+
+class InvalidDeclaration(InvalidInput):
+    """A model, ensemble or settings file has a fault; the message names file and field."""
+
+
+class InvalidWeights(InvalidInput):
+    """Weights do not fit their model, are cut short, or are something else."""
+
+
+class ModelNotFound(NotFound):
+    """No model of that name is served or declared."""
+
+
+class EnsembleNotFound(NotFound):
+    """No ensemble of that name is declared."""
+
+
+class ArtifactNotFound(NotFound):
+    """No object is stored under that reference."""
+
+
+class MemberUnavailable(Unavailable):
+    """A model of the ensemble could not be reached or failed."""
