@@ -1,0 +1,155 @@
+"""A model as named layers in the order they run: one float input, named outputs, one value per layer."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from quant.errors import InvalidGraph, LayerNotFound, NonFiniteValue, ShapeMismatch
+from quant.operations import Add, Concat, Conv2d, Linear, Mul, Operation
+
+INPUT = "input"
+"""The name of the graph's input value: [N, C, H, W], float32."""
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """`inputs` are names of earlier layers, or INPUT. The layer's value has the layer's name."""
+
+    name: str
+    operation: Operation
+    inputs: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """`input_shape` is (C, H, W); `outputs` are names of layers.
+
+    Raises:
+        InvalidGraph: a name used twice, an input that no earlier layer makes, too many or few inputs, an unknown output.
+        NonFiniteValue: NaN or infinity in a weight or bias; names the layer.
+    """
+
+    input_shape: tuple[int, int, int]
+    layers: tuple[Layer, ...]
+    outputs: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        known = {INPUT}
+        for layer in self.layers:
+            if layer.name in known:
+                raise InvalidGraph(f"two layers have the name {layer.name!r}")
+            missing = [name for name in layer.inputs if name not in known]
+            if missing:
+                raise InvalidGraph(f"layer {layer.name!r} reads {missing[0]!r}, which no earlier layer makes")
+            low, high = _arity(layer.operation)
+            if not low <= len(layer.inputs) <= high:
+                kind = type(layer.operation).__name__
+                raise InvalidGraph(f"layer {layer.name!r} has {len(layer.inputs)} inputs; {kind} takes {low} to {high}")
+            _check_weights(layer)
+            known.add(layer.name)
+        if not self.outputs or not set(self.outputs) <= known - {INPUT}:
+            raise InvalidGraph(f"outputs {self.outputs} are not all layers of the graph")
+
+    @cached_property
+    def _positions(self) -> dict[str, int]:
+        return {layer.name: index for index, layer in enumerate(self.layers)}
+
+    def index(self, name: str) -> int:
+        """Position of a layer in `layers`.
+
+        Raises:
+            LayerNotFound: names the layers that look alike.
+        """
+        try:
+            return self._positions[name]
+        except KeyError:
+            alike = [known for known in self._positions if name in known or known in name][:3]
+            hint = f"; there is {', '.join(alike)}" if alike else f"; the first is {self.layers[0].name!r}"
+            raise LayerNotFound(f"no layer {name!r} in this graph{hint}") from None
+
+    def layer(self, name: str) -> Layer:
+        return self.layers[self.index(name)]
+
+    @cached_property
+    def consumers(self) -> dict[str, tuple[str, ...]]:
+        """Of each value, the names of the layers that read it, in order."""
+        readers: dict[str, list[str]] = {name: [] for name in (INPUT, *(layer.name for layer in self.layers))}
+        for layer in self.layers:
+            for name in dict.fromkeys(layer.inputs):
+                readers[name].append(layer.name)
+        return {name: tuple(names) for name, names in readers.items()}
+
+    def with_operation(self, name: str, operation: Operation) -> "Graph":
+        """A new graph in which layer `name` computes `operation`; all else is shared with this one.
+
+        Raises:
+            LayerNotFound, InvalidGraph, NonFiniteValue.
+        """
+        index = self.index(name)
+        changed = replace(self.layers[index], operation=operation)
+        return replace(self, layers=(*self.layers[:index], changed, *self.layers[index + 1 :]))
+
+    def values(self, x: Tensor) -> Iterator[tuple[str, Tensor]]:
+        """Run in float, yielding each layer's name and value; a value is dropped after its last reader.
+
+        Args:
+            x: [N, C, H, W], float32.
+        Raises:
+            ShapeMismatch: x does not have the graph's input shape.
+        """
+        if x.dim() != 4 or tuple(x.shape[1:]) != self.input_shape:
+            raise ShapeMismatch(f"the input is {list(x.shape)}, expected [N, {', '.join(map(str, self.input_shape))}]")
+        readers_left = Counter(name for layer in self.layers for name in layer.inputs)
+        alive = {INPUT: x}
+        for layer in self.layers:
+            value = layer.operation.run(*(alive[name] for name in layer.inputs))
+            for name in layer.inputs:
+                readers_left[name] -= 1
+                if not readers_left[name]:
+                    del alive[name]
+            if readers_left[layer.name]:
+                alive[layer.name] = value
+            yield layer.name, value
+
+    def run(self, x: Tensor) -> dict[str, Tensor]:
+        """The outputs by name, in float: the definition every engine is compared with."""
+        return {name: value for name, value in self.values(x) if name in self.outputs}
+
+    @cached_property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Of each value, the input's included, its shape without N."""
+        with torch.inference_mode():
+            values = self.values(torch.zeros(1, *self.input_shape))
+            return {INPUT: tuple(self.input_shape)} | {name: tuple(value.shape[1:]) for name, value in values}
+
+
+def _arity(operation: Operation) -> tuple[int, int]:
+    match operation:
+        case Conv2d():
+            return 1, 2
+        case Mul():
+            return 2, 2
+        case Add():
+            return 2, 64
+        case Concat():
+            return 1, 64
+        case _:
+            return 1, 1
+
+
+def _check_weights(layer: Layer) -> None:
+    operation = layer.operation
+    if not isinstance(operation, Conv2d | Linear):
+        return
+    channels = operation.weight.shape[0]
+    if operation.bias.shape != (channels,):
+        raise InvalidGraph(
+            f"layer {layer.name!r} has {channels} output channels and a bias of shape {list(operation.bias.shape)}"
+        )
+    for part in ("weight", "bias"):
+        if not torch.isfinite(getattr(operation, part)).all():
+            raise NonFiniteValue(f"layer {layer.name!r}: {part} holds NaN or infinity")
