@@ -29,10 +29,6 @@ class NotCalibrated(QuantError):
     """An integer run was asked for a layer that has no scales."""
 
 
-class NonFiniteValue(QuantError):
-    """A tensor holds NaN or infinity."""
-
-
 class EmptyCalibration(QuantError):
     """Scales were asked for before any picture was seen."""
 

@@ -29,7 +29,7 @@ class Graph:
     """`input_shape` is (C, H, W); `outputs` are names of layers.
 
     Raises:
-        InvalidGraph: a name used twice, an input that no earlier layer makes, too many or few inputs, an unknown output.
+        InvalidGraph: a name used twice, an input no earlier layer makes, a wrong number of inputs, unknown outputs.
         NonFiniteValue: NaN or infinity in a weight or bias; names the layer.
     """
 

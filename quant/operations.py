@@ -1,6 +1,6 @@
 """What a layer computes: one frozen dataclass per operation, whose `run` is the float definition.
 
-Feature maps are float32 [N, C, H, W], vectors [N, C]. A `padding` of four is (left, right, top, bottom), as `F.pad` has it.
+Feature maps are float32 [N, C, H, W], vectors [N, C]. A `padding` of four is (left, right, top, bottom).
 Integer kernels for the same operations are in `quant.kernels`; their int64 definition is in `quant.reference`.
 """
 
