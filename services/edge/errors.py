@@ -1,18 +1,18 @@
 """Every error a user can meet, as one tree. `status.py` maps the eight kinds to gRPC and HTTP status.
 
-    StrataError
-    ├── InvalidInput             the request or file is wrong and stays wrong
-    │   ├── NotAPicture          PictureTooLarge  EmptyBatch  BatchTooLarge
-    │   ├── ShapeMismatch        DtypeMismatch    NonFiniteInput
-    │   ├── InvalidDeclaration   a model, ensemble or settings file with a fault; names file and field
-    │   └── InvalidWeights       weights that do not fit, truncated, or not weights at all
-    ├── NotFound                 ModelNotFound  EnsembleNotFound  ArtifactNotFound
-    ├── TooLarge                 the body is over the limit
-    ├── FailedPrecondition       right request, wrong moment: not ready, not compiled
-    ├── Unavailable              a peer did not answer: MemberUnavailable
-    ├── DeadlineExceeded         nothing useful was in by the deadline
-    ├── Unsupported              this build or machine cannot do that
-    └── Internal                 a fault of ours; the caller gets an id to look up in the log, never the text
+StrataError
+├── InvalidInput             the request or file is wrong and stays wrong
+│   ├── NotAPicture          PictureTooLarge  EmptyBatch  BatchTooLarge
+│   ├── ShapeMismatch        DtypeMismatch    NonFiniteInput
+│   ├── InvalidDeclaration   a model, ensemble or settings file with a fault; names file and field
+│   └── InvalidWeights       weights that do not fit, truncated, or not weights at all
+├── NotFound                 ModelNotFound  EnsembleNotFound  ArtifactNotFound
+├── TooLarge                 the body is over the limit
+├── FailedPrecondition       right request, wrong moment: not ready, not compiled
+├── Unavailable              a peer did not answer: MemberUnavailable
+├── DeadlineExceeded         nothing useful was in by the deadline
+├── Unsupported              this build or machine cannot do that
+└── Internal                 a fault of ours; the caller gets an id to look up in the log, never the text
 """
 
 

@@ -23,22 +23,27 @@ _TABLE: dict[type[Exception], tuple[grpc.StatusCode, int]] = {
 
 @dataclass(frozen=True)
 class Status:
-    """What a caller is told: `error` is the class name, `message` is for people."""
+    """What a caller is told.
+
+    `error` is the class name, `message` is for people; `incident` is set where the fault is ours, for the log.
+    """
 
     grpc_code: grpc.StatusCode
     http_code: int
     error: str
     message: str
+    incident: str | None = None
 
 
 def status_of(error: Exception) -> Status:
     """Find the status of the nearest class in the table.
 
-    An error outside the tree is a fault of ours: the caller gets INTERNAL / 500 and a fresh id, which the log must carry too.
+    An error outside the tree is a fault of ours: the caller gets INTERNAL / 500 and an incident id, never the text.
     """
     for kind in type(error).__mro__:
         if kind in _TABLE:
             grpc_code, http_code = _TABLE[kind]
             return Status(grpc_code, http_code, type(error).__name__, str(error))
     incident = uuid.uuid4().hex[:12]
-    return Status(grpc.StatusCode.INTERNAL, 500, "Internal", f"a fault on our side; look for incident {incident} in the log")
+    message = f"a fault on our side; look for incident {incident} in the log"
+    return Status(grpc.StatusCode.INTERNAL, 500, errors.Internal.__name__, message, incident)

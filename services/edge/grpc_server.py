@@ -1,0 +1,135 @@
+"""A gRPC server as every service of ours runs it: health, reflection, errors as status, drain.
+
+Imports nothing heavy: a model's cold start pays for every module named here.
+"""
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any, NoReturn, TypeAlias
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import aio as health_aio
+
+from services.edge.status import status_of
+
+ERROR_METADATA_KEY = "strata-error"
+
+_log = logging.getLogger(__name__)
+
+_Continuation: TypeAlias = Callable[[grpc.HandlerCallDetails], Awaitable[Any]]
+_Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+
+
+class ErrorsAsStatus(grpc.aio.ServerInterceptor):
+    """Turn an error of ours into its status; the class name travels in the trailing metadata."""
+
+    async def intercept_service(
+        self, continuation: _Continuation, handler_call_details: grpc.HandlerCallDetails
+    ) -> Any:
+        handler: Any = await continuation(handler_call_details)
+        if handler is None:
+            return None
+        arity = "stream" if handler.request_streaming else "unary"
+        if handler.response_streaming:
+            kind = f"{arity}_stream"
+            return handler._replace(**{kind: _guard_stream(getattr(handler, kind))})
+        kind = f"{arity}_unary"
+        return handler._replace(**{kind: _guard_unary(getattr(handler, kind))})
+
+
+def _guard_unary(behaviour: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    async def guarded(request: Any, context: _Context) -> Any:
+        try:
+            return await behaviour(request, context)
+        except grpc.aio.AbortError:
+            raise
+        except Exception as error:
+            return await _abort(context, error)
+
+    return guarded
+
+
+def _guard_stream(behaviour: Callable[..., AsyncIterator[Any]]) -> Callable[..., AsyncIterator[Any]]:
+    async def guarded(request: Any, context: _Context) -> AsyncIterator[Any]:
+        try:
+            async for reply in behaviour(request, context):
+                yield reply
+        except grpc.aio.AbortError:
+            raise
+        except Exception as error:
+            await _abort(context, error)
+
+    return guarded
+
+
+async def _abort(context: _Context, error: Exception) -> NoReturn:
+    status = status_of(error)
+    if status.incident:
+        _log.error("incident %s", status.incident, exc_info=error)
+    await context.abort(status.grpc_code, status.message, trailing_metadata=((ERROR_METADATA_KEY, status.error),))
+    raise AssertionError("abort returned")
+
+
+class GrpcServer:
+    """A running server. It answers health checks with NOT_SERVING until `set_ready(True)`."""
+
+    def __init__(self, server: grpc.aio.Server, health: health_aio.HealthServicer, names: Sequence[str], port: int):
+        self._server = server
+        self._health = health
+        self._names = names
+        self.port = port
+
+    async def set_ready(self, ready: bool) -> None:
+        """Answer health checks, for the whole server and for each service, with SERVING or NOT_SERVING."""
+        state = health_pb2.HealthCheckResponse.SERVING if ready else health_pb2.HealthCheckResponse.NOT_SERVING
+        for name in ("", *self._names):
+            await self._health.set(name, state)
+
+    async def drain(self, grace_s: float) -> None:
+        """Turn readiness off, take no new calls, give the running ones `grace_s` to end."""
+        await self._health.enter_graceful_shutdown()
+        await self._server.stop(grace_s)
+
+
+async def start_grpc(
+    address: str,
+    services: Sequence[tuple[str, Callable[[grpc.aio.Server], None]]],
+    max_message_bytes: int,
+) -> GrpcServer:
+    """Start serving on `address` ("127.0.0.1:0" takes any free port).
+
+    Args:
+        services: full proto name and what adds its servicer to the server, each.
+        max_message_bytes: larger requests are refused with RESOURCE_EXHAUSTED by gRPC itself.
+    Raises:
+        OSError: the address is taken or not ours.
+    """
+    server = grpc.aio.server(
+        interceptors=(ErrorsAsStatus(),),
+        options=[
+            ("grpc.max_receive_message_length", max_message_bytes),
+            ("grpc.max_send_message_length", max_message_bytes),
+            ("grpc.so_reuseport", 0),
+        ],
+    )
+    health = health_aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    for _, add in services:
+        add(server)
+    names = [name for name, _ in services]
+    _add_reflection([*names, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name], server)
+    try:
+        port = server.add_insecure_port(address)
+    except RuntimeError as error:
+        raise OSError(f"cannot listen on {address}: {error}") from error
+    running = GrpcServer(server, health, names, port)
+    await running.set_ready(False)
+    await server.start()
+    return running
+
+
+def _add_reflection(names: Sequence[str], server: grpc.aio.Server) -> None:
+    from grpc_reflection.v1alpha import reflection
+
+    reflection.enable_server_reflection([*names, reflection.SERVICE_NAME], server)

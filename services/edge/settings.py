@@ -1,0 +1,40 @@
+"""Settings from the environment: typed, frozen, every fault reported together, unknown names refused."""
+
+import difflib
+from collections.abc import Mapping
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from services.edge.errors import InvalidDeclaration
+
+
+class Settings(BaseModel):
+    """Base of each service's settings: field `max_batch`, prefix `MODEL_`: variable `MODEL_MAX_BATCH`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def from_environment(cls, prefix: str, environment: Mapping[str, str]) -> Self:
+        """Read every variable that starts with `prefix`.
+
+        Raises:
+            InvalidDeclaration: unknown variables or bad values; the message has a line for each.
+        """
+        given = {
+            name.removeprefix(prefix).lower(): value for name, value in environment.items() if name.startswith(prefix)
+        }
+        unknown = [name for name in given if name not in cls.model_fields]
+        faults = [f"{prefix}{name.upper()}: no such setting{_near(name, prefix, cls)}" for name in unknown]
+        try:
+            settings = cls.model_validate({name: value for name, value in given.items() if name not in unknown})
+        except ValidationError as error:
+            faults += [f"{prefix}{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()]
+        if faults:
+            raise InvalidDeclaration("\n".join(faults))
+        return settings
+
+
+def _near(name: str, prefix: str, settings: type[Settings]) -> str:
+    near = difflib.get_close_matches(name, settings.model_fields, n=1)
+    return f"; did you mean {prefix}{near[0].upper()}?" if near else ""

@@ -1,0 +1,177 @@
+"""The edge against live servers on loopback: errors as status on both protocols, health, drain, the body's limit."""
+
+import asyncio
+import io
+import json
+import logging
+import os
+import signal
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import grpc
+import httpx
+import pytest
+from fastapi import Request
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from prometheus_client import CollectorRegistry
+
+from services.contracts.strata.ensemble.v1 import ensemble_pb2 as pb
+from services.contracts.strata.ensemble.v1 import ensemble_pb2_grpc as pb_grpc
+from services.edge import errors
+from services.edge.grpc_server import ERROR_METADATA_KEY, GrpcServer, start_grpc
+from services.edge.http_app import HttpServer, create_app, start_http
+from services.edge.logs import configure_logs
+from services.edge.stop import stop_event
+
+if TYPE_CHECKING:
+    Stub: TypeAlias = pb_grpc.EnsembleServiceAsyncStub
+
+RAISED: dict[str, Exception] = {
+    "missing": errors.EnsembleNotFound("no ensemble 'missing'"),
+    "broken": RuntimeError("secret of the implementation"),
+}
+
+
+class Servicer(pb_grpc.EnsembleServiceServicer):
+    async def Predict(self, request: pb.PredictRequest, context: object) -> pb.PredictResponse:
+        if request.ensemble in RAISED:
+            raise RAISED[request.ensemble]
+        if request.ensemble == "slow":
+            await asyncio.sleep(0.3)
+        return pb.PredictResponse(ensemble=request.ensemble)
+
+    async def ListEnsembles(self, request: pb.ListEnsemblesRequest, context: object) -> pb.ListEnsemblesResponse:
+        return pb.ListEnsemblesResponse()
+
+
+@pytest.fixture
+async def grpc_server() -> AsyncIterator[GrpcServer]:
+    name = pb.DESCRIPTOR.services_by_name["EnsembleService"].full_name
+    add = lambda server: pb_grpc.add_EnsembleServiceServicer_to_server(Servicer(), server)  # noqa: E731
+    server = await start_grpc("127.0.0.1:0", [(name, add)], max_message_bytes=1000)
+    yield server
+    await server.drain(0)
+
+
+@pytest.fixture
+async def stub(grpc_server: GrpcServer) -> AsyncIterator["Stub"]:
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{grpc_server.port}") as channel:
+        yield pb_grpc.EnsembleServiceStub(channel)
+
+
+async def test_an_error_arrives_with_its_status_text_and_class(stub: "Stub") -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await stub.Predict(pb.PredictRequest(ensemble="missing"))
+    assert caught.value.code() == grpc.StatusCode.NOT_FOUND
+    assert caught.value.details() == "no ensemble 'missing'"
+    assert dict(caught.value.trailing_metadata())[ERROR_METADATA_KEY] == "EnsembleNotFound"
+
+
+async def test_a_fault_of_ours_is_internal_and_its_incident_is_in_the_log(
+    stub: "Stub", caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await stub.Predict(pb.PredictRequest(ensemble="broken"))
+    details = caught.value.details() or ""
+    assert caught.value.code() == grpc.StatusCode.INTERNAL
+    assert "secret" not in details
+    assert "secret" in caplog.text
+    assert caplog.records[-1].getMessage().removeprefix("incident ") in details
+
+
+async def test_a_message_over_the_limit_is_refused(stub: "Stub") -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await stub.Predict(pb.PredictRequest(pictures=[b"x" * 2000]))
+    assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+async def test_health_follows_readiness(grpc_server: GrpcServer) -> None:
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{grpc_server.port}") as channel:
+        health: Any = health_pb2_grpc.HealthStub(channel)
+        asked = health_pb2.HealthCheckRequest(service="strata.ensemble.v1.EnsembleService")
+        assert (await health.Check(asked)).status == health_pb2.HealthCheckResponse.NOT_SERVING
+        await grpc_server.set_ready(True)
+        assert (await health.Check(asked)).status == health_pb2.HealthCheckResponse.SERVING
+
+
+async def test_a_drain_lets_the_running_call_end(grpc_server: GrpcServer, stub: "Stub") -> None:
+    call = stub.Predict(pb.PredictRequest(ensemble="slow"))
+    await asyncio.sleep(0.1)
+    await grpc_server.drain(5)
+    assert (await call).ensemble == "slow"
+
+
+async def test_a_taken_address_is_an_os_error(grpc_server: GrpcServer) -> None:
+    with pytest.raises(OSError, match="cannot listen"):
+        await start_grpc(f"127.0.0.1:{grpc_server.port}", [], 1000)
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[httpx.AsyncClient]:
+    app = create_app("t", "1", "d", lambda: False, max_body_bytes=1000, registry=CollectorRegistry())
+
+    @app.post("/raise/{name}")
+    async def raise_(name: str) -> None:
+        raise RAISED[name]
+
+    @app.post("/length")
+    async def length(request: Request) -> int:
+        return len(await request.body())
+
+    server: HttpServer = await start_http(app, "127.0.0.1", 0)
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{server.port}") as client:
+        yield client
+    await server.drain()
+
+
+async def test_http_errors_have_one_shape(http: httpx.AsyncClient) -> None:
+    missing = await http.post("/raise/missing")
+    assert (missing.status_code, missing.json()) == (
+        404,
+        {"error": "EnsembleNotFound", "message": "no ensemble 'missing'"},
+    )
+    nowhere = await http.get("/nowhere")
+    assert (nowhere.status_code, nowhere.json()["error"]) == (404, "NotFound")
+    broken = await http.post("/raise/broken")
+    assert broken.status_code == 500
+    assert "secret" not in broken.text
+
+
+async def test_readiness_and_liveness_differ(http: httpx.AsyncClient) -> None:
+    assert (await http.get("/healthz")).status_code == 200
+    assert (await http.get("/readyz")).status_code == 503
+
+
+async def test_a_body_over_the_limit_is_413_with_and_without_a_declared_length(http: httpx.AsyncClient) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(30):
+            yield b"x" * 100
+
+    assert (await http.post("/length", content=b"x" * 1000)).json() == 1000
+    for body in (b"x" * 1001, chunks()):
+        answer = await http.post("/length", content=body)
+        assert (answer.status_code, answer.json()["error"]) == (413, "TooLarge")
+
+
+def test_logs_of_both_libraries_are_one_json_object_a_line() -> None:
+    import structlog
+
+    stream = io.StringIO()
+    before = logging.root.handlers[:]
+    try:
+        configure_logs("model", stream)
+        structlog.get_logger("a").info("ready", port=1)
+        logging.getLogger("b").warning("from %s", "stdlib")
+    finally:
+        logging.root.handlers[:] = before
+        structlog.reset_defaults()
+    first, second = map(json.loads, stream.getvalue().splitlines())
+    assert (first["event"], first["port"], first["service"], first["level"]) == ("ready", 1, "model", "info")
+    assert (second["event"], second["service"], second["level"]) == ("from stdlib", "model", "warning")
+
+
+async def test_sigterm_sets_the_stop_event() -> None:
+    stop = stop_event()
+    os.kill(os.getpid(), signal.SIGTERM)
+    await asyncio.wait_for(stop.wait(), 5)
