@@ -1,0 +1,62 @@
+"""The tree of verbs. The modules of the verbs import heavy things inside their functions: `--help` must not wait for torch."""
+
+import importlib
+import importlib.util
+import sys
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from quant.errors import QuantError
+from services.edge.errors import StrataError
+
+EXIT_FAULT = 1
+EXIT_BAD_INPUT = 2
+
+app = typer.Typer(
+    name="strata",
+    help="Serverless inference for image models: ensembles, stages and int8, layer by layer.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"strata {version('strata')}")
+        raise typer.Exit
+
+
+@app.callback()
+def strata(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Serverless inference for image models: ensembles, stages and int8, layer by layer."""
+
+
+for _verb in ("models", "ensemble", "serve", "quant", "bench"):
+    if importlib.util.find_spec(f"services.cli.{_verb}"):
+        app.add_typer(importlib.import_module(f"services.cli.{_verb}").app, name=_verb)
+
+
+def main() -> None:
+    """Run the command and exit: 0 done, 1 a fault or a failed service, 2 wrong input or usage."""
+    try:
+        app()
+    except (StrataError, QuantError) as error:
+        typer.secho(f"{type(error).__name__}: ", err=True, fg="red", bold=True, nl=False)
+        typer.echo(str(error), err=True)
+        sys.exit(exit_code_of(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def exit_code_of(error: Exception) -> int:
+    """Wrong input and what does not exist are the caller's to mend (2); everything else is a fault (1)."""
+    from services.edge.status import status_of
+
+    return EXIT_BAD_INPUT if 400 <= status_of(error).http_code < 500 else EXIT_FAULT
