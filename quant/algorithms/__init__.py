@@ -1,0 +1,28 @@
+"""How a scale is chosen: one algorithm a file, found by being in this folder (or in any imported module)."""
+
+import importlib
+import pkgutil
+
+from quant.algorithms.base import Algorithm, Grid, Sample, Scales
+from quant.errors import AlgorithmNotFound
+
+__all__ = ["Algorithm", "Grid", "Sample", "Scales", "algorithm_named", "algorithm_names"]
+
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_module.name}")
+
+
+def algorithm_names() -> list[str]:
+    """All names, in alphabetical order."""
+    return sorted(Algorithm.registered)
+
+
+def algorithm_named(name: str) -> Algorithm:
+    """Find an algorithm.
+
+    Raises:
+        AlgorithmNotFound: no algorithm has that name.
+    """
+    if name not in Algorithm.registered:
+        raise AlgorithmNotFound(f"no algorithm is called {name!r}; there are: {', '.join(algorithm_names())}")
+    return Algorithm.registered[name]()

@@ -1,0 +1,70 @@
+"""The papers' algorithm as yolo2_light computes it, faults included: what it gets wrong is part of what one wants to see.
+
+Source: AlexeyAB/yolo2_light, src/yolov2_forward_network_quantized.c: get_distribution, get_multiplier, entropy_calibration.
+"""
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from quant.algorithms.base import Algorithm, Grid, Sample, Scales
+from quant.histogram import Histogram
+
+OCTAVES, WINDOW, LOWEST_EXPONENT = 32, 8, -16
+BIN_WIDTH, BINS, LEVELS = 1 / 16, 4096, 128
+
+
+class Log2Paper(Algorithm):
+    """Weights: the densest eight octaves, negative weights not counted, codes truncated. Activations: its entropy calibration."""
+
+    name: ClassVar[str] = "log2-paper"
+
+    def choose(self, sample: Sample, grid: Grid) -> Scales:
+        if sample.values is not None:
+            scale = 1 / (weight_multiplier(sample.values) * grid.highest / 127)
+            return Scales(scale, torch.zeros(scale.shape, dtype=torch.int64), "truncate")
+        # its codes are signed, -127..127: the middle code is our zero
+        scale = 1 / input_multiplier(sixteenths(sample.histogram))
+        return Scales(scale, torch.full(scale.shape, (grid.lowest + grid.highest + 1) // 2))
+
+
+def weight_multiplier(weight: Tensor) -> Tensor:
+    """Of each row of `weight` [R, n], 2^(16 - j) / 4 where octaves j..j+7 hold the most weights (ties: the lowest j)."""
+    octave = torch.frexp(weight).exponent - 1 - LOWEST_EXPONENT
+    counted = (weight > 0) & (octave >= 0) & (octave < OCTAVES)
+    counts = torch.zeros(weight.shape[0], OCTAVES, dtype=torch.int64)
+    counts.scatter_add_(1, octave.clamp(0, OCTAVES - 1).to(torch.int64), counted.to(torch.int64))
+    windows = pad(counts, (0, WINDOW - 1)).unfold(1, WINDOW, 1).sum(2)
+    first = (windows == windows.amax(1, keepdim=True)).to(torch.int64).argmax(1)
+    return torch.exp2(-LOWEST_EXPONENT - first.to(torch.float64)) / 4
+
+
+def sixteenths(histogram: Histogram) -> Tensor:
+    """Its histogram of |x|, rounded to sixteenths, the rest in the last of 4096 bins: exact where our bins are <= 1/32 wide."""
+    index = (histogram.centres.abs() / BIN_WIDTH + 0.5).floor().clamp(max=BINS - 1).to(torch.int64)
+    return torch.zeros(index.shape[0], BINS, dtype=torch.float64).scatter_add_(1, index, histogram.counts)
+
+
+def input_multiplier(counts: Tensor) -> Tensor:
+    """Of each row of `counts` [R, 4096], 127 / threshold at the least KL(P || Q) over all clips from 128 bins up.
+
+    Level l takes the bins j with round(128 j / clip) = l; a level is a difference of running sums, so all clips go at once.
+    """
+    clips = torch.arange(LEVELS, BINS)[:, None]
+    edges = torch.cat((torch.zeros_like(clips), -((1 - 2 * torch.arange(1, LEVELS)) * clips // 256), clips), 1)
+    last, tiny = clips[:, 0] - 1, torch.tensor(torch.finfo(torch.float32).tiny, dtype=torch.float64)
+    mass = pad(counts.cumsum(1), (1, 0))
+    merged = mass[:, edges].diff()
+    level = merged / pad((counts > 0).cumsum(1), (1, 0))[:, edges].diff().clamp(min=1)
+    kept, outliers = mass[:, clips[:, 0]], mass[:, -1:] - mass[:, clips[:, 0]]
+    p_log_p = pad(torch.xlogy(counts, counts).cumsum(1), (1, 0))[:, clips[:, 0]]
+    p_log_p += (
+        torch.xlogy(counts[:, last] + outliers, counts[:, last] + outliers) - torch.xlogy(counts, counts)[:, last]
+    )
+    q_last = torch.where(counts[:, last] > 0, level[:, :, -1] / kept, tiny) * kept
+    p_log_q = torch.xlogy(merged, level).sum(2) + torch.xlogy(outliers, q_last)
+    loss = (p_log_p - p_log_q) / mass[:, -1:] - mass[:, -1:].log() + kept.log()
+    best = loss.nan_to_num(nan=torch.inf).argmin(1)
+    return 127 / ((best + LEVELS + 0.5) * BIN_WIDTH)

@@ -1,0 +1,14 @@
+"""The whole range: nothing is clipped."""
+
+from typing import ClassVar
+
+from quant.algorithms.base import Algorithm, Grid, Sample, Scales
+
+
+class MinMax(Algorithm):
+    """Spread the codes from the smallest to the largest value seen."""
+
+    name: ClassVar[str] = "minmax"
+
+    def choose(self, sample: Sample, grid: Grid) -> Scales:
+        return grid.scales(sample.histogram.low, sample.histogram.high)

@@ -1,0 +1,24 @@
+"""The range with the least squared error."""
+
+from typing import ClassVar
+
+import torch
+
+from quant.algorithms.base import Algorithm, Grid, Sample, Scales, quietest
+
+FRACTIONS = torch.linspace(0.2, 1.0, 81, dtype=torch.float64)
+
+
+class LeastSquares(Algorithm):
+    """Try 81 clips at each end (activations: every pair of them) and keep the one with the least expected squared error."""
+
+    name: ClassVar[str] = "mse"
+
+    def choose(self, sample: Sample, grid: Grid) -> Scales:
+        low, high = sample.histogram.low[:, None], sample.histogram.high[:, None]
+        if grid.symmetric:
+            lows, highs = low * FRACTIONS, high * FRACTIONS
+        else:
+            below, above = torch.meshgrid(FRACTIONS, FRACTIONS, indexing="ij")
+            lows, highs = low * below.reshape(1, -1), high * above.reshape(1, -1)
+        return quietest(sample, grid, grid.scales(lows, highs))

@@ -1,0 +1,195 @@
+"""Histograms whose bins have power-of-two widths and edges at multiples of them, so that growing the range merges bins exactly."""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from quant.errors import NonFiniteValue
+
+BINS = 2048
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """Counts of R independent rows (1 for an activation, O for a weight per channel).
+
+    Bin b of row r holds the values in [(first[r] + b) * width[r], (first[r] + b + 1) * width[r]).
+
+    Attributes:
+        counts: [R, B] float64, >= 0.
+        width: [R] float64, a power of two.
+        first: [R] int64, the first bin's edge in widths.
+        low, high: [R] float64, the exact smallest and largest value.
+    """
+
+    counts: Tensor
+    width: Tensor
+    first: Tensor
+    low: Tensor
+    high: Tensor
+
+    @cached_property
+    def centres(self) -> Tensor:
+        """[R, B], the middle of each bin."""
+        bins = torch.arange(self.counts.shape[1], dtype=torch.float64)
+        return (self.first[:, None] + bins + 0.5) * self.width[:, None]
+
+    @cached_property
+    def total(self) -> Tensor:
+        """[R], how many values were counted."""
+        return self.counts.sum(1)
+
+    @cached_property
+    def energy(self) -> Tensor:
+        """[R], the sum of x² over all values."""
+        return (self.counts * self.centres**2).sum(1)
+
+    @cached_property
+    def _moments(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Sums of 1, x and x² below each of the B + 1 edges."""
+        terms = (self.counts, self.counts * self.centres, self.counts * self.centres**2)
+        return tuple(torch.nn.functional.pad(term.cumsum(1), (1, 0)) for term in terms)  # type: ignore[return-value]
+
+    def moments_below(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Sums of 1, x and x² over the values below `x` [R, T], linear inside a bin."""
+        bins = self.counts.shape[1]
+        position = (x / self.width[:, None] - self.first[:, None]).clamp_(0, bins)
+        left = position.floor().clamp_(max=bins - 1).to(torch.int64)
+        share = position - left
+        below = []
+        for moment in self._moments:
+            start = moment.gather(1, left)
+            below.append(start + share * (moment.gather(1, left + 1) - start))
+        return below[0], below[1], below[2]
+
+    def noise(self, low: Tensor, high: Tensor, step: Tensor) -> Tensor:
+        """Expected squared error, summed over all values, of rounding to multiples of `step` clipped to [low, high].
+
+        Clipped tails count exactly, the inside as step²/12 a value, and values that round to zero as x²: without that last part
+        the many zeros after a ReLU would look noisy.
+
+        Args:
+            low, high, step: [R, T] candidates per row; low <= 0 <= high, step > 0.
+        Returns:
+            [R, T], in value units squared.
+        """
+        n_low, x_low, xx_low = self.moments_below(low)
+        n_high, x_high, xx_high = self.moments_below(high)
+        dead_low = self.moments_below(torch.maximum(-step / 2, low))
+        dead_high = self.moments_below(torch.minimum(step / 2, high))
+        n, x, xx = (moment[:, -1:] for moment in self._moments)
+        under = xx_low - 2 * low * x_low + low**2 * n_low
+        over = (xx - xx_high) - 2 * high * (x - x_high) + high**2 * (n - n_high)
+        dead_n, dead_xx = dead_high[0] - dead_low[0], dead_high[2] - dead_low[2]
+        inside = (n_high - n_low - dead_n).clamp_(min=0) * step**2 / 12
+        return (under + over + dead_xx + inside).clamp_(min=0)
+
+    def quantile(self, fraction: float) -> Tensor:
+        """[R], the value below which `fraction` of the values lie, at a bin's edge, within [low, high]."""
+        below = self._moments[0]
+        edge = torch.searchsorted(below, (fraction * self.total)[:, None]).squeeze(1)
+        value = (self.first + edge) * self.width
+        return value.clamp(self.low, self.high)
+
+    def folded(self) -> Tensor:
+        """[R, B] counts of |x|, in bins of the same width that start at zero."""
+        bins = self.counts.shape[1]
+        index = torch.arange(bins)[None, :] + self.first[:, None]
+        index = torch.where(index < 0, -index - 1, index).clamp_(max=bins - 1)
+        return torch.zeros_like(self.counts).scatter_add_(1, index, self.counts)
+
+
+def _bin_width(reach: float, bins: int) -> float:
+    """The smallest power of two of which `bins` reach `reach` (at least 2^-126, so that zeros have a width)."""
+    return 2.0 ** max(math.ceil(math.log2(reach / bins)) if reach > 0 else -126, -126)
+
+
+def histogram_of_rows(values: Tensor, bins: int = BINS) -> Histogram:
+    """Count each row of `values` [R, n] on a range of its own, symmetric around zero.
+
+    Raises:
+        NonFiniteValue: NaN or infinity; names the first bad row.
+    """
+    rows = values.shape[0]
+    low, high = torch.aminmax(values, dim=1)
+    reach = torch.maximum(low.abs(), high.abs()).to(torch.float64)
+    if not bool(torch.isfinite(reach).all()):
+        bad = int((~torch.isfinite(reach)).nonzero()[0])
+        raise NonFiniteValue(f"row {bad} holds NaN or infinity; look at the weights of that channel")
+    half = bins // 2
+    width = torch.exp2((reach / half).clamp(min=2.0**-126).log2().ceil())
+    index = (values.to(torch.float32) * (1 / width).to(torch.float32)[:, None]).floor_()
+    index = index.clamp_(-half, half - 1).to(torch.int32)
+    index += (torch.arange(rows, dtype=torch.int32) * bins + half)[:, None]
+    counts = torch.bincount(index.reshape(-1), minlength=rows * bins).reshape(rows, bins).to(torch.float64)
+    first = torch.full((rows,), -half, dtype=torch.int64)
+    return Histogram(counts, width, first, low.to(torch.float64), high.to(torch.float64))
+
+
+class RunningHistogram:
+    """One activation's histogram, grown tensor by tensor.
+
+    Of a tensor with more than `sample_limit` values an evenly strided sample is counted (an odd stride, so that every channel
+    takes part); smallest and largest value are exact.
+    """
+
+    def __init__(self, bins: int = BINS, sample_limit: int = 1 << 17) -> None:
+        self._bins = bins
+        self._sample_limit = sample_limit
+        self._counts = torch.zeros(bins, dtype=torch.int64)
+        self._width = 0.0
+        self._first = 0
+        self.low = math.inf
+        self.high = -math.inf
+
+    def add(self, values: Tensor) -> None:
+        """Count a tensor of any shape.
+
+        Raises:
+            NonFiniteValue: NaN or infinity.
+        """
+        low, high = (float(end) for end in torch.aminmax(values))
+        if not (math.isfinite(low) and math.isfinite(high)):
+            raise NonFiniteValue("a value holds NaN or infinity; look at the weights of the layer before it")
+        self.low, self.high = min(low, self.low), max(high, self.high)
+        self._make_room()
+        # memory order: no copy of a channels-last tensor
+        channels_last = values.dim() == 4 and not values.is_contiguous()
+        flat = (values.permute(0, 2, 3, 1) if channels_last else values).reshape(-1)
+        stride = -(-flat.numel() // self._sample_limit) | 1
+        index = (flat[::stride] * (1 / self._width)).floor_().sub_(self._first)
+        self._counts += torch.bincount(index.clamp_(0, self._bins - 1).to(torch.int32), minlength=self._bins)
+
+    def histogram(self) -> Histogram:
+        """What has been counted so far, as one row.
+
+        Raises:
+            ValueError: nothing was added.
+        """
+        if self._width == 0.0:
+            raise ValueError("nothing was counted yet")
+        as_row = [torch.tensor([number], dtype=torch.float64) for number in (self._width, self.low, self.high)]
+        first = torch.tensor([self._first], dtype=torch.int64)
+        return Histogram(self._counts.to(torch.float64)[None], as_row[0], first, as_row[1], as_row[2])
+
+    def _make_room(self) -> None:
+        """Widen or shift the bins until [low, high] fits; two bins become one, never a part of one."""
+        wanted = _bin_width(max(self.high, 0.0) - min(self.low, 0.0), self._bins - 2)
+        if self._width == 0.0:
+            self._width = wanted
+            self._first = math.floor(min(self.low, 0.0) / wanted)
+            return
+        while self._width < wanted:
+            index = torch.arange(self._bins) + self._first
+            merged = torch.div(index, 2, rounding_mode="floor")
+            self._first //= 2
+            self._counts = torch.zeros_like(self._counts).scatter_add_(0, merged - self._first, self._counts)
+            self._width *= 2
+        start = math.floor(min(self.low, 0.0) / self._width)
+        if start < self._first or math.floor(max(self.high, 0.0) / self._width) >= self._first + self._bins:
+            shift = self._first - start
+            self._counts = torch.roll(self._counts, shift)
+            self._first = start
