@@ -12,12 +12,11 @@ help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-12s %s\n", $$1, $$2}'
 
 .venv/.synced: requirements-dev.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Strata needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
+	@$(PYTHON) -c 'import sys; sys.exit("Strata needs Python 3.11 or newer: make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
 	@test -x $(UV) || { echo "Creating .venv"; $(PYTHON) -m venv .venv && $(BIN)/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION); }
-	@echo "Installing the locked packages (about 6 GB with torch; a minute on a fast line)"
-	@cp requirements-dev.lock .venv/all.lock && echo 'uv==$(UV_VERSION)' > .venv/tool.txt
+	@echo "Installing the locked packages: about 6 GB with torch, a minute on a fast line"
 	$(UV) pip sync --python $(BIN)/python --require-hashes requirements-dev.lock
-	$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .PHONY: setup
@@ -43,3 +42,20 @@ check: setup ## Format, lint and types, without changing a file
 .PHONY: test
 test: setup ## Every test that needs no cluster
 	$(BIN)/pytest -m 'not cluster'
+
+PICTURES := examples/fashion/pictures
+
+.PHONY: run
+run: setup ## Classify real pictures with three models and their ensemble, and leave the service up
+	@$(BIN)/strata serve start examples/fashion/ensemble.yaml
+	@$(BIN)/strata ensemble predict $(PICTURES) --mode serial --summary
+	@$(BIN)/strata ensemble predict $(PICTURES) --mode parallel --summary
+	@$(BIN)/strata serve status
+
+.PHONY: bench-ensemble
+bench-ensemble: setup ## Measure the ensemble's figures (the cluster's part where KUBECONFIG points at one)
+	$(BIN)/strata bench ensemble --json docs/results/ensemble.json
+
+.PHONY: bench-quant
+bench-quant: setup ## Measure the quantisation engine's figures
+	$(BIN)/strata bench quant --json docs/results/quant.json
