@@ -1,0 +1,121 @@
+"""A Darknet network and its weights as a graph of folded layers."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from quant import operations
+from quant.graph import INPUT, Graph
+from quant.graph import Layer as GraphLayer
+from services.edge.errors import InvalidDeclaration
+from services.zoo.darknet.cfg import parse_cfg
+from services.zoo.darknet.layers import Convolutional, Layer, Network, Route, Skip, read_network
+from services.zoo.darknet.weights import ConvolutionWeights, Weights, read_weights
+
+_EPSILON = 1e-6  # added to the deviation, not to the variance: normalize_cpu in Darknet's src/blas.c
+
+
+@dataclass(frozen=True, eq=False)
+class DarknetModel:
+    """`values[k]` names the graph's value that Darknet's layer k gives; where k only passes a value on, its source's."""
+
+    network: Network
+    graph: Graph
+    values: tuple[str, ...]
+
+
+def load_model(cfg: Path, weights: Path) -> DarknetModel:
+    """Read a cfg and its weights.
+
+    Raises:
+        InvalidDeclaration: a fault in the cfg, or it cannot be read.
+        InvalidWeights: the weights are not this network's, or are damaged.
+    """
+    network = load_network(cfg)
+    return build_model(network, read_weights(weights, network))
+
+
+def load_network(cfg: Path) -> Network:
+    """Read a cfg alone.
+
+    Raises:
+        InvalidDeclaration: a fault in the cfg, or it cannot be read.
+    """
+    try:
+        text = cfg.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InvalidDeclaration(f"{cfg}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError as error:
+        raise InvalidDeclaration(f"{cfg.name}: byte {error.start} is no text; is this the weights file?") from None
+    return read_network(parse_cfg(text, cfg.name))
+
+
+def build_model(network: Network, weights: Weights) -> DarknetModel:
+    """Fold batch normalisation into the convolutions, and leave out the layers that only pass a value on.
+
+    The graph's outputs are the detection heads, or the last layer where there is none.
+    """
+    layers: list[GraphLayer] = []
+    values: list[str] = []
+
+    def value_of(index: int) -> str:
+        return INPUT if index == -1 else values[index]
+
+    for layer in network.layers:
+        inputs = tuple(value_of(index) for index in layer.inputs)
+        match layer.operation:
+            case Skip():
+                values.append(inputs[0])
+                continue
+            case Route():
+                added = _route(layer, layer.operation, inputs, network)
+            case Convolutional():
+                convolution = _fold(layer.operation, weights.convolutions[layer.index])
+                added = [GraphLayer(layer.name, convolution, inputs)]
+            case operation:
+                added = [GraphLayer(layer.name, operation, inputs)]
+        layers += added
+        values.append(added[-1].name if added else inputs[0])
+    heads = [
+        values[layer.index]
+        for layer in network.layers
+        if isinstance(layer.operation, operations.Yolo | operations.Region)
+    ]
+    channels, height, width = network.input_shape
+    graph = Graph((channels, height, width), tuple(layers), tuple(heads or values[-1:]))
+    return DarknetModel(network, graph, tuple(values))
+
+
+def _route(layer: Layer, route: Route, inputs: tuple[str, ...], network: Network) -> list[GraphLayer]:
+    """Slices where only a group is taken, then a concatenation; nothing where one whole value is passed on."""
+    parts: list[GraphLayer] = []
+    if route.groups > 1:
+        for position, (index, value) in enumerate(zip(layer.inputs, inputs, strict=True)):
+            share = network.layers[index].shape.channels // route.groups
+            cut = operations.Slice(route.group * share, (route.group + 1) * share)
+            name = layer.name if len(inputs) == 1 else f"{layer.name}_part_{position}"
+            parts.append(GraphLayer(name, cut, (value,)))
+        inputs = tuple(part.name for part in parts)
+    if len(inputs) > 1:
+        parts.append(GraphLayer(layer.name, operations.Concat(), inputs))
+    return parts
+
+
+def _fold(operation: Convolutional, convolution: ConvolutionWeights) -> operations.Conv2d:
+    """scale (conv(x) - mean) / (sqrt(variance) + 1e-6) + bias, as one convolution and bias; computed in float64."""
+    bias, weight = convolution.biases.astype(np.float64), convolution.weights.astype(np.float64)
+    if convolution.normalization is not None:
+        normalization = convolution.normalization
+        deviation = np.sqrt(normalization.variance.astype(np.float64)) + _EPSILON
+        gain = normalization.scales / deviation
+        bias, weight = bias - normalization.mean * gain, weight * gain[:, None, None, None]
+    return operations.Conv2d(
+        torch.from_numpy(weight.astype(np.float32)),
+        torch.from_numpy(bias.astype(np.float32)),
+        stride=(operation.stride, operation.stride),
+        padding=(operation.padding, operation.padding),
+        groups=operation.groups,
+        activation=operation.activation,
+    )

@@ -1,0 +1,325 @@
+"""Darknet's layers as values: what each does, what it reads, and the shape it gives.
+
+Source: the make_*_layer functions of github.com/pjreddie/darknet (September 2018); route groups and scale_x_y from
+github.com/AlexeyAB/darknet.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from quant import operations
+from quant.activation import Activation
+from services.edge.errors import InvalidDeclaration
+from services.zoo.darknet.cfg import Section
+
+ACTIVATIONS = {
+    "linear": Activation.NONE,
+    "leaky": Activation.LEAKY,
+    "relu": Activation.RELU,
+    "relu6": Activation.RELU6,
+    "logistic": Activation.SIGMOID,
+    "mish": Activation.MISH,
+    "swish": Activation.SILU,
+}
+
+
+class Shape(NamedTuple):
+    """One picture's activation, without the batch axis."""
+
+    channels: int
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
+class Convolutional:
+    """A convolution, batch normalisation where `batch_normalize`, a bias, an activation."""
+
+    filters: int
+    in_channels: int
+    size: int
+    stride: int
+    padding: int
+    groups: int
+    batch_normalize: bool
+    activation: Activation
+
+    @property
+    def weight_shape(self) -> tuple[int, int, int, int]:
+        """[O, I / groups, size, size]."""
+        return (self.filters, self.in_channels // self.groups, self.size, self.size)
+
+
+@dataclass(frozen=True)
+class Route:
+    """Its inputs one after the other along C; of each only the share `group` of `groups`."""
+
+    groups: int
+    group: int
+
+
+@dataclass(frozen=True)
+class Skip:
+    """A layer that only training needs (dropout, cost): its output is its input."""
+
+
+Operation = (
+    Convolutional
+    | Route
+    | Skip
+    | operations.MaxPool
+    | operations.GlobalAvgPool
+    | operations.Add
+    | operations.Upsample
+    | operations.Reorg
+    | operations.Softmax
+    | operations.Yolo
+    | operations.Region
+)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer. `inputs` are indices of earlier layers; -1 is the picture."""
+
+    index: int
+    kind: str
+    operation: Operation
+    inputs: tuple[int, ...]
+    shape: Shape
+    line: int = field(default=0, compare=False)
+
+    @property
+    def name(self) -> str:
+        """`convolutional_12`: the section's name and Darknet's own index, from 0."""
+        return f"{self.kind}_{self.index}"
+
+
+@dataclass(frozen=True)
+class Network:
+    """A cfg that makes sense: every route leads to an earlier layer and every shape fits."""
+
+    input_shape: Shape
+    layers: tuple[Layer, ...]
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where the next layer stands: its index, the layers before it, and the shape they gave."""
+
+    input_shape: Shape
+    layers: Sequence[Layer]
+
+    @property
+    def index(self) -> int:
+        return len(self.layers)
+
+    def shape_of(self, index: int) -> Shape:
+        return self.input_shape if index == -1 else self.layers[index].shape
+
+    @property
+    def shape(self) -> Shape:
+        return self.shape_of(self.index - 1)
+
+    def resolve(self, section: Section, option: str, reference: int) -> int:
+        """Turn a reference (negative: so many layers back) into a layer's index."""
+        index = self.index + reference if reference < 0 else reference
+        if not 0 <= index < self.index:
+            reach = f"layers 0 to {self.index - 1} stand before it" if self.index else "no layer stands before it"
+            raise section.fault(f"{reference} leads to layer {index}; this is layer {self.index} and {reach}", option)
+        return index
+
+
+_Read = tuple[Operation, tuple[int, ...], Shape]
+
+
+def _steps(section: Section, side: int, size: int, stride: int, padding: int) -> int:
+    """How many windows of `size` fit along a side that has `padding` pixels more in all."""
+    if side + padding < size:
+        raise section.fault(f"a window of {size} is larger than a side of {side} with padding {padding}", "size")
+    return (side + padding - size) // stride + 1
+
+
+def _activation(section: Section, default: str) -> Activation:
+    word = section.word("activation", default)
+    if word not in ACTIVATIONS:
+        raise section.fault(f"unknown activation {word!r}; known are {', '.join(sorted(ACTIVATIONS))}", "activation")
+    return ACTIVATIONS[word]
+
+
+def _convolutional(section: Section, place: _Place) -> _Read:
+    shape = place.shape
+    filters, groups = section.integer("filters", 1, least=1), section.integer("groups", 1, least=1)
+    size, stride = section.integer("size", 1, least=1), section.integer("stride", 1, least=1)
+    padding = size // 2 if section.integer("pad", 0) else section.integer("padding", 0, least=0)
+    if shape.channels % groups or filters % groups:
+        raise section.fault(f"{groups} groups do not divide {shape.channels} channels into {filters} filters", "groups")
+    normalized = bool(section.integer("batch_normalize", 0))
+    operation = Convolutional(
+        filters, shape.channels, size, stride, padding, groups, normalized, _activation(section, "logistic")
+    )
+    height, width = (_steps(section, side, size, stride, 2 * padding) for side in shape[1:])
+    return operation, (place.index - 1,), Shape(filters, height, width)
+
+
+def _maxpool(section: Section, place: _Place) -> _Read:
+    stride = section.integer("stride", 1, least=1)
+    size = section.integer("size", stride, least=1)
+    padding = section.integer("padding", size - 1, least=0)
+    if padding >= 2 * size:
+        raise section.fault(f"padding {padding} makes windows of {size} x {size} that hold no pixel", "padding")
+    channels, *sides = place.shape
+    height, width = (_steps(section, side, size, stride, padding) for side in sides)
+    before = padding // 2
+    # Darknet's default padding often hangs over unused; what no window reaches is left out
+    bottom, right = (
+        max(0, (steps - 1) * stride + size - before - side) for steps, side in zip((height, width), sides, strict=True)
+    )
+    operation = operations.MaxPool((size, size), (stride, stride), (before, right, before, bottom))
+    return operation, (place.index - 1,), Shape(channels, height, width)
+
+
+def _avgpool(_: Section, place: _Place) -> _Read:
+    return operations.GlobalAvgPool(), (place.index - 1,), Shape(place.shape.channels, 1, 1)
+
+
+def _route(section: Section, place: _Place) -> _Read:
+    inputs = tuple(place.resolve(section, "layers", reference) for reference in section.integers("layers"))
+    groups, group = section.integer("groups", 1, least=1), section.integer("group_id", 0, least=0)
+    if group >= groups:
+        raise section.fault(f"there is no group {group} of {groups}; they count from 0", "group_id")
+    shapes = [place.shape_of(index) for index in inputs]
+    first = shapes[0]
+    for index, shape in zip(inputs, shapes, strict=True):
+        if (shape.height, shape.width) != (first.height, first.width):
+            raise section.fault(
+                f"layer {index} gives {shape.height} x {shape.width} pixels, "
+                f"layer {inputs[0]} gives {first.height} x {first.width}",
+                "layers",
+            )
+        if shape.channels % groups:
+            raise section.fault(
+                f"{groups} groups do not divide the {shape.channels} channels of layer {index}", "groups"
+            )
+    channels = sum(shape.channels // groups for shape in shapes)
+    return Route(groups, group), inputs, Shape(channels, first.height, first.width)
+
+
+def _shortcut(section: Section, place: _Place) -> _Read:
+    other = place.resolve(section, "from", section.integer("from"))
+    if place.shape_of(other) != place.shape:
+        raise section.fault(
+            f"layer {other} gives {tuple(place.shape_of(other))}, the layer before gives {tuple(place.shape)}", "from"
+        )
+    return operations.Add(_activation(section, "linear")), (place.index - 1, other), place.shape
+
+
+def _upsample(section: Section, place: _Place) -> _Read:
+    stride, shape = section.integer("stride", 2, least=1), place.shape
+    if section.number("scale", 1.0) != 1:
+        raise section.fault("only 1 is supported", "scale")
+    upsampled = Shape(shape.channels, shape.height * stride, shape.width * stride)
+    return operations.Upsample(stride), (place.index - 1,), upsampled
+
+
+def _reorg(section: Section, place: _Place) -> _Read:
+    stride, (channels, height, width) = section.integer("stride", 1, least=1), place.shape
+    if height % stride or width % stride or channels % (stride * stride):
+        raise section.fault(
+            f"{stride} does not divide {height} x {width}, or its square does not divide {channels} channels", "stride"
+        )
+    return operations.Reorg(stride), (place.index - 1,), Shape(channels * stride**2, height // stride, width // stride)
+
+
+def _softmax(section: Section, place: _Place) -> _Read:
+    if section.integer("groups", 1) != 1 or section.number("temperature", 1.0) != 1:
+        raise section.fault("only groups=1 and temperature=1 are supported")
+    if place.shape.height * place.shape.width != 1:
+        raise section.fault(
+            f"the layer before gives {tuple(place.shape)}; softmax takes a vector, as [avgpool] gives one"
+        )
+    return operations.Softmax(), (place.index - 1,), place.shape
+
+
+def _skip(_: Section, place: _Place) -> _Read:
+    return Skip(), (place.index - 1,), place.shape
+
+
+def _anchors(section: Section, count: int) -> tuple[tuple[float, float], ...]:
+    flat = section.numbers("anchors")
+    if len(flat) != 2 * count:
+        raise section.fault(
+            f"{len(flat)} numbers, but num={count} needs {2 * count}: width and height of each", "anchors"
+        )
+    if min(flat) <= 0:
+        raise section.fault(f"{min(flat)} is not above 0", "anchors")
+    return tuple(zip(flat[::2], flat[1::2], strict=True))
+
+
+def _fits_head(section: Section, shape: Shape, predictors: int, classes: int) -> None:
+    wanted = predictors * (4 + 1 + classes)
+    if shape.channels != wanted:
+        raise section.fault(
+            f"the layer before gives {shape.channels} channels; "
+            f"{predictors} predictors x (4 + 1 + {classes} classes) need {wanted}",
+            "classes",
+        )
+
+
+def _yolo(section: Section, place: _Place) -> _Read:
+    total, classes = section.integer("num", 1, least=1), section.integer("classes", 20, least=1)
+    anchors = _anchors(section, total)
+    mask = section.integers("mask", tuple(range(total)))
+    if not all(0 <= chosen < total for chosen in mask):
+        raise section.fault(f"{mask} chooses from {total} anchors, 0 to {total - 1}", "mask")
+    scale_x_y = section.number("scale_x_y", 1.0)
+    _fits_head(section, place.shape, len(mask), classes)
+    head = operations.Yolo(classes, tuple(anchors[chosen] for chosen in mask), scale_x_y)
+    return head, (place.index - 1,), place.shape
+
+
+def _region(section: Section, place: _Place) -> _Read:
+    total, classes = section.integer("num", 1, least=1), section.integer("classes", 20, least=1)
+    for option, default, supported in (("coords", 4, 4), ("background", 0, 0), ("softmax", 0, 1)):
+        if section.integer(option, default) != supported:
+            raise section.fault(f"only {supported} is supported", option)
+    anchors = _anchors(section, total)
+    _fits_head(section, place.shape, total, classes)
+    return operations.Region(classes, anchors), (place.index - 1,), place.shape
+
+
+_READERS: Mapping[str, Callable[[Section, _Place], _Read]] = {
+    "convolutional": _convolutional,
+    "maxpool": _maxpool,
+    "avgpool": _avgpool,
+    "route": _route,
+    "shortcut": _shortcut,
+    "upsample": _upsample,
+    "reorg": _reorg,
+    "softmax": _softmax,
+    "dropout": _skip,
+    "cost": _skip,
+    "yolo": _yolo,
+    "region": _region,
+}
+
+
+def read_network(sections: Sequence[Section]) -> Network:
+    """Give every section its meaning and work out every shape.
+
+    Raises:
+        InvalidDeclaration: a value out of range, a reference to a layer that does not come before, shapes that do not
+            fit, no layer at all.
+    """
+    net = sections[0]
+    sides = [net.integer(option, least=1) for option in ("channels", "height", "width")]
+    input_shape, layers = Shape(*sides), list[Layer]()
+    for section in sections[1:]:
+        if section.name not in _READERS:
+            raise section.fault("stands once, as the first section")
+        operation, inputs, shape = _READERS[section.name](section, _Place(input_shape, layers))
+        layers.append(Layer(len(layers), section.name, operation, inputs, shape, section.line))
+    if not layers:
+        raise InvalidDeclaration(f"{net.file}: there is no layer after [net]")
+    return Network(input_shape, tuple(layers))
