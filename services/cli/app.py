@@ -1,4 +1,4 @@
-"""The tree of verbs. The modules of the verbs import heavy things inside their functions: `--help` must not wait for torch."""
+"""The tree of verbs. Their modules import heavy things inside functions: `--help` must not wait for torch."""
 
 import importlib
 import importlib.util
