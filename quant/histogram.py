@@ -1,4 +1,4 @@
-"""Histograms whose bins have power-of-two widths and edges at multiples of them, so that growing the range merges bins exactly."""
+"""Histograms with bins of power-of-two widths and edges at multiples of them, so that growing merges exactly."""
 
 import math
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from quant.errors import NonFiniteValue
+from quant.statistics import evenly, flatten
 
 BINS = 2048
 
@@ -68,8 +69,8 @@ class Histogram:
     def noise(self, low: Tensor, high: Tensor, step: Tensor) -> Tensor:
         """Expected squared error, summed over all values, of rounding to multiples of `step` clipped to [low, high].
 
-        Clipped tails count exactly, the inside as step²/12 a value, and values that round to zero as x²: without that last part
-        the many zeros after a ReLU would look noisy.
+        Clipped tails count exactly, the inside as step²/12 a value, and values that round to zero as x²: without that
+        last part the many zeros after a ReLU would look noisy.
 
         Args:
             low, high, step: [R, T] candidates per row; low <= 0 <= high, step > 0.
@@ -132,8 +133,8 @@ def histogram_of_rows(values: Tensor, bins: int = BINS) -> Histogram:
 class RunningHistogram:
     """One activation's histogram, grown tensor by tensor.
 
-    Of a tensor with more than `sample_limit` values an evenly strided sample is counted (an odd stride, so that every channel
-    takes part); smallest and largest value are exact.
+    Of a tensor with more than `sample_limit` values an evenly strided sample is counted (an odd stride, so that every
+    channel takes part); smallest and largest value are exact.
     """
 
     def __init__(self, bins: int = BINS, sample_limit: int = 1 << 17) -> None:
@@ -151,16 +152,13 @@ class RunningHistogram:
         Raises:
             NonFiniteValue: NaN or infinity.
         """
-        low, high = (float(end) for end in torch.aminmax(values))
+        flat = flatten(values)
+        low, high = (float(end) for end in torch.aminmax(flat))
         if not (math.isfinite(low) and math.isfinite(high)):
             raise NonFiniteValue("a value holds NaN or infinity; look at the weights of the layer before it")
         self.low, self.high = min(low, self.low), max(high, self.high)
         self._make_room()
-        # memory order: no copy of a channels-last tensor
-        channels_last = values.dim() == 4 and not values.is_contiguous()
-        flat = (values.permute(0, 2, 3, 1) if channels_last else values).reshape(-1)
-        stride = -(-flat.numel() // self._sample_limit) | 1
-        index = (flat[::stride] * (1 / self._width)).floor_().sub_(self._first)
+        index = (evenly(flat, self._sample_limit) * (1 / self._width)).floor_().sub_(self._first)
         self._counts += torch.bincount(index.clamp_(0, self._bins - 1).to(torch.int32), minlength=self._bins)
 
     def histogram(self) -> Histogram:

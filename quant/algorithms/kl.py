@@ -1,7 +1,8 @@
 """The clip that keeps the most information.
 
-Source: S. Migacz, "8-bit inference with TensorRT", GTC 2017: of all clips i, take the one whose first i bins (P, tail added to
-the last bin) diverge least from the same bins merged into the levels there are and spread again over the non-empty ones (Q).
+Source: S. Migacz, "8-bit inference with TensorRT", GTC 2017: of all clips i, take the one whose first i bins (P, the
+tail added to the last bin) diverge least from the same bins merged into the levels there are and spread again over the
+non-empty ones (Q).
 """
 
 from typing import ClassVar
@@ -16,7 +17,7 @@ CANDIDATES = 96
 
 
 class KullbackLeibler(Algorithm):
-    """Activations that are never negative use all 255 levels; others are clipped alike on both sides, at 127 levels a side."""
+    """Activations that are never negative use all 255 levels; others are clipped alike on both sides."""
 
     name: ClassVar[str] = "kl"
 
@@ -25,13 +26,8 @@ class KullbackLeibler(Algorithm):
         one_sided = not grid.symmetric and float(histogram.low.min()) >= 0
         levels = grid.highest if grid.symmetric or one_sided else grid.levels // 2
         last_bin = float((torch.maximum(-histogram.low, histogram.high) / histogram.width).max())
-        bins = histogram.counts.shape[1]
-        clips = (
-            torch.linspace(min(levels, bins), max(min(last_bin, bins), levels), CANDIDATES)
-            .ceil()
-            .to(torch.int64)
-            .unique()
-        )
+        farthest = max(min(last_bin, histogram.counts.shape[1]), levels)
+        clips = torch.linspace(levels, farthest, CANDIDATES).ceil().to(torch.int64)
         counts = histogram.folded()
         counts[:, 0] = counts[:, 1]  # the zeros of a ReLU have a code of their own at any scale and must not decide
         best = divergence(counts, clips, levels).argmin(1)

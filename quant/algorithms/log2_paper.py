@@ -1,6 +1,6 @@
-"""The papers' algorithm as yolo2_light computes it, faults included: what it gets wrong is part of what one wants to see.
+"""The papers' algorithm as yolo2_light computes it, faults included: one wants to see what it gets wrong.
 
-Source: AlexeyAB/yolo2_light, src/yolov2_forward_network_quantized.c: get_distribution, get_multiplier, entropy_calibration.
+Source: AlexeyAB/yolo2_light, yolov2_forward_network_quantized.c: get_distribution, get_multiplier, entropy_calibration.
 """
 
 from typing import ClassVar
@@ -17,7 +17,7 @@ BIN_WIDTH, BINS, LEVELS = 1 / 16, 4096, 128
 
 
 class Log2Paper(Algorithm):
-    """Weights: the densest eight octaves, negative weights not counted, codes truncated. Activations: its entropy calibration."""
+    """Weights: the densest eight octaves of the positive ones; codes truncated. Activations: entropy calibration."""
 
     name: ClassVar[str] = "log2-paper"
 
@@ -31,7 +31,7 @@ class Log2Paper(Algorithm):
 
 
 def weight_multiplier(weight: Tensor) -> Tensor:
-    """Of each row of `weight` [R, n], 2^(16 - j) / 4 where octaves j..j+7 hold the most weights (ties: the lowest j)."""
+    """Of each row of `weight` [R, n], 2^(16 - j) / 4 where octaves j..j+7 hold the most weights (ties: lowest j)."""
     octave = torch.frexp(weight).exponent - 1 - LOWEST_EXPONENT
     counted = (weight > 0) & (octave >= 0) & (octave < OCTAVES)
     counts = torch.zeros(weight.shape[0], OCTAVES, dtype=torch.int64)
@@ -42,7 +42,7 @@ def weight_multiplier(weight: Tensor) -> Tensor:
 
 
 def sixteenths(histogram: Histogram) -> Tensor:
-    """Its histogram of |x|, rounded to sixteenths, the rest in the last of 4096 bins: exact where our bins are <= 1/32 wide."""
+    """Counts of |x| in rounded sixteenths, the rest in the last of 4096: exact where our bins are <= 1/32 wide."""
     index = (histogram.centres.abs() / BIN_WIDTH + 0.5).floor().clamp(max=BINS - 1).to(torch.int64)
     return torch.zeros(index.shape[0], BINS, dtype=torch.float64).scatter_add_(1, index, histogram.counts)
 
@@ -50,7 +50,7 @@ def sixteenths(histogram: Histogram) -> Tensor:
 def input_multiplier(counts: Tensor) -> Tensor:
     """Of each row of `counts` [R, 4096], 127 / threshold at the least KL(P || Q) over all clips from 128 bins up.
 
-    Level l takes the bins j with round(128 j / clip) = l; a level is a difference of running sums, so all clips go at once.
+    Level l takes the bins j with round(128 j / clip) = l, a difference of running sums, so all clips go at once.
     """
     clips = torch.arange(LEVELS, BINS)[:, None]
     edges = torch.cat((torch.zeros_like(clips), -((1 - 2 * torch.arange(1, LEVELS)) * clips // 256), clips), 1)

@@ -10,7 +10,7 @@ FRACTIONS = torch.linspace(0.2, 1.0, 81, dtype=torch.float64)
 
 
 class LeastSquares(Algorithm):
-    """Try 81 clips at each end (activations: every pair of them) and keep the one with the least expected squared error."""
+    """Try 81 clips at each end (activations: every pair) and keep the one with the least expected squared error."""
 
     name: ClassVar[str] = "mse"
 

@@ -1,0 +1,117 @@
+"""Figures about a value: what it holds, how much of it was clipped, and how far it is from what it should be."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+NO_NOISE_DB = 200.0
+"""Reported where two tensors are equal: more than float32 can tell apart."""
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Of one value.
+
+    Attributes:
+        low, high, mean, std: in value units.
+        zero_fraction: how many elements are exactly zero (0..1).
+        clipped: how many codes sit at an end of 0..255 (only at 255 where the zero point is 0); None for float.
+    """
+
+    low: float
+    high: float
+    mean: float
+    std: float
+    zero_fraction: float
+    clipped: int | None
+
+
+def flatten(value: Tensor) -> Tensor:
+    """All elements, channels-last order: a view of a channels-last feature map, read 20 times faster."""
+    return (value.permute(0, 2, 3, 1) if value.dim() == 4 else value).reshape(-1)
+
+
+def describe(value: Tensor) -> Statistics:
+    """Statistics of a float tensor of any shape."""
+    flat = flatten(value)
+    low, high = torch.aminmax(flat)
+    mean = flat.mean()
+    std = float(torch.linalg.vector_norm(flat - mean)) / math.sqrt(flat.numel())
+    zeros = flat.numel() - int(torch.count_nonzero(flat))
+    return Statistics(float(low), float(high), float(mean), std, zeros / flat.numel(), None)
+
+
+def count_codes(codes: Tensor) -> Tensor:
+    """[256], how often each code occurs; `codes` is uint8 of any shape and memory order."""
+    return torch.bincount(flatten(codes), minlength=256)
+
+
+def describe_codes(counts: Tensor, scale: float, zero_point: int) -> Statistics:
+    """Exact statistics of a quantised value, from how often each of its 256 codes occurs (`count_codes`)."""
+    values = (torch.arange(256, dtype=torch.float64) - zero_point) * scale
+    total = int(counts.sum())
+    weight = counts.to(torch.float64) / total
+    used = counts.nonzero()
+    mean = float((weight * values).sum())
+    variance = float((weight * (values - mean) ** 2).sum())
+    clipped = int(counts[255]) + (int(counts[0]) if zero_point > 0 else 0)
+    zero_fraction = int(counts[zero_point]) / total
+    low, high = float(values[used[0, 0]]), float(values[used[-1, 0]])
+    return Statistics(low, high, mean, math.sqrt(variance), zero_fraction, clipped)
+
+
+def sqnr_db(wanted: Tensor, found: Tensor) -> float:
+    """Signal to quantisation noise: 10 log10(sum wanted² / sum (wanted - found)²), in dB, at most NO_NOISE_DB."""
+    noise = float(torch.linalg.vector_norm(wanted - found))
+    signal = float(torch.linalg.vector_norm(wanted))
+    if noise == 0.0:
+        return NO_NOISE_DB
+    if signal == 0.0:
+        return -NO_NOISE_DB
+    return min(20 * math.log10(signal / noise), NO_NOISE_DB)
+
+
+def cosine(wanted: Tensor, found: Tensor) -> float:
+    """Cosine of the angle between two tensors, 1 where both are zero."""
+    lengths = float(torch.linalg.vector_norm(wanted)) * float(torch.linalg.vector_norm(found))
+    return float((wanted * found).sum()) / lengths if lengths else float(bool((wanted == found).all()))
+
+
+def kl_nats(wanted: Tensor, found: Tensor, bins: int = 128) -> float:
+    """KL divergence of found's histogram from wanted's, over wanted's range; empty bins count as half a value."""
+    low, high = (float(end) for end in torch.aminmax(wanted))
+    if low == high:
+        return 0.0
+    counted = [torch.histc(part.reshape(-1).clamp(low, high), bins, low, high).double() for part in (wanted, found)]
+    p, q = (part.clamp(min=0.5) / part.clamp(min=0.5).sum() for part in counted)
+    return float((p * (p / q).log()).sum())
+
+
+def evenly(value: Tensor, limit: int = 1 << 16) -> Tensor:
+    """At most `limit` elements, at an odd stride so that all channels take part: the same ones for the same shape."""
+    flat = flatten(value)
+    return flat[:: -(-flat.numel() // limit) | 1]
+
+
+def tile_channels(value: Tensor, columns: int | None = None) -> Tensor:
+    """All channels of one feature map as one grey picture.
+
+    Args:
+        value: [C, H, W] or [C], float32.
+        columns: channels side by side; by default about as many as rows.
+    Returns:
+        uint8 [rows * (H + 1) - 1, columns * (W + 1) - 1]; each channel is stretched to 0..255 over its own range, a
+        constant one is mid-grey, gaps are black.
+    """
+    maps = value.reshape(value.shape[0], *(value.shape[1:] or (1, 1))).float()
+    C, H, W = maps.shape
+    columns = columns or math.ceil(math.sqrt(C))
+    rows = -(-C // columns)
+    low, high = maps.amin((1, 2), keepdim=True), maps.amax((1, 2), keepdim=True)
+    grey = torch.where(high > low, (maps - low) / (high - low).clamp(min=1e-30), 0.5) * 255
+    cells = torch.zeros(rows * columns, H + 1, W + 1, dtype=torch.uint8)
+    cells[:C, :H, :W] = grey.round().to(torch.uint8)
+    sheet = cells.view(rows, columns, H + 1, W + 1).permute(0, 2, 1, 3).reshape(rows * (H + 1), columns * (W + 1))
+    return sheet[:-1, :-1]

@@ -1,0 +1,90 @@
+"""Figures about values, against the plain definitions."""
+
+import numpy as np
+import pytest
+import torch
+
+from quant.statistics import (
+    NO_NOISE_DB,
+    cosine,
+    count_codes,
+    describe,
+    describe_codes,
+    evenly,
+    kl_nats,
+    sqnr_db,
+    tile_channels,
+)
+
+
+def feature_map(seed: int = 0) -> torch.Tensor:
+    x = torch.randn(2, 6, 9, 7, generator=torch.Generator().manual_seed(seed)).relu() * 3
+    return x.contiguous(memory_format=torch.channels_last)
+
+
+def test_float_statistics_are_those_of_numpy() -> None:
+    x = feature_map()
+    found, values = describe(x), x.numpy().astype(np.float64)
+    assert (found.low, found.high) == (values.min(), values.max())
+    assert found.mean == pytest.approx(values.mean(), rel=1e-6)
+    assert found.std == pytest.approx(values.std(), rel=1e-6)
+    assert found.zero_fraction == (values == 0).mean()
+    assert found.clipped is None
+
+
+@pytest.mark.parametrize("zero_point", [0, 31, 255])
+def test_code_statistics_are_those_of_the_dequantised_tensor(zero_point: int) -> None:
+    codes = torch.randint(0, 256, (1, 6, 9, 7), generator=torch.Generator().manual_seed(1)).to(torch.uint8)
+    found = describe_codes(count_codes(codes), 0.25, zero_point)
+    wanted = describe((codes.float() - zero_point) * 0.25)
+    assert (found.low, found.high, found.zero_fraction) == (wanted.low, wanted.high, wanted.zero_fraction)
+    assert (found.mean, found.std) == pytest.approx((wanted.mean, wanted.std), rel=1e-5)
+
+
+def test_code_zero_counts_as_clipped_only_where_it_is_not_the_value_zero() -> None:
+    codes = torch.tensor([0, 0, 7, 255], dtype=torch.uint8)
+    assert describe_codes(count_codes(codes), 1.0, 0).clipped == 1
+    assert describe_codes(count_codes(codes), 1.0, 128).clipped == 3
+
+
+def test_sqnr_of_one_percent_error_is_40_db() -> None:
+    x = feature_map()
+    assert sqnr_db(x, x * 1.01) == pytest.approx(40, abs=1e-3)
+    assert sqnr_db(x, x) == NO_NOISE_DB
+    assert sqnr_db(torch.zeros(3), torch.ones(3)) == -NO_NOISE_DB
+
+
+def test_cosine_ignores_size_and_sees_direction() -> None:
+    x = feature_map()
+    assert cosine(x, x * 7) == pytest.approx(1, abs=1e-6)
+    assert cosine(x, -x) == pytest.approx(-1, abs=1e-6)
+    assert cosine(torch.zeros(2), torch.zeros(2)) == 1
+
+
+def test_kl_is_zero_for_equal_histograms_and_grows_with_clipping() -> None:
+    x = feature_map()
+    assert kl_nats(x, x) == 0
+    assert 0 < kl_nats(x, x.clamp(max=6)) < kl_nats(x, x.clamp(max=3))
+
+
+def test_even_sample_takes_every_channel_and_the_same_elements_each_time() -> None:
+    channel = torch.arange(64.0).view(1, 64, 1, 1).expand(1, 64, 50, 50)
+    sample = evenly(channel, 3000)
+    assert sample.numel() <= 3000
+    counts = torch.bincount(sample.long(), minlength=64)
+    assert counts.min() >= counts.max() - 1 > 0
+    assert torch.equal(sample, evenly(channel.contiguous(memory_format=torch.channels_last), 3000))
+
+
+def test_tiles_show_each_channel_stretched_and_in_its_place() -> None:
+    x = torch.arange(5 * 2 * 3.0).view(5, 2, 3)
+    x[3] = 4.0
+    sheet = tile_channels(x)
+    assert sheet.shape == (2 * 3 - 1, 3 * 4 - 1)
+    assert sheet[:2, 4:7].tolist() == [[0, 51, 102], [153, 204, 255]]
+    assert sheet[3:, :3].eq(128).all()
+    assert sheet[2].eq(0).all()
+
+
+def test_vector_is_tiled_as_one_pixel_a_channel() -> None:
+    assert tile_channels(torch.arange(10.0)).shape == (2 * 3 - 1, 2 * 4 - 1)
