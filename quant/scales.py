@@ -1,0 +1,153 @@
+"""What calibration chose: the meaning of every value's codes, and every weighted layer as integers."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+from quant.affine import QParams
+from quant.errors import InvalidScale, NotCalibrated, ShapeMismatch
+from quant.graph import INPUT, Graph
+from quant.operations import Concat, Flatten, MaxPool, Pad, Reorg, Slice, Upsample, Weighted
+
+_BIAS_LIMIT = 2.0**30
+
+
+@dataclass(frozen=True, eq=False)
+class IntegerWeights:
+    """A convolution or linear layer in integers: real weight = scale * codes, real bias = bias * x_scale * scale.
+
+    Attributes:
+        codes: int8, shaped as the float weight, in -127..127.
+        scale: [O], float32, > 0, in weight units per code.
+        bias: [O], int32.
+        x_scale: the scale of the input the bias was made for.
+    """
+
+    codes: Tensor
+    scale: Tensor
+    bias: Tensor
+    x_scale: float
+
+    @property
+    def real_bias(self) -> Tensor:
+        """[O], float32: what the kernels add."""
+        return (self.bias.double() * self.x_scale * self.scale.double()).float()
+
+    def for_input(self, x_scale: float) -> "IntegerWeights":
+        """The same weights behind an input of another scale."""
+        bias = (self.bias.double() * (self.x_scale / x_scale)).round().clamp(-(2.0**31), 2.0**31 - 1)
+        return replace(self, bias=bias.to(torch.int32), x_scale=x_scale)
+
+    def narrowed(self) -> "IntegerWeights":
+        """With 7-bit codes (-63..63), for processors whose 8-bit products saturate; unchanged if narrow already."""
+        if not self.codes.numel() or int(self.codes.abs().max()) <= 63:
+            return self
+        codes = (self.codes.double() * (63 / 127)).round().to(torch.int8)
+        bias = (self.bias.double() * (63 / 127)).round().to(torch.int32)
+        return replace(self, codes=codes, scale=self.scale * (127 / 63), bias=bias)
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """`values`: of each value, the input's included, what its codes mean; `weights`: each weighted layer in integers."""
+
+    values: Mapping[str, QParams] = field(default_factory=dict)
+    weights: Mapping[str, IntegerWeights] = field(default_factory=dict)
+
+    def of_value(self, name: str) -> QParams:
+        """Raises NotCalibrated where the value has no scale."""
+        try:
+            return self.values[name]
+        except KeyError:
+            raise NotCalibrated(f"the value {name!r} has no scale; calibrate the model first") from None
+
+    def of_weights(self, name: str) -> IntegerWeights:
+        """Raises NotCalibrated where the layer has no integer weights."""
+        try:
+            return self.weights[name]
+        except KeyError:
+            raise NotCalibrated(f"layer {name!r} has no integer weights; calibrate the model first") from None
+
+
+def quantise_weights(
+    operation: Weighted, scale: Tensor, x_scale: float, *, highest: int = 127, truncate: bool = False
+) -> IntegerWeights:
+    """Code a layer's weights and bias.
+
+    Args:
+        scale: [O], or [1] for one scale per tensor; > 0. Raised where a channel's bias would not fit into 31 bits.
+        x_scale: scale of the layer's input.
+        highest: the largest code: 127, or 63 for 7-bit weights.
+        truncate: cut towards zero where the default is the nearest code, half to even.
+    Raises:
+        InvalidScale: a scale that is not positive and finite.
+        ShapeMismatch: `scale` is neither [O] nor [1].
+    """
+    channels = operation.weight.shape[0]
+    if scale.shape not in ((channels,), (1,)):
+        raise ShapeMismatch(f"scale has shape {list(scale.shape)}, expected [{channels}] or [1]")
+    if not (torch.isfinite(scale).all() and (scale > 0).all()):
+        raise InvalidScale("a weight scale must be positive and finite")
+    floor = operation.bias.abs().double() / (x_scale * _BIAS_LIMIT)
+    scale = torch.maximum(scale.double().expand(channels), floor).float()
+    codes = operation.weight / scale.view(-1, *[1] * (operation.weight.dim() - 1))
+    codes = (codes.trunc() if truncate else codes.round()).clamp(-highest, highest).to(torch.int8)
+    bias = (operation.bias.double() / (x_scale * scale.double())).round().to(torch.int32)
+    return IntegerWeights(codes, scale, bias, x_scale)
+
+
+def scale_groups(graph: Graph) -> dict[str, str]:
+    """Of each value the first of its group: the values that share one scale, since codes pass between them untouched.
+
+    Pooling by maximum, slicing, padding, upsampling and reordering keep codes; a concatenation is a plain copy of codes
+    only if all its inputs share its scale.
+    """
+    leader = {INPUT: INPUT}
+    for layer in graph.layers:
+        leader[layer.name] = layer.name
+        if isinstance(layer.operation, Concat | MaxPool | Slice | Upsample | Reorg | Pad | Flatten):
+            _merge(leader, (*layer.inputs, layer.name))
+    return leader
+
+
+def _merge(leader: dict[str, str], names: Iterable[str]) -> None:
+    joined = {leader[name] for name in names}
+    first = next(name for name in leader if name in joined)
+    for name, old in leader.items():
+        if old in joined:
+            leader[name] = first
+
+
+def minmax_calibration(graph: Graph, pictures: Iterable[Tensor]) -> Calibration:
+    """The simplest calibration: every value's own range, one weight scale per output channel.
+
+    Args:
+        pictures: batches [N, C, H, W], float32; at least one.
+    Raises:
+        NotCalibrated: there was no picture.
+    """
+    groups = scale_groups(graph)
+    ranges: dict[str, tuple[float, float]] = {}
+
+    def widen(name: str, x: Tensor) -> None:
+        low, high = (float(edge) for edge in torch.aminmax(x))
+        known = ranges.get(groups[name], (0.0, 0.0))
+        ranges[groups[name]] = (min(low, known[0]), max(high, known[1]))
+
+    with torch.inference_mode():
+        for batch in pictures:
+            widen(INPUT, batch)
+            for name, value in graph.values(batch):
+                widen(name, value)
+    if not ranges:
+        raise NotCalibrated("calibration needs at least one picture")
+    values = {name: QParams.of_range(*ranges[group]) for name, group in groups.items()}
+    weights = {}
+    for layer in graph.layers:
+        if isinstance(layer.operation, Weighted):
+            reach = layer.operation.weight.flatten(1).abs().amax(1)
+            scale = torch.where(reach > 0, reach / 127, 1.0)
+            weights[layer.name] = quantise_weights(layer.operation, scale, values[layer.inputs[0]].scale)
+    return Calibration(values, weights)
