@@ -1,0 +1,53 @@
+"""The note that a local service leaves about itself, so that other commands find it: `serve.json` in the state folder."""
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Running:
+    """A service that runs on this machine; addresses are host:port."""
+
+    pid: int
+    http_address: str
+    grpc_address: str
+    ensembles: tuple[str, ...]
+    log: str
+
+
+def state_folder(environment: Mapping[str, str]) -> Path:
+    """Choose where notes and logs are kept: STRATA_STATE, else XDG_STATE_HOME/strata, else ~/.local/state/strata."""
+    if chosen := environment.get("STRATA_STATE"):
+        return Path(chosen)
+    base = environment.get("XDG_STATE_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "state") / "strata"
+
+
+def find_running(folder: Path) -> Running | None:
+    """Read the note; None where there is none, it is no note of ours, or its process has ended."""
+    try:
+        note = json.loads((folder / "serve.json").read_text())
+        running = Running(**{**note, "ensembles": tuple(note["ensembles"])})
+        os.kill(running.pid, 0)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return running
+
+
+def announce(folder: Path, running: Running) -> None:
+    """Write the note, whole or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", dir=folder, delete=False) as file:
+        json.dump(asdict(running), file)
+    Path(file.name).replace(folder / "serve.json")
+
+
+def withdraw(folder: Path, pid: int) -> None:
+    """Remove the note if it is about `pid`; a later service's note stays."""
+    running = find_running(folder)
+    if running is None or running.pid == pid:
+        (folder / "serve.json").unlink(missing_ok=True)

@@ -1,0 +1,46 @@
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from services.local.running import Running, announce, find_running, state_folder, withdraw
+
+
+def about(pid: int) -> Running:
+    return Running(pid, "127.0.0.1:8000", "127.0.0.1:9000", ("fashion",), "/tmp/log")
+
+
+def ended_pid() -> int:
+    child = subprocess.Popen(["true"])
+    child.wait()
+    return child.pid
+
+
+def test_a_note_about_a_live_process_is_found_again(tmp_path: Path) -> None:
+    announce(tmp_path / "new", about(os.getpid()))
+    assert find_running(tmp_path / "new") == about(os.getpid())
+
+
+def test_a_note_about_a_process_that_ended_counts_for_nothing(tmp_path: Path) -> None:
+    announce(tmp_path, about(ended_pid()))
+    assert find_running(tmp_path) is None
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"pid": "x"}'])
+def test_a_file_that_is_no_note_counts_for_nothing(tmp_path: Path, text: str) -> None:
+    (tmp_path / "serve.json").write_text(text)
+    assert find_running(tmp_path) is None
+
+
+def test_a_service_withdraws_its_own_note_only(tmp_path: Path) -> None:
+    announce(tmp_path, about(os.getpid()))
+    withdraw(tmp_path, ended_pid())
+    assert find_running(tmp_path)
+    withdraw(tmp_path, os.getpid())
+    assert find_running(tmp_path) is None
+
+
+def test_the_state_folder_follows_the_environment(tmp_path: Path) -> None:
+    assert state_folder({"STRATA_STATE": "/a", "XDG_STATE_HOME": "/b"}) == Path("/a")
+    assert state_folder({"XDG_STATE_HOME": "/b"}) == Path("/b/strata")
