@@ -3,13 +3,13 @@
 StrataError
 ├── InvalidInput             the request or file is wrong and stays wrong
 │   ├── NotAPicture          PictureTooLarge  EmptyBatch  BatchTooLarge
-│   ├── ShapeMismatch        DtypeMismatch    NonFiniteInput
+│   ├── ShapeMismatch        DtypeMismatch    NonFiniteInput    UnknownTensor
 │   ├── InvalidDeclaration   a model, ensemble or settings file with a fault; names file and field
 │   └── InvalidWeights       weights that do not fit, truncated, or not weights at all
 ├── NotFound                 ModelNotFound  EnsembleNotFound  ArtifactNotFound
 ├── TooLarge                 the body is over the limit
-├── FailedPrecondition       right request, wrong moment: not ready, not compiled
-├── Unavailable              a peer did not answer: MemberUnavailable
+├── FailedPrecondition       right request, wrong moment: not compiled
+├── Unavailable              try again later: MemberUnavailable  NotReady  QueueFull
 ├── DeadlineExceeded         nothing useful was in by the deadline
 ├── Unsupported              this build or machine cannot do that
 └── Internal                 a fault of ours; the caller gets an id to look up in the log, never the text
@@ -37,7 +37,7 @@ class FailedPrecondition(StrataError):
 
 
 class Unavailable(StrataError):
-    """A peer did not answer; trying again may help."""
+    """A peer did not answer or we cannot yet; trying again may help."""
 
 
 class DeadlineExceeded(StrataError):
@@ -80,6 +80,10 @@ class NonFiniteInput(InvalidInput):
     """A tensor holds NaN or infinity."""
 
 
+class UnknownTensor(InvalidInput):
+    """The model has no input or output of that name."""
+
+
 class InvalidDeclaration(InvalidInput):
     """A model, ensemble or settings file has a fault; the message names file and field."""
 
@@ -102,3 +106,11 @@ class ArtifactNotFound(NotFound):
 
 class MemberUnavailable(Unavailable):
     """A model of the ensemble could not be reached or failed."""
+
+
+class NotReady(Unavailable):
+    """The model is still loading."""
+
+
+class QueueFull(Unavailable):
+    """As many requests as may wait are waiting; nothing of this one was done."""
