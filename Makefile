@@ -22,10 +22,17 @@ help: ## List the targets
 .PHONY: setup
 setup: .venv/.synced ## Create .venv from the hashed lock file
 
+COMPILE := --universal --generate-hashes --no-emit-index-url --quiet --custom-compile-command 'make lock'
 .PHONY: lock
-lock: ## Resolve pyproject.toml into the hashed lock files
-	$(UV) pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url --quiet -o requirements.lock
-	$(UV) pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url --quiet --extra dev -c requirements.lock -o requirements-dev.lock
+lock: ## Resolve pyproject.toml into the hashed lock files, and these into the images'
+	$(UV) pip compile pyproject.toml $(COMPILE) -o requirements.lock
+	$(UV) pip compile pyproject.toml $(COMPILE) --extra dev -c requirements.lock -o requirements-dev.lock
+	@# Images take torch's CPU build, whose hashes differ from place to place: torch and all of CUDA stay out of their locks.
+	grep -oE '^(torch|torchvision)==[0-9.]+' requirements.lock >docker/torch.txt
+	for image in torch model ensemble; do \
+	  $(UV) pip compile docker/$$image.in $(COMPILE) --python-version 3.11 -c requirements.lock -o docker/$$image.lock \
+	    $$(sed -nE 's/^(torch|torchvision|triton|nvidia-[a-z0-9-]+|cuda-[a-z]+)==.*/--no-emit-package \1/p' requirements.lock) || exit 1; \
+	done
 
 .PHONY: generate
 generate: setup ## Generate services/contracts from proto/

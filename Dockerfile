@@ -1,0 +1,81 @@
+# The images of Strata, one target each: `model` and `ensemble`. They share the layer with torch.
+#
+#   docker build --target model -t dev.local/strata/model:0.1.0 --build-arg UV_TORCH_BACKEND=cpu .
+#
+# BASE_IMAGE         any Debian with python3 (3.11) and libgomp1
+# UV_TORCH_BACKEND   cpu: take torch from the index of its CPU builds; leave it unset where uv is already told where to find one
+# MODELS             names from the catalog to compile into the image, beside those of examples/fashion
+
+ARG BASE_IMAGE=python:3.11-slim-bookworm
+
+FROM ${BASE_IMAGE} AS torch
+ARG UV_TORCH_BACKEND
+# Read-only containers cannot write bytecode: without it here, each start would compile every module anew.
+ENV PATH=/opt/strata/venv/bin:$PATH \
+    VIRTUAL_ENV=/opt/strata/venv \
+    PYTHONPATH=/opt/strata \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    PYC_INVALIDATION_MODE=UNCHECKED_HASH \
+    HOME=/tmp
+WORKDIR /opt/strata
+COPY docker/install docker/torch.lock docker/torch.txt docker/
+RUN useradd --uid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin strata \
+ && docker/install --require-hashes -r docker/torch.lock \
+ && docker/install --no-deps -r docker/torch.txt \
+ && cd "$VIRTUAL_ENV"/lib/python3*/site-packages \
+ && rm -rf torch/test torch/include torch/share torch/bin/test_* torch/bin/protoc* sympy/*/tests sympy/*/*/tests networkx/*/tests numpy/*/tests \
+ && python -m compileall -q -x '/(test|idlelib|lib2to3)/' "$(python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')"
+RUN python -c 'import torchvision' || { echo 'torch does not load: pass --build-arg UV_TORCH_BACKEND=cpu'; exit 1; }
+
+
+FROM torch AS engines
+COPY docker/model.lock docker/
+RUN docker/install --require-hashes -r docker/model.lock \
+ && cd "$VIRTUAL_ENV"/lib/python3*/site-packages \
+ && rm -rf onnx/backend/test openvino/libs/libopenvino_intel_gpu* openvino/libs/libopenvino_intel_npu* openvino/libs/cache.json
+
+
+FROM engines AS compiled
+ARG MODELS=""
+COPY quant quant
+COPY services/__init__.py services/
+COPY services/edge services/edge
+COPY services/artifacts services/artifacts
+COPY services/zoo services/zoo
+COPY examples/fashion/models examples/fashion/models
+COPY docker/compile_models.py docker/
+ENV STRATA_MODELS=/opt/strata/examples/fashion/models
+RUN python docker/compile_models.py models $(basename -s .yaml examples/fashion/models/*.yaml) ${MODELS}
+
+
+FROM engines AS model
+COPY --from=compiled /opt/strata/models models
+COPY quant quant
+COPY services/__init__.py services/
+COPY services/contracts services/contracts
+COPY services/edge services/edge
+COPY services/artifacts services/artifacts
+COPY services/zoo services/zoo
+COPY services/model services/model
+RUN python -m compileall -q --invalidation-mode unchecked-hash quant services
+USER 10001:10001
+ENTRYPOINT ["python", "-m", "services.model"]
+
+
+FROM torch AS ensemble
+COPY docker/ensemble.lock docker/
+RUN docker/install --require-hashes -r docker/ensemble.lock \
+ && cd "$VIRTUAL_ENV"/lib/python3*/site-packages \
+ && rm -rf ray/jars
+COPY quant quant
+COPY services/__init__.py services/
+COPY services/contracts services/contracts
+COPY services/edge services/edge
+COPY services/artifacts services/artifacts
+COPY services/zoo services/zoo
+COPY services/ensemble services/ensemble
+COPY examples/fashion examples/fashion
+RUN python -m compileall -q --invalidation-mode unchecked-hash quant services
+USER 10001:10001
+ENTRYPOINT ["python", "-m", "services.ensemble"]
