@@ -137,16 +137,15 @@ class RunningHistogram:
     channel takes part); smallest and largest value are exact.
     """
 
-    def __init__(self, bins: int = BINS, sample_limit: int = 1 << 17) -> None:
+    def __init__(self, bins: int = BINS) -> None:
         self._bins = bins
-        self._sample_limit = sample_limit
         self._counts = torch.zeros(bins, dtype=torch.int64)
         self._width = 0.0
         self._first = 0
         self.low = math.inf
         self.high = -math.inf
 
-    def add(self, values: Tensor) -> None:
+    def add(self, values: Tensor, sample_limit: int = 1 << 17) -> None:
         """Count a tensor of any shape.
 
         Raises:
@@ -158,7 +157,7 @@ class RunningHistogram:
             raise NonFiniteValue("a value holds NaN or infinity; look at the weights of the layer before it")
         self.low, self.high = min(low, self.low), max(high, self.high)
         self._make_room()
-        index = (evenly(flat, self._sample_limit) * (1 / self._width)).floor_().sub_(self._first)
+        index = (evenly(flat, sample_limit) * (1 / self._width)).floor_().sub_(self._first)
         self._counts += torch.bincount(index.clamp_(0, self._bins - 1).to(torch.int32), minlength=self._bins)
 
     def histogram(self) -> Histogram:

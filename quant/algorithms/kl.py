@@ -13,7 +13,7 @@ from torch.nn.functional import pad
 
 from quant.algorithms.base import Algorithm, Grid, Sample, Scales
 
-CANDIDATES = 96
+CANDIDATES, CANDIDATES_OF_MANY_ROWS = 96, 32
 
 
 class KullbackLeibler(Algorithm):
@@ -27,7 +27,8 @@ class KullbackLeibler(Algorithm):
         levels = grid.highest if grid.symmetric or one_sided else grid.levels // 2
         last_bin = float((torch.maximum(-histogram.low, histogram.high) / histogram.width).max())
         farthest = max(min(last_bin, histogram.counts.shape[1]), levels)
-        clips = torch.linspace(levels, farthest, CANDIDATES).ceil().to(torch.int64)
+        candidates = CANDIDATES if len(histogram.counts) == 1 else CANDIDATES_OF_MANY_ROWS
+        clips = torch.linspace(levels, farthest, candidates).ceil().to(torch.int64)
         counts = histogram.folded()
         counts[:, 0] = counts[:, 1]  # the zeros of a ReLU have a code of their own at any scale and must not decide
         best = divergence(counts, clips, levels).argmin(1)
@@ -41,19 +42,21 @@ def divergence(counts: Tensor, clips: Tensor, levels: int) -> Tensor:
     Levels are sums between bins, so running sums give each of them at once and a row costs T x levels, not T x B.
     """
     mass = pad(counts.cumsum(1), (1, 0))
-    used = pad((counts > 0).cumsum(1), (1, 0)).to(torch.float64)
+    used = pad((counts > 0).cumsum(1), (1, 0))
     plogp = pad(torch.xlogy(counts, counts).cumsum(1), (1, 0))
     total = mass[:, -1]
     columns = []
     for clip in clips.tolist():
         edges = torch.div(torch.arange(levels + 1) * clip, levels, rounding_mode="floor")
-        merged, spread = mass[:, edges].diff(), used[:, edges].diff()
+        merged, spread = mass[:, edges].diff().float(), used[:, edges].diff()
         outliers = total - mass[:, clip]
         last = counts[:, clip - 1]
         # sum of P log P: the tail sits in the last bin; sum of P log Q: what it adds there meets the last level's Q
         entropy = plogp[:, clip] - torch.xlogy(last, last) + torch.xlogy(last + outliers, last + outliers)
         level = merged / spread.clamp(min=1)
-        cross = torch.xlogy(merged, level).sum(1) + torch.xlogy(outliers, level[:, -1].clamp(min=2.0**-126))
+        cross = (merged * level.clamp(min=2.0**-126).log()).sum(1) + torch.xlogy(
+            outliers, level[:, -1].clamp(min=2.0**-126)
+        )
         kept = mass[:, clip].clamp(min=1)
         columns.append((entropy - cross) / total - total.log() + kept.log())
     return torch.stack(columns, 1)

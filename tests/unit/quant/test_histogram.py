@@ -40,8 +40,8 @@ def test_every_value_is_counted_within_the_range() -> None:
 
 def test_large_tensors_are_sampled_evenly_over_channels() -> None:
     x = torch.arange(8.0).view(1, 8, 1, 1).expand(1, 8, 64, 64).contiguous(memory_format=torch.channels_last)
-    running = RunningHistogram(sample_limit=1000)
-    running.add(x)
+    running = RunningHistogram()
+    running.add(x, sample_limit=1000)
     counts = running.histogram().counts
     assert counts.sum() <= 1000
     used = counts[counts > 0]

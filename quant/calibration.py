@@ -1,0 +1,213 @@
+"""From observations to scales: each value and each layer takes the algorithm that serves its output best."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+import torch
+from torch import Tensor
+
+from quant.activation import activate
+from quant.affine import QParams, dequantise, quantise
+from quant.algorithms import Sample, Scales, algorithm_named, algorithm_names
+from quant.algorithms.base import ACTIVATION, WEIGHT, WEIGHT_7_BIT
+from quant.graph import Layer
+from quant.histogram import Histogram, histogram_of_rows
+from quant.observations import Observations
+from quant.operations import Conv2d, Linear, Weighted
+from quant.scales import Calibration, IntegerWeights, quantise_weights
+from quant.statistics import cosine, evenly, kl_nats, sqnr_db
+
+BEST = "best"
+"""Not an algorithm: each value and each layer takes the algorithm whose output has the highest SQNR."""
+
+
+class Granularity(StrEnum):
+    """Which weights of a layer share a scale; a value has one scale always."""
+
+    TENSOR = "tensor"
+    CHANNEL = "channel"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What one algorithm does to a value, or to a layer's weights.
+
+    Attributes:
+        scale: the value's; of weights the mean over the channels.
+        zero_point: 0..255; 0 for weights.
+        clipped_fraction: share of the elements beyond the last code.
+        sqnr_db, cosine, kl_nats: of the elements, coded and decoded, against themselves.
+        output_sqnr_db: of the layer's output. For weights: integer weights on the coded input, float output.
+            For a value it is its own SQNR, the mean over its group where several share the scale.
+    """
+
+    algorithm: str
+    scale: float
+    zero_point: int
+    clipped_fraction: float
+    sqnr_db: float
+    cosine: float
+    kl_nats: float
+    output_sqnr_db: float
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Every algorithm tried on one value or one layer's weights, the one taken, and why."""
+
+    name: str
+    algorithm: str
+    reason: str
+    candidates: tuple[Candidate, ...]
+
+    @property
+    def chosen(self) -> Candidate:
+        return next(candidate for candidate in self.candidates if candidate.algorithm == self.algorithm)
+
+
+@dataclass(frozen=True, eq=False)
+class Calibrated:
+    """A calibration, and the choice behind each scale: `values` by group leader, `weights` by layer."""
+
+    calibration: Calibration
+    values: Mapping[str, Choice]
+    weights: Mapping[str, Choice]
+
+
+def calibrate(
+    layers: tuple[Layer, ...],
+    observations: Observations,
+    algorithm: str = BEST,
+    granularity: Granularity = Granularity.CHANNEL,
+    bits: int = 8,
+    on_layer: Callable[[str], None] = lambda _: None,
+) -> Calibrated:
+    """Choose the scale of every value and the integers of every weighted layer.
+
+    Args:
+        layers: of the graph that was observed.
+        algorithm: one for all, or BEST.
+        bits: of weights: 8, or 7 for processors whose 8-bit products saturate.
+        on_layer: told each weighted layer's name when it is done.
+    Raises:
+        AlgorithmNotFound: no algorithm of that name.
+    """
+    only = None if algorithm == BEST else algorithm_named(algorithm).name
+    by_leader = {leader: choose_value(observations, leader, only) for leader in observations.ranges}
+    qparams = {name: by_leader[leader][0] for name, leader in observations.groups.items()}
+    weights, choices = {}, {}
+    for layer in layers:
+        if isinstance(layer.operation, Weighted):
+            weights[layer.name], choices[layer.name] = choose_weights(
+                layer, qparams[layer.inputs[0]], observations.inputs[layer.name], only, granularity, bits
+            )
+            on_layer(layer.name)
+    return Calibrated(
+        Calibration(qparams, weights), {leader: choice for leader, (_, choice) in by_leader.items()}, choices
+    )
+
+
+def choose_value(observations: Observations, leader: str, only: str | None = None) -> tuple[QParams, Choice]:
+    """Try every algorithm on one scale group; take `only`, or the highest mean SQNR of the group's values."""
+    histogram = observations.ranges[leader].histogram()
+    samples = [sample for name, sample in observations.samples.items() if observations.groups[name] == leader]
+    together = torch.cat(samples)
+    tried: dict[str, QParams] = {}
+    candidates = []
+    for name in algorithm_names():
+        scales = algorithm_named(name).choose(Sample(histogram), ACTIVATION)
+        tried[name] = qparams = QParams(float(scales.scale), int(scales.zero_point))
+        decoded = [dequantise(quantise(sample, qparams), qparams) for sample in samples]
+        output_db = sum(map(sqnr_db, samples, decoded)) / len(samples)
+        ends = (torch.tensor([qparams.low]), torch.tensor([qparams.high]))
+        candidates.append(_candidate(name, scales, histogram, ends, together, torch.cat(decoded), output_db))
+    choice = _take(leader, candidates, only)
+    return tried[choice.algorithm], choice
+
+
+def choose_weights(
+    layer: Layer,
+    x_qparams: QParams,
+    crops: Tensor,
+    only: str | None = None,
+    granularity: Granularity = Granularity.CHANNEL,
+    bits: int = 8,
+) -> tuple[IntegerWeights, Choice]:
+    """Try every algorithm on one layer's weights; take `only`, or the one whose float output has the highest SQNR.
+
+    Args:
+        layer: a weighted one.
+        crops: some of its inputs, float32 [N, C, h, w] or [N, C].
+    """
+    operation = layer.operation
+    assert isinstance(operation, Weighted)
+    grid = WEIGHT if bits == 8 else WEIGHT_7_BIT
+    rows = operation.weight.flatten(1) if granularity is Granularity.CHANNEL else operation.weight.reshape(1, -1)
+    sample = Sample(histogram_of_rows(rows), rows)
+    wanted = operation.run(crops)
+    coded = dequantise(quantise(crops, x_qparams), x_qparams)
+    tried: dict[str, IntegerWeights] = {}
+    candidates = []
+    for name in algorithm_names():
+        scales = algorithm_named(name).choose(sample, grid)
+        tried[name] = integers = quantise_weights(
+            operation,
+            scales.scale.float(),
+            x_qparams.scale,
+            highest=grid.highest,
+            truncate=scales.rounding == "truncate",
+        )
+        decoded = decode_weights(integers)
+        output_db = sqnr_db(wanted, run_decoded(operation, decoded, integers, coded))
+        reach = scales.scale * grid.highest
+        part = evenly(operation.weight), evenly(decoded)
+        candidates.append(_candidate(name, scales, sample.histogram, (-reach, reach), *part, output_db))
+    choice = _take(layer.name, candidates, only)
+    return tried[choice.algorithm], choice
+
+
+def decode_weights(integers: IntegerWeights) -> Tensor:
+    """The float weights that the codes stand for, shaped as the layer's."""
+    return integers.codes * integers.scale.view(-1, *[1] * (integers.codes.dim() - 1))
+
+
+def run_decoded(operation: Weighted, weight: Tensor, integers: IntegerWeights, x: Tensor) -> Tensor:
+    """The layer's float output with integer weights: equal to the integer kernel's up to float32's own rounding."""
+    if isinstance(operation, Linear):
+        return activate(torch.nn.functional.linear(x, weight, integers.real_bias), operation.activation)
+    geometry = operation.stride, operation.padding, operation.dilation, operation.groups
+    return Conv2d(weight, integers.real_bias, *geometry, operation.activation).run(x)
+
+
+def _candidate(
+    algorithm: str,
+    scales: Scales,
+    histogram: Histogram,
+    ends: tuple[Tensor, Tensor],
+    wanted: Tensor,
+    decoded: Tensor,
+    output_db: float,
+) -> Candidate:
+    low, high = (end.double()[:, None] for end in ends)
+    inside = (histogram.moments_below(high)[0] - histogram.moments_below(low)[0]).sum() / histogram.total.sum()
+    return Candidate(
+        algorithm,
+        float(scales.scale.mean()),
+        int(scales.zero_point[0]),
+        max(0.0, 1 - float(inside)),
+        sqnr_db(wanted, decoded),
+        cosine(wanted, decoded),
+        kl_nats(wanted, decoded),
+        output_db,
+    )
+
+
+def _take(name: str, candidates: list[Candidate], only: str | None) -> Choice:
+    ranked = sorted(candidates, key=lambda candidate: -candidate.output_sqnr_db)
+    first, second = ranked[0], ranked[1]
+    if only is not None:
+        return Choice(name, only, f"asked for; the best is {first.algorithm}", tuple(candidates))
+    margin = first.output_sqnr_db - second.output_sqnr_db
+    reason = f"output {first.output_sqnr_db:.1f} dB, {margin:.1f} dB over {second.algorithm}"
+    return Choice(name, first.algorithm, reason, tuple(candidates))

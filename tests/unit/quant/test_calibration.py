@@ -1,0 +1,133 @@
+"""Observing and choosing scales."""
+
+import time
+
+import pytest
+import torch
+from torch import Tensor
+
+from quant.affine import QParams
+from quant.algorithms import algorithm_names
+from quant.calibration import BEST, Granularity, calibrate, choose_weights, decode_weights, run_decoded
+from quant.errors import AlgorithmNotFound, EmptyCalibration, NonFiniteValue
+from quant.graph import INPUT, Graph, Layer
+from quant.observations import observe, weighted_layers
+from quant.operations import Conv2d
+
+
+def test_no_pictures_are_refused(graph: Graph) -> None:
+    with pytest.raises(EmptyCalibration):
+        observe(graph, [])
+
+
+def test_nan_in_a_picture_is_refused_and_named(graph: Graph, pictures: list[Tensor]) -> None:
+    pictures[2][0, 0, 3, 3] = float("nan")
+    with pytest.raises(NonFiniteValue, match="input"):
+        observe(graph, pictures)
+
+
+def test_unknown_algorithm_is_refused(graph: Graph, pictures: list[Tensor]) -> None:
+    with pytest.raises(AlgorithmNotFound):
+        calibrate(graph.layers, observe(graph, pictures), "entropy")
+
+
+def test_ranges_are_exact_over_all_pictures(graph: Graph, pictures: list[Tensor]) -> None:
+    observed = observe(graph, pictures)
+    reached = [dict(graph.values(picture))["expand"] for picture in pictures]
+    histogram = observed.ranges["expand"].histogram()
+    assert histogram.low.item() == pytest.approx(float(torch.stack(reached).min()))
+    assert observed.pictures == 4
+    assert histogram.total.item() == 4 * reached[0].numel()
+
+
+def test_values_that_join_in_a_concatenation_share_their_scale(graph: Graph, pictures: list[Tensor]) -> None:
+    values = calibrate(graph.layers, observe(graph, pictures)).calibration.values
+    assert len({values[name] for name in ("shortcut", "pool", "up", "deep", "join")}) == 1
+    assert values["raw"] != values["join"]
+    assert "head" not in values
+
+
+@pytest.mark.parametrize("granularity", list(Granularity))
+@pytest.mark.parametrize("algorithm", [*algorithm_names(), BEST])
+def test_every_algorithm_calibrates_every_layer(
+    graph: Graph, pictures: list[Tensor], algorithm: str, granularity: Granularity
+) -> None:
+    told: list[str] = []
+    found = calibrate(graph.layers, observe(graph, pictures), algorithm, granularity, on_layer=told.append)
+    assert told == [layer.name for layer in weighted_layers(graph)] == list(found.weights)
+    for name, choice in found.weights.items():
+        assert [candidate.algorithm for candidate in choice.candidates] == algorithm_names()
+        scale = found.calibration.weights[name].scale
+        if granularity is Granularity.TENSOR:
+            assert len(set(scale.tolist())) == 1
+        elif algorithm in ("minmax", "mse"):
+            assert len(set(scale.tolist())) == len(scale)
+        if algorithm != BEST:
+            assert choice.algorithm == algorithm
+
+
+def test_best_has_the_highest_output_sqnr_of_all_and_says_by_how_much(graph: Graph, pictures: list[Tensor]) -> None:
+    found = calibrate(graph.layers, observe(graph, pictures))
+    for choice in (*found.values.values(), *found.weights.values()):
+        best = max(candidate.output_sqnr_db for candidate in choice.candidates)
+        assert choice.chosen.output_sqnr_db == best > 25
+        assert f"{best:.1f} dB" in choice.reason
+
+
+def test_seven_bit_weights_stay_within_63(graph: Graph, pictures: list[Tensor]) -> None:
+    found = calibrate(graph.layers, observe(graph, pictures), bits=7)
+    reach = [int(integers.codes.abs().max()) for integers in found.calibration.weights.values()]
+    assert max(reach) == 63
+
+
+def test_paper_truncates_where_the_others_round(graph: Graph, pictures: list[Tensor]) -> None:
+    paper = calibrate(graph.layers, observe(graph, pictures), "log2-paper", Granularity.TENSOR).calibration
+    for layer in weighted_layers(graph):
+        integers = paper.weights[layer.name]
+        assert isinstance(layer.operation, Conv2d)
+        wanted = (layer.operation.weight / integers.scale[0]).trunc().clamp(-127, 127)
+        assert torch.equal(integers.codes.float(), wanted)
+
+
+def test_output_sqnr_is_that_of_the_layer_run_in_integers(graph: Graph, pictures: list[Tensor]) -> None:
+    layer, x = graph.layer("expand"), torch.rand(1, 8, 16, 16)
+    integers, choice = choose_weights(layer, QParams.of_range(0, 1), x)
+    assert isinstance(layer.operation, Conv2d)
+    coded = (x * 255).round() / 255
+    found = run_decoded(layer.operation, decode_weights(integers), integers, coded)
+    wanted = layer.operation.run(x)
+    noise_db = 20 * torch.log10(wanted.norm() / (found - wanted).norm())
+    assert choice.chosen.output_sqnr_db == pytest.approx(float(noise_db), abs=0.1)
+
+
+def test_clipped_share_counts_what_lies_beyond_the_last_code() -> None:
+    weight = torch.full((1, 1000, 1, 1), 0.01)
+    weight[0, :10] = 4.0
+    layer = Layer("only", Conv2d(weight, torch.zeros(1)), (INPUT,))
+    _, choice = choose_weights(layer, QParams.of_range(0, 1), torch.rand(2, 1000, 1, 1))
+    clipped = {candidate.algorithm: candidate.clipped_fraction for candidate in choice.candidates}
+    assert clipped["minmax"] == 0
+    assert clipped["log2-paper"] == pytest.approx(0.01, abs=1e-3)
+
+
+def test_observing_costs_little_over_the_float_run() -> None:
+    torch.set_num_threads(1)
+    generator = torch.Generator().manual_seed(0)
+    layers, before = [], INPUT
+    for index in range(8):
+        conv = Conv2d(torch.randn(64, 64 if index else 3, 3, 3, generator=generator) * 0.06, torch.zeros(64))
+        layers.append(Layer(f"conv_{index}", conv, (before,)))
+        before = f"conv_{index}"
+    graph = Graph((3, 96, 96), tuple(layers), (before,))
+    pictures = [torch.rand(1, 3, 96, 96, generator=generator) for _ in range(16)]
+    with torch.inference_mode():
+        float_s, observe_s = [], []
+        for _ in range(3):
+            started = time.process_time()
+            for picture in pictures:
+                graph.run(picture.contiguous(memory_format=torch.channels_last))
+            float_s.append(time.process_time() - started)
+            started = time.process_time()
+            observe(graph, pictures)
+            observe_s.append(time.process_time() - started)
+    assert min(observe_s) <= 1.3 * min(float_s)
