@@ -1,0 +1,113 @@
+"""One service as a child process on loopback."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from services.edge.errors import MemberUnavailable
+
+_LOG_TAIL_LINES = 8
+
+
+class ChildProcess:
+    """A child that has said it is ready."""
+
+    def __init__(self, process: asyncio.subprocess.Process, grpc_port: int, output: "asyncio.Task[None]"):
+        self._process = process
+        self._output = output
+        self.pid = process.pid
+        self.address = f"127.0.0.1:{grpc_port}"
+
+    @property
+    def alive(self) -> bool:
+        """Ask the kernel: the event loop may hear of a death later than the next request comes."""
+        if self._process.returncode is not None:
+            return False
+        try:
+            return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+        except ChildProcessError:
+            return False
+
+    async def stop(self, grace_s: float) -> None:
+        """End it: SIGTERM, on which it answers what it runs; SIGKILL after `grace_s`."""
+        await _end(self._process, grace_s)
+        await self._output
+
+
+async def start_model(name: str, settings: Mapping[str, str], log: Path, start_timeout_s: float) -> ChildProcess:
+    """Start `services.model` with the settings given and wait until it is ready.
+
+    Args:
+        settings: its environment beside ours, `MODEL_...`; addresses are set here.
+        log: its log is appended to this file.
+    Raises:
+        MemberUnavailable: it ended, or was not ready in time and was killed; the message has the log's last lines.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith("MODEL_") and key != "PORT"}
+    with log.open("ab") as log_file:
+        before_bytes = log_file.tell()
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", "services.local.child", str(os.getpid()), "services.model"),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=log_file,
+            env={**inherited, **settings, "MODEL_GRPC_ADDRESS": "127.0.0.1:0", "MODEL_HTTP_ADDRESS": ""},
+        )
+    try:
+        async with asyncio.timeout(start_timeout_s):
+            grpc_port = await _read_port(process)
+    except TimeoutError:
+        await _end(process, grace_s=0)
+        raise MemberUnavailable(_why(name, f"was not ready in {start_timeout_s:g} s", log, before_bytes)) from None
+    except BaseException:
+        await _end(process, grace_s=0)
+        raise
+    if grpc_port is None:
+        code = await process.wait()
+        raise MemberUnavailable(_why(name, f"ended with code {code} before it was ready", log, before_bytes))
+    return ChildProcess(process, grpc_port, asyncio.create_task(_discard(process)))
+
+
+async def _read_port(process: asyncio.subprocess.Process) -> int | None:
+    """Wait for the ready line; None where the output ends without one."""
+    assert process.stdout is not None
+    async for line in process.stdout:
+        try:
+            said = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(said, dict) and said.get("event") == "ready":
+            return int(said["grpc_port"])
+    return None
+
+
+async def _discard(process: asyncio.subprocess.Process) -> None:
+    """Keep the pipe empty, so that no print of a library's can block the child."""
+    assert process.stdout is not None
+    async for _ in process.stdout:
+        pass
+
+
+async def _end(process: asyncio.subprocess.Process, grace_s: float) -> None:
+    if process.returncode is None and grace_s > 0:
+        process.terminate()
+        try:
+            async with asyncio.timeout(grace_s):
+                await process.wait()
+        except TimeoutError:
+            pass
+    if process.returncode is None:
+        process.kill()
+    await process.wait()
+
+
+def _why(name: str, what: str, log: Path, from_bytes: int) -> str:
+    with log.open("rb") as log_file:
+        log_file.seek(from_bytes)
+        lines = log_file.read().decode(errors="replace").splitlines()[-_LOG_TAIL_LINES:]
+    return "\n".join([f"model '{name}' {what}; the last lines of {log}:", *lines])
