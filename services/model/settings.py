@@ -1,0 +1,66 @@
+"""Settings of the model service: the environment variables that begin with MODEL_, and PORT."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from services.edge.environment import read_settings, setting
+from services.edge.errors import InvalidDeclaration
+
+PREFIX = "MODEL_"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`compiled` is the folder of a compiled model; without it `name` is looked up in the catalog and compiled.
+
+    An empty address turns its protocol off; port 0 takes any free one. `threads` 0 is the share of the CPU this
+    process has. `max_queue` counts requests that run or wait.
+    """
+
+    name: str = setting("")
+    compiled: str = setting("")
+    server: str = setting("strata", one_of=("strata", "kserve"))
+    grpc_address: str = setting("127.0.0.1:0")
+    http_address: str = setting("127.0.0.1:0")
+    protocol: str = setting("", one_of=("", "grpc", "rest"))
+    threads: int = setting(0, least=0)
+    max_batch: int = setting(64, least=1)
+    max_queue: int = setting(32, least=1)
+    max_message_bytes: int = setting(64 * 2**20, least=1)
+    drain_s: float = setting(30.0, least=0)
+
+
+def settings_from(environment: Mapping[str, str]) -> Settings:
+    """Read the settings.
+
+    Where the platform gives one PORT, the protocol named by MODEL_PROTOCOL (gRPC if none is) listens there on every
+    interface, and the other is off.
+
+    Raises:
+        InvalidDeclaration: has a line for each fault.
+    """
+    settings = read_settings(Settings, PREFIX, environment)
+    if not settings.name and not settings.compiled:
+        raise InvalidDeclaration(f"{PREFIX}NAME: is missing; name a model of the catalog, or set {PREFIX}COMPILED")
+    if "PORT" in environment:
+        address = f"0.0.0.0:{environment['PORT']}"
+        settings = replace(settings, protocol=settings.protocol or "grpc", grpc_address=address, http_address=address)
+    if settings.protocol == "grpc":
+        settings = replace(settings, http_address="")
+    if settings.protocol == "rest":
+        settings = replace(settings, grpc_address="")
+    if not settings.grpc_address and not settings.http_address:
+        raise InvalidDeclaration(f"{PREFIX}GRPC_ADDRESS and {PREFIX}HTTP_ADDRESS are both empty; give one")
+    return settings
+
+
+def split_address(address: str, variable: str) -> tuple[str, int]:
+    """Split "host:port"; an IPv6 host is in brackets.
+
+    Raises:
+        InvalidDeclaration: it is something else.
+    """
+    host, separator, port = address.rpartition(":")
+    if not separator or not port.isdecimal():
+        raise InvalidDeclaration(f"{variable}: '{address}' is not host:port")
+    return host.strip("[]"), int(port)

@@ -1,0 +1,127 @@
+"""A named tensor as the Open Inference Protocol carries it, and its bytes.
+
+Raw form: little-endian, row-major; each element of a BYTES tensor is its length as a uint32, then its bytes.
+"""
+
+import math
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.edge.errors import DtypeMismatch, ShapeMismatch
+
+BYTES = "BYTES"
+DTYPES: dict[str, np.dtype[Any]] = {
+    "BOOL": np.dtype("?"),
+    **{f"UINT{bits}": np.dtype(f"<u{bits // 8}") for bits in (8, 16, 32, 64)},
+    **{f"INT{bits}": np.dtype(f"<i{bits // 8}") for bits in (8, 16, 32, 64)},
+    **{f"FP{bits}": np.dtype(f"<f{bits // 8}") for bits in (16, 32, 64)},
+}
+_NAMES = {dtype: name for name, dtype in DTYPES.items()}
+
+
+@dataclass(frozen=True, eq=False)
+class Tensor:
+    """`values` has shape `shape`; of a BYTES tensor it is the flat list of its elements, in row-major order."""
+
+    name: str
+    datatype: str
+    shape: tuple[int, ...]
+    values: NDArray[Any] | list[bytes]
+
+    @classmethod
+    def of(cls, name: str, values: NDArray[Any]) -> "Tensor":
+        """Name an array."""
+        return cls(name, _NAMES[values.dtype.newbyteorder("<")], values.shape, values)
+
+    @classmethod
+    def from_raw(cls, name: str, datatype: str, shape: Sequence[int], raw: bytes | memoryview) -> "Tensor":
+        """Look at `raw` as a tensor; numbers are not copied.
+
+        Raises:
+            DtypeMismatch: no such datatype.
+            ShapeMismatch: the bytes are more or fewer than the shape needs.
+        """
+        if datatype == BYTES:
+            return cls.from_elements(name, shape, _split(name, raw))
+        dtype = dtype_of(name, datatype)
+        needed_bytes = _count(name, shape) * dtype.itemsize
+        if len(raw) != needed_bytes:
+            raise ShapeMismatch(
+                f"tensor '{name}': {len(raw)} bytes, but shape {list(shape)} of {datatype} takes {needed_bytes}"
+            )
+        return cls(name, datatype, tuple(shape), np.frombuffer(raw, dtype).reshape(shape))
+
+    @classmethod
+    def from_numbers(cls, name: str, datatype: str, shape: Sequence[int], numbers: Any) -> "Tensor":
+        """Take numbers from a sequence, nested or flat.
+
+        Raises:
+            DtypeMismatch: no such datatype, or a value that does not fit it.
+            ShapeMismatch: the values are more or fewer than the shape needs, or nested unevenly.
+        """
+        dtype = dtype_of(name, datatype)
+        try:
+            values = np.asarray(numbers, dtype)
+        except OverflowError as error:
+            raise DtypeMismatch(f"tensor '{name}': a value does not fit {datatype}: {error}") from error
+        except (ValueError, TypeError) as error:
+            raise ShapeMismatch(f"tensor '{name}': the data is no array of {datatype}: {error}") from error
+        if values.size != _count(name, shape):
+            raise ShapeMismatch(
+                f"tensor '{name}': {values.size} values, but shape {list(shape)} takes {_count(name, shape)}"
+            )
+        return cls(name, datatype, tuple(shape), values.reshape(shape))
+
+    @classmethod
+    def from_elements(cls, name: str, shape: Sequence[int], elements: list[bytes]) -> "Tensor":
+        """Take the elements of a BYTES tensor.
+
+        Raises:
+            ShapeMismatch: the elements are more or fewer than the shape needs.
+        """
+        if len(elements) != _count(name, shape):
+            raise ShapeMismatch(
+                f"tensor '{name}': {len(elements)} elements, but shape {list(shape)} takes {_count(name, shape)}"
+            )
+        return cls(name, BYTES, tuple(shape), elements)
+
+    def to_raw(self) -> bytes:
+        """Write the raw form."""
+        if isinstance(self.values, list):
+            return b"".join(struct.pack("<I", len(element)) + element for element in self.values)
+        return np.ascontiguousarray(self.values, DTYPES[self.datatype]).tobytes()
+
+
+def dtype_of(name: str, datatype: str) -> np.dtype[Any]:
+    """Find the numpy form of a datatype of numbers.
+
+    Raises:
+        DtypeMismatch: no such datatype.
+    """
+    if datatype not in DTYPES:
+        raise DtypeMismatch(f"tensor '{name}': datatype '{datatype}' is none of {', '.join([*DTYPES, BYTES])}")
+    return DTYPES[datatype]
+
+
+def _count(name: str, shape: Sequence[int]) -> int:
+    if any(length < 0 for length in shape):
+        raise ShapeMismatch(f"tensor '{name}': shape {list(shape)} has a negative axis")
+    return math.prod(shape)
+
+
+def _split(name: str, raw: bytes | memoryview) -> list[bytes]:
+    elements, offset = [], 0
+    while offset < len(raw):
+        if offset + 4 > len(raw):
+            raise ShapeMismatch(f"tensor '{name}': cut short in the length of element {len(elements)}")
+        (size_bytes,) = struct.unpack_from("<I", raw, offset)
+        start, offset = offset + 4, offset + 4 + size_bytes
+        if offset > len(raw):
+            raise ShapeMismatch(f"tensor '{name}': cut short in element {len(elements)}")
+        elements.append(bytes(raw[start:offset]))
+    return elements

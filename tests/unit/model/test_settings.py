@@ -1,0 +1,42 @@
+"""The model service's settings."""
+
+import pytest
+
+from services.edge.errors import InvalidDeclaration
+from services.model.settings import settings_from, split_address
+
+
+def test_both_protocols_listen_on_loopback_unless_told_otherwise() -> None:
+    settings = settings_from({"MODEL_NAME": "alexnet"})
+    assert (settings.grpc_address, settings.http_address) == ("127.0.0.1:0", "127.0.0.1:0")
+
+
+@pytest.mark.parametrize(
+    ("protocol", "addresses"),
+    [("", ("0.0.0.0:8012", "")), ("grpc", ("0.0.0.0:8012", "")), ("rest", ("", "0.0.0.0:8012"))],
+)
+def test_the_platforms_one_port_goes_to_the_protocol_named(protocol: str, addresses: tuple[str, str]) -> None:
+    settings = settings_from({"MODEL_COMPILED": "/m", "MODEL_PROTOCOL": protocol, "PORT": "8012"})
+    assert (settings.grpc_address, settings.http_address) == addresses
+
+
+@pytest.mark.parametrize(
+    ("environment", "message"),
+    [
+        ({}, "MODEL_NAME: is missing"),
+        ({"MODEL_NAME": "a", "MODEL_MAX_BATCH": "0"}, "MODEL_MAX_BATCH: 0 is below 1"),
+        ({"MODEL_NAME": "a", "MODEL_PROTOCOL": "soap"}, "none of"),
+        ({"MODEL_NAME": "a", "MODEL_GRPC_ADDRESS": "", "MODEL_HTTP_ADDRESS": ""}, "both empty"),
+        ({"MODEL_NAME": "a", "MODEL_MAXBATCH": "1"}, "did you mean MODEL_MAX_BATCH"),
+    ],
+)
+def test_a_fault_is_named(environment: dict[str, str], message: str) -> None:
+    with pytest.raises(InvalidDeclaration, match=message):
+        settings_from(environment)
+
+
+def test_an_address_splits_into_host_and_port() -> None:
+    assert split_address("[::1]:80", "X") == ("::1", 80)
+    assert split_address("127.0.0.1:0", "X") == ("127.0.0.1", 0)
+    with pytest.raises(InvalidDeclaration, match="X: 'localhost' is not host:port"):
+        split_address("localhost", "X")
