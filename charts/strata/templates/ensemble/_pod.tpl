@@ -1,0 +1,63 @@
+{{/* The front door's container, the same beside a Ray head of its own and beside KubeRay's. */}}
+{{- define "strata.ensemble.container" -}}
+name: ensemble
+image: {{ .Values.images.ensemble }}
+imagePullPolicy: {{ .Values.images.pullPolicy }}
+env:
+  - {name: ENSEMBLE_FILES, value: {{ include "strata.ensemble.files" . | quote }}}
+  - {name: ENSEMBLE_EXECUTOR, value: ray}
+  - {name: ENSEMBLE_HTTP_ADDRESS, value: "0.0.0.0:8000"}
+  - {name: ENSEMBLE_GRPC_ADDRESS, value: "0.0.0.0:9000"}
+  - {name: ENSEMBLE_MEMBERS, value: {{ include "strata.ensemble.members" . | quote }}}
+  - {name: ENSEMBLE_MAX_PICTURES, value: {{ .Values.ensemble.maxPictures | quote }}}
+  - {name: ENSEMBLE_MAX_MESSAGE_BYTES, value: {{ .Values.ensemble.maxMessageBytes | int | quote }}}
+  {{- with .Values.ensemble.tariff }}
+  - {name: ENSEMBLE_TARIFF, value: {{ dict "per_cpu_second" .perCpuSecond "per_gb_second" .perGbSecond "per_request" .perRequest "currency" .currency | toJson | quote }}}
+  {{- end }}
+  {{- if eq .Values.ensemble.ray "kuberay" }}
+  - {name: RAY_ADDRESS, value: "127.0.0.1:6379"}
+  {{- end }}
+ports:
+  - {name: http, containerPort: 8000}
+  - {name: grpc, containerPort: 9000}
+startupProbe:
+  httpGet: {path: /readyz, port: http}
+  periodSeconds: 2
+  failureThreshold: 90
+readinessProbe:
+  httpGet: {path: /readyz, port: http}
+  periodSeconds: 2
+livenessProbe:
+  httpGet: {path: /healthz, port: http}
+  periodSeconds: 10
+  timeoutSeconds: 5
+# The endpoints' readers hear of a pod's end at about the time the pod does: it takes requests a little longer.
+lifecycle: {preStop: {sleep: {seconds: 5}}}
+resources: {{- toYaml .Values.ensemble.resources | nindent 2 }}
+securityContext: {{- include "strata.securityContext" . | nindent 2 }}
+volumeMounts: {{- include "strata.ensemble.mounts" . | nindent 2 }}
+{{- end -}}
+
+{{- define "strata.ensemble.files" -}}
+{{- $files := .Values.ensemble.files -}}
+{{- range $name := keys .Values.ensembles | sortAlpha -}}
+{{- $files = append $files (printf "/etc/strata/ensembles/%s.yaml" $name) -}}
+{{- end -}}
+{{- join ":" $files -}}
+{{- end -}}
+
+{{- define "strata.ensemble.mounts" -}}
+- {name: tmp, mountPath: /tmp}
+- {name: shm, mountPath: /dev/shm}
+{{- if .Values.ensembles }}
+- {name: ensembles, mountPath: /etc/strata/ensembles, readOnly: true}
+{{- end }}
+{{- end -}}
+
+{{- define "strata.ensemble.volumes" -}}
+- {name: tmp, emptyDir: {}}
+- {name: shm, emptyDir: {medium: Memory, sizeLimit: {{ .Values.ensemble.sharedMemory }}}}
+{{- if .Values.ensembles }}
+- {name: ensembles, configMap: {name: {{ include "strata.ensemble.name" . }}}}
+{{- end }}
+{{- end -}}
