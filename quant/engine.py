@@ -1,0 +1,170 @@
+"""A graph made ready to run: every layer's kernel with its packed weights, once; then many runs.
+
+Between layers a value is stored either as float32 or as codes; which of the two is fixed when the engine is made.
+Running, stepping and crossing call the very same prepared layers.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from quant.affine import Quantised, Value, as_float, quantise
+from quant.cpu import Cpu, this_cpu
+from quant.errors import ShapeMismatch
+from quant.float_kernels import Kernel
+from quant.graph import INPUT, Graph, Layer
+from quant.operations import Weighted
+from quant.precision import Plan, Precision, supports
+from quant.prepared import Format, PreparedLayer, prepare_layer
+from quant.scales import Calibration
+
+
+class Engine:
+    """Runs one graph under one plan and calibration.
+
+    Args:
+        plan: precisions without a kernel fall back to float.
+        calibration: needed where the plan is not all float.
+        reuse: an engine whose layers are taken over where they come out the same (after an edit: all but a few).
+        cpu: found out where it is not given; without an exact 8-bit product the weights run as 7-bit codes.
+    Attributes:
+        formats: of each value, the input's included, how it is stored.
+    Raises:
+        NotCalibrated: the plan wants integers where the calibration has none.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        plan: Plan,
+        calibration: Calibration | None = None,
+        *,
+        cpu: Cpu | None = None,
+        reuse: "Engine | None" = None,
+    ) -> None:
+        self.graph = graph
+        self.plan = {layer.name: _supported(layer, plan) for layer in graph.layers}
+        self.calibration = calibration or Calibration()
+        self.cpu = cpu or this_cpu()
+        self.formats = _formats(graph, self.plan, self.calibration)
+        known = {layer.name: layer for layer in reuse.layers} if reuse else {}
+        with torch.inference_mode():
+            prepared = [self._prepare(layer, known.get(layer.name)) for layer in graph.layers]
+        self.layers: tuple[PreparedLayer, ...] = tuple(prepared)
+        self._program = _program(graph, self.layers)
+
+    def layer(self, name: str) -> PreparedLayer:
+        """Raises LayerNotFound."""
+        return self.layers[self.graph.index(name)]
+
+    def run(self, x: Tensor) -> dict[str, Tensor]:
+        """The outputs by name, float32.
+
+        Args:
+            x: [N, C, H, W], float32.
+        Raises:
+            ShapeMismatch: x does not have the graph's input shape.
+        """
+        with torch.inference_mode():
+            slots: list[Tensor | None] = [None] * (len(self.layers) + 1)
+            slots[0] = self._stored_input(x)
+            for kernel, inputs, output, dead in self._program:
+                slots[output] = kernel(*[slots[slot] for slot in inputs])
+                for slot in dead:
+                    slots[slot] = None
+            return {name: self._leaving(name, slots) for name in self.graph.outputs}
+
+    def values(self, x: Tensor) -> Iterator[tuple[PreparedLayer, Value]]:
+        """Run layer by layer, yielding each with its value; a value is dropped after its last reader."""
+        readers_left = Counter(name for layer in self.graph.layers for name in layer.inputs)
+        alive = {INPUT: self.enter(x)}
+        for prepared in self.layers:
+            value = prepared.run(*(alive[name] for name in prepared.layer.inputs))
+            for name in prepared.layer.inputs:
+                readers_left[name] -= 1
+                if not readers_left[name]:
+                    del alive[name]
+            if readers_left[prepared.name]:
+                alive[prepared.name] = value
+            yield prepared, value
+
+    def enter(self, x: Tensor) -> Value:
+        """The input as it is stored; takes and raises what `run` does."""
+        with torch.inference_mode():
+            stored = self._stored_input(x)
+        qparams = self.formats[INPUT]
+        return stored if qparams is None else Quantised(stored, qparams)
+
+    def _stored_input(self, x: Tensor) -> Tensor:
+        if x.dim() != 4 or tuple(x.shape[1:]) != self.graph.input_shape:
+            expected = ", ".join(map(str, self.graph.input_shape))
+            raise ShapeMismatch(f"the input is {list(x.shape)}, expected [N, {expected}]")
+        qparams = self.formats[INPUT]
+        return (x if qparams is None else quantise(x, qparams)).contiguous(memory_format=torch.channels_last)
+
+    def _leaving(self, name: str, slots: list[Tensor | None]) -> Tensor:
+        y, qparams = slots[self.graph.index(name) + 1], self.formats[name]
+        assert y is not None
+        return as_float(y if qparams is None else Quantised(y, qparams))
+
+    def _prepare(self, layer: Layer, known: PreparedLayer | None) -> PreparedLayer:
+        precision = self.plan[layer.name]
+        stored = tuple(self.formats[name] for name in layer.inputs)
+        output = self.formats[layer.name]
+        prepared_like = (precision, stored, output)
+        if known and known.layer.operation is layer.operation and known.layer.inputs == layer.inputs:
+            same_formats = (known.precision, known.stored, known.output) == prepared_like
+            if same_formats and self._same_scales(known):
+                return known
+        return prepare_layer(
+            layer,
+            precision,
+            stored,
+            output,
+            self.calibration,
+            self.graph.shapes[layer.inputs[0]],
+            narrow_weights=not self.cpu.exact_8_bit,
+        )
+
+    def _same_scales(self, known: PreparedLayer) -> bool:
+        if known.precision is Precision.FLOAT:
+            return True
+        weighted = isinstance(known.layer.operation, Weighted)
+        if weighted and known.weights is not self.calibration.of_weights(known.name):
+            return False
+        pairs = zip(known.layer.inputs, known.wanted, strict=True)
+        return all(wanted is None or wanted == self.calibration.of_value(name) for name, wanted in pairs)
+
+
+Step = tuple[Kernel, tuple[int, ...], int, tuple[int, ...]]
+"""Kernel, slots it reads, slot it writes, slots nobody reads any more."""
+
+
+def _program(graph: Graph, layers: tuple[PreparedLayer, ...]) -> list[Step]:
+    slot = {INPUT: 0} | {layer.name: index + 1 for index, layer in enumerate(graph.layers)}
+    last_reader = {name: layer.name for layer in graph.layers for name in layer.inputs}
+    program = []
+    for prepared in layers:
+        layer = prepared.layer
+        dead = {name for name in layer.inputs if last_reader[name] == layer.name} - set(graph.outputs)
+        inputs = tuple(slot[name] for name in layer.inputs)
+        program.append((prepared.stored_kernel, inputs, slot[layer.name], tuple(slot[name] for name in dead)))
+    return program
+
+
+def _supported(layer: Layer, plan: Plan) -> Precision:
+    precision = plan.get(layer.name, Precision.FLOAT)
+    return precision if supports(layer.operation, precision) else Precision.FLOAT
+
+
+def _formats(graph: Graph, plan: Plan, calibration: Calibration) -> dict[str, Format]:
+    """Codes where every reader takes codes, or the maker is an integer layer and at least one reader takes them."""
+    formats: dict[str, Format] = {}
+    for name in (INPUT, *(layer.name for layer in graph.layers)):
+        readers = [plan[reader] is Precision.INT8 for reader in graph.consumers[name]]
+        made_as_codes = name != INPUT and plan[name] is Precision.INT8
+        stored_as_codes = any(readers) and (made_as_codes or all(readers))
+        formats[name] = calibration.of_value(name) if stored_as_codes else None
+    return formats

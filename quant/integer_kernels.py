@@ -1,0 +1,151 @@
+"""Integer runs of convolutions and linear layers: one exact product, then the activation, then the output's codes."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from quant.activation import LEAKY_SLOPE, Activation, activate
+from quant.affine import QParams, quantise
+from quant.float_kernels import Kernel
+from quant.operations import Conv2d, Linear, Operation, Weighted
+from quant.products import FLOAT_OUT, NO_POST_OP, ConvProduct, LinearProduct, PostOp, Product, WindowProduct, out_of
+from quant.scales import IntegerWeights
+
+_POST_OPS: dict[Activation, PostOp] = {
+    Activation.NONE: NO_POST_OP,
+    Activation.RELU: ("relu", []),
+    Activation.RELU6: ("hardtanh", [0.0, 6.0]),
+    Activation.SILU: ("swish", []),
+    Activation.HARDSWISH: ("hardswish", []),
+}
+_LEAKY: PostOp = ("leaky_relu", [LEAKY_SLOPE])
+
+WINDOW_CHANNELS = 32
+"""From so many input channels on, a leaky convolution gathers windows for one matrix product; below, it convolves twice
+(docs/adr/0101)."""
+
+
+@dataclass(frozen=True, eq=False)
+class WeightedKernel:
+    """A prepared convolution or linear layer.
+
+    Attributes:
+        run: (x codes [, residual of the output's kind]) -> codes or float32.
+        product: the integer product under it.
+        x: meaning of the input's codes.
+        channels: O.
+    """
+
+    run: Kernel
+    product: Product
+    x: QParams
+    channels: int
+
+    def accumulators(self, codes: Tensor) -> Tensor:
+        """The exact sums before any scaling, int64, shaped as the output.
+
+        The product hands them out as float32, which holds integers below 2^24; where they are larger, each half of the
+        input channels is summed apart.
+        """
+        sums = self.product(codes, 1.0, torch.ones(self.channels), None, FLOAT_OUT, NO_POST_OP)
+        middle = codes.shape[1] // 2
+        if not middle or float(sums.abs().max()) < 2**24:
+            return sums.to(torch.int64)
+        first, second = codes.clone(), codes.clone()
+        first[:, middle:] = self.x.zero_point
+        second[:, :middle] = self.x.zero_point
+        return self.accumulators(first) + self.accumulators(second)
+
+
+def sums_codes(operation: Operation) -> bool:
+    """Can a residual be added inside the integer call, and so come as codes where the output is codes?"""
+    return isinstance(operation, Conv2d) and operation.activation in (Activation.NONE, Activation.RELU)
+
+
+def weighted_kernel(
+    operation: Weighted,
+    weights: IntegerWeights,
+    x: QParams,
+    out: QParams | None,
+    input_shape: tuple[int, ...],
+    residual: tuple[QParams | None, ...] = (),
+) -> WeightedKernel:
+    """Pack a layer's weights and bind everything its runs share.
+
+    Args:
+        x: meaning of the input's codes.
+        out: meaning of the output's codes, or None for float32.
+        input_shape: of the input, without N: weights are packed for it, other sizes work too.
+        residual: empty, or one: the meaning of the residual's codes, None for float32.
+    """
+    layer = _Bound(operation.activation, x, weights, out)
+    if isinstance(operation, Linear):
+        linear = LinearProduct(weights.codes, x)
+        post_op = _LEAKY if operation.activation is Activation.LEAKY else _POST_OPS.get(operation.activation)
+        return WeightedKernel(layer.run(linear, post_op), linear, x, len(weights.scale))
+    product: ConvProduct | WindowProduct
+    if operation.activation is Activation.LEAKY and _gathers(operation):
+        product = WindowProduct(operation, weights.codes, x)
+        plain = layer.run(product, _LEAKY)
+    else:
+        product = ConvProduct(operation, weights.codes, x, input_shape)
+        leaky = operation.activation is Activation.LEAKY and out is not None
+        plain = layer.run_leaky_twice(product) if leaky else layer.run(product, _POST_OPS.get(operation.activation))
+    run = layer.run_with_residual(product, residual[0], sums_codes(operation)) if residual else plain
+    return WeightedKernel(run, product, x, len(weights.scale))
+
+
+def _gathers(conv: Conv2d) -> bool:
+    plain = conv.groups == 1 and conv.dilation == (1, 1)
+    pixelwise = conv.weight.shape[2:] == (1, 1) and conv.stride == (1, 1) and conv.padding == (0, 0)
+    return plain and (pixelwise or conv.weight.shape[1] >= WINDOW_CHANNELS)
+
+
+class _Bound:
+    """The constants of one layer's runs, bound once."""
+
+    def __init__(self, activation: Activation, x: QParams, weights: IntegerWeights, out: QParams | None) -> None:
+        self._activation, self._out = activation, out
+        self._x_scale, self._w_scale, self._bias = x.scale, weights.scale, weights.real_bias
+        self._out_spec = out_of(out)
+
+    def run(self, product: Product, post_op: PostOp | None) -> Kernel:
+        """One call where the post-op exists; else float32, the activation, and codes."""
+        x_scale, w_scale, bias, out_spec = self._x_scale, self._w_scale, self._bias, self._out_spec
+        if post_op is not None:
+            return lambda codes: product(codes, x_scale, w_scale, bias, out_spec, post_op)
+        return lambda codes: self._finish(product(codes, x_scale, w_scale, bias, FLOAT_OUT, NO_POST_OP))
+
+    def run_leaky_twice(self, conv: ConvProduct) -> Kernel:
+        """leaky(y) = max(y, slope * y), and coding keeps order: the larger of two codes is the code of the larger."""
+        x_scale, w_scale, bias, out_spec = self._x_scale, self._w_scale, self._bias, self._out_spec
+        small_w_scale, small_bias = w_scale * LEAKY_SLOPE, bias * LEAKY_SLOPE
+
+        def run(codes: Tensor) -> Tensor:
+            y = conv(codes, x_scale, w_scale, bias, out_spec, NO_POST_OP)
+            small = conv(codes, x_scale, small_w_scale, small_bias, out_spec, NO_POST_OP)
+            return torch.maximum(y, small, out=y)
+
+        return run
+
+    def run_with_residual(
+        self, product: ConvProduct | WindowProduct, residual_qparams: QParams | None, fused: bool
+    ) -> Kernel:
+        """The sum in the same call where oneDNN has it, else in float32."""
+        x_scale, w_scale, bias, out_spec = self._x_scale, self._w_scale, self._bias, self._out_spec
+        relu = self._activation is Activation.RELU
+        if fused and isinstance(product, ConvProduct):
+            add_to = product.add_to
+            return lambda codes, residual: add_to(
+                residual, residual_qparams, codes, x_scale, w_scale, bias, out_spec, relu
+            )
+
+        def run(codes: Tensor, residual: Tensor) -> Tensor:
+            return self._finish(product(codes, x_scale, w_scale, bias, FLOAT_OUT, NO_POST_OP).add_(residual))
+
+        return run
+
+    def _finish(self, y: Tensor) -> Tensor:
+        y = activate(y, self._activation)
+        return y if self._out is None else quantise(y, self._out)

@@ -1,0 +1,136 @@
+"""One layer made ready to run: its kernel with packed weights, and the conversions around it."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from quant.affine import QParams, Quantised, Value, as_codes, as_float, quantise
+from quant.code_kernels import code_kernel, keeps_codes
+from quant.float_kernels import Kernel, float_kernel
+from quant.graph import Layer
+from quant.integer_kernels import WeightedKernel, sums_codes, weighted_kernel
+from quant.operations import Weighted
+from quant.precision import Precision
+from quant.scales import Calibration, IntegerWeights
+
+Format = QParams | None
+"""How a value is stored: as codes of this meaning, or (None) as float32."""
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedLayer:
+    """One layer, ready to run.
+
+    Attributes:
+        stored: how its inputs are stored.
+        wanted: what its kernel takes; an input stored otherwise is converted first.
+        output: how its value is stored.
+        kernel: from tensors as `wanted` to a tensor as `output`; feature maps are channels-last.
+        weights: the calibration's integer weights it was made from, None in float.
+        integer: its integer product, None where it has none.
+    """
+
+    layer: Layer
+    precision: Precision
+    stored: tuple[Format, ...]
+    wanted: tuple[Format, ...]
+    output: Format
+    kernel: Kernel
+    weights: IntegerWeights | None = None
+    integer: WeightedKernel | None = None
+
+    @property
+    def name(self) -> str:
+        return self.layer.name
+
+    def run(self, *values: Value) -> Value:
+        """Run on values of any kind, each converted to what the kernel takes; inputs are left as they were."""
+        tensors = [
+            as_float(value) if wanted is None else as_codes(value, wanted)
+            for value, wanted in zip(values, self.wanted, strict=True)
+        ]
+        with torch.inference_mode():
+            y = self.kernel(*(t.contiguous(memory_format=torch.channels_last) if t.dim() == 4 else t for t in tensors))
+        return y if self.output is None else Quantised(y, self.output)
+
+    def accumulators(self, x: Value) -> Tensor | None:
+        """The exact integer sums for this input, int64, or None where the layer has no integer product."""
+        if self.integer is None:
+            return None
+        with torch.inference_mode():
+            return self.integer.accumulators(as_codes(x, self.integer.x))
+
+    @property
+    def stored_kernel(self) -> Kernel:
+        """From tensors as `stored` to a tensor as `output`: `kernel` itself where nothing needs conversion."""
+        if self.stored == self.wanted:
+            return self.kernel
+        kernel, steps = self.kernel, tuple(zip(self.stored, self.wanted, strict=True))
+
+        def run(*tensors: Tensor) -> Tensor:
+            return kernel(*(convert(t, stored, wanted) for t, (stored, wanted) in zip(tensors, steps, strict=True)))
+
+        return run
+
+
+def convert(tensor: Tensor, stored: Format, wanted: Format) -> Tensor:
+    """The same value in another format."""
+    if stored == wanted:
+        return tensor
+    value = tensor if stored is None else Quantised(tensor, stored)
+    return as_float(value) if wanted is None else as_codes(value, wanted)
+
+
+def prepare_layer(
+    layer: Layer,
+    precision: Precision,
+    stored: tuple[Format, ...],
+    output: Format,
+    calibration: Calibration,
+    input_shape: tuple[int, ...],
+    *,
+    narrow_weights: bool = False,
+) -> PreparedLayer:
+    """Pack one layer's weights.
+
+    Args:
+        stored: how the inputs are stored; output: how the value is to be.
+        input_shape: of the first input, without N.
+        narrow_weights: run 7-bit weights, for processors without an exact 8-bit product.
+    Raises:
+        NotCalibrated: an integer run without scales.
+    """
+    operation = layer.operation
+    wanted = _wanted(layer, precision, output, calibration)
+    if precision is Precision.FLOAT:
+        return PreparedLayer(layer, precision, stored, wanted, output, _float(layer, output, input_shape))
+    if isinstance(operation, Weighted):
+        x = calibration.of_value(layer.inputs[0])
+        weights = calibration.of_weights(layer.name)
+        run_weights = weights if weights.x_scale == x.scale else weights.for_input(x.scale)
+        if narrow_weights:
+            run_weights = run_weights.narrowed()
+        integer = weighted_kernel(operation, run_weights, x, output, input_shape, wanted[1:])
+        return PreparedLayer(layer, precision, stored, wanted, output, integer.run, weights, integer)
+    inputs = tuple(qparams for qparams in wanted if qparams is not None)
+    return PreparedLayer(layer, precision, stored, wanted, output, code_kernel(operation, inputs, output, input_shape))
+
+
+def _float(layer: Layer, output: Format, input_shape: tuple[int, ...]) -> Kernel:
+    kernel = float_kernel(layer.operation, input_shape)
+    if output is None:
+        return kernel
+    return lambda *values: quantise(kernel(*values), output)
+
+
+def _wanted(layer: Layer, precision: Precision, output: Format, calibration: Calibration) -> tuple[Format, ...]:
+    if precision is Precision.FLOAT:
+        return (None,) * len(layer.inputs)
+    if isinstance(layer.operation, Weighted):
+        in_codes = output is not None and sums_codes(layer.operation)
+        first, *residuals = layer.inputs
+        return calibration.of_value(first), *(calibration.of_value(r) if in_codes else None for r in residuals)
+    if keeps_codes(layer.operation):
+        return (output or calibration.of_value(layer.name),) * len(layer.inputs)
+    return tuple(calibration.of_value(name) for name in layer.inputs)

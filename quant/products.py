@@ -1,0 +1,110 @@
+"""Exact integer products on oneDNN: sum((x - x_zero_point) * w) in int32, scaled, biased and coded in one call.
+
+A product takes (x codes, x_scale, w_scale [O], bias [O] or None, out, post-op) and gives codes or float32:
+post_op(sum * x_scale * w_scale + bias) / out_scale + out_zero_point, rounded half to even. Where the processor has no
+exact 8-bit product the weights must be 7-bit (`quant.cpu`).
+"""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from quant.affine import QParams
+from quant.operations import Conv2d
+
+_onednn = torch.ops.onednn
+
+Out = tuple[float, int, torch.dtype]
+FLOAT_OUT: Out = (1.0, 0, torch.float32)
+
+PostOp = tuple[str, list[float]]
+NO_POST_OP: PostOp = ("none", [])
+
+Product = Callable[[Tensor, float, Tensor, Tensor | None, Out, PostOp], Tensor]
+
+
+def out_of(qparams: QParams | None) -> Out:
+    """Codes of this meaning, or float32."""
+    return FLOAT_OUT if qparams is None else (qparams.scale, qparams.zero_point, torch.uint8)
+
+
+class ConvProduct:
+    """oneDNN's integer convolution: every geometry; post-ops none, relu, hardtanh, hardswish, swish."""
+
+    def __init__(self, conv: Conv2d, codes: Tensor, x: QParams, input_shape: tuple[int, ...]) -> None:
+        self._x_zero_point = x.zero_point
+        self._geometry = (list(conv.stride), list(conv.padding), list(conv.dilation), conv.groups)
+        self._zero_points = torch.zeros(codes.shape[0], dtype=torch.int32)
+        ones = torch.ones(codes.shape[0])
+        self._packed = _onednn.qconv_prepack(codes, ones, 1.0, x.zero_point, *self._geometry, [1, *input_shape])
+
+    def __call__(
+        self, x: Tensor, x_scale: float, w_scale: Tensor, bias: Tensor | None, out: Out, post_op: PostOp
+    ) -> Tensor:
+        y: Tensor = _onednn.qconv_pointwise.default(
+            x, x_scale, self._x_zero_point, self._packed, w_scale, self._zero_points, bias, *self._geometry,
+            *out, *post_op, "",
+        )  # fmt: skip
+        return y
+
+    def add_to(
+        self, residual: Tensor, residual_qparams: QParams | None,
+        x: Tensor, x_scale: float, w_scale: Tensor, bias: Tensor, out: Out, relu: bool,
+    ) -> Tensor:  # fmt: skip
+        """The same plus a residual of the output's kind, before an optional ReLU."""
+        scale, zero_point = (
+            (1.0, 0) if residual_qparams is None else (residual_qparams.scale, residual_qparams.zero_point)
+        )
+        y: Tensor = _onednn.qconv2d_pointwise.binary(
+            x, x_scale, self._x_zero_point, self._packed, w_scale, self._zero_points, residual.clone(), bias,
+            *self._geometry, *out, scale, zero_point, "sum", 1.0, "relu" if relu else "none", [], "",
+        )  # fmt: skip
+        return y
+
+
+class LinearProduct:
+    """oneDNN's integer matrix product over the last axis; post-ops as ConvProduct's, and leaky_relu, gelu, tanh."""
+
+    def __init__(self, codes: Tensor, x: QParams) -> None:
+        self._x_zero_point = x.zero_point
+        self._zero_points = torch.zeros(codes.shape[0], dtype=torch.int32)
+        self._packed = _onednn.qlinear_prepack(codes.contiguous(), None)
+
+    def __call__(
+        self, x: Tensor, x_scale: float, w_scale: Tensor, bias: Tensor | None, out: Out, post_op: PostOp
+    ) -> Tensor:
+        y: Tensor = _onednn.qlinear_pointwise.default(
+            x, x_scale, self._x_zero_point, self._packed, w_scale, self._zero_points, bias, *out, *post_op, ""
+        )
+        return y
+
+
+class WindowProduct:
+    """A convolution as a matrix product over gathered windows, for the post-ops only LinearProduct has.
+
+    One group, no dilation. A 1x1 convolution of stride 1 needs no gathering: its windows are its pixels.
+    """
+
+    def __init__(self, conv: Conv2d, codes: Tensor, x: QParams) -> None:
+        self._kernel = codes.shape[2:]
+        self._stride, self._padding, self._fill = conv.stride, conv.padding, x.zero_point
+        self._linear = LinearProduct(codes.permute(0, 2, 3, 1).flatten(1), x)
+        self._pixelwise = (*self._kernel, *conv.stride, *conv.padding) == (1, 1, 1, 1, 0, 0)
+
+    def __call__(
+        self, x: Tensor, x_scale: float, w_scale: Tensor, bias: Tensor | None, out: Out, post_op: PostOp
+    ) -> Tensor:
+        pixels = x.permute(0, 2, 3, 1).contiguous()
+        rows = pixels if self._pixelwise else self._windows(pixels)
+        return self._linear(rows, x_scale, w_scale, bias, out, post_op).permute(0, 3, 1, 2)
+
+    def _windows(self, pixels: Tensor) -> Tensor:
+        """[N, H, W, C] -> [N, H', W', KH * KW * C]; each kernel row is one run of KW * C bytes in memory."""
+        (kh, kw), (sh, sw), (ph, pw) = self._kernel, self._stride, self._padding
+        padded = F.pad(pixels, (0, 0, pw, pw, ph, ph), value=self._fill) if ph or pw else pixels
+        N, H, W, C = padded.shape
+        shape = (N, (H - kh) // sh + 1, (W - kw) // sw + 1, kh, kw * C)
+        windows = padded.as_strided(shape, (H * W * C, sh * W * C, sw * C, W * C, 1))
+        return windows.reshape(*shape[:3], kh * kw * C)
