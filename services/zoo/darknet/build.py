@@ -19,7 +19,7 @@ _EPSILON = 1e-6  # added to the deviation, not to the variance: normalize_cpu in
 
 @dataclass(frozen=True, eq=False)
 class DarknetModel:
-    """`values[k]` names the graph's value that Darknet's layer k gives; where k only passes a value on, its source's."""
+    """`values[k]` names the graph's value that Darknet's layer k gives; where k only passes one on, its source's."""
 
     network: Network
     graph: Graph
