@@ -1,4 +1,4 @@
-"""The note that a local service leaves about itself, so that other commands find it: `serve.json` in the state folder."""
+"""The note that a local service leaves about itself, for other commands to find: `serve.json` in the state folder."""
 
 import json
 import os

@@ -1,0 +1,70 @@
+"""Declarations: small YAML files that people write, validated with every fault named."""
+
+import difflib
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from services.edge.errors import InvalidDeclaration
+
+
+class Declaration(BaseModel):
+    """Base of everything that is declared in a file: frozen, and a key it does not know is a fault."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+Declared = TypeVar("Declared", bound=Declaration)
+
+
+def read_declaration(path: Path, kind: type[Declared], **extra: object) -> Declared:
+    """Read one declaration; `extra` are fields that the file cannot give, as the folder it lies in.
+
+    Raises:
+        InvalidDeclaration: the file is missing, no YAML, or has faults: a line for each, with file and field.
+    """
+    try:
+        content = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise InvalidDeclaration(f"{path}: {error.strerror or error}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InvalidDeclaration(f"{path}: not YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise InvalidDeclaration(f"{path}: expected keys and values, found {type(content).__name__}")
+    try:
+        return kind.model_validate({**content, **extra})
+    except ValidationError as error:
+        faults = [f"{path}: {_describe(fault, kind)}" for fault in error.errors()]
+        raise InvalidDeclaration("\n".join(faults)) from error
+
+
+def did_you_mean(name: str, known: list[str]) -> str:
+    """Suggest the nearest known name, as the end of a sentence; empty where none is near."""
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean '{near[0]}'?" if near else ""
+
+
+def _describe(fault: Any, kind: type[BaseModel]) -> str:
+    place = ".".join(map(str, fault["loc"])) or "whole file"
+    if fault["type"] != "extra_forbidden":
+        return f"{place}: {fault['msg'].removeprefix('Value error, ')}"
+    return f"{place}: no such key{did_you_mean(str(fault['loc'][-1]), _keys_beside(fault['loc'], kind))}"
+
+
+def _keys_beside(location: tuple[int | str, ...], kind: type[BaseModel]) -> list[str]:
+    """List the keys that are allowed where the unknown one stands."""
+    for part in location[:-1]:
+        field = kind.model_fields.get(str(part))
+        if field is None:
+            continue
+        nested = [each for each in (field.annotation, *getattr(field.annotation, "__args__", ())) if _is_model(each)]
+        if not nested:
+            return []
+        kind = nested[0]
+    return list(kind.model_fields)
+
+
+def _is_model(annotation: object) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)

@@ -1,0 +1,53 @@
+"""The models that can be called by name: the user's folders first, then the built-in full-size ones."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from services.edge.declaration import did_you_mean
+from services.edge.errors import InvalidDeclaration, ModelNotFound
+from services.zoo.model_file import ModelFile, read_model_file
+
+BUILT_IN = Path(__file__).parent / "catalog"
+
+
+class Catalog:
+    """Model files by name; a name in an earlier folder hides the same name in a later one.
+
+    Raises:
+        InvalidDeclaration: a folder does not exist, a file has faults, or one folder holds a name twice.
+    """
+
+    def __init__(self, folders: Sequence[Path]):
+        self._files: dict[str, ModelFile] = {}
+        for folder in folders:
+            for name, model_file in _read_folder(folder).items():
+                self._files.setdefault(name, model_file)
+
+    def names(self) -> list[str]:
+        """Every model's name, sorted."""
+        return sorted(self._files)
+
+    def model(self, name: str) -> ModelFile:
+        """Raises ModelNotFound, with the nearest name."""
+        if name not in self._files:
+            raise ModelNotFound(f"no model '{name}'{did_you_mean(name, self.names())} (`strata models` lists them)")
+        return self._files[name]
+
+
+def _read_folder(folder: Path) -> dict[str, ModelFile]:
+    if not folder.is_dir():
+        raise InvalidDeclaration(f"{folder}: no such folder of model files (see STRATA_MODELS)")
+    found: dict[str, ModelFile] = {}
+    for path in sorted(folder.glob("*.yaml")):
+        model_file = read_model_file(path)
+        if model_file.name in found:
+            raise InvalidDeclaration(f"{path}: name: model '{model_file.name}' is declared twice in {folder}")
+        found[model_file.name] = model_file
+    return found
+
+
+def default_catalog(environment: Mapping[str, str]) -> Catalog:
+    """The catalog of STRATA_MODELS (folders, separated as in PATH) over the built-in models."""
+    folders = [Path(each) for each in environment.get("STRATA_MODELS", "").split(os.pathsep) if each]
+    return Catalog([*folders, BUILT_IN])

@@ -1,0 +1,76 @@
+"""What a compiled model says of itself: all that serving it needs.
+
+Standard library only: a cold start reads this first.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from services.edge.errors import ArtifactNotFound, InvalidDeclaration
+
+FILE_NAME = "manifest.json"
+INPUT_NAME = "image"
+OUTPUT_NAME = "scores"
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """How a picture becomes a tensor.
+
+    Attributes:
+        size: (H, W) of the tensor, in pixels; cut from the centre.
+        resize: the shorter side, in pixels, before the cut.
+        mean, std: per channel, in units of full brightness: value = (pixel / 255 - mean) / std.
+        interpolation: of the resize, as torchvision names it.
+    """
+
+    size: tuple[int, int]
+    resize: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    interpolation: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A compiled model.
+
+    Attributes:
+        version: digest of everything that went in.
+        input_shape: [N, 3, H, W], N being -1: any.
+        output_shape: [N, K] likewise.
+        labels: K names; empty where nobody gave any.
+    """
+
+    name: str
+    version: str
+    runtime: str
+    input_name: str
+    input_shape: tuple[int, int, int, int]
+    output_name: str
+    output_shape: tuple[int, int]
+    labels: tuple[str, ...]
+    input_spec: InputSpec
+    parameters: dict[str, float | int | str]
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Raises ArtifactNotFound where there is no compiled model, InvalidDeclaration where its manifest is broken."""
+        path = folder / FILE_NAME
+        try:
+            content = json.loads(path.read_text())
+            spec: dict[str, Any] = {
+                key: tuple(value) if isinstance(value, list) else value for key, value in content["input_spec"].items()
+            }
+            shapes = {key: tuple(content[key]) for key in ("input_shape", "output_shape", "labels")}
+            return cls(**{**content, **shapes, "input_spec": InputSpec(**spec)})
+        except FileNotFoundError as error:
+            raise ArtifactNotFound(f"{folder}: no compiled model here ({FILE_NAME} is missing)") from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise InvalidDeclaration(f"{path}: not the manifest of a compiled model: {error}") from error
+
+    def write(self, folder: Path) -> None:
+        """Write `manifest.json` into `folder`."""
+        (folder / FILE_NAME).write_text(json.dumps(asdict(self), indent=1) + "\n")

@@ -1,0 +1,98 @@
+"""The file that declares one model: architecture, weights, labels, input."""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self, TypeAlias
+
+from pydantic import Field, field_validator, model_validator
+
+from services.edge.declaration import Declaration, read_declaration
+from services.edge.errors import InvalidDeclaration
+from services.zoo.manifest import InputSpec
+
+RuntimeName: TypeAlias = Literal["torch", "onnxruntime", "openvino", "sleep"]
+SLEEP = "sleep"
+
+Channels: TypeAlias = tuple[float, float, float]
+Positive: TypeAlias = Annotated[int, Field(gt=0)]
+
+
+class InputDeclaration(Declaration):
+    """`input:` of a model file; the defaults are ImageNet's."""
+
+    size: tuple[Positive, Positive] = (224, 224)
+    resize: Positive | None = None
+    mean: Channels = (0.485, 0.456, 0.406)
+    std: Channels = (0.229, 0.224, 0.225)
+    interpolation: Literal["nearest", "bilinear", "bicubic"] = "bilinear"
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if min(self.std) <= 0:
+            raise ValueError("std must be above 0")
+        if self.resize is not None and self.resize < max(self.size):
+            raise ValueError(f"resize {self.resize} is below the size {list(self.size)} that is cut from it")
+        return self
+
+    def spec(self) -> InputSpec:
+        """The same with its default resize filled in: the longer side of `size`."""
+        return InputSpec(self.size, self.resize or max(self.size), self.mean, self.std, self.interpolation)
+
+
+class ModelFile(Declaration):
+    """One model as its user declares it.
+
+    `folder` is where the file lies: `file://` references without a leading slash and `labels` are relative to it.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[a-z]([-a-z0-9]{0,50}[a-z0-9])?$")]
+    architecture: str | None = None
+    parameters: dict[str, float | int | str] = Field(default_factory=dict)
+    classes: Positive | None = None
+    weights: str
+    labels: str | tuple[str, ...] | None = None
+    input: InputDeclaration = InputDeclaration()
+    runtime: Literal["auto"] | RuntimeName = "auto"
+    folder: Path
+
+    @field_validator("weights")
+    @classmethod
+    def _known_scheme(cls, reference: str) -> str:
+        schemes = ("torchvision://", "file://", "s3://", "random://")
+        if not reference.startswith(schemes):
+            raise ValueError(f"'{reference}' starts with none of {', '.join(schemes)}")
+        return reference
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.architecture is None and not self.is_program:
+            raise ValueError("architecture is missing; only .pt2 and .onnx files bring their own")
+        if self.architecture is not None and self.is_program:
+            raise ValueError(f"architecture goes with plain weights; '{self.weights}' is a whole program")
+        return self
+
+    @property
+    def is_program(self) -> bool:
+        """True where `weights` is a whole program, .pt2 or .onnx, not just numbers."""
+        return self.weights.endswith((".pt2", ".onnx"))
+
+    def label_names(self) -> tuple[str, ...]:
+        """Read the labels; empty where none are declared.
+
+        Raises:
+            InvalidDeclaration: the labels file is missing or empty.
+        """
+        if self.labels is None or isinstance(self.labels, tuple):
+            return self.labels or ()
+        path = self.folder / self.labels
+        try:
+            names = tuple(line.strip() for line in path.read_text().splitlines() if line.strip())
+        except (OSError, UnicodeDecodeError) as error:
+            raise InvalidDeclaration(f"{path}: labels of model '{self.name}': {error}") from error
+        if not names:
+            raise InvalidDeclaration(f"{path}: labels of model '{self.name}': the file is empty")
+        return names
+
+
+def read_model_file(path: Path) -> ModelFile:
+    """Raises InvalidDeclaration, naming file and field, for every fault at once."""
+    return read_declaration(path, ModelFile, folder=path.parent.absolute())

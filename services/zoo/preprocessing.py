@@ -1,0 +1,64 @@
+"""From an encoded picture to a model's tensor: the one place where pictures are decoded and normalised."""
+
+import io
+import warnings
+
+import torch
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+from torchvision.transforms import InterpolationMode, v2
+
+from services.edge.errors import NotAPicture, PictureTooLarge
+from services.zoo.manifest import InputSpec
+
+MAX_PIXELS = 50_000_000
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
+
+
+def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Tensor:
+    """Decode the first frame of a picture.
+
+    Returns:
+        uint8 [3, H, W], RGB; grey and palette pictures are converted, transparency is dropped.
+    Raises:
+        NotAPicture: not one of JPEG, PNG, WebP, BMP, GIF; or cut short, or broken.
+        PictureTooLarge: H x W is over `max_pixels`; found in the header, nothing of it is decoded.
+    """
+    try:
+        with warnings.catch_warnings():
+            # Pillow warns at its own limit; ours is checked below.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            picture = Image.open(io.BytesIO(data), formats=_FORMATS)
+            width, height = picture.size
+            if width * height > max_pixels:
+                raise PictureTooLarge(f"{width} x {height} pixels, the limit is {max_pixels / 1e6:g} million")
+            return v2.functional.pil_to_tensor(picture.convert("RGB"))
+    except PictureTooLarge:
+        raise
+    except Image.DecompressionBombError as error:
+        raise PictureTooLarge(f"far over the limit of {max_pixels / 1e6:g} million pixels") from error
+    except UnidentifiedImageError as error:
+        start = data[:8].hex(" ") or "nothing"
+        raise NotAPicture(f"not one of {', '.join(_FORMATS)}: {len(data)} bytes that begin with {start}") from error
+    except (OSError, ValueError, SyntaxError, EOFError) as error:
+        raise NotAPicture(f"a broken picture: {error}") from error
+
+
+def preprocess(picture: Tensor, spec: InputSpec) -> Tensor:
+    """Resize the shorter side, cut from the centre, scale to full brightness 1, normalise.
+
+    Args:
+        picture: uint8 [3, H, W], RGB.
+    Returns:
+        float32 [3, *spec.size].
+    """
+    transforms = v2.Compose(
+        [
+            v2.Resize(spec.resize, interpolation=InterpolationMode(spec.interpolation), antialias=True),
+            v2.CenterCrop(spec.size),
+            v2.ToDtype(torch.float32, scale=True),
+            v2.Normalize(spec.mean, spec.std),
+        ]
+    )
+    tensor: Tensor = transforms(picture)
+    return tensor

@@ -1,0 +1,29 @@
+"""Run a compiled model in ONNX Runtime. Imports no torch."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from services.zoo.manifest import INPUT_NAME
+
+FILE_NAME = "model.onnx"
+
+
+def load(folder: Path, threads: int) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    """Load `model.onnx`; the function maps float32 [N, 3, H, W] to [N, K] on `threads` threads."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    # A thread that spins after its part burns the CPU share that the next request needs.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    session = onnxruntime.InferenceSession(folder / FILE_NAME, options, providers=["CPUExecutionProvider"])
+
+    def forward(batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        scores: NDArray[np.float32] = session.run(None, {INPUT_NAME: batch})[0]
+        return scores
+
+    return forward

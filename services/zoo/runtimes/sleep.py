@@ -1,0 +1,24 @@
+"""A model that sleeps instead of computing: what remains of a request's latency is what serving adds."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.zoo.manifest import Manifest
+
+
+def load(folder: Path, threads: int) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    """Sleep `delay_ms` per batch and answer zeros [N, K]; `threads` is not used."""
+    del threads
+    manifest = Manifest.read(folder)
+    delay_s = float(manifest.parameters["delay_ms"]) / 1e3
+    classes = manifest.output_shape[1]
+
+    def forward(batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        time.sleep(delay_s)
+        return np.zeros((len(batch), classes), np.float32)
+
+    return forward

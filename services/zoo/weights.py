@@ -1,0 +1,121 @@
+"""Weights by reference: `torchvision://NAME`, `file://PATH`, `s3://BUCKET/KEY`, `random://SEED`."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import obstore
+import torch
+import torchvision
+from obstore.exceptions import BaseError
+from obstore.store import S3Store
+from safetensors import SafetensorError
+from safetensors.torch import load as load_safetensors
+from torch import Tensor, nn
+
+from services.edge.errors import ArtifactNotFound, InvalidDeclaration, InvalidWeights, Unavailable
+
+FILE, S3, RANDOM, TORCHVISION = "file://", "s3://", "random://", "torchvision://"
+
+
+def fetch(reference: str, folder: Path) -> bytes:
+    """Read what a `file://` or `s3://` reference points at; relative paths start at `folder`.
+
+    S3's endpoint and keys come from the AWS_* environment.
+
+    Raises:
+        ArtifactNotFound: nothing is there.  Unavailable: the store did not answer.
+    """
+    if reference.startswith(FILE):
+        path = folder / reference.removeprefix(FILE)
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise ArtifactNotFound(f"{path}: {error.strerror or error}") from error
+    bucket, _, key = reference.removeprefix(S3).partition("/")
+    try:
+        return bytes(obstore.get(S3Store(bucket), key).bytes())
+    except FileNotFoundError as error:
+        raise ArtifactNotFound(f"{reference}: no such object") from error
+    except BaseError as error:
+        raise Unavailable(f"{reference}: the object store did not answer: {error}") from error
+
+
+def digest(reference: str, folder: Path) -> str:
+    """Name the content behind a reference: the SHA-256 of stored bytes, the reference itself where it says it all."""
+    if reference.startswith((FILE, S3)):
+        return hashlib.sha256(fetch(reference, folder)).hexdigest()
+    return reference
+
+
+def load_into(module: nn.Module, reference: str, folder: Path, architecture: str) -> None:
+    """Give `module` the weights of `reference`.
+
+    Raises:
+        InvalidWeights: not safetensors, cut short, not finite, or tensors that are missing, left over or of another shape.
+        InvalidDeclaration: a torchvision name or seed that does not exist.
+        ArtifactNotFound, Unavailable: as `fetch`.
+    """
+    if reference.startswith(RANDOM):
+        randomise(module, _seed(reference))
+        return
+    tensors: Mapping[str, Tensor]
+    if reference.startswith(TORCHVISION):
+        tensors = _from_torchvision(reference.removeprefix(TORCHVISION), architecture)
+    else:
+        try:
+            tensors = load_safetensors(fetch(reference, folder))
+        except SafetensorError as error:
+            raise InvalidWeights(f"{reference}: not a whole safetensors file: {error}") from error
+    _check(module, tensors, reference)
+    module.load_state_dict(tensors)
+
+
+def randomise(module: nn.Module, seed: int) -> None:
+    """Draw weights so that activations neither die nor explode: He et al. 2015, with batch-norm statistics measured on noise.
+
+    Equal seeds give equal weights.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for layer in module.modules():
+            if isinstance(layer, nn.Conv2d | nn.Linear):
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+                if layer.bias is not None:
+                    nn.init.normal_(layer.bias, std=0.1)
+
+
+def _seed(reference: str) -> int:
+    try:
+        return int(reference.removeprefix(RANDOM))
+    except ValueError as error:
+        raise InvalidDeclaration(f"weights '{reference}': the seed is not a whole number") from error
+
+
+def _from_torchvision(name: str, architecture: str) -> Mapping[str, Tensor]:
+    try:
+        weights = torchvision.models.get_model_weights(architecture)[name]
+    except (KeyError, ValueError) as error:
+        raise InvalidDeclaration(f"torchvision has no weights '{name}' for architecture '{architecture}'") from error
+    try:
+        state: Mapping[str, Tensor] = weights.get_state_dict(progress=True, check_hash=True)
+    except OSError as error:
+        raise Unavailable(
+            f"{TORCHVISION}{name}: cannot download {weights.url}: {error}; "
+            "fetch it where there is a network, or declare file:// or random:// weights"
+        ) from error
+    return state
+
+
+def _check(module: nn.Module, tensors: Mapping[str, Tensor], reference: str) -> None:
+    own = module.state_dict()
+    faults = [f"'{name}' is missing" for name in own.keys() - tensors.keys()]
+    faults += [f"'{name}' belongs to no layer" for name in tensors.keys() - own.keys()]
+    for name in own.keys() & tensors.keys():
+        if own[name].shape != tensors[name].shape:
+            faults.append(f"'{name}' is {list(tensors[name].shape)}, expected {list(own[name].shape)}")
+        elif tensors[name].is_floating_point() and not bool(torch.isfinite(tensors[name]).all()):
+            faults.append(f"'{name}' holds NaN or infinity")
+    if faults:
+        more = f" and {len(faults) - 5} more" if len(faults) > 5 else ""
+        raise InvalidWeights(f"{reference} does not fit: {'; '.join(sorted(faults)[:5])}{more}")
