@@ -1,0 +1,301 @@
+"""The chart, rendered by helm over several sets of values: what it makes, what it refuses."""
+
+import functools
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+CHART = ROOT / "charts" / "strata"
+SHIPPED = ["fashion-efficientnet-b0", "fashion-mobilenet-v2", "fashion-nasnet-a-mobile"]
+
+Document: TypeAlias = dict[str, Any]
+Objects: TypeAlias = dict[tuple[str, str], Document]
+
+pytestmark = pytest.mark.skipif(shutil.which("helm") is None, reason="helm is not on the PATH")
+
+OWN_MODEL = {
+    "resnet-50": {
+        "file": {
+            "architecture": "resnet50",
+            "weights": "s3://weights/resnet50.safetensors",
+            "runtime": "torch",
+            "input": {"size": [224, 224], "resize": 256, "mean": [0.5, 0.5, 0.5], "std": [0.2, 0.2, 0.2]},
+        },
+        "secret": "weights-store",
+        "traffic": {"latestPercent": 20, "stableRevision": "resnet-50-00001"},
+    }
+}
+PAIR = {
+    "members": [{"model": "fashion-mobilenet-v2"}, {"model": "fashion-efficientnet-b0", "weight": 2.0}],
+    "rule": "weighted",
+    "mode": "parallel",
+    "deadline_ms": 2000,
+}
+VALUE_SETS: dict[str, dict[str, Any]] = {
+    "defaults": {},
+    "kuberay": {"ensemble": {"ray": "kuberay"}},
+    "rest": {"modelDefaults": {"protocol": "rest"}},
+    "own": {"models": OWN_MODEL, "ensembles": {"pair": PAIR}, "images": {"pullSecrets": ["registry"]}},
+}
+
+
+class Refused(Exception):
+    """helm would not render; the message is its own."""
+
+
+def render(values: dict[str, Any]) -> Objects:
+    """Render with `values` over the chart's own; the keys of the result are (kind, name).
+
+    Raises:
+        Refused: the schema or a template refuses the values.
+    """
+    return _render(json.dumps(values, sort_keys=True))
+
+
+@functools.cache
+def _render(values: str) -> Objects:
+    command = ["helm", "template", "strata", str(CHART), "--namespace", "demo", "--kube-version", "1.34.0", "-f", "-"]
+    result = subprocess.run(command, input=values, capture_output=True, text=True)
+    if result.returncode:
+        raise Refused(result.stderr)
+    documents = [document for document in yaml.safe_load_all(result.stdout) if document]
+    objects = {(document["kind"], document["metadata"]["name"]): document for document in documents}
+    assert len(objects) == len(documents), "two objects of one kind have one name"
+    return objects
+
+
+def pod_specs(objects: Objects) -> dict[str, Document]:
+    """Find each object's pod specification, by "Kind/name"."""
+    specs = {}
+    for (kind, name), document in objects.items():
+        spec = document.get("spec", {})
+        if kind == "Pod":
+            specs[f"{kind}/{name}"] = spec
+        elif kind == "RayService":
+            specs[f"{kind}/{name}"] = spec["rayClusterConfig"]["headGroupSpec"]["template"]["spec"]
+        elif "template" in spec:
+            specs[f"{kind}/{name}"] = spec["template"]["spec"]
+    return specs
+
+
+def model_of(objects: Objects, name: str) -> Document:
+    """Find the Knative Service of a model."""
+    (document,) = (d for (kind, n), d in objects.items() if n == name and is_knative(d))
+    return document
+
+
+def is_knative(document: Document) -> bool:
+    """Tell Knative's Service from Kubernetes'."""
+    return str(document["apiVersion"]).startswith("serving.knative.dev/")
+
+
+def environment(container: Document) -> dict[str, str]:
+    """Read a container's variables."""
+    return {variable["name"]: variable["value"] for variable in container["env"]}
+
+
+@pytest.fixture(params=VALUE_SETS, name="objects")
+def rendered_values(request: pytest.FixtureRequest) -> Objects:
+    return render(VALUE_SETS[request.param])
+
+
+def test_defaults_make_three_models_and_their_front_door() -> None:
+    objects = render({})
+    assert {(kind, name, document["apiVersion"]) for (kind, name), document in objects.items()} == {
+        *(("Service", model, "serving.knative.dev/v1") for model in SHIPPED),
+        ("Deployment", "strata-ensemble", "apps/v1"),
+        ("Service", "strata-ensemble", "v1"),
+        ("ServiceAccount", "strata-ensemble", "v1"),
+        ("Pod", "strata-test", "v1"),
+    }
+
+
+def test_no_container_may_write_or_gain_anything(objects: Objects) -> None:
+    for owner, spec in pod_specs(objects).items():
+        assert spec["automountServiceAccountToken"] is False, owner
+        for container in spec["containers"]:
+            assert container["securityContext"] == {
+                "runAsNonRoot": True,
+                "runAsUser": 10001,
+                "runAsGroup": 10001,
+                "readOnlyRootFilesystem": True,
+                "allowPrivilegeEscalation": False,
+                "capabilities": {"drop": ["ALL"]},
+                "seccompProfile": {"type": "RuntimeDefault"},
+            }, owner
+
+
+def test_every_container_states_requests_and_limits(objects: Objects) -> None:
+    for owner, spec in pod_specs(objects).items():
+        for container in spec["containers"]:
+            for bound in ("requests", "limits"):
+                assert set(container["resources"][bound]) >= {"cpu", "memory"}, owner
+
+
+def test_every_mount_has_its_volume_and_every_config_map_exists(objects: Objects) -> None:
+    for owner, spec in pod_specs(objects).items():
+        volumes = {volume["name"]: volume for volume in spec.get("volumes", [])}
+        for container in spec["containers"]:
+            assert {mount["name"] for mount in container.get("volumeMounts", [])} <= set(volumes), owner
+        for volume in volumes.values():
+            if "configMap" in volume:
+                assert ("ConfigMap", volume["configMap"]["name"]) in objects, owner
+
+
+def test_names_fit_kubernetes(objects: Objects) -> None:
+    for _, name in objects:
+        assert re.fullmatch(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?", name)
+
+
+def test_front_door_service_selects_the_front_door(objects: Objects) -> None:
+    selector = objects["Service", "strata-ensemble"]["spec"]["selector"]
+    if ("Deployment", "strata-ensemble") in objects:
+        template = objects["Deployment", "strata-ensemble"]["spec"]["template"]
+    else:
+        template = objects["RayService", "strata-ensemble"]["spec"]["rayClusterConfig"]["headGroupSpec"]["template"]
+    assert selector.items() <= template["metadata"]["labels"].items()
+    ports = {port["name"] for container in template["spec"]["containers"] for port in container["ports"]}
+    assert {port["targetPort"] for port in objects["Service", "strata-ensemble"]["spec"]["ports"]} <= ports
+    test_pod = objects["Pod", "strata-test"]["metadata"]["labels"]
+    assert not selector.items() <= test_pod.items(), "the test's own pod would be given requests"
+
+
+def test_models_scale_to_zero_by_default() -> None:
+    for model in SHIPPED:
+        annotations = model_of(render({}), model)["spec"]["template"]["metadata"]["annotations"]
+        assert annotations["autoscaling.knative.dev/min-scale"] == "0"
+
+
+def test_a_models_own_values_override_the_defaults_key_by_key() -> None:
+    values = {"models": {"fashion-mobilenet-v2": {"scale": {"min": 1}, "resources": {"limits": {"cpu": "500m"}}}}}
+    objects = render(values)
+    changed, other = (model_of(objects, name)["spec"]["template"] for name in SHIPPED[1::-1])
+    assert changed["metadata"]["annotations"]["autoscaling.knative.dev/min-scale"] == "1"
+    assert changed["metadata"]["annotations"]["autoscaling.knative.dev/max-scale"] == "4"
+    assert changed["spec"]["containers"][0]["resources"]["limits"] == {"cpu": "500m", "memory": "1Gi"}
+    assert other["metadata"]["annotations"]["autoscaling.knative.dev/min-scale"] == "0"
+
+
+@pytest.mark.parametrize(("protocol", "port", "probe"), [("grpc", "h2c", "grpc"), ("rest", "http1", "httpGet")])
+def test_protocol_sets_port_name_probe_and_variable_together(protocol: str, port: str, probe: str) -> None:
+    (container,) = model_of(render({"modelDefaults": {"protocol": protocol}}), SHIPPED[0])["spec"]["template"]["spec"][
+        "containers"
+    ]
+    assert [p["name"] for p in container["ports"]] == [port]
+    assert probe in container["readinessProbe"]
+    assert environment(container)["MODEL_PROTOCOL"] == protocol
+
+
+def test_traffic_is_split_between_the_newest_and_the_named_revision() -> None:
+    objects = render({"models": OWN_MODEL})
+    assert model_of(objects, "resnet-50")["spec"]["traffic"] == [
+        {"latestRevision": True, "percent": 20},
+        {"revisionName": "resnet-50-00001", "percent": 80},
+    ]
+    assert model_of(objects, SHIPPED[0])["spec"]["traffic"] == [{"latestRevision": True, "percent": 100}]
+
+
+def test_a_model_file_reaches_its_pod_and_a_change_makes_a_new_revision() -> None:
+    objects = render({"models": OWN_MODEL})
+    template = model_of(objects, "resnet-50")["spec"]["template"]
+    assert "MODEL_COMPILED" not in environment(template["spec"]["containers"][0])
+    text = objects["ConfigMap", "resnet-50-file"]["data"]["resnet-50.yaml"]
+    assert yaml.safe_load(text) == {"name": "resnet-50", **OWN_MODEL["resnet-50"]["file"]}  # type: ignore[dict-item]
+    changed = json.loads(json.dumps(OWN_MODEL))
+    changed["resnet-50"]["file"]["runtime"] = "onnxruntime"
+    assert model_of(render({"models": changed}), "resnet-50")["spec"]["template"] != template
+
+
+def test_a_new_chart_version_alone_starts_no_new_pod(tmp_path: Path) -> None:
+    for owner, document in render({}).items():
+        labels = document.get("spec", {}).get("template", {}).get("metadata", {}).get("labels", {})
+        assert not {"helm.sh/chart", "app.kubernetes.io/version"} & set(labels), owner
+
+
+def test_members_are_called_inside_the_cluster_by_their_service_names() -> None:
+    (container,) = render({"clusterDomain": "corp.local"})["Deployment", "strata-ensemble"]["spec"]["template"]["spec"][
+        "containers"
+    ]
+    members = json.loads(environment(container)["ENSEMBLE_MEMBERS"])
+    assert sorted(members) == SHIPPED
+    assert members[SHIPPED[0]]["authority"] == f"{SHIPPED[0]}.demo.svc.corp.local"
+
+
+def test_declared_ensembles_reach_the_front_door() -> None:
+    objects = render({"ensembles": {"pair": PAIR}})
+    (container,) = objects["Deployment", "strata-ensemble"]["spec"]["template"]["spec"]["containers"]
+    files = environment(container)["ENSEMBLE_FILES"].split(":")
+    assert files[-1] == "/etc/strata/ensembles/pair.yaml"
+    assert yaml.safe_load(objects["ConfigMap", "strata-ensemble"]["data"]["pair.yaml"]) == {"name": "pair", **PAIR}
+
+
+def test_kuberay_takes_the_place_of_the_deployment() -> None:
+    objects = render({"ensemble": {"ray": "kuberay"}})
+    assert ("Deployment", "strata-ensemble") not in objects
+    head, door = pod_specs(objects)["RayService/strata-ensemble"]["containers"]
+    assert door["name"] == "ensemble"
+    assert {mount["mountPath"] for mount in head["volumeMounts"]} >= {"/tmp", "/dev/shm"}
+    assert head["volumeMounts"] == door["volumeMounts"]
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({"model": {}}, "model"),
+        ({"modelDefaults": {"protocoll": "grpc"}}, "protocoll"),
+        ({"modelDefaults": {"protocol": "http"}}, "/modelDefaults/protocol"),
+        ({"modelDefaults": {"scale": {"min": "0"}}}, "/modelDefaults/scale/min"),
+        ({"modelDefaults": {"scale": {"min": -1}}}, "/modelDefaults/scale/min"),
+        ({"modelDefaults": {"timeoutS": 601}}, "/modelDefaults/timeoutS"),
+        ({"modelDefaults": {"resources": {"limits": {"cpu": "lots"}}}}, "/modelDefaults/resources/limits/cpu"),
+        ({"modelDefaults": {"resources": {"limits": {"gpu": 1}}}}, "gpu"),
+        ({"models": {"Fashion_MobileNet": {}}}, "Fashion_MobileNet"),
+        ({"models": {"m": {"trafic": {}}}}, "trafic"),
+        ({"models": {"m": {"traffic": {"latestPercent": 20}}}}, "stableRevision"),
+        ({"models": {"m": {"traffic": {"latestPercent": 120, "stableRevision": "m-1"}}}}, "latestPercent"),
+        ({"models": {"m": {"file": {"wieghts": "random://1"}}}}, "wieghts"),
+        ({"models": {"m": {"file": {"weights": "resnet50.safetensors"}}}}, "/models/m/file/weights"),
+        ({"models": {"m": {"file": {"runtime": "tensorrt"}}}}, "/models/m/file/runtime"),
+        ({"ensemble": {"ray": "true"}}, "/ensemble/ray"),
+        ({"ensemble": {"replica": 2}}, "replica"),
+        ({"ensembles": {"pair": {**PAIR, "rule": "median"}}}, "/ensembles/pair/rule"),
+        ({"ensembles": {"pair": {"members": []}}}, "/ensembles/pair/members"),
+        ({"ensembles": {"pair": {"members": [{"model": "alexnet"}]}}}, 'member "alexnet"'),
+        ({"modelDefaults": {"protocol": "rest"}, "ensembles": {"pair": PAIR}}, "protocol grpc"),
+        ({"images": {"model": ""}}, "/images/model"),
+    ],
+)
+def test_wrong_values_fail_at_install_and_are_named(values: dict[str, Any], named: str) -> None:
+    with pytest.raises(Refused, match=re.escape(named)):
+        render(values)
+
+
+def test_every_value_has_a_place_in_the_schema() -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+
+    def walk(value: Any, part: Document, path: str) -> None:
+        if part.get("type") != "object" or "properties" not in part:
+            return
+        assert part["additionalProperties"] is False, path
+        for key, child in value.items():
+            walk(child, part["properties"][key], f"{path}.{key}")
+
+    walk(values, schema, "values")
+    assert set(values) == set(schema["properties"]) - {"global"}
+
+
+def test_every_value_is_explained() -> None:
+    text = (CHART / "values.yaml").read_text().splitlines()
+    keys = [i for i, line in enumerate(text) if re.match(r"^[a-zA-Z]+:", line)]
+    unexplained = [
+        text[i] for i in keys if not text[i - 1].startswith("#") and not text[i + 1].lstrip().startswith("#")
+    ]
+    assert unexplained == []
