@@ -32,7 +32,7 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Tensor:
             width, height = picture.size
             if width * height > max_pixels:
                 raise PictureTooLarge(f"{width} x {height} pixels, the limit is {max_pixels / 1e6:g} million")
-            return v2.functional.pil_to_tensor(picture.convert("RGB"))
+            decoded: Tensor = v2.functional.pil_to_tensor(picture.convert("RGB"))
     except PictureTooLarge:
         raise
     except Image.DecompressionBombError as error:
@@ -42,6 +42,7 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Tensor:
         raise NotAPicture(f"not one of {', '.join(_FORMATS)}: {len(data)} bytes that begin with {start}") from error
     except (OSError, ValueError, SyntaxError, EOFError) as error:
         raise NotAPicture(f"a broken picture: {error}") from error
+    return decoded
 
 
 def preprocess(picture: Tensor, spec: InputSpec) -> Tensor:

@@ -48,16 +48,16 @@ def digest(reference: str, folder: Path) -> str:
     return reference
 
 
-def load_into(module: nn.Module, reference: str, folder: Path, architecture: str) -> None:
-    """Give `module` the weights of `reference`.
+def load_into(module: nn.Module, reference: str, folder: Path, architecture: str, size: tuple[int, int]) -> None:
+    """Give `module` the weights of `reference`; `size` is (H, W) of its pictures.
 
     Raises:
-        InvalidWeights: not safetensors, cut short, not finite, or tensors that are missing, left over or of another shape.
+        InvalidWeights: not safetensors, cut short, not finite, or tensors missing, left over or of another shape.
         InvalidDeclaration: a torchvision name or seed that does not exist.
         ArtifactNotFound, Unavailable: as `fetch`.
     """
     if reference.startswith(RANDOM):
-        randomise(module, _seed(reference))
+        randomise(module, _seed(reference), size)
         return
     tensors: Mapping[str, Tensor]
     if reference.startswith(TORCHVISION):
@@ -71,18 +71,33 @@ def load_into(module: nn.Module, reference: str, folder: Path, architecture: str
     module.load_state_dict(tensors)
 
 
-def randomise(module: nn.Module, seed: int) -> None:
-    """Draw weights so that activations neither die nor explode: He et al. 2015, with batch-norm statistics measured on noise.
+def randomise(module: nn.Module, seed: int, size: tuple[int, int]) -> None:
+    """Draw weights so that activations neither die nor explode: He et al. 2015, batch-norm statistics from noise.
 
     Equal seeds give equal weights.
+
+    Args:
+        size: (H, W) of the pictures that the noise stands for.
     """
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(seed)
+        norms = []
         for layer in module.modules():
             if isinstance(layer, nn.Conv2d | nn.Linear):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
                 if layer.bias is not None:
                     nn.init.normal_(layer.bias, std=0.1)
+            elif isinstance(layer, nn.BatchNorm2d):
+                norms.append((layer, layer.momentum))
+                # Without a momentum the statistics become the average over what follows: one batch.
+                layer.momentum = None
+                layer.reset_running_stats()
+        module.eval()
+        for layer, _ in norms:
+            layer.train()
+        module(torch.randn(4, 3, *size))
+        for layer, momentum in norms:
+            layer.eval().momentum = momentum
 
 
 def _seed(reference: str) -> int:

@@ -7,8 +7,6 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from services.zoo.manifest import INPUT_NAME
-
 FILE_NAME = "model.onnx"
 
 
@@ -21,9 +19,10 @@ def load(folder: Path, threads: int) -> Callable[[NDArray[np.float32]], NDArray[
     # A thread that spins after its part burns the CPU share that the next request needs.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     session = onnxruntime.InferenceSession(folder / FILE_NAME, options, providers=["CPUExecutionProvider"])
+    input_name = session.get_inputs()[0].name
 
     def forward(batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        scores: NDArray[np.float32] = session.run(None, {INPUT_NAME: batch})[0]
+        scores: NDArray[np.float32] = session.run(None, {input_name: batch})[0]
         return scores
 
     return forward

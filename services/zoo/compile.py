@@ -1,0 +1,224 @@
+"""Compile a model file into a folder that a model service loads without torch: the fastest runtime, outputs as torch's.
+
+A folder is named after everything that went into it, so a change of file, weights or versions makes another one.
+"""
+
+import hashlib
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from services.edge.errors import InvalidDeclaration, InvalidWeights, Unsupported
+from services.zoo import weights
+from services.zoo.architectures import build
+from services.zoo.manifest import FILE_NAME, INPUT_NAME, OUTPUT_NAME, Manifest
+from services.zoo.model_file import SLEEP, ModelFile
+from services.zoo.writers import write_onnx, write_openvino, write_torch
+
+Report: TypeAlias = Callable[[str], None]
+Images: TypeAlias = NDArray[np.float32]
+
+MAX_ERROR = 1e-4
+IMAGENET_CLASSES = 1000
+_RUNTIMES = ("onnxruntime", "openvino", "torch")
+_PACKAGES = ("strata", "torch", "torchvision", "onnxruntime", "openvino")
+_TIMED_PASSES = 15
+
+
+def default_cache(environment: Mapping[str, str]) -> Path:
+    """Choose where compiled models are kept: STRATA_CACHE, else XDG_CACHE_HOME/strata, else ~/.cache/strata."""
+    if chosen := environment.get("STRATA_CACHE"):
+        return Path(chosen)
+    base = environment.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "strata"
+
+
+def compile_model(model_file: ModelFile, cache: Path, runtime: str = "auto", report: Report = lambda _: None) -> Path:
+    """Compile a model, or find it compiled, and return its folder.
+
+    Args:
+        runtime: `auto` times each runtime on one thread, batch 1, and keeps the fastest.
+        report: told each step that takes longer than a moment.
+    Raises:
+        InvalidDeclaration, InvalidWeights, ArtifactNotFound, Unavailable: the file or its weights are at fault.
+        Unsupported: a runtime cannot run this model, or its scores differ from torch's by more than 1e-4.
+    """
+    digest = _digest(model_file, runtime)
+    folder = cache / f"{model_file.name}-{digest}"
+    if (folder / FILE_NAME).exists():
+        return folder
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache, prefix=f".{model_file.name}-") as scratch:
+        made = Path(scratch) / "made"
+        made.mkdir()
+        if model_file.architecture == SLEEP:
+            _write_manifest(
+                model_file, digest, SLEEP, int(model_file.parameters.get("classes", IMAGENET_CLASSES)), made
+            )
+        else:
+            _compile_into(made, model_file, digest, runtime, report)
+        try:
+            made.rename(folder)
+        except OSError:
+            # Another process was faster; a folder of that name has the same content.
+            if not (folder / FILE_NAME).exists():
+                raise
+    return folder
+
+
+def _compile_into(made: Path, model_file: ModelFile, digest: str, runtime: str, report: Report) -> None:
+    example = np.random.default_rng(0).standard_normal((2, 3, *model_file.input.size), np.float32)
+    module = None if model_file.weights.endswith(".onnx") else load_module(model_file)
+    candidates = _candidates(runtime, module)
+    expected = _scores(module, example) if module else None
+    times_ms: dict[str, float] = {}
+    onnx = made / "model.onnx"
+    if candidates != ("torch",):
+        report(f"{model_file.name}: exporting to ONNX")
+        if module:
+            write_onnx(module, example, onnx)
+        else:
+            onnx.write_bytes(weights.fetch(model_file.weights, model_file.folder))
+    for name in candidates:
+        report(f"{model_file.name}: trying {name}")
+        _write(name, made, module, example, onnx)
+        forward = import_module(f"services.zoo.runtimes.{name}").load(made, 1)
+        scores = _try(forward, example, model_file, name)
+        expected = scores if expected is None else expected
+        _check(scores, expected, f"{model_file.name} in {name}")
+        times_ms[name] = _time_ms(forward, example[:1])
+    fastest = min(times_ms, key=lambda name: times_ms[name])
+    told = ", ".join(f"{name} {each:.1f} ms" for name, each in sorted(times_ms.items(), key=lambda item: item[1]))
+    report(f"{model_file.name}: {told}")
+    _remove_others(made, fastest)
+    assert expected is not None
+    _write_manifest(model_file, digest, fastest, expected.shape[1], made)
+
+
+def load_module(model_file: ModelFile) -> nn.Module:
+    """Build the declared model in torch, with its weights, in evaluation mode.
+
+    Raises:
+        InvalidDeclaration, InvalidWeights, ArtifactNotFound, Unavailable: as `compile_model`.
+        Unsupported: the file is an ONNX program, which torch cannot run.
+    """
+    if model_file.weights.endswith(".onnx"):
+        raise Unsupported(f"model '{model_file.name}' is an ONNX program; torch cannot load it")
+    if model_file.is_program:
+        return _load_program(model_file)
+    assert model_file.architecture
+    labels = model_file.label_names()
+    classes = model_file.classes or len(labels) or IMAGENET_CLASSES
+    module = build(model_file.architecture, classes, **model_file.parameters)
+    weights.load_into(module, model_file.weights, model_file.folder, model_file.architecture, model_file.input.size)
+    evaluating: nn.Module = module.eval()
+    return evaluating
+
+
+def _load_program(model_file: ModelFile) -> nn.Module:
+    with tempfile.NamedTemporaryFile(suffix=".pt2") as file:
+        file.write(weights.fetch(model_file.weights, model_file.folder))
+        file.flush()
+        try:
+            program: Any = torch.export.load(file.name)
+        except Exception as error:
+            # torch.export.load names no errors of its own: a cut file ends in whatever it stumbled over.
+            raise InvalidWeights(f"{model_file.weights}: not a program of torch.export: {error}") from error
+    module: nn.Module = program.module()
+    return module
+
+
+def _candidates(runtime: str, module: nn.Module | None) -> tuple[str, ...]:
+    if runtime != "auto":
+        if runtime == "torch" and module is None:
+            raise Unsupported("runtime torch cannot run an ONNX program; choose onnxruntime or openvino")
+        return (runtime,)
+    return _RUNTIMES if module else ("onnxruntime", "openvino")
+
+
+def _write(runtime: str, made: Path, module: nn.Module | None, example: Images, onnx: Path) -> None:
+    if runtime == "torch":
+        assert module
+        write_torch(module, example, made / "model.pt2")
+    elif runtime == "openvino":
+        write_openvino(onnx, made / "model.xml")
+
+
+def _remove_others(made: Path, runtime: str) -> None:
+    kept = {"torch": {"model.pt2"}, "openvino": {"model.xml", "model.bin"}, "onnxruntime": {"model.onnx"}}[runtime]
+    for path in made.iterdir():
+        if path.name not in kept:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _scores(module: nn.Module, example: Images) -> Images:
+    with torch.inference_mode():
+        scores: Images = module(torch.from_numpy(example)).numpy()
+    return scores
+
+
+def _try(forward: Callable[[Images], Images], example: Images, model_file: ModelFile, runtime: str) -> Images:
+    try:
+        scores = forward(example)
+    except Exception as error:
+        # Each runtime raises its own kinds; all mean that the program does not take this input.
+        raise InvalidDeclaration(
+            f"model '{model_file.name}' in {runtime} does not take a batch of {list(example.shape)}: {error}; "
+            "export it with one float32 input [N, 3, H, W] and a dynamic N"
+        ) from error
+    if scores.ndim != 2 or len(scores) != len(example):
+        raise InvalidDeclaration(f"model '{model_file.name}' answers {list(scores.shape)}, expected scores [N, K]")
+    return scores
+
+
+def _check(scores: Images, expected: Images, what: str) -> None:
+    error = float(np.abs(scores - expected).max() / max(1.0, float(np.abs(expected).max())))
+    if not error <= MAX_ERROR:
+        raise Unsupported(f"{what}: scores differ from torch's by {error:.2g}, more than {MAX_ERROR:g}")
+
+
+def _time_ms(forward: Callable[[Images], Images], batch: Images) -> float:
+    times = []
+    for _ in range(_TIMED_PASSES):
+        start = time.perf_counter()
+        forward(batch)
+        times.append(1e3 * (time.perf_counter() - start))
+    return median(times)
+
+
+def _digest(model_file: ModelFile, runtime: str) -> str:
+    content = model_file.model_dump(mode="json", exclude={"folder", "labels"})
+    content["labels"] = model_file.label_names()
+    content["weights"] = weights.digest(model_file.weights, model_file.folder)
+    content["compiled"] = [runtime, *(f"{name} {version(name)}" for name in _PACKAGES)]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _write_manifest(model_file: ModelFile, digest: str, runtime: str, classes: int, folder: Path) -> None:
+    labels = model_file.label_names()
+    if labels and len(labels) != classes:
+        raise InvalidDeclaration(f"model '{model_file.name}' has {classes} classes and {len(labels)} labels")
+    Manifest(
+        name=model_file.name,
+        version=digest,
+        runtime=runtime,
+        input_name=INPUT_NAME,
+        input_shape=(-1, 3, *model_file.input.size),
+        output_name=OUTPUT_NAME,
+        output_shape=(-1, classes),
+        labels=labels,
+        input_spec=model_file.input.spec(),
+        parameters=model_file.parameters,
+    ).write(folder)

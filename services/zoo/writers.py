@@ -1,0 +1,55 @@
+"""Write a torch module in the form that each runtime loads, with a dynamic batch axis."""
+
+import contextlib
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import openvino
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from services.zoo.manifest import INPUT_NAME, OUTPUT_NAME
+
+
+def write_torch(module: nn.Module, example: NDArray[np.float32], path: Path) -> None:
+    """Export to a `.pt2` program; `example` is float32 [2, 3, H, W]."""
+    torch.export.save(_export(module, example), path)
+
+
+def write_onnx(module: nn.Module, example: NDArray[np.float32], path: Path) -> None:
+    """Export to one ONNX file, weights inside."""
+    with _quiet():
+        program = torch.onnx.export(
+            _export(module, example), dynamo=True, input_names=[INPUT_NAME], output_names=[OUTPUT_NAME], verbose=False
+        )
+        assert program is not None
+        program.save(path)
+
+
+def write_openvino(onnx: Path, path: Path) -> None:
+    """Convert an ONNX file to OpenVINO's `.xml` and `.bin`, weights kept in float32."""
+    openvino.save_model(openvino.convert_model(onnx), path, compress_to_fp16=False)
+
+
+def _export(module: nn.Module, example: NDArray[np.float32]) -> torch.export.ExportedProgram:
+    batch = torch.export.Dim("N", min=1)
+    with _quiet():
+        return torch.export.export(module, (torch.from_numpy(example),), dynamic_shapes=({0: batch},))
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the exporters' chatter about their own internals off the user's terminal."""
+    disabled = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(disabled)

@@ -1,0 +1,68 @@
+import io
+import struct
+import zlib
+
+import pytest
+import torch
+from PIL import Image
+
+from services.edge.errors import NotAPicture, PictureTooLarge
+from services.zoo.manifest import InputSpec
+from services.zoo.preprocessing import decode, preprocess
+
+SPEC = InputSpec((4, 4), 4, (0.5, 0.5, 0.5), (0.25, 0.5, 1.0), "bilinear")
+
+
+def encoded(form: str, mode: str = "RGB", size: tuple[int, int] = (6, 5)) -> bytes:
+    buffer = io.BytesIO()
+    Image.new(mode, size, 255 if mode in "L1" else "white").save(buffer, form)
+    return buffer.getvalue()
+
+
+def png_header(width: int, height: int) -> bytes:
+    body = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    chunk = struct.pack(">I", 13) + body + struct.pack(">I", zlib.crc32(body))
+    return b"\x89PNG\r\n\x1a\n" + chunk + struct.pack(">I", 1000) + b"IDAT"
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "BMP", "GIF"])
+def test_each_format_is_decoded_to_rgb(form: str) -> None:
+    picture = decode(encoded(form))
+    assert (picture.dtype, tuple(picture.shape)) == (torch.uint8, (3, 5, 6))
+    assert int(picture.min()) == 255
+
+
+@pytest.mark.parametrize("mode", ["L", "1", "RGBA", "P"])
+def test_every_mode_becomes_three_channels(mode: str) -> None:
+    assert decode(encoded("PNG", mode)).shape[0] == 3
+
+
+@pytest.mark.parametrize("data", [b"", b"hello, I am a text", encoded("PNG")[:-30], encoded("JPEG")[:200]])
+def test_what_is_no_whole_picture_is_refused(data: bytes) -> None:
+    with pytest.raises(NotAPicture):
+        decode(data)
+
+
+def test_a_huge_picture_is_refused_by_its_header_alone() -> None:
+    with pytest.raises(PictureTooLarge, match="10000 x 10000 pixels"):
+        decode(png_header(10_000, 10_000))
+    with pytest.raises(PictureTooLarge):
+        decode(png_header(2**31 - 1, 2**31 - 1))
+
+
+def test_a_picture_at_the_limit_is_taken() -> None:
+    assert decode(encoded("PNG"), max_pixels=30).shape == (3, 5, 6)
+    with pytest.raises(PictureTooLarge):
+        decode(encoded("PNG"), max_pixels=29)
+
+
+def test_values_are_normalised_per_channel() -> None:
+    tensor = preprocess(torch.full((3, 9, 7), 255, dtype=torch.uint8), SPEC)
+    assert (tensor.dtype, tuple(tensor.shape)) == (torch.float32, (3, 4, 4))
+    assert tensor[:, 0, 0].tolist() == [2.0, 1.0, 0.5]
+
+
+def test_the_cut_is_from_the_centre_of_the_shorter_side() -> None:
+    picture = torch.zeros(3, 4, 12, dtype=torch.uint8)
+    picture[:, :, 4:8] = 255
+    assert preprocess(picture, SPEC)[0].eq(2.0).all()

@@ -1,0 +1,98 @@
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from services.edge.errors import ArtifactNotFound, InvalidDeclaration, InvalidWeights, Unavailable
+from services.zoo.weights import digest, load_into
+
+
+def small() -> nn.Module:
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 36, 5))
+
+
+def load(module: nn.Module, reference: str, folder: Path = Path()) -> None:
+    load_into(module, reference, folder, "mobilenet_v2", (8, 8))
+
+
+def test_safetensors_are_loaded(tmp_path: Path) -> None:
+    source, target = small(), small()
+    save_file(source.state_dict(), tmp_path / "w.safetensors")
+    load(target, "file://w.safetensors", tmp_path)
+    assert torch.equal(source[0].weight, target[0].weight)  # type: ignore[index]
+
+
+def test_equal_seeds_give_equal_weights_and_activations_live() -> None:
+    first, second, third = small(), small(), small()
+    for module, seed in ((first, 1), (second, 1), (third, 2)):
+        load(module, f"random://{seed}")
+    x = torch.randn(8, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(first.eval()(x), second.eval()(x))
+    assert not torch.equal(first(x), third.eval()(x))
+    assert 0.1 < float(first(x).detach().std()) < 10
+
+
+def test_random_weights_leave_the_callers_generator_alone() -> None:
+    module = small()
+    state = torch.random.get_rng_state()
+    load(module, "random://3")
+    assert torch.equal(state, torch.random.get_rng_state())
+
+
+def test_faults_name_the_tensor(tmp_path: Path) -> None:
+    state = small().state_dict()
+    cases = {
+        "is missing": {name: value for name, value in state.items() if name != "0.weight"},
+        "belongs to no layer": {**state, "9.weight": torch.zeros(1)},
+        r"'4.bias' is \[6\], expected \[5\]": {**state, "4.bias": torch.zeros(6)},
+        "'0.bias' holds NaN": {**state, "0.bias": torch.full((4,), float("nan"))},
+    }
+    for told, tensors in cases.items():
+        save_file(tensors, tmp_path / "w.safetensors")
+        module = small()
+        before = module.state_dict()["4.bias"].clone()
+        with pytest.raises(InvalidWeights, match=told):
+            load(module, "file://w.safetensors", tmp_path)
+        assert torch.equal(before, module.state_dict()["4.bias"])
+
+
+def test_a_cut_or_foreign_file_is_refused(tmp_path: Path) -> None:
+    save_file(small().state_dict(), tmp_path / "w.safetensors")
+    whole = (tmp_path / "w.safetensors").read_bytes()
+    for content in (whole[:-10], b"", b"\x80\x02pickle", whole[: len(whole) // 2]):
+        (tmp_path / "w.safetensors").write_bytes(content)
+        with pytest.raises(InvalidWeights, match="not a whole safetensors file"):
+            load(small(), "file://w.safetensors", tmp_path)
+
+
+def test_what_is_not_there_is_said_to_be_missing(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactNotFound, match=r"w\.safetensors: No such file"):
+        load(small(), "file://w.safetensors", tmp_path)
+
+
+@pytest.mark.parametrize("reference", ["random://many", "torchvision://IMAGENET9K"])
+def test_a_name_that_does_not_exist_is_a_declaration_fault(reference: str) -> None:
+    with pytest.raises(InvalidDeclaration):
+        load(small(), reference)
+
+
+def test_torchvisions_own_loader_is_used_and_a_closed_network_is_said(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def refuse(url: str, *args: object, **kwargs: object) -> None:
+        raise OSError("no route to host")
+
+    monkeypatch.setattr("torch.hub.download_url_to_file", refuse)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    with pytest.raises(Unavailable, match=r"mobilenet_v2.*\.pth: no route to host; fetch it where there is a network"):
+        load(small(), "torchvision://IMAGENET1K_V1")
+
+
+def test_a_digest_follows_the_content(tmp_path: Path) -> None:
+    (tmp_path / "w").write_bytes(b"1")
+    first = digest("file://w", tmp_path)
+    (tmp_path / "w").write_bytes(b"2")
+    assert digest("file://w", tmp_path) != first
+    assert digest("random://0", tmp_path) == "random://0"
