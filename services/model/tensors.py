@@ -115,7 +115,8 @@ def _count(name: str, shape: Sequence[int]) -> int:
 
 
 def _split(name: str, raw: bytes | memoryview) -> list[bytes]:
-    elements, offset = [], 0
+    elements: list[bytes] = []
+    offset = 0
     while offset < len(raw):
         if offset + 4 > len(raw):
             raise ShapeMismatch(f"tensor '{name}': cut short in the length of element {len(elements)}")

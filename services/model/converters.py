@@ -1,0 +1,87 @@
+"""OIP messages <-> requests and answers. Numbers stay where the message holds them; nothing is copied twice."""
+
+from services.contracts.inference.v2 import open_inference_pb2 as pb
+from services.edge.errors import DtypeMismatch, InvalidInput
+from services.model.domain import Cost, InferAnswer, InferRequest, Metadata, TensorMetadata
+from services.model.tensors import BYTES, Tensor, dtype_of
+
+_CONTENTS = {
+    "BOOL": "bool_contents",
+    **dict.fromkeys(("INT8", "INT16", "INT32"), "int_contents"),
+    "INT64": "int64_contents",
+    **dict.fromkeys(("UINT8", "UINT16", "UINT32"), "uint_contents"),
+    "UINT64": "uint64_contents",
+    "FP32": "fp32_contents",
+    "FP64": "fp64_contents",
+    BYTES: "bytes_contents",
+}
+
+
+def request_from_message(message: pb.ModelInferRequest) -> InferRequest:
+    """Read a request, its tensors raw or typed.
+
+    Raises:
+        InvalidInput: raw tensors for some of the inputs only.
+        DtypeMismatch, ShapeMismatch: a tensor that is none.
+    """
+    raw = message.raw_input_contents
+    if raw and len(raw) != len(message.inputs):
+        raise InvalidInput(f"{len(message.inputs)} inputs, but {len(raw)} raw_input_contents; send one for each")
+    if raw:
+        inputs = [
+            Tensor.from_raw(each.name, each.datatype, each.shape, data)
+            for each, data in zip(message.inputs, raw, strict=True)
+        ]
+    else:
+        inputs = [_typed(each) for each in message.inputs]
+    outputs = tuple(each.name for each in message.outputs)
+    return InferRequest(message.model_name, message.model_version, message.id, tuple(inputs), outputs)
+
+
+def answer_to_message(answer: InferAnswer) -> pb.ModelInferResponse:
+    """Write an answer, its tensors raw, its cost as parameters."""
+    return pb.ModelInferResponse(
+        model_name=answer.model,
+        model_version=answer.version,
+        id=answer.id,
+        parameters=_parameters(answer.cost),
+        outputs=[
+            pb.ModelInferResponse.InferOutputTensor(name=each.name, datatype=each.datatype, shape=each.shape)
+            for each in answer.outputs
+        ],
+        raw_output_contents=[each.to_raw() for each in answer.outputs],
+    )
+
+
+def metadata_to_message(metadata: Metadata) -> pb.ModelMetadataResponse:
+    """Write a description."""
+    return pb.ModelMetadataResponse(
+        name=metadata.name,
+        versions=[metadata.version],
+        platform=metadata.platform,
+        inputs=map(_tensor_metadata, metadata.inputs),
+        outputs=map(_tensor_metadata, metadata.outputs),
+    )
+
+
+def _tensor_metadata(tensor: TensorMetadata) -> pb.ModelMetadataResponse.TensorMetadata:
+    return pb.ModelMetadataResponse.TensorMetadata(name=tensor.name, datatype=tensor.datatype, shape=tensor.shape)
+
+
+def _typed(message: pb.ModelInferRequest.InferInputTensor) -> Tensor:
+    if message.datatype not in _CONTENTS:
+        dtype_of(message.name, message.datatype)
+        raise DtypeMismatch(f"tensor '{message.name}': {message.datatype} has no typed form; send it raw")
+    contents = getattr(message.contents, _CONTENTS[message.datatype])
+    if message.datatype == BYTES:
+        return Tensor.from_elements(message.name, message.shape, list(contents))
+    return Tensor.from_numbers(message.name, message.datatype, message.shape, contents)
+
+
+def _parameters(cost: Cost) -> dict[str, pb.InferParameter]:
+    return {
+        "compute_ms": pb.InferParameter(double_param=cost.compute_ms),
+        "cpu_seconds": pb.InferParameter(double_param=cost.cpu_seconds),
+        "resident_bytes": pb.InferParameter(int64_param=cost.resident_bytes),
+        "cold": pb.InferParameter(bool_param=cost.cold),
+    }

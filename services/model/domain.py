@@ -1,0 +1,190 @@
+"""What a model is asked, what it answers, and which requests it refuses."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.edge.errors import (
+    BatchTooLarge,
+    DtypeMismatch,
+    EmptyBatch,
+    ModelNotFound,
+    NonFiniteInput,
+    ShapeMismatch,
+    UnknownTensor,
+)
+from services.model.tensors import BYTES, Tensor
+from services.zoo.manifest import Manifest
+
+PICTURE = "picture"
+"""The input that takes encoded pictures (JPEG, PNG, ...) instead of the model's own tensor."""
+
+CHUNK_BYTES = 8 * 3 * 224 * 224 * 4
+"""A batch runs in chunks of at most this many input bytes: activations, which grow with the chunk, stay bounded."""
+
+Images: TypeAlias = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class InferRequest:
+    """One call: `version` "" is any; `outputs` () is all of them."""
+
+    model: str
+    version: str
+    id: str
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one request took of this process.
+
+    `compute_ms` and `cpu_seconds` span decoding and the forward pass and not the wait before it; no two requests
+    compute at once, so the sum over requests is the process's own. `cold` marks the process's first request.
+    """
+
+    compute_ms: float
+    cpu_seconds: float
+    resident_bytes: int
+    cold: bool
+
+
+@dataclass(frozen=True)
+class InferAnswer:
+    """The outputs asked for, and their cost."""
+
+    model: str
+    version: str
+    id: str
+    outputs: tuple[Tensor, ...]
+    cost: Cost
+
+
+@dataclass(frozen=True)
+class TensorMetadata:
+    """A tensor the model takes or gives; -1 is an axis of any length."""
+
+    name: str
+    datatype: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """The model as its callers see it. A request has one of the inputs, never both."""
+
+    name: str
+    version: str
+    platform: str
+    inputs: tuple[TensorMetadata, ...]
+    outputs: tuple[TensorMetadata, ...]
+
+
+@dataclass(frozen=True)
+class ServerMetadata:
+    """The process as its callers see it."""
+
+    name: str
+    version: str
+    extensions: tuple[str, ...]
+
+
+def check_address(manifest: Manifest, model: str, version: str) -> None:
+    """Refuse a request for another model or version.
+
+    Raises:
+        ModelNotFound: names what is served here.
+    """
+    if model != manifest.name:
+        raise ModelNotFound(f"model '{model}' is not served here; '{manifest.name}' is")
+    if version not in ("", manifest.version):
+        raise ModelNotFound(f"model '{model}' is served here in version '{manifest.version}', not '{version}'")
+
+
+def batch_of(request: InferRequest, manifest: Manifest, max_batch: int) -> Images | list[bytes]:
+    """Check a request whole, before anything of it runs.
+
+    Returns:
+        [N, C, H, W] finite float32 from the model's own input, or N encoded pictures, not yet looked at.
+    Raises:
+        ModelNotFound, UnknownTensor, DtypeMismatch, ShapeMismatch, EmptyBatch, BatchTooLarge, NonFiniteInput.
+    """
+    check_address(manifest, request.model, request.version)
+    for name in request.outputs:
+        if name != manifest.output_name:
+            raise UnknownTensor(f"output '{name}': model '{manifest.name}' has only '{manifest.output_name}'")
+    names = f"'{manifest.input_name}' or '{PICTURE}'"
+    if len(request.inputs) != 1:
+        raise UnknownTensor(f"{len(request.inputs)} inputs: model '{manifest.name}' takes exactly one, {names}")
+    (tensor,) = request.inputs
+    if tensor.name == PICTURE:
+        return _pictures(tensor, max_batch)
+    if tensor.name != manifest.input_name:
+        raise UnknownTensor(f"input '{tensor.name}': model '{manifest.name}' takes {names}")
+    return _images(tensor, manifest.input_shape, max_batch)
+
+
+def chunk_length(item_bytes: int) -> int:
+    """Count the items of one chunk: what fits `CHUNK_BYTES`, at least 1."""
+    return max(1, CHUNK_BYTES // item_bytes)
+
+
+def describe(manifest: Manifest) -> Metadata:
+    """Describe the model to those who would call it."""
+    return Metadata(
+        name=manifest.name,
+        version=manifest.version,
+        platform=manifest.runtime,
+        inputs=(
+            TensorMetadata(manifest.input_name, "FP32", (-1, *manifest.input_shape[1:])),
+            TensorMetadata(PICTURE, BYTES, (-1,)),
+        ),
+        outputs=(TensorMetadata(manifest.output_name, "FP32", (-1, *manifest.output_shape[1:])),),
+    )
+
+
+def describe_server() -> ServerMetadata:
+    """Describe this process."""
+    # Imported here: it costs 10 ms, and a cold start does not need it.
+    from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import version as installed_version
+
+    try:
+        version = installed_version("strata")
+    except PackageNotFoundError:
+        version = "not installed"
+    return ServerMetadata("strata-model", version, ("binary_tensor_data",))
+
+
+def _pictures(tensor: Tensor, max_batch: int) -> list[bytes]:
+    if not isinstance(tensor.values, list):
+        raise DtypeMismatch(f"input '{PICTURE}': datatype {tensor.datatype}; encoded pictures are {BYTES}")
+    if len(tensor.shape) not in (1, 2) or tensor.shape[1:] not in ((), (1,)):
+        raise ShapeMismatch(f"input '{PICTURE}': shape {list(tensor.shape)}; it is [N], one element a picture")
+    _check_length(len(tensor.values), max_batch)
+    return tensor.values
+
+
+def _images(tensor: Tensor, expected: tuple[int, ...], max_batch: int) -> Images:
+    if isinstance(tensor.values, list) or tensor.datatype != "FP32":
+        raise DtypeMismatch(f"input '{tensor.name}': datatype {tensor.datatype}; the model takes FP32")
+    if len(tensor.shape) != len(expected) or tensor.shape[1:] != expected[1:]:
+        axes = ", ".join(["N", *map(str, expected[1:])])
+        raise ShapeMismatch(f"input '{tensor.name}': shape {list(tensor.shape)}; the model takes [{axes}]")
+    _check_length(tensor.shape[0], max_batch)
+    finite = np.isfinite(tensor.values)
+    if not finite.all():
+        n, *place = np.argwhere(~finite)[0].tolist()
+        value = tensor.values[n, *place]
+        raise NonFiniteInput(f"input '{tensor.name}': item {n} holds {value} at {place}; values must be finite")
+    return tensor.values
+
+
+def _check_length(length: int, max_batch: int) -> None:
+    if length == 0:
+        raise EmptyBatch("the batch is empty; send at least one item")
+    if length > max_batch:
+        raise BatchTooLarge(f"{length} items in one request; at most {max_batch}, so send several requests")

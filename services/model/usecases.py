@@ -1,0 +1,138 @@
+"""Serve one model: load it, answer requests one forward pass at a time, say what each cost."""
+
+import asyncio
+import math
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+from services.edge.errors import NotReady, QueueFull, StrataError
+from services.model.domain import (
+    Cost,
+    Images,
+    InferAnswer,
+    InferRequest,
+    batch_of,
+    check_address,
+    chunk_length,
+)
+from services.model.meter import Reading
+from services.model.tensors import Tensor
+from services.zoo.manifest import Manifest
+
+Forward: TypeAlias = Callable[[Images], Images]
+"""[N, C, H, W] -> [N, K]"""
+
+ReadPicture: TypeAlias = Callable[[bytes], Images]
+"""An encoded picture -> [C, H, W], decoded, scaled and normalised."""
+
+
+@dataclass
+class Totals:
+    """What all requests so far came to."""
+
+    answered: int = 0
+    failed: int = 0
+    compute_s: float = 0.0
+    cpu_s: float = 0.0
+
+
+class Model:
+    """One model in this process.
+
+    Forward passes run one after the other on a thread of their own: each uses every CPU of the process's share, so a
+    second one at the same time would only slow both down, and the event loop stays free to answer health checks.
+    """
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        load: Callable[[], Forward],
+        read_picture: ReadPicture,
+        max_batch: int,
+        max_queue: int,
+        read_meter: Callable[[], Reading],
+    ):
+        self.manifest = manifest
+        self._load = load
+        self._forward: Forward | None = None
+        self._read_picture = read_picture
+        self._max_batch = max_batch
+        self._max_queue = max_queue
+        self._read_meter = read_meter
+        self._thread = ThreadPoolExecutor(1, "forward")
+        self._unfinished = 0
+        self._cold = True
+        self.totals = Totals()
+
+    @property
+    def ready(self) -> bool:
+        """True once a forward pass has succeeded."""
+        return self._forward is not None
+
+    async def load(self) -> None:
+        """Load the model and run it once on zeros; ready when that has worked."""
+        self._forward = await asyncio.get_running_loop().run_in_executor(self._thread, self._load_and_try)
+
+    async def infer(self, request: InferRequest) -> InferAnswer:
+        """Answer one request. One that is cancelled while it waits never runs.
+
+        Raises:
+            InvalidInput, ModelNotFound: the request is refused, see `batch_of`; or a picture is, see `read_picture`.
+            NotReady, QueueFull: not now.
+        """
+        try:
+            scores, cost = await self._scores(request)
+        except Exception:
+            self.totals.failed += 1
+            raise
+        self.totals.answered += 1
+        self.totals.compute_s += cost.compute_ms / 1e3
+        self.totals.cpu_s += cost.cpu_seconds
+        output = Tensor.of(self.manifest.output_name, scores)
+        return InferAnswer(self.manifest.name, self.manifest.version, request.id, (output,), cost)
+
+    async def _scores(self, request: InferRequest) -> tuple[Images, Cost]:
+        check_address(self.manifest, request.model, request.version)
+        if self._forward is None:
+            raise NotReady(f"model '{self.manifest.name}' is loading; ask again when it is ready")
+        batch = batch_of(request, self.manifest, self._max_batch)
+        if self._unfinished >= self._max_queue:
+            raise QueueFull(f"model '{self.manifest.name}' has {self._max_queue} requests waiting; ask again later")
+        self._unfinished += 1
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._thread, self._measured, self._forward, batch)
+        finally:
+            self._unfinished -= 1
+
+    def _load_and_try(self) -> Forward:
+        forward = self._load()
+        forward(np.zeros((1, *self.manifest.input_shape[1:]), np.float32))
+        return forward
+
+    def _measured(self, forward: Forward, batch: Images | list[bytes]) -> tuple[Images, Cost]:
+        before = self._read_meter()
+        scores = np.concatenate([forward(chunk) for chunk in self._chunks(batch)])
+        after = self._read_meter()
+        cold, self._cold = self._cold, False
+        wall_ms = (after.wall_s - before.wall_s) * 1e3
+        return scores, Cost(wall_ms, after.cpu_s - before.cpu_s, after.resident_bytes, cold)
+
+    def _chunks(self, batch: Images | list[bytes]) -> Iterator[Images]:
+        step = chunk_length(4 * math.prod(self.manifest.input_shape[1:]))
+        for start in range(0, len(batch), step):
+            chunk = batch[start : start + step]
+            if isinstance(chunk, list):
+                yield np.stack([self._read(start + n, picture) for n, picture in enumerate(chunk)])
+            else:
+                yield chunk
+
+    def _read(self, n: int, picture: bytes) -> Images:
+        try:
+            return self._read_picture(picture)
+        except StrataError as error:
+            raise type(error)(f"picture {n}: {error}") from error
