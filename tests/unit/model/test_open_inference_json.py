@@ -87,7 +87,10 @@ def test_an_answer_is_json_unless_the_caller_asks_for_raw() -> None:
 
 @pytest.mark.parametrize(
     "wish",
-    [{"parameters": {"binary_data_output": True}}, {"outputs": [{"name": "scores", "parameters": {"binary_data": True}}]}],
+    [
+        {"parameters": {"binary_data_output": True}},
+        {"outputs": [{"name": "scores", "parameters": {"binary_data": True}}]},
+    ],
 )
 def test_an_answer_is_raw_where_the_caller_asks_for_it(wish: dict[str, Any]) -> None:
     _, binary = request_from_body("m", "", json.dumps({"inputs": [], **wish}).encode(), None)

@@ -1,0 +1,168 @@
+"""One model in a process: readiness, one pass at a time, chunks, the queue's bound, cost."""
+
+import asyncio
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from services.edge.errors import NotAPicture, NotReady, QueueFull
+from services.model import domain
+from services.model.domain import Images, InferRequest
+from services.model.meter import Reading
+from services.model.tensors import Tensor
+from services.model.usecases import Forward, Model
+from services.zoo.manifest import Manifest
+
+
+class Engine:
+    """Answers each item's mean, five times; can be held, counts what runs at once."""
+
+    def __init__(self) -> None:
+        self.go = threading.Event()
+        self.go.set()
+        self.batches: list[int] = []
+        self.running = 0
+        self.most_at_once = 0
+
+    def __call__(self, images: Images) -> Images:
+        self.running += 1
+        self.most_at_once = max(self.most_at_once, self.running)
+        self.go.wait(5)
+        self.batches.append(len(images))
+        self.running -= 1
+        return np.repeat(images.mean((1, 2, 3))[:, None], 5, axis=1)
+
+
+class Meter:
+    """Each reading is 1 s of wall time and 2 s of CPU time after the one before."""
+
+    def __init__(self) -> None:
+        self.readings = 0
+
+    def __call__(self) -> Reading:
+        self.readings += 1
+        return Reading(self.readings, 2 * self.readings, 100 * self.readings)
+
+
+def read_picture(data: bytes) -> Images:
+    if data == b"broken":
+        raise NotAPicture("a broken picture")
+    return np.full((3, 2, 4), len(data), np.float32)
+
+
+@pytest.fixture
+def engine() -> Engine:
+    return Engine()
+
+
+def model_of(manifest: Manifest, engine: Forward, max_queue: int = 8) -> Model:
+    return Model(manifest, lambda: engine, read_picture, max_batch=1000, max_queue=max_queue, read_meter=Meter())
+
+
+@pytest.fixture
+async def model(manifest: Manifest, engine: Engine) -> Model:
+    made = model_of(manifest, engine)
+    await made.load()
+    return made
+
+
+def images(n: int) -> InferRequest:
+    values = np.repeat(np.arange(n, dtype=np.float32), 24).reshape(n, 3, 2, 4)
+    return InferRequest("tiny", "", "id", (Tensor.of("image", values),))
+
+
+def pictures(*data: bytes) -> InferRequest:
+    return InferRequest("tiny", "", "", (Tensor.from_elements("picture", [len(data)], list(data)),))
+
+
+async def test_it_is_ready_only_after_a_pass_has_worked(manifest: Manifest, engine: Engine) -> None:
+    model = model_of(manifest, engine)
+    with pytest.raises(NotReady, match="is loading"):
+        await model.infer(images(1))
+    engine.go.clear()
+    loading = asyncio.create_task(model.load())
+    await asyncio.sleep(0.01)
+    before = model.ready
+    engine.go.set()
+    await loading
+    assert (before, model.ready) == (False, True)
+    assert engine.batches == [1]
+
+
+async def test_it_is_never_ready_when_the_pass_fails(manifest: Manifest) -> None:
+    def broken(images: Images) -> Images:
+        raise ValueError("no such operator")
+
+    model = model_of(manifest, broken)
+    with pytest.raises(ValueError, match="no such operator"):
+        await model.load()
+    assert not model.ready
+
+
+async def test_chunks_give_the_same_scores_in_the_same_order(
+    model: Model, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(domain, "CHUNK_BYTES", 4 * 24 * 4)
+    answer = await model.infer(images(10))
+    assert engine.batches[1:] == [4, 4, 2]
+    np.testing.assert_array_equal(np.asarray(answer.outputs[0].values)[:, 0], np.arange(10))
+    assert answer.outputs[0].shape == (10, 5)
+    assert (answer.id, answer.version) == ("id", "v1")
+
+
+async def test_pictures_are_read_in_order_and_a_broken_one_is_named(model: Model) -> None:
+    answer = await model.infer(pictures(b"x", b"xx", b"xxx"))
+    np.testing.assert_array_equal(np.asarray(answer.outputs[0].values)[:, 0], [1, 2, 3])
+    with pytest.raises(NotAPicture, match="picture 1: a broken picture"):
+        await model.infer(pictures(b"x", b"broken"))
+
+
+async def test_passes_run_one_at_a_time_and_the_loop_stays_free(model: Model, engine: Engine) -> None:
+    engine.go.clear()
+    running = [asyncio.create_task(model.infer(images(1))) for _ in range(4)]
+    await asyncio.sleep(0.02)
+    engine.go.set()
+    await asyncio.gather(*running)
+    assert engine.most_at_once == 1
+
+
+async def test_a_full_queue_refuses_and_recovers(manifest: Manifest, engine: Engine) -> None:
+    model = model_of(manifest, engine, max_queue=2)
+    await model.load()
+    engine.go.clear()
+    waiting = [asyncio.create_task(model.infer(images(1))) for _ in range(2)]
+    await asyncio.sleep(0.01)
+    with pytest.raises(QueueFull, match="2 requests"):
+        await model.infer(images(1))
+    engine.go.set()
+    await asyncio.gather(*waiting)
+    await model.infer(images(1))
+
+
+async def test_a_request_cancelled_while_it_waits_never_runs(model: Model, engine: Engine) -> None:
+    engine.go.clear()
+    first, second = (asyncio.create_task(model.infer(images(n))) for n in (2, 3))
+    await asyncio.sleep(0.01)
+    second.cancel()
+    await asyncio.sleep(0)
+    engine.go.set()
+    await first
+    await model.infer(images(1))
+    assert engine.batches == [1, 2, 1]
+
+
+async def test_the_cost_spans_the_pass_and_only_the_first_request_is_cold(model: Model) -> None:
+    first = (await model.infer(images(1))).cost
+    second = (await model.infer(images(1))).cost
+    assert (first.compute_ms, first.cpu_seconds, first.cold) == (1000, 2, True)
+    assert second == replace(first, resident_bytes=400, cold=False)
+
+
+async def test_totals_count_answers_and_failures(model: Model) -> None:
+    await model.infer(images(1))
+    with pytest.raises(NotAPicture):
+        await model.infer(pictures(b"broken"))
+    totals = model.totals
+    assert (totals.answered, totals.failed, totals.compute_s, totals.cpu_s) == (1, 1, 1.0, 2.0)
