@@ -1,0 +1,211 @@
+"""From a detector's feature maps to boxes, and how good boxes are.
+
+A box is (x, y, width, height), x and y its centre, in fractions of the picture; boxes are float32 [D, 4].
+Source of the decoding and of the suppression: src/yolo_layer.c, src/region_layer.c and src/box.c of
+github.com/pjreddie/darknet, whose answers these are, in the same float32 arithmetic.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quant.operations import Region, Yolo
+from services.zoo.darknet.pictures import fitted_size
+
+Floats = NDArray[np.float32]
+
+_LARGEST_LOG_SIZE = 30.0  # e^30 anchors: beyond any picture, and its square still a float32
+
+
+class Size(NamedTuple):
+    """In pixels."""
+
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
+class Detection:
+    """One box of one class. `score` is objectness times class probability, 0 to 1; a true box scores 1."""
+
+    label: int
+    score: float
+    x: float
+    y: float
+    width: float
+    height: float
+
+    @property
+    def box(self) -> Floats:
+        """[4]: x, y, width, height."""
+        return np.array((self.x, self.y, self.width, self.height), np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """Boxes before suppression: boxes [D, 4], scores [D, K], 0 where a class is below the threshold."""
+
+    boxes: Floats
+    scores: Floats
+
+
+def detect(
+    heads: Iterable[tuple[Yolo | Region, Floats]],
+    input_size: Size,
+    picture_size: Size,
+    *,
+    threshold: float = 0.5,
+    suppression_iou: float = 0.45,
+) -> list[Detection]:
+    """The boxes of one letterboxed picture, best first; a box that passes for two classes stands there twice.
+
+    Args:
+        heads: each head with its value for this picture, [A * (5 + K), H, W].
+        input_size: of the network.
+        picture_size: before letterboxing; the boxes are fractions of it.
+        threshold: the least score, and the least objectness.
+        suppression_iou: a box that overlaps a better one of its class by more than this is dropped.
+    """
+    found = [decode(head, value, input_size, threshold) for head, value in heads]
+    candidates = Candidates(
+        np.concatenate([part.boxes for part in found]), np.concatenate([part.scores for part in found])
+    )
+    scores = suppress(candidates, suppression_iou)
+    boxes = from_letterbox(candidates.boxes, input_size, picture_size)
+    return sorted(
+        (
+            Detection(int(label), float(scores[index, label]), *(float(side) for side in boxes[index]))
+            for index, label in np.argwhere(scores)
+        ),
+        key=lambda detection: -detection.score,
+    )
+
+
+def decode(head: Yolo | Region, value: Floats, input_size: Size, threshold: float) -> Candidates:
+    """Boxes (fractions of the network's input) of all predictors whose objectness is above the threshold.
+
+    Args:
+        value: [A * (5 + K), H, W], as the head's operation gives it.
+    """
+    _, rows, columns = value.shape
+    predictors = value.reshape(len(head.anchors), 5 + head.classes, rows, columns)
+    predictor, row, column = np.nonzero(predictors[:, 4] > threshold)
+    fields = predictors[predictor, :, row, column]  # [D, 5 + K]
+    # anchors of a region are in cells, those of a yolo head in pixels of the input
+    unit = (columns, rows) if isinstance(head, Region) else (input_size.width, input_size.height)
+    anchors = np.array(head.anchors, np.float32)[predictor]
+    centers = (np.stack((column, row), 1).astype(np.float32) + fields[:, :2]) / np.array((columns, rows), np.float32)
+    sizes = np.exp(fields[:, 2:4].clip(max=_LARGEST_LOG_SIZE)) * anchors / np.array(unit, np.float32)
+    scores = fields[:, 4:5] * fields[:, 5:]
+    return Candidates(np.concatenate((centers, sizes), 1), np.where(scores > threshold, scores, np.float32(0)))
+
+
+def from_letterbox(boxes: Floats, input_size: Size, picture_size: Size) -> Floats:
+    """Boxes as fractions of the network's input to boxes as fractions of the picture inside its frame."""
+    inner = Size(*fitted_size(*picture_size, *input_size))
+    share = np.array((inner.width / input_size.width, inner.height / input_size.height), np.float32)
+    return np.concatenate(((boxes[:, :2] - (1 - share) / 2) / share, boxes[:, 2:] / share), 1).astype(np.float32)
+
+
+def suppress(candidates: Candidates, suppression_iou: float) -> Floats:
+    """The scores [D, K] with 0 wherever a better box of the same class overlaps by more than `suppression_iou`."""
+    scores = candidates.scores.copy()
+    for label in np.flatnonzero(scores.any(0)):
+        passing = np.flatnonzero(scores[:, label])
+        order = passing[np.argsort(-scores[passing, label], kind="stable")]
+        while len(order):
+            best, order = order[0], order[1:]
+            overlapping = iou(candidates.boxes[best], candidates.boxes[order]) > suppression_iou
+            scores[order[overlapping], label] = 0
+            order = order[~overlapping]
+    return scores
+
+
+def iou(box: Floats, boxes: Floats) -> Floats:
+    """Intersection over union of one box [4] with each of [D, 4]: [D], 0 to 1; 0 where both boxes are empty."""
+    half, halves = box[2:] / 2, boxes[:, 2:] / 2
+    shared = np.minimum(box[:2] + half, boxes[:, :2] + halves) - np.maximum(box[:2] - half, boxes[:, :2] - halves)
+    intersection = shared.clip(0).prod(1)
+    union = box[2:].prod() + boxes[:, 2:].prod(1) - intersection
+    overlap: Floats = np.divide(intersection, union, out=np.zeros_like(union), where=union > 0)
+    return overlap
+
+
+@dataclass(frozen=True)
+class AveragePrecision:
+    """`by_label`: of each class that occurs in the truth, 0 to 1; `mean` over these classes."""
+
+    by_label: dict[int, float]
+    mean: float
+
+
+def average_precision(
+    found: Sequence[Sequence[Detection]], truth: Sequence[Sequence[Detection]], least_iou: float = 0.5
+) -> AveragePrecision:
+    """The area under each class's precision-recall curve, precision made non-increasing.
+
+    Args:
+        found: per picture, the boxes of a detector run with a low threshold.
+        truth: per picture, the true boxes, at least one over all.
+    Source: Everingham et al., PASCAL VOC 2012 development kit, section 3.4.1: all points, not eleven.
+    """
+    labels = sorted({box.label for boxes in truth for box in boxes})
+    by_label = {label: _area(*_judge(found, truth, label, least_iou)) for label in labels}
+    return AveragePrecision(by_label, sum(by_label.values()) / len(by_label))
+
+
+def _judge(
+    found: Sequence[Sequence[Detection]], truth: Sequence[Sequence[Detection]], label: int, least_iou: float
+) -> tuple[NDArray[np.bool_], int]:
+    """Whether each box of a class, best first, is the first to meet a true one; and how many true ones there are."""
+    wanted = [[box for box in boxes if box.label == label] for boxes in truth]
+    met = [[False] * len(boxes) for boxes in wanted]
+    ranked = sorted(
+        ((box, picture) for picture, boxes in enumerate(found) for box in boxes if box.label == label),
+        key=lambda pair: -pair[0].score,
+    )
+    right = np.zeros(len(ranked), np.bool_)
+    for rank, (box, picture) in enumerate(ranked):
+        if wanted[picture]:
+            overlaps = iou(box.box, np.stack([true.box for true in wanted[picture]]))
+            closest = int(overlaps.argmax())
+            right[rank] = overlaps[closest] >= least_iou and not met[picture][closest]
+            met[picture][closest] |= bool(right[rank])
+    return right, sum(map(len, wanted))
+
+
+def _area(right: NDArray[np.bool_], count: int) -> float:
+    precision = np.cumsum(right) / np.arange(1, len(right) + 1)
+    envelope = np.maximum.accumulate(precision[::-1])[::-1]
+    return float(envelope[right].sum() / count)
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How two detectors' boxes for the same pictures compare: pairs of one class that overlap enough."""
+
+    pairs: tuple[tuple[Detection, Detection], ...]
+    first_only: int
+    second_only: int
+
+    @property
+    def matched_fraction(self) -> float:
+        """Boxes that have a partner, of both sides' boxes; 1 where neither side has a box."""
+        boxes = 2 * len(self.pairs) + self.first_only + self.second_only
+        return 2 * len(self.pairs) / boxes if boxes else 1.0
+
+
+def match_boxes(first: Sequence[Detection], second: Sequence[Detection], least_iou: float = 0.5) -> Agreement:
+    """Pair the boxes of one picture, best score of `first` first, each with the free one that overlaps it most."""
+    free, pairs = list(second), list[tuple[Detection, Detection]]()
+    for box in sorted(first, key=lambda detection: -detection.score):
+        rivals = [other for other in free if other.label == box.label]
+        overlaps = iou(box.box, np.stack([other.box for other in rivals])) if rivals else np.zeros(0, np.float32)
+        if len(overlaps) and overlaps.max() >= least_iou:
+            partner = rivals[int(overlaps.argmax())]
+            free.remove(partner)
+            pairs.append((box, partner))
+    return Agreement(tuple(pairs), len(first) - len(pairs), len(free))
