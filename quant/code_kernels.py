@@ -31,7 +31,11 @@ from quant.products import FLOAT_OUT, NO_POST_OP, ConvProduct, out_of
 from quant.scales import IntegerWeights
 
 POOL_CHANNELS = 64
-"""oneDNN-style pooling is slow below so many channels (docs/adr/0101)."""
+"""torch's pooling of codes is slow below so many channels (docs/adr/0101)."""
+SUM_ELEMENTS = 50_000
+"""Up to so many elements plain integer sums beat the depthwise convolution's call."""
+WINDOW_AREA = 128 * 128
+"""Up to so many pixels oneDNN takes a picture as one window."""
 
 
 def code_kernel(
@@ -45,7 +49,7 @@ def code_kernel(
     """
     match operation:
         case GlobalAvgPool():
-            return _average(AvgPool((input_shape[1], input_shape[2]), (1, 1)), inputs[0], out, input_shape)
+            return _global_average(inputs[0], out, input_shape)
         case AvgPool():
             return _average(operation, inputs[0], out, input_shape)
         case BatchNorm():
@@ -116,6 +120,19 @@ def _slide(codes: Tensor, axis: int, kernel: int, stride: int) -> Tensor:
     return reduce(torch.maximum, (view(offset) for offset in range(kernel)))
 
 
+def _global_average(x: QParams, out: QParams | None, input_shape: tuple[int, ...]) -> Kernel:
+    """Integer sums; of large pictures by the depthwise convolution, of small ones without the cost of its call."""
+    C, H, W = input_shape
+    if SUM_ELEMENTS < C * H * W and H * W <= WINDOW_AREA:
+        return _average(AvgPool((H, W), (1, 1)), x, out, input_shape)
+
+    def run(codes: Tensor) -> Tensor:
+        sums = codes.sum((2, 3), keepdim=True, dtype=torch.int32)
+        return _coded((sums - H * W * x.zero_point) * (x.scale / (H * W)), out)
+
+    return run
+
+
 def _average(pool: AvgPool, x: QParams, out: QParams | None, input_shape: tuple[int, ...]) -> Kernel:
     """A depthwise convolution with weights of code 1 and scale 1 / window, exact as any other."""
     C = input_shape[0]
@@ -154,32 +171,33 @@ def _batch_norm(norm: BatchNorm, x: QParams, out: QParams | None, input_shape: t
     scale = norm.scale.abs().clamp(min=2.0**-60)
     signs = torch.where(norm.scale < 0, -1, 1).to(torch.int8).view(C, 1, 1, 1)
     product = ConvProduct(pointwise, signs, x, input_shape)
+    bias = norm.shift - product.offset * x.scale * scale
 
     def run(codes: Tensor) -> Tensor:
-        y = product(codes, x.scale, scale, norm.shift, FLOAT_OUT, NO_POST_OP)
+        y = product(codes, x.scale, scale, bias, FLOAT_OUT, NO_POST_OP)
         return _coded(activate(y, norm.activation), out)
 
     if norm.activation is Activation.NONE:
         out_spec = out_of(out)
-        return lambda codes: product(codes, x.scale, scale, norm.shift, out_spec, NO_POST_OP)
+        return lambda codes: product(codes, x.scale, scale, bias, out_spec, NO_POST_OP)
     return run
 
 
 def _multiply(inputs: tuple[QParams, ...], out: QParams | None, input_shape: tuple[int, ...]) -> Kernel:
     """x times one factor a channel: a depthwise 1x1 convolution with weights of code 1 and the factors as scales."""
-    x, factor = inputs
+    x, factor_qparams = inputs
     C = input_shape[0]
     pointwise = Conv2d(torch.ones(C, 1, 1, 1), torch.zeros(C), groups=C)
     product = ConvProduct(pointwise, torch.ones(C, 1, 1, 1, dtype=torch.int8), x, input_shape)
-    out_spec = out_of(out)
+    out_spec, shift = out_of(out), -x.zero_point * x.scale
 
     def run(codes: Tensor, factor_codes: Tensor) -> Tensor:
-        factors = dequantise(factor_codes, factor)
+        factors = dequantise(factor_codes, factor_qparams)
         if factors.shape[2:] != (1, 1):
             return _coded(dequantise(codes, x) * factors, out)
         pictures = [
-            product(codes[n : n + 1], x.scale, factors[n].flatten(), None, out_spec, NO_POST_OP)
-            for n in range(codes.shape[0])
+            product(codes[n : n + 1], x.scale, factor, factor * shift, out_spec, NO_POST_OP)
+            for n, factor in enumerate(factors.flatten(1))
         ]
         return pictures[0] if len(pictures) == 1 else torch.cat(pictures)
 

@@ -21,7 +21,7 @@ _POST_OPS: dict[Activation, PostOp] = {
 }
 _LEAKY: PostOp = ("leaky_relu", [LEAKY_SLOPE])
 
-WINDOW_CHANNELS = 32
+WINDOW_CHANNELS = 64
 """From so many input channels on, a leaky convolution gathers windows for one matrix product; below, it convolves twice
 (docs/adr/0101)."""
 
@@ -34,13 +34,11 @@ class WeightedKernel:
         run: (x codes [, residual of the output's kind]) -> codes or float32.
         product: the integer product under it.
         x: meaning of the input's codes.
-        channels: O.
     """
 
     run: Kernel
     product: Product
     x: QParams
-    channels: int
 
     def accumulators(self, codes: Tensor) -> Tensor:
         """The exact sums before any scaling, int64, shaped as the output.
@@ -48,10 +46,11 @@ class WeightedKernel:
         The product hands them out as float32, which holds integers below 2^24; where they are larger, each half of the
         input channels is summed apart.
         """
-        sums = self.product(codes, 1.0, torch.ones(self.channels), None, FLOAT_OUT, NO_POST_OP)
+        offset = self.product.offset
+        sums = self.product(codes, 1.0, torch.ones(len(offset)), None, FLOAT_OUT, NO_POST_OP)
         middle = codes.shape[1] // 2
         if not middle or float(sums.abs().max()) < 2**24:
-            return sums.to(torch.int64)
+            return sums.to(torch.int64) - offset.view(-1, *[1] * (codes.dim() - 2))
         first, second = codes.clone(), codes.clone()
         first[:, middle:] = self.x.zero_point
         second[:, :middle] = self.x.zero_point
@@ -79,21 +78,23 @@ def weighted_kernel(
         input_shape: of the input, without N: weights are packed for it, other sizes work too.
         residual: empty, or one: the meaning of the residual's codes, None for float32.
     """
-    layer = _Bound(operation.activation, x, weights, out)
     if isinstance(operation, Linear):
         linear = LinearProduct(weights.codes, x)
+        layer = _Bound(operation.activation, linear, x, weights, out)
         post_op = _LEAKY if operation.activation is Activation.LEAKY else _POST_OPS.get(operation.activation)
-        return WeightedKernel(layer.run(linear, post_op), linear, x, len(weights.scale))
+        return WeightedKernel(layer.run(post_op), linear, x)
     product: ConvProduct | WindowProduct
     if operation.activation is Activation.LEAKY and _gathers(operation):
         product = WindowProduct(operation, weights.codes, x)
-        plain = layer.run(product, _LEAKY)
+        layer = _Bound(operation.activation, product, x, weights, out)
+        plain = layer.run(_LEAKY)
     else:
         product = ConvProduct(operation, weights.codes, x, input_shape)
+        layer = _Bound(operation.activation, product, x, weights, out)
         leaky = operation.activation is Activation.LEAKY and out is not None
-        plain = layer.run_leaky_twice(product) if leaky else layer.run(product, _POST_OPS.get(operation.activation))
-    run = layer.run_with_residual(product, residual[0], sums_codes(operation)) if residual else plain
-    return WeightedKernel(run, product, x, len(weights.scale))
+        plain = layer.run_leaky_twice(product) if leaky else layer.run(_POST_OPS.get(operation.activation))
+    run = layer.run_with_residual(residual[0], sums_codes(operation)) if residual else plain
+    return WeightedKernel(run, product, x)
 
 
 def _gathers(conv: Conv2d) -> bool:
@@ -105,13 +106,17 @@ def _gathers(conv: Conv2d) -> bool:
 class _Bound:
     """The constants of one layer's runs, bound once."""
 
-    def __init__(self, activation: Activation, x: QParams, weights: IntegerWeights, out: QParams | None) -> None:
-        self._activation, self._out = activation, out
-        self._x_scale, self._w_scale, self._bias = x.scale, weights.scale, weights.real_bias
+    def __init__(
+        self, activation: Activation, product: Product, x: QParams, weights: IntegerWeights, out: QParams | None
+    ) -> None:
+        self._activation, self._product, self._out = activation, product, out
+        self._x_scale, self._w_scale = x.scale, weights.scale
+        self._bias = weights.real_bias_less(product.offset)
         self._out_spec = out_of(out)
 
-    def run(self, product: Product, post_op: PostOp | None) -> Kernel:
+    def run(self, post_op: PostOp | None) -> Kernel:
         """One call where the post-op exists; else float32, the activation, and codes."""
+        product = self._product
         x_scale, w_scale, bias, out_spec = self._x_scale, self._w_scale, self._bias, self._out_spec
         if post_op is not None:
             return lambda codes: product(codes, x_scale, w_scale, bias, out_spec, post_op)
@@ -123,16 +128,16 @@ class _Bound:
         small_w_scale, small_bias = w_scale * LEAKY_SLOPE, bias * LEAKY_SLOPE
 
         def run(codes: Tensor) -> Tensor:
-            y = conv(codes, x_scale, w_scale, bias, out_spec, NO_POST_OP)
-            small = conv(codes, x_scale, small_w_scale, small_bias, out_spec, NO_POST_OP)
+            x = conv.bordered(codes)
+            y = conv.of_bordered(x, x_scale, w_scale, bias, out_spec, NO_POST_OP)
+            small = conv.of_bordered(x, x_scale, small_w_scale, small_bias, out_spec, NO_POST_OP)
             return torch.maximum(y, small, out=y)
 
         return run
 
-    def run_with_residual(
-        self, product: ConvProduct | WindowProduct, residual_qparams: QParams | None, fused: bool
-    ) -> Kernel:
+    def run_with_residual(self, residual_qparams: QParams | None, fused: bool) -> Kernel:
         """The sum in the same call where oneDNN has it, else in float32."""
+        product = self._product
         x_scale, w_scale, bias, out_spec = self._x_scale, self._w_scale, self._bias, self._out_spec
         relu = self._activation is Activation.RELU
         if fused and isinstance(product, ConvProduct):

@@ -219,11 +219,11 @@ class Yolo:
     scale_x_y: float = 1.0
 
     def run(self, x: Tensor) -> Tensor:
-        N, _, H, W = x.shape
-        y = x.reshape(N, len(self.anchors), 5 + self.classes, H, W).clone()
-        y[:, :, :2] = y[:, :, :2].sigmoid() * self.scale_x_y - 0.5 * (self.scale_x_y - 1)
-        y[:, :, 4:] = y[:, :, 4:].sigmoid()
-        return y.reshape(x.shape)
+        y = x.sigmoid()
+        for first in range(0, x.shape[1], 5 + self.classes):
+            y[:, first : first + 2].mul_(self.scale_x_y).sub_(0.5 * (self.scale_x_y - 1))
+            y[:, first + 2 : first + 4] = x[:, first + 2 : first + 4]
+        return y
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,15 @@
-"""Exact integer products on oneDNN: sum((x - x_zero_point) * w) in int32, scaled, biased and coded in one call.
+"""Exact integer products on oneDNN: sum(x * w) over raw codes in int32, scaled, biased and coded in one call.
 
 A product takes (x codes, x_scale, w_scale [O], bias [O] or None, out, post-op) and gives codes or float32:
-post_op(sum * x_scale * w_scale + bias) / out_scale + out_zero_point, rounded half to even. Where the processor has no
-exact 8-bit product the weights must be 7-bit (`quant.cpu`).
+post_op(sum * x_scale * w_scale + bias) / out_scale + out_zero_point, rounded half to even.
+
+The call is not told of the input's zero point: oneDNN 3.12 would work out its share of every padded border anew in each
+call, in up to seven times the convolution's own time (docs/adr/0101). Instead borders are filled with the zero point's
+code, and what it adds to every sum, `offset`, is taken off through the bias. Where the processor has no exact 8-bit
+product the weights must be 7-bit (`quant.cpu`).
 """
 
-from collections.abc import Callable
+from abc import ABC, abstractmethod
 
 import torch
 import torch.nn.functional as F
@@ -22,72 +26,103 @@ FLOAT_OUT: Out = (1.0, 0, torch.float32)
 PostOp = tuple[str, list[float]]
 NO_POST_OP: PostOp = ("none", [])
 
-Product = Callable[[Tensor, float, Tensor, Tensor | None, Out, PostOp], Tensor]
-
 
 def out_of(qparams: QParams | None) -> Out:
     """Codes of this meaning, or float32."""
     return FLOAT_OUT if qparams is None else (qparams.scale, qparams.zero_point, torch.uint8)
 
 
-class ConvProduct:
+class Product(ABC):
+    """Packed weights of one layer.
+
+    Attributes:
+        offset: [O], int64: x_zero_point * sum of the channel's weights, contained in every sum.
+    """
+
+    def __init__(self, codes: Tensor, x: QParams) -> None:
+        self.offset = x.zero_point * codes.flatten(1).sum(1, dtype=torch.int64)
+        self._zero_points = torch.zeros(codes.shape[0], dtype=torch.int32)
+
+    @abstractmethod
+    def __call__(
+        self, x: Tensor, x_scale: float, w_scale: Tensor, bias: Tensor | None, out: Out, post_op: PostOp
+    ) -> Tensor: ...
+
+
+class ConvProduct(Product):
     """oneDNN's integer convolution: every geometry; post-ops none, relu, hardtanh, hardswish, swish."""
 
     def __init__(self, conv: Conv2d, codes: Tensor, x: QParams, input_shape: tuple[int, ...]) -> None:
-        self._x_zero_point = x.zero_point
-        self._geometry = (list(conv.stride), list(conv.padding), list(conv.dilation), conv.groups)
-        self._zero_points = torch.zeros(codes.shape[0], dtype=torch.int32)
+        super().__init__(codes, x)
+        C, H, W = input_shape
+        ph, pw = conv.padding
+        self._fill = x.zero_point
+        self._border = (0, 0, pw, pw, ph, ph) if x.zero_point and (ph or pw) else None
+        if self._border:
+            H, W, padding = H + 2 * ph, W + 2 * pw, [0, 0]
+        else:
+            padding = [ph, pw]
+        self._geometry = (list(conv.stride), padding, list(conv.dilation), conv.groups)
         ones = torch.ones(codes.shape[0])
-        self._packed = _onednn.qconv_prepack(codes, ones, 1.0, x.zero_point, *self._geometry, [1, *input_shape])
+        self._packed = _onednn.qconv_prepack(codes, ones, 1.0, 0, *self._geometry, [1, C, H, W])
+
+    def bordered(self, x: Tensor) -> Tensor:
+        """x with its border of zero points, where the call does not pad by itself."""
+        if self._border is None:
+            return x
+        return F.pad(x.permute(0, 2, 3, 1), self._border, value=self._fill).permute(0, 3, 1, 2)
 
     def __call__(
         self, x: Tensor, x_scale: float, w_scale: Tensor, bias: Tensor | None, out: Out, post_op: PostOp
     ) -> Tensor:
+        return self.of_bordered(self.bordered(x), x_scale, w_scale, bias, out, post_op)
+
+    def of_bordered(
+        self, x: Tensor, x_scale: float, w_scale: Tensor, bias: Tensor | None, out: Out, post_op: PostOp
+    ) -> Tensor:
+        """The call itself, on what `bordered` gave."""
         y: Tensor = _onednn.qconv_pointwise.default(
-            x, x_scale, self._x_zero_point, self._packed, w_scale, self._zero_points, bias, *self._geometry,
-            *out, *post_op, "",
-        )  # fmt: skip
+            x, x_scale, 0, self._packed, w_scale, self._zero_points, bias, *self._geometry, *out, *post_op, ""
+        )
         return y
 
     def add_to(
         self, residual: Tensor, residual_qparams: QParams | None,
         x: Tensor, x_scale: float, w_scale: Tensor, bias: Tensor, out: Out, relu: bool,
     ) -> Tensor:  # fmt: skip
-        """The same plus a residual of the output's kind, before an optional ReLU."""
-        scale, zero_point = (
-            (1.0, 0) if residual_qparams is None else (residual_qparams.scale, residual_qparams.zero_point)
-        )
+        """The same plus a residual of the output's kind, before an optional ReLU; the residual is left as it was."""
+        scale, zero = (1.0, 0) if residual_qparams is None else (residual_qparams.scale, residual_qparams.zero_point)
         y: Tensor = _onednn.qconv2d_pointwise.binary(
-            x, x_scale, self._x_zero_point, self._packed, w_scale, self._zero_points, residual.clone(), bias,
-            *self._geometry, *out, scale, zero_point, "sum", 1.0, "relu" if relu else "none", [], "",
+            self.bordered(x), x_scale, 0, self._packed, w_scale, self._zero_points, residual.clone(), bias,
+            *self._geometry, *out, scale, zero, "sum", 1.0, "relu" if relu else "none", [], "",
         )  # fmt: skip
         return y
 
 
-class LinearProduct:
+class LinearProduct(Product):
     """oneDNN's integer matrix product over the last axis; post-ops as ConvProduct's, and leaky_relu, gelu, tanh."""
 
     def __init__(self, codes: Tensor, x: QParams) -> None:
-        self._x_zero_point = x.zero_point
-        self._zero_points = torch.zeros(codes.shape[0], dtype=torch.int32)
+        super().__init__(codes, x)
         self._packed = _onednn.qlinear_prepack(codes.contiguous(), None)
 
     def __call__(
         self, x: Tensor, x_scale: float, w_scale: Tensor, bias: Tensor | None, out: Out, post_op: PostOp
     ) -> Tensor:
         y: Tensor = _onednn.qlinear_pointwise.default(
-            x, x_scale, self._x_zero_point, self._packed, w_scale, self._zero_points, bias, *out, *post_op, ""
+            x, x_scale, 0, self._packed, w_scale, self._zero_points, bias, *out, *post_op, ""
         )
         return y
 
 
-class WindowProduct:
+class WindowProduct(Product):
     """A convolution as a matrix product over gathered windows, for the post-ops only LinearProduct has.
 
     One group, no dilation. A 1x1 convolution of stride 1 needs no gathering: its windows are its pixels.
     """
 
     def __init__(self, conv: Conv2d, codes: Tensor, x: QParams) -> None:
+        super().__init__(codes, x)
         self._kernel = codes.shape[2:]
         self._stride, self._padding, self._fill = conv.stride, conv.padding, x.zero_point
         self._linear = LinearProduct(codes.permute(0, 2, 3, 1).flatten(1), x)

@@ -32,8 +32,12 @@ class IntegerWeights:
 
     @property
     def real_bias(self) -> Tensor:
-        """[O], float32: what the kernels add."""
-        return (self.bias.double() * self.x_scale * self.scale.double()).float()
+        """[O], float32."""
+        return self.real_bias_less(torch.zeros((), dtype=torch.int64))
+
+    def real_bias_less(self, offset: Tensor) -> Tensor:
+        """[O], float32: the bias for sums that contain the integers `offset` [O], int64."""
+        return ((self.bias - offset).double() * self.x_scale * self.scale.double()).float()
 
     def for_input(self, x_scale: float) -> "IntegerWeights":
         """The same weights behind an input of another scale."""
@@ -51,7 +55,7 @@ class IntegerWeights:
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """`values`: of each value, the input's included, what its codes mean; `weights`: each weighted layer in integers."""
+    """`values`: of each value, the input's included, what codes mean; `weights`: each weighted layer in integers."""
 
     values: Mapping[str, QParams] = field(default_factory=dict)
     weights: Mapping[str, IntegerWeights] = field(default_factory=dict)
@@ -93,7 +97,7 @@ def quantise_weights(
     floor = operation.bias.abs().double() / (x_scale * _BIAS_LIMIT)
     scale = torch.maximum(scale.double().expand(channels), floor).float()
     codes = operation.weight / scale.view(-1, *[1] * (operation.weight.dim() - 1))
-    codes = (codes.trunc() if truncate else codes.round()).clamp(-highest, highest).to(torch.int8)
+    codes = (codes.trunc_() if truncate else codes.round_()).clamp_(-highest, highest).to(torch.int8)
     bias = (operation.bias.double() / (x_scale * scale.double())).round().to(torch.int32)
     return IntegerWeights(codes, scale, bias, x_scale)
 
