@@ -23,7 +23,7 @@ def write_torch(module: nn.Module, example: NDArray[np.float32], path: Path) -> 
 
 def write_onnx(module: nn.Module, example: NDArray[np.float32], path: Path) -> None:
     """Export to one ONNX file, weights inside."""
-    with _quiet():
+    with quiet():
         program = torch.onnx.export(
             _export(module, example), dynamo=True, input_names=[INPUT_NAME], output_names=[OUTPUT_NAME], verbose=False
         )
@@ -38,12 +38,12 @@ def write_openvino(onnx: Path, path: Path) -> None:
 
 def _export(module: nn.Module, example: NDArray[np.float32]) -> torch.export.ExportedProgram:
     batch = torch.export.Dim("N", min=1)
-    with _quiet():
+    with quiet():
         return torch.export.export(module, (torch.from_numpy(example),), dynamic_shapes=({0: batch},))
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep the exporters' chatter about their own internals off the user's terminal."""
     disabled = logging.root.manager.disable
     logging.disable(logging.WARNING)

@@ -1,0 +1,94 @@
+"""An ensemble on this machine: its models as child processes behind a front door, all on loopback."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from services.edge.stop import stop_event
+from services.ensemble.front_door import open_front_door
+from services.ensemble.graph import build_predictor
+from services.ensemble.loading import Served, load_ensembles
+from services.ensemble.settings import Settings
+from services.ensemble.usecases import Predictor
+from services.local.running import Running, announce, withdraw
+from services.local.supervisor import local_models
+from services.zoo.compile import compile_model, default_cache
+
+DRAIN_S = 10.0
+ANY = "127.0.0.1:0"
+
+
+@dataclass(frozen=True)
+class LocalEnsembles:
+    """Ensembles whose models start on first use."""
+
+    served: Mapping[str, Served]
+    predictor: Predictor
+    settings: Settings
+
+
+def compile_members(served: Mapping[str, Served], report: Callable[[str], None]) -> dict[str, Path]:
+    """Compile every member of every ensemble, or find it compiled; return the folder of each."""
+    files = {name: file for ensemble in served.values() for name, file in ensemble.model_files.items()}
+    cache = default_cache(os.environ)
+    return {name: compile_model(file, cache, file.runtime, report) for name, file in sorted(files.items())}
+
+
+@asynccontextmanager
+async def local_ensembles(
+    files: Sequence[Path], state: Path, idle_s: float, report: Callable[[str], None], http: str = ANY, grpc: str = ANY
+) -> AsyncIterator[LocalEnsembles]:
+    """Put ensembles together over child processes that end with this one.
+
+    Args:
+        state: folder of the models' logs.
+        idle_s: a model that nobody asks for that long is stopped.
+        report: told each step that takes longer than a moment.
+        http, grpc: host:port for the front door that `serve` opens.
+    Raises:
+        InvalidDeclaration and whatever else is wrong with a file or with weights.
+    """
+    settings = Settings(files=tuple(files), http_address=http, grpc_address=grpc)
+    served = load_ensembles(files, os.environ)
+    compiled = compile_members(served, report)
+    async with local_models(compiled, state / "logs", idle_s) as models:
+        yield LocalEnsembles(served, build_predictor(served, models, settings), settings)
+
+
+async def serve(
+    files: Sequence[Path], http: str, grpc: str, idle_s: float, state: Path, report: Callable[[str], None]
+) -> None:
+    """Serve until SIGTERM or SIGINT; leave a note in `state` while it lasts.
+
+    Raises:
+        OSError: an address is taken or not ours; and what `local_ensembles` raises.
+    """
+    stop = stop_event()
+    async with local_ensembles(files, state, idle_s, report, http, grpc) as local:
+        door = await open_front_door(local.predictor, local.settings)
+        hosts = [address.rpartition(":")[0] for address in (http, grpc)]
+        running = Running(
+            pid=os.getpid(),
+            http_address=f"{hosts[0]}:{door.http_port}",
+            grpc_address=f"{hosts[1]}:{door.grpc_port}",
+            ensembles=tuple(local.served),
+            log=str(state / "serve.log"),
+        )
+        await door.set_ready(True)
+        announce(state, running)
+        report(f"serving {', '.join(running.ensembles)} at http://{running.http_address}")
+        try:
+            await stop.wait()
+        finally:
+            withdraw(state, running.pid)
+            await door.drain(DRAIN_S)
+
+
+def serve_until_stopped(
+    files: Sequence[Path], http: str, grpc: str, idle_s: float, state: Path, report: Callable[[str], None]
+) -> None:
+    """Run `serve` in a loop of its own."""
+    asyncio.run(serve(files, http, grpc, idle_s, state, report))

@@ -1,0 +1,132 @@
+"""`strata serve`: an ensemble on this machine, in the foreground or left running."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from services.local.running import Running
+
+app = typer.Typer(help="Serve an ensemble from this machine: HTTP, OpenAPI page and gRPC.", no_args_is_help=True)
+
+Files = Annotated[list[Path], typer.Argument(metavar="ENSEMBLE.yaml...", help="Ensemble files to serve.")]
+Http = Annotated[str, typer.Option(help="host:port for HTTP; port 0 takes any free one.")]
+Grpc = Annotated[str, typer.Option(help="host:port for gRPC; port 0 takes any free one.")]
+Idle = Annotated[float, typer.Option(help="Stop a model that nobody has asked for in this many seconds.", min=1)]
+
+_START_TIMEOUT_S = 900.0
+_STOP_TIMEOUT_S = 60.0
+
+
+@app.command()
+def run(files: Files, http: Http = "127.0.0.1:8000", grpc: Grpc = "127.0.0.1:9000", idle_s: Idle = 300.0) -> None:
+    """Serve in the foreground until Ctrl-C."""
+    from services.cli.local_service import serve_until_stopped
+    from services.edge.logs import configure_logs
+
+    configure_logs("serve")
+    serve_until_stopped(files, http, grpc, idle_s, _state(), lambda step: typer.echo(step, err=True))
+
+
+@app.command()
+def start(files: Files, http: Http = "127.0.0.1:8000", grpc: Grpc = "127.0.0.1:9000", idle_s: Idle = 300.0) -> None:
+    """Serve in the background and wait until it is ready; a service that already runs is left alone."""
+    from services.edge.errors import InvalidDeclaration
+
+    for path in files:
+        if not path.is_file():
+            raise InvalidDeclaration(f"{path}: no such ensemble file")
+    if running := _running():
+        typer.echo(f"A service runs already. {_told(running)}")
+        return
+    log = _state() / "serve.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("w") as output:
+        options = ["--http", http, "--grpc", grpc, "--idle-s", str(idle_s)]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "services.cli", "serve", "run", *map(str, files), *options],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    typer.echo(_told(_await_ready(process, log)))
+
+
+@app.command()
+def status() -> None:
+    """Say what is served and where; exits with 1 when nothing is."""
+    running = _running()
+    if running is None:
+        typer.echo("Nothing is served. Start with: strata serve start ENSEMBLE.yaml")
+        raise typer.Exit(1)
+    typer.echo(_told(running))
+
+
+@app.command()
+def stop() -> None:
+    """Stop what is served; requests that run are answered first."""
+    running = _running()
+    if running is None:
+        typer.echo("Nothing is served.")
+        return
+    os.kill(running.pid, signal.SIGTERM)
+    limit = time.monotonic() + _STOP_TIMEOUT_S
+    while _running() is not None and time.monotonic() < limit:
+        time.sleep(0.1)
+    if _running() is not None:
+        typer.echo(f"Process {running.pid} still runs after {_STOP_TIMEOUT_S:g} s; see {running.log}", err=True)
+        raise typer.Exit(1)
+    typer.echo("Stopped.")
+
+
+def _state() -> Path:
+    from services.local.running import state_folder
+
+    return state_folder(os.environ)
+
+
+def _running() -> "Running | None":
+    from services.local.running import find_running
+
+    return find_running(_state())
+
+
+def _told(running: "Running") -> str:
+    return (
+        f"Serving {', '.join(running.ensembles)}: page http://{running.http_address}/docs, gRPC {running.grpc_address}, "
+        f"stop with `strata serve stop`.\nhttp://{running.http_address}"
+    )
+
+
+def _await_ready(process: "subprocess.Popen[bytes]", log: Path) -> "Running":
+    """Wait for the service's note, showing the last line of its log as progress.
+
+    Raises:
+        Unavailable: it ended, or was not ready in time and was stopped; the message has the log's last lines.
+    """
+    from services.edge.errors import Unavailable
+
+    limit = time.monotonic() + _START_TIMEOUT_S
+    with Console(stderr=True).status("starting") as spinner:
+        while time.monotonic() < limit:
+            running = _running()
+            if running and running.pid == process.pid:
+                return running
+            if process.poll() is not None:
+                raise Unavailable(f"the service ended with code {process.returncode}; {log} ends with\n{_tail(log, 5)}")
+            spinner.update(_tail(log, 1) or "starting")
+            time.sleep(0.1)
+    process.terminate()
+    raise Unavailable(f"the service was not ready after {_START_TIMEOUT_S:g} s; {log} ends with\n{_tail(log, 5)}")
+
+
+def _tail(log: Path, lines: int) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
