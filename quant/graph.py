@@ -2,14 +2,16 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from copy import copy
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from math import isfinite
 
 import torch
 from torch import Tensor
 
 from quant.errors import InvalidGraph, LayerNotFound, NonFiniteValue, ShapeMismatch
-from quant.operations import Add, Concat, Conv2d, Linear, Mul, Operation
+from quant.operations import Add, Concat, Conv2d, Linear, Mul, Operation, Weighted
 
 INPUT = "input"
 """The name of the graph's input value: [N, C, H, W], float32."""
@@ -90,8 +92,15 @@ class Graph:
             LayerNotFound, InvalidGraph, NonFiniteValue.
         """
         index = self.index(name)
-        changed = replace(self.layers[index], operation=operation)
-        return replace(self, layers=(*self.layers[:index], changed, *self.layers[index + 1 :]))
+        layers = list(self.layers)
+        layers[index] = replace(layers[index], operation=operation)
+        if not _keeps_shape(self.layers[index].operation, operation):
+            return replace(self, layers=tuple(layers))
+        # an edit of weights: check that layer alone, and do not run the whole graph again to learn the same shapes
+        _check_weights(layers[index])
+        graph = copy(self)
+        object.__setattr__(graph, "layers", tuple(layers))
+        return graph
 
     def values(self, x: Tensor) -> Iterator[tuple[str, Tensor]]:
         """Run in float, yielding each layer's name and value; a value is dropped after its last reader.
@@ -127,6 +136,18 @@ class Graph:
             return {INPUT: tuple(self.input_shape)} | {name: tuple(value.shape[1:]) for name, value in values}
 
 
+def _keeps_shape(before: Operation, after: Operation) -> bool:
+    if not (isinstance(before, Weighted) and type(before) is type(after)):
+        return False
+    assert isinstance(after, Weighted)
+    unchanged = all(
+        getattr(before, part.name) == getattr(after, part.name)
+        for part in fields(before)
+        if part.name not in ("weight", "bias", "activation")
+    )
+    return unchanged and before.weight.shape == after.weight.shape
+
+
 def _arity(operation: Operation) -> tuple[int, int]:
     match operation:
         case Conv2d():
@@ -151,5 +172,5 @@ def _check_weights(layer: Layer) -> None:
             f"layer {layer.name!r} has {channels} output channels and a bias of shape {list(operation.bias.shape)}"
         )
     for part in ("weight", "bias"):
-        if not torch.isfinite(getattr(operation, part)).all():
+        if not all(map(isfinite, torch.aminmax(getattr(operation, part)))):  # NaN is both: one pass, no copies
             raise NonFiniteValue(f"layer {layer.name!r}: {part} holds NaN or infinity")

@@ -5,10 +5,20 @@ import torch
 from torch import Tensor
 
 from quant.activation import Activation
+from quant.calibration import calibrate
 from quant.graph import INPUT, Graph, Layer
+from quant.observations import observe
 from quant.operations import Add, Concat, Conv2d, MaxPool, Upsample, Yolo
+from quant.precision import Mode, uniform_plan
+from quant.scales import Calibration
+from quant.weight_edits import Variant
 
 CHANNELS = 8
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread() -> None:
+    torch.set_num_threads(1)
 
 
 def convolution(generator: torch.Generator, before: int, after: int, kernel: int, activation: Activation) -> Conv2d:
@@ -17,7 +27,7 @@ def convolution(generator: torch.Generator, before: int, after: int, kernel: int
     return Conv2d(weight, torch.randn(after, generator=generator) * 0.1, padding=padding, activation=activation)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def graph() -> Graph:
     """Convolutions of three activations, a shortcut, pooling, a concatenation over an upsampling, and a head."""
     g = torch.Generator().manual_seed(0)
@@ -36,9 +46,20 @@ def graph() -> Graph:
     return Graph((3, 16, 16), layers, ("head",))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def pictures() -> list[Tensor]:
     """Four pictures, smooth enough to be pictures."""
     g = torch.Generator().manual_seed(1)
     coarse = torch.rand(4, 1, 3, 4, 4, generator=g)
     return [torch.nn.functional.interpolate(part, (16, 16), mode="bilinear") for part in coarse]
+
+
+@pytest.fixture(scope="session")
+def calibration(graph: Graph, pictures: list[Tensor]) -> Calibration:
+    return calibrate(graph.layers, observe(graph, pictures), "minmax").calibration
+
+
+@pytest.fixture(scope="session")
+def variant(graph: Graph, calibration: Calibration) -> Variant:
+    """The graph in int8."""
+    return Variant(graph, uniform_plan(graph, Mode.INT8), calibration)

@@ -21,9 +21,10 @@ def test_no_pictures_are_refused(graph: Graph) -> None:
 
 
 def test_nan_in_a_picture_is_refused_and_named(graph: Graph, pictures: list[Tensor]) -> None:
-    pictures[2][0, 0, 3, 3] = float("nan")
+    bad = pictures[2].clone()
+    bad[0, 0, 3, 3] = float("nan")
     with pytest.raises(NonFiniteValue, match="input"):
-        observe(graph, pictures)
+        observe(graph, [pictures[0], bad])
 
 
 def test_unknown_algorithm_is_refused(graph: Graph, pictures: list[Tensor]) -> None:

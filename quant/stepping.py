@@ -1,0 +1,332 @@
+"""One picture through one model, layer by layer, back, edited, branched: what is stepped is what serves."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from quant.affine import QParams, Quantised, Value, as_float
+from quant.engine import Engine
+from quant.errors import InvalidEdit, LayerNotFound
+from quant.graph import INPUT, Graph
+from quant.precision import Precision
+from quant.statistics import Statistics, count_codes, describe, describe_codes, evenly, sqnr_db, tile_channels
+from quant.value_cache import ValueCache
+from quant.weight_edits import Edit, Variant
+
+UNDO_DEPTH = 32
+
+
+@dataclass(frozen=True)
+class Visit:
+    """What a stop at a layer shows.
+
+    Attributes:
+        sqnr_db: against the float run of the model as it was opened, over at most 65 536 elements, spread evenly.
+    """
+
+    index: int
+    layer: str
+    statistics: Statistics
+    sqnr_db: float
+
+
+@dataclass(frozen=True)
+class LayerInfo:
+    """`shape` is without N; `qparams` is None where the value is float32; `parameters` counts weights and biases."""
+
+    index: int
+    layer: str
+    operation: str
+    inputs: tuple[str, ...]
+    shape: tuple[int, ...]
+    precision: Precision
+    qparams: QParams | None
+    parameters: int
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Of one layer's value in two states of the model, `changed_fraction` counting elements that are not equal."""
+
+    sqnr_db: float
+    largest: float
+    changed_fraction: float
+
+
+@dataclass(frozen=True, eq=False)
+class _State:
+    """A variant made ready, and of each value the version that belongs to it: states share versions they agree on."""
+
+    variant: Variant
+    engine: Engine
+    versions: dict[str, int]
+
+
+@dataclass(eq=False)
+class _Branch:
+    states: list[_State] = field(default_factory=list)
+    position: int = -1
+
+
+class Stepper:
+    """Steps one input through a variant.
+
+    Values are kept by version: going back is free, an edit keeps everything before it, and undo finds its values again.
+    At most `cache_bytes` are kept; what has not been used for longest is dropped, and run anew when asked for.
+
+    Args:
+        x: [N, C, H, W], float32; the first picture is shown as feature maps.
+        float_graph: the model before any edit; errors are measured against it. By default the variant's own.
+    Raises:
+        ShapeMismatch: x does not have the graph's input shape.
+        NotCalibrated: the variant's plan wants integers where there are no scales.
+    """
+
+    def __init__(
+        self, variant: Variant, x: Tensor, float_graph: Graph | None = None, cache_bytes: int = 512 << 20
+    ) -> None:
+        self._x = x.contiguous(memory_format=torch.channels_last)
+        self._cache = ValueCache(cache_bytes)
+        self._versions_made = 0
+        with torch.inference_mode():
+            float_values = (float_graph or variant.graph).values(self._x)
+            self._float_samples = {name: evenly(value).clone() for name, value in float_values}
+        engine = Engine(variant.graph, variant.plan, variant.calibration)
+        fresh = dict.fromkeys((INPUT, *(layer.name for layer in variant.graph.layers)), 0)
+        self._branches = {"main": _Branch([_State(variant, engine, fresh)])}
+        self.branch_name = "main"
+
+    @property
+    def variant(self) -> Variant:
+        """The model as edited on this branch."""
+        return self._state.variant
+
+    @property
+    def engine(self) -> Engine:
+        """The prepared layers of this branch."""
+        return self._state.engine
+
+    @property
+    def branches(self) -> tuple[str, ...]:
+        return tuple(self._branches)
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """All layers' names in the order they run."""
+        return tuple(layer.name for layer in self.variant.graph.layers)
+
+    @property
+    def layer(self) -> str | None:
+        """The layer one stands at; None before the first."""
+        position = self._branch.position
+        return None if position < 0 else self.layers[position]
+
+    @property
+    def finished(self) -> bool:
+        """True at the last layer."""
+        return self._branch.position == len(self.layers) - 1
+
+    def next(self) -> Visit:
+        """Run the next layer.
+
+        Raises:
+            LayerNotFound: this is the last one.
+        """
+        if self.finished:
+            raise LayerNotFound(f"{self.layer!r} is the last layer")
+        return self.jump(self.layers[self._branch.position + 1])
+
+    def back(self) -> Visit:
+        """Return to the layer before.
+
+        Raises:
+            LayerNotFound: this is the first one.
+        """
+        if self._branch.position < 1:
+            raise LayerNotFound("there is no layer before this one")
+        return self.jump(self.layers[self._branch.position - 1])
+
+    def jump(self, layer: str) -> Visit:
+        """Stand at any layer; only what is not known yet is run.
+
+        Raises:
+            LayerNotFound: no layer of that name; the position stays.
+        """
+        index = self.variant.graph.index(layer)
+        value = self.value(layer)
+        self._branch.position = index
+        return Visit(index, layer, _statistics(value), self._sqnr_db(layer, value))
+
+    def value(self, layer: str) -> Value:
+        """A layer's value in this branch, run if need be.
+
+        Raises:
+            LayerNotFound: no layer of that name.
+        """
+        return self._value(self._state, layer)
+
+    def info(self, layer: str) -> LayerInfo:
+        """What a layer is. Raises LayerNotFound."""
+        graph, engine = self.variant.graph, self.engine
+        found = graph.layer(layer)
+        tensors = [part for part in vars(found.operation).values() if isinstance(part, Tensor)]
+        return LayerInfo(
+            graph.index(layer),
+            layer,
+            type(found.operation).__name__,
+            found.inputs,
+            graph.shapes[layer],
+            engine.plan[layer],
+            engine.formats[layer],
+            sum(tensor.numel() for tensor in tensors),
+        )
+
+    def histogram(self, layer: str, bins: int = 64) -> tuple[Tensor, Tensor]:
+        """Edges [B + 1] and counts [B] of a layer's value: a bin per code, or `bins` where it is float."""
+        value = self.value(layer)
+        if isinstance(value, Quantised):
+            edges = (torch.arange(257) - 0.5 - value.qparams.zero_point) * value.qparams.scale
+            return edges, count_codes(value.codes)
+        low, high = (float(end) for end in torch.aminmax(value))
+        return torch.linspace(low, high, bins + 1), torch.histc(value, bins, low, high)
+
+    def feature_maps(self, layer: str, columns: int | None = None) -> Tensor:
+        """All channels of the first picture as one grey picture, uint8 [H, W]: see `tile_channels`."""
+        return tile_channels(as_float(self.value(layer))[0], columns)
+
+    def accumulators(self, layer: str) -> Tensor | None:
+        """The exact integer sums of a layer before scale and bias, or None where it has no integer product."""
+        source = self.variant.graph.layer(layer).inputs[0]
+        return self.engine.layer(layer).accumulators(self._value(self._state, source))
+
+    def edit(self, edit: Edit) -> None:
+        """Apply an edit to this branch: the layers it touches are prepared again, and what follows them runs again.
+
+        Raises:
+            what the edit raises; the branch is as it was.
+        """
+        before = self._state
+        variant = edit.apply(before.variant)
+        engine = Engine(variant.graph, variant.plan, variant.calibration, reuse=before.engine)
+        self._versions_made += 1
+        versions = dict(before.versions)
+        if engine.formats[INPUT] != before.engine.formats[INPUT]:
+            versions[INPUT] = self._versions_made
+        for known, prepared in zip(before.engine.layers, engine.layers, strict=True):
+            inputs_changed = any(versions[name] != before.versions[name] for name in prepared.layer.inputs)
+            if prepared is not known or inputs_changed:
+                versions[prepared.name] = self._versions_made
+        states = self._branch.states
+        states.append(_State(variant, engine, versions))
+        del states[:-UNDO_DEPTH]
+
+    def undo(self) -> None:
+        """Take back the last edit of this branch.
+
+        Raises:
+            InvalidEdit: there is none.
+        """
+        if len(self._branch.states) == 1:
+            raise InvalidEdit("there is no edit to undo on this branch")
+        self._branch.states.pop()
+
+    def compare(self, layer: str, other: str | None = None) -> Difference:
+        """This branch's value of a layer against that before the last edit, or against another branch's.
+
+        Raises:
+            LayerNotFound: no such layer or branch.
+            InvalidEdit: nothing was edited, and no branch is named.
+        """
+        if other is not None:
+            before = self._find(other).states[-1]
+        elif len(self._branch.states) > 1:
+            before = self._branch.states[-2]
+        else:
+            raise InvalidEdit("nothing was edited on this branch; name a branch to compare with")
+        wanted, found = as_float(self._value(before, layer)), as_float(self.value(layer))
+        gap = (wanted - found).abs_()
+        changed = int(torch.count_nonzero(gap)) / gap.numel()
+        return Difference(sqnr_db(wanted, found), float(gap.max()), changed)
+
+    def branch(self, name: str) -> None:
+        """Start a branch here, and stand on it; values known so far are shared.
+
+        Raises:
+            InvalidEdit: there is a branch of that name.
+        """
+        if name in self._branches:
+            raise InvalidEdit(f"there is a branch {name!r} already; choose another name")
+        self._branches[name] = _Branch(list(self._branch.states), self._branch.position)
+        self.branch_name = name
+
+    def switch(self, name: str) -> None:
+        """Stand on another branch, at the layer it was left at. Raises LayerNotFound."""
+        self._find(name)
+        self.branch_name = name
+
+    @property
+    def cached_bytes(self) -> int:
+        """What the kept values take."""
+        return self._cache.size_bytes
+
+    @property
+    def _branch(self) -> _Branch:
+        return self._branches[self.branch_name]
+
+    @property
+    def _state(self) -> _State:
+        return self._branch.states[-1]
+
+    def _find(self, name: str) -> _Branch:
+        if name not in self._branches:
+            raise LayerNotFound(f"no branch {name!r}; there are: {', '.join(self._branches)}")
+        return self._branches[name]
+
+    def _value(self, state: _State, name: str) -> Value:
+        """From the cache, or by running what leads to it from values that are kept."""
+        graph = state.variant.graph
+        alive, missing = self._find_missing(state, name)
+        inputs = {at: graph.layer(at).inputs for at in missing if at != INPUT}
+        readers_left = Counter(source for sources in inputs.values() for source in sources)
+        readers_left[name] += 1
+        for at in sorted(missing, key=lambda at: -1 if at == INPUT else graph.index(at)):
+            if at == INPUT:
+                value = state.engine.enter(self._x)
+            else:
+                value = state.engine.layer(at).run(*(alive[source] for source in inputs[at]))
+            self._cache.put((at, state.versions[at]), value)
+            alive[at] = value
+            readers_left.subtract(inputs.get(at, ()))
+            for source in {source for source in inputs.get(at, ()) if not readers_left[source]}:
+                del alive[source]
+        return alive[name]
+
+    def _find_missing(self, state: _State, name: str) -> tuple[dict[str, Value], set[str]]:
+        """Walk back from a value: those at hand, and those that must be run."""
+        alive: dict[str, Value] = {}
+        missing: set[str] = set()
+        wanted = [name]
+        while wanted:
+            at = wanted.pop()
+            if at in alive or at in missing:
+                continue
+            cached = self._cache.get((at, state.versions.get(at, -1)))
+            if cached is not None:
+                alive[at] = cached
+                continue
+            missing.add(at)
+            if at != INPUT:
+                wanted += state.variant.graph.layer(at).inputs
+        return alive, missing
+
+    def _sqnr_db(self, layer: str, value: Value) -> float:
+        sampled = Quantised(evenly(value.codes), value.qparams) if isinstance(value, Quantised) else evenly(value)
+        return sqnr_db(self._float_samples[layer], as_float(sampled))
+
+
+def _statistics(value: Value) -> Statistics:
+    if isinstance(value, Quantised):
+        return describe_codes(count_codes(value.codes), value.qparams.scale, value.qparams.zero_point)
+    return describe(value)

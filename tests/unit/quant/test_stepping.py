@@ -1,0 +1,191 @@
+"""Stepping equals running; edits re-run only what follows; memory stays bounded."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from quant.affine import Quantised, Value, as_float
+from quant.engine import Engine
+from quant.errors import InvalidEdit, LayerNotFound, NotCalibrated, ShapeMismatch
+from quant.precision import Mode, Precision, uniform_plan
+from quant.prepared import PreparedLayer
+from quant.stepping import Stepper
+from quant.weight_edits import EditBias, EditPrecision, EditRange, EditWeights, Variant
+
+
+@pytest.fixture
+def stepper(variant: Variant, pictures: list[Tensor]) -> Stepper:
+    return Stepper(variant, pictures[0])
+
+
+ZERO = torch.tensor(0.0)
+
+
+@pytest.mark.parametrize("mode", [Mode.FLOAT, Mode.HYBRID, Mode.INT8])
+def test_stepping_to_the_end_equals_running(variant: Variant, pictures: list[Tensor], mode: Mode) -> None:
+    graph = variant.graph
+    stepper = Stepper(Variant(graph, uniform_plan(graph, mode), variant.calibration), pictures[0])
+    visits = []
+    while not stepper.finished:
+        visits.append(stepper.next())
+    assert [visit.layer for visit in visits] == [layer.name for layer in graph.layers]
+    ran = Engine(graph, uniform_plan(graph, mode), variant.calibration).run(pictures[0])["head"]
+    assert torch.equal(as_float(stepper.value("head")), ran)
+    assert all(visit.sqnr_db > (100 if mode is Mode.FLOAT else 15) for visit in visits)
+
+
+def test_statistics_at_a_stop_are_those_of_the_value(stepper: Stepper) -> None:
+    visit = stepper.jump("expand")
+    value = stepper.value("expand")
+    assert isinstance(value, Quantised)
+    real = as_float(value)
+    assert (visit.statistics.low, visit.statistics.high) == pytest.approx((float(real.min()), float(real.max())))
+    assert visit.statistics.clipped is not None
+    edges, counts = stepper.histogram("expand")
+    assert counts.sum() == real.numel()
+    assert edges[0] < real.min() <= real.max() < edges[-1]
+
+
+def test_back_and_jump_move_without_running_again(stepper: Stepper, monkeypatch: pytest.MonkeyPatch) -> None:
+    stepper.jump("raw")
+    monkeypatch.setattr("quant.prepared.PreparedLayer.run", lambda *_: pytest.fail("a layer was run again"))
+    assert stepper.back().layer == "join"
+    assert stepper.jump("stem").layer == "stem"
+    assert stepper.next().layer == "squeeze"
+
+
+def test_ends_of_the_model_and_unknown_layers_are_refused_and_the_position_stays(stepper: Stepper) -> None:
+    with pytest.raises(LayerNotFound):
+        stepper.back()
+    stepper.jump("head")
+    with pytest.raises(LayerNotFound, match="last"):
+        stepper.next()
+    with pytest.raises(LayerNotFound, match="nowhere"):
+        stepper.jump("nowhere")
+    assert stepper.layer == "head"
+
+
+def test_edit_runs_only_the_layers_that_follow(stepper: Stepper, monkeypatch: pytest.MonkeyPatch) -> None:
+    stepper.jump("head")
+    ran: list[str] = []
+    run = PreparedLayer.run
+
+    def noted(self: PreparedLayer, *values: Value) -> Value:
+        ran.append(self.name)
+        return run(self, *values)
+
+    monkeypatch.setattr(PreparedLayer, "run", noted)
+    stepper.edit(EditWeights("deep", ZERO, (0,)))
+    stepper.jump("head")
+    assert ran == ["deep", "up", "join", "raw", "head"]
+
+
+def test_edit_prepares_only_its_own_layer_again(stepper: Stepper) -> None:
+    before = stepper.engine.layers
+    stepper.edit(EditWeights("expand", ZERO, (0,)))
+    fresh = [now.name for was, now in zip(before, stepper.engine.layers, strict=True) if was is not now]
+    assert fresh == ["expand"]
+
+
+def test_edited_run_equals_an_engine_made_anew(stepper: Stepper, pictures: list[Tensor]) -> None:
+    stepper.jump("head")
+    for edit in (
+        EditWeights("squeeze", ZERO, (1,)),
+        EditBias("deep", torch.tensor(0.3), (2,)),
+        EditRange("join", -0.5, 2.5),
+        EditPrecision("deep", Precision.FLOAT),
+        EditRange("input", 0.0, 0.7),
+    ):
+        stepper.edit(edit)
+        kept = stepper.variant
+        fresh = Engine(kept.graph, kept.plan, kept.calibration).run(pictures[0])["head"]
+        assert torch.equal(as_float(stepper.value("head")), fresh), edit
+
+
+def test_compare_shows_the_edit_and_undo_takes_it_back(stepper: Stepper) -> None:
+    before = as_float(stepper.value("head")).clone()
+    stepper.edit(EditWeights("raw", ZERO))
+    difference = stepper.compare("raw")
+    assert difference.changed_fraction > 0.5
+    assert difference.sqnr_db < 20
+    assert stepper.compare("join").changed_fraction == 0
+    stepper.undo()
+    assert torch.equal(as_float(stepper.value("head")), before)
+    with pytest.raises(InvalidEdit, match="no edit"):
+        stepper.undo()
+    with pytest.raises(InvalidEdit, match="nothing was edited"):
+        stepper.compare("raw")
+
+
+def test_failed_edit_leaves_the_session_as_it_was(stepper: Stepper) -> None:
+    variant, value = stepper.variant, as_float(stepper.value("head"))
+    with pytest.raises(InvalidEdit):
+        stepper.edit(EditWeights("expand", torch.zeros(3)))
+    assert stepper.variant is variant
+    assert torch.equal(as_float(stepper.value("head")), value)
+
+
+def test_branches_are_edited_apart_and_compared(stepper: Stepper) -> None:
+    stepper.jump("deep")
+    main = as_float(stepper.value("head"))
+    stepper.branch("without-shortcut")
+    stepper.edit(EditWeights("expand", ZERO))
+    stepper.jump("head")
+    assert stepper.compare("head", "main").changed_fraction > 0
+    stepper.switch("main")
+    assert stepper.layer == "deep"
+    assert torch.equal(as_float(stepper.value("head")), main)
+    assert stepper.branches == ("main", "without-shortcut")
+    with pytest.raises(InvalidEdit, match="already"):
+        stepper.branch("main")
+    with pytest.raises(LayerNotFound, match="without-shortcut"):
+        stepper.switch("elsewhere")
+
+
+def test_error_is_measured_against_the_model_as_it_was_opened(stepper: Stepper) -> None:
+    stepper.edit(EditWeights("stem", ZERO))
+    assert stepper.jump("stem").sqnr_db < 10
+
+
+def test_small_cache_gives_the_same_values_and_stays_small(variant: Variant, pictures: list[Tensor]) -> None:
+    roomy, tight = Stepper(variant, pictures[0]), Stepper(variant, pictures[0], cache_bytes=7000)
+    for layer in (*roomy.layers, *reversed(roomy.layers)):
+        assert torch.equal(as_float(roomy.value(layer)), as_float(tight.value(layer)))
+        assert tight.cached_bytes <= max(7000, as_float(tight.value(layer)).nbytes)
+    assert roomy.cached_bytes > 14000
+
+
+def test_undo_depth_is_bounded(stepper: Stepper) -> None:
+    for step in range(40):
+        stepper.edit(EditBias("raw", torch.tensor(float(step)), (0,)))
+    for _ in range(31):
+        stepper.undo()
+    with pytest.raises(InvalidEdit, match="no edit"):
+        stepper.undo()
+
+
+def test_accumulators_are_the_exact_integer_sums(stepper: Stepper) -> None:
+    sums = stepper.accumulators("squeeze")
+    assert sums is not None
+    integers, x = stepper.variant.calibration.weights["squeeze"], stepper.value("stem")
+    assert isinstance(x, Quantised)
+    codes = x.codes.long() - x.qparams.zero_point
+    wanted = torch.einsum("nihw,oi->nohw", codes, integers.codes[:, :, 0, 0].long())
+    assert torch.equal(sums.long(), wanted)
+    assert stepper.accumulators("pool") is None
+
+
+def test_info_and_feature_maps_describe_the_layer(stepper: Stepper) -> None:
+    info = stepper.info("deep")
+    assert (info.index, info.operation, info.inputs, info.shape) == (5, "Conv2d", ("pool",), (16, 8, 8))
+    assert info.parameters == 16 * 8 * 9 + 16
+    assert info.precision is Precision.INT8
+    assert info.qparams is not None
+    assert stepper.feature_maps("deep", columns=8).shape == (2 * 9 - 1, 8 * 9 - 1)
+
+
+def test_opening_refuses_wrong_pictures_and_missing_scales(variant: Variant) -> None:
+    with pytest.raises(ShapeMismatch):
+        Stepper(variant, torch.zeros(1, 3, 15, 16))
+    with pytest.raises(NotCalibrated):
+        Stepper(Variant(variant.graph, variant.plan), torch.zeros(1, 3, 16, 16))
