@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from services.edge.cpu_share import thread_count
-from services.edge.errors import StrataError
+from services.edge.errors import InvalidWeights, StrataError, Unsupported
 from services.edge.grpc_server import GrpcServer, start_grpc
 from services.edge.lean_logs import configure_lean_logs
 from services.edge.stop import stop_event
@@ -121,8 +121,15 @@ def _model(settings: Settings, folder: Path) -> Model:
 
 
 def _load(runtime: str, folder: Path, threads: int) -> Forward:
-    engine = import_module(f"services.zoo.runtimes.{runtime}")
-    forward: Forward = engine.load(folder, threads)
+    try:
+        engine = import_module(f"services.zoo.runtimes.{runtime}")
+    except ModuleNotFoundError as error:
+        raise Unsupported(f"{folder}: runtime '{runtime}' is not installed here: {error}") from error
+    try:
+        forward: Forward = engine.load(folder, threads)
+    except Exception as error:
+        # Each engine raises its own kinds; all mean that these files are no program for it.
+        raise InvalidWeights(f"{folder}: runtime '{runtime}' cannot load it, compile it anew: {error}") from error
     return forward
 
 

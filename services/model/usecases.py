@@ -64,7 +64,7 @@ class Model:
         self._max_queue = max_queue
         self._read_meter = read_meter
         self._thread = ThreadPoolExecutor(1, "forward")
-        self._unfinished = 0
+        self.unfinished = 0
         self._cold = True
         self.totals = Totals()
 
@@ -100,14 +100,14 @@ class Model:
         if self._forward is None:
             raise NotReady(f"model '{self.manifest.name}' is loading; ask again when it is ready")
         batch = batch_of(request, self.manifest, self._max_batch)
-        if self._unfinished >= self._max_queue:
+        if self.unfinished >= self._max_queue:
             raise QueueFull(f"model '{self.manifest.name}' has {self._max_queue} requests waiting; ask again later")
-        self._unfinished += 1
+        self.unfinished += 1
         try:
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(self._thread, self._measured, self._forward, batch)
         finally:
-            self._unfinished -= 1
+            self.unfinished -= 1
 
     def _load_and_try(self) -> Forward:
         forward = self._load()
