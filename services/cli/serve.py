@@ -100,10 +100,10 @@ def _running() -> "Running | None":
 
 
 def _told(running: "Running") -> str:
-    return (
-        f"Serving {', '.join(running.ensembles)}: page http://{running.http_address}/docs, gRPC {running.grpc_address}, "
-        f"stop with `strata serve stop`.\nhttp://{running.http_address}"
-    )
+    """Say where it is; the address alone is the last line, for scripts."""
+    page = f"http://{running.http_address}"
+    names = ", ".join(running.ensembles)
+    return f"Serving {names}: page {page}/docs, gRPC {running.grpc_address}. Stop it with `strata serve stop`.\n{page}"
 
 
 def _await_ready(process: "subprocess.Popen[bytes]", log: Path) -> "Running":

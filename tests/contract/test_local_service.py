@@ -1,0 +1,64 @@
+"""`strata serve` as a user runs it: a command that starts, is found, answers, and stops."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SLEEPERS = ROOT / "examples" / "measure" / "sleepers.yaml"
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    folder = tmp_path_factory.mktemp("state")
+    chosen = {**os.environ, "STRATA_STATE": str(folder), "STRATA_CACHE": str(folder / "cache"), "NO_COLOR": "1"}
+    yield chosen
+    strata(chosen, "serve", "stop")
+
+
+def strata(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "services.cli", *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)
+
+
+@pytest.fixture(scope="module")
+def address(environment: dict[str, str]) -> str:
+    """The address on the last line of `serve start`."""
+    ports = ("--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0")
+    done = strata(environment, "serve", "start", str(SLEEPERS), *ports)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()[-1]
+
+
+def test_a_started_service_is_ready_and_status_gives_the_same_address(
+    environment: dict[str, str], address: str
+) -> None:
+    assert httpx.get(f"{address}/readyz").status_code == 200
+    assert strata(environment, "serve", "status").stdout.splitlines()[-1] == address
+
+
+def test_a_second_start_leaves_the_first_alone(environment: dict[str, str], address: str) -> None:
+    done = strata(environment, "serve", "start", str(SLEEPERS))
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, address)
+    assert "runs already" in done.stdout
+
+
+def test_faults_of_the_ensemble_file_are_told_with_exit_code_2(environment: dict[str, str], tmp_path: Path) -> None:
+    missing = strata(environment, "serve", "start", str(tmp_path / "none.yaml"))
+    assert (missing.returncode, "no such ensemble file" in missing.stderr) == (2, True)
+    typo = tmp_path / "typo.yaml"
+    typo.write_text("name: x\nmembers: [{model: sleep-100}]\nrul: mean\n")
+    done = strata(environment, "serve", "run", str(typo))
+    assert (done.returncode, "did you mean 'rule'" in done.stderr) == (2, True)
+
+
+def test_stop_ends_it_and_status_says_so(environment: dict[str, str], address: str) -> None:
+    assert strata(environment, "serve", "stop").stdout == "Stopped.\n"
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"{address}/readyz")
+    assert strata(environment, "serve", "status").returncode == 1
