@@ -66,3 +66,12 @@ bench-ensemble: setup ## Measure the ensemble's figures (the cluster's part wher
 .PHONY: bench-quant
 bench-quant: setup ## Measure the quantisation engine's figures
 	$(BIN)/strata bench quant --json docs/results/quant.json
+
+FUZZ_SECONDS ?= 300
+
+.PHONY: fuzz
+fuzz: setup ## Fuzz the parsers of Darknet's files, FUZZ_SECONDS (300) each
+	$(UV) pip install --quiet --python $(BIN)/python -r pyproject.toml --extra fuzz
+	@for target in cfg weights; do \
+	  $(BIN)/python tests/fuzz/fuzz_$$target.py -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 -verbosity=0 -artifact_prefix=tests/fuzz/ || exit 1; \
+	done

@@ -9,7 +9,7 @@ import torch
 from quant import operations
 from quant.graph import INPUT, Graph
 from quant.graph import Layer as GraphLayer
-from services.edge.errors import InvalidDeclaration
+from services.edge.errors import InvalidDeclaration, InvalidWeights
 from services.zoo.darknet.cfg import parse_cfg
 from services.zoo.darknet.layers import Convolutional, Layer, Network, Route, Skip, read_network
 from services.zoo.darknet.weights import ConvolutionWeights, Weights, read_weights
@@ -56,6 +56,9 @@ def build_model(network: Network, weights: Weights) -> DarknetModel:
     """Fold batch normalisation into the convolutions, and leave out the layers that only pass a value on.
 
     The graph's outputs are the detection heads, or the last layer where there is none.
+
+    Raises:
+        InvalidWeights: a folded weight is beyond float32.
     """
     layers: list[GraphLayer] = []
     values: list[str] = []
@@ -72,7 +75,7 @@ def build_model(network: Network, weights: Weights) -> DarknetModel:
             case Route():
                 added = _route(layer, layer.operation, inputs, network)
             case Convolutional():
-                convolution = _fold(layer.operation, weights.convolutions[layer.index])
+                convolution = _fold(layer, layer.operation, weights.convolutions[layer.index])
                 added = [GraphLayer(layer.name, convolution, inputs)]
             case operation:
                 added = [GraphLayer(layer.name, operation, inputs)]
@@ -103,7 +106,7 @@ def _route(layer: Layer, route: Route, inputs: tuple[str, ...], network: Network
     return parts
 
 
-def _fold(operation: Convolutional, convolution: ConvolutionWeights) -> operations.Conv2d:
+def _fold(layer: Layer, operation: Convolutional, convolution: ConvolutionWeights) -> operations.Conv2d:
     """scale (conv(x) - mean) / (sqrt(variance) + 1e-6) + bias, as one convolution and bias; computed in float64."""
     bias, weight = convolution.biases.astype(np.float64), convolution.weights.astype(np.float64)
     if convolution.normalization is not None:
@@ -111,6 +114,11 @@ def _fold(operation: Convolutional, convolution: ConvolutionWeights) -> operatio
         deviation = np.sqrt(normalization.variance.astype(np.float64)) + _EPSILON
         gain = normalization.scales / deviation
         bias, weight = bias - normalization.mean * gain, weight * gain[:, None, None, None]
+    largest = max(np.abs(weight).max(), np.abs(bias).max())
+    if largest > np.finfo(np.float32).max:
+        raise InvalidWeights(
+            f"{layer.name}: with its normalisation folded in, a weight is {largest:.1e}; is the file damaged?"
+        )
     return operations.Conv2d(
         torch.from_numpy(weight.astype(np.float32)),
         torch.from_numpy(bias.astype(np.float32)),

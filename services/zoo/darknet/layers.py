@@ -6,12 +6,15 @@ github.com/AlexeyAB/darknet.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import prod
 from typing import NamedTuple
 
 from quant import operations
 from quant.activation import Activation
 from services.edge.errors import InvalidDeclaration
 from services.zoo.darknet.cfg import Section
+
+_MOST_ELEMENTS = 2**31 - 1  # of one activation; Darknet counts them in a C int
 
 ACTIVATIONS = {
     "linear": Activation.NONE,
@@ -315,10 +318,16 @@ def read_network(sections: Sequence[Section]) -> Network:
     net = sections[0]
     sides = [net.integer(option, least=1) for option in ("channels", "height", "width")]
     input_shape, layers = Shape(*sides), list[Layer]()
+    if prod(input_shape) > _MOST_ELEMENTS:
+        raise net.fault(f"the input has more than {_MOST_ELEMENTS} elements", "width")
     for section in sections[1:]:
         if section.name not in _READERS:
             raise section.fault("stands once, as the first section")
         operation, inputs, shape = _READERS[section.name](section, _Place(input_shape, layers))
+        if prod(shape) > _MOST_ELEMENTS:
+            raise section.fault(
+                f"gives {shape.channels} x {shape.height} x {shape.width}, more than {_MOST_ELEMENTS} elements"
+            )
         layers.append(Layer(len(layers), section.name, operation, inputs, shape, section.line))
     if not layers:
         raise InvalidDeclaration(f"{net.file}: there is no layer after [net]")
