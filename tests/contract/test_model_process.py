@@ -1,0 +1,223 @@
+"""The model service as a process: the ready line, ports, SIGTERM, process 1, faults at start, KServe's client."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import grpc
+import httpx
+import numpy as np
+import onnx
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
+from onnx import TensorProto, helper, numpy_helper
+
+from services.contracts.inference.v2 import open_inference_pb2 as pb
+from services.contracts.inference.v2 import open_inference_pb2_grpc as pb_grpc
+from services.zoo.manifest import InputSpec, Manifest
+
+if TYPE_CHECKING:
+    Stub: TypeAlias = pb_grpc.GRPCInferenceServiceAsyncStub
+
+SPEC = InputSpec((8, 8), 8, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), "bilinear")
+WEIGHT = np.arange(12, dtype=np.float32).reshape(3, 4)
+START_TIMEOUT_S = 60
+
+
+def compiled(folder: Path, runtime: str, delay_ms: float = 0) -> Path:
+    """A model that is the mean of each channel times WEIGHT, or one that sleeps."""
+    folder.mkdir()
+    shape = (-1, 3, 8, 8)
+    manifest = Manifest("tiny", "v1", runtime, "image", shape, "scores", (-1, 4), (), SPEC, {"delay_ms": delay_ms})
+    manifest.write(folder)
+    nodes = [
+        helper.make_node("ReduceMean", ["image", "axes"], ["means"], keepdims=0),
+        helper.make_node("MatMul", ["means", "weight"], ["scores"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "tiny",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["N", 3, 8, 8])],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["N", 4])],
+        [numpy_helper.from_array(WEIGHT, "weight"), numpy_helper.from_array(np.array([2, 3]), "axes")],
+    )
+    program = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    onnx.save(program, folder / "model.onnx")
+    return folder
+
+
+class Service:
+    """A running process and the ports it told."""
+
+    def __init__(self, process: asyncio.subprocess.Process, said: Mapping[str, Any]):
+        self.process = process
+        self.grpc_port = said["grpc_port"]
+        self.http_port = said["http_port"]
+
+    async def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return await asyncio.wait_for(self.process.wait(), 20)
+
+
+def environment(**settings: str) -> dict[str, str]:
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("MODEL_") and key != "PORT"}
+    return {**clean, **settings}
+
+
+@asynccontextmanager
+async def serving(*prefix: str, **settings: str) -> AsyncIterator[Service]:
+    process = await asyncio.create_subprocess_exec(
+        *prefix,
+        *(sys.executable, "-m", "services.model"),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        env=environment(**settings),
+    )
+    assert process.stdout
+    try:
+        line = await asyncio.wait_for(process.stdout.readline(), START_TIMEOUT_S)
+        yield Service(process, json.loads(line))
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+@asynccontextmanager
+async def stub_of(service: Service) -> AsyncIterator["Stub"]:
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{service.grpc_port}") as channel:
+        yield pb_grpc.GRPCInferenceServiceStub(channel)
+
+
+def request(values: np.ndarray) -> pb.ModelInferRequest:
+    tensor = pb.ModelInferRequest.InferInputTensor(name="image", datatype="FP32", shape=values.shape)
+    return pb.ModelInferRequest(model_name="tiny", inputs=[tensor], raw_input_contents=[values.tobytes()])
+
+
+ZEROS = request(np.zeros((1, 3, 8, 8), np.float32))
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return compiled(tmp_path_factory.mktemp("models") / "tiny", "onnxruntime")
+
+
+@pytest.fixture(scope="module")
+def sleeping(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return compiled(tmp_path_factory.mktemp("models") / "sleeping", "sleep", delay_ms=1000)
+
+
+async def test_the_ready_line_tells_both_ports_health_and_reflection_answer(tiny: Path) -> None:
+    async with (
+        serving(MODEL_COMPILED=str(tiny)) as service,
+        grpc.aio.insecure_channel(f"127.0.0.1:{service.grpc_port}") as channel,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{service.http_port}", trust_env=False) as http,
+    ):
+        health: Any = health_pb2_grpc.HealthStub(channel)
+        for name in ("", "inference.GRPCInferenceService"):
+            state = await health.Check(health_pb2.HealthCheckRequest(service=name))
+            assert state.status == health_pb2.HealthCheckResponse.SERVING
+        assert (await http.get("/readyz")).status_code == 200
+        with grpc.insecure_channel(f"127.0.0.1:{service.grpc_port}") as plain:
+            listed = await asyncio.to_thread(lambda: ProtoReflectionDescriptorDatabase(plain).get_services())
+        assert "inference.GRPCInferenceService" in listed
+
+
+async def test_only_the_first_request_is_cold_and_the_cost_is_the_processes_own(tiny: Path) -> None:
+    async with serving(MODEL_COMPILED=str(tiny), MODEL_PROTOCOL="grpc") as service, stub_of(service) as stub:
+        assert service.http_port is None
+        first, second = [(await stub.ModelInfer(ZEROS)).parameters for _ in range(2)]
+        assert (first["cold"].bool_param, second["cold"].bool_param) == (True, False)
+        assert 20e6 < second["resident_bytes"].int64_param < 300e6
+        assert second["compute_ms"].double_param > 0
+
+
+async def test_sigterm_lets_the_running_request_end_and_the_process_ends_with_0(sleeping: Path) -> None:
+    async with serving(MODEL_COMPILED=str(sleeping)) as service, stub_of(service) as stub:
+        await stub.ServerLive(pb.ServerLiveRequest())  # so that the channel is connected
+        running = asyncio.ensure_future(stub.ModelInfer(ZEROS))
+        await asyncio.sleep(0.3)
+        stopped = asyncio.create_task(service.stop())
+        assert (await running).outputs[0].shape == [1, 4]
+        assert await stopped == 0
+
+
+def namespaces_allowed() -> bool:
+    return subprocess.run(["unshare", "--pid", "--fork", "true"], capture_output=True, check=False).returncode == 0
+
+
+async def test_as_process_1_it_ends_with_0_on_sigterm(tiny: Path) -> None:
+    if not namespaces_allowed():
+        pytest.skip("this machine lets nobody make a process namespace")
+    async with serving("unshare", "--pid", "--fork", "--kill-child", MODEL_COMPILED=str(tiny)) as service:
+        unshare = service.process.pid
+        (first,) = Path(f"/proc/{unshare}/task/{unshare}/children").read_text().split()
+        assert Path(f"/proc/{first}/status").read_text().split("NSpid:")[1].split()[:2] == [first, "1"]
+        os.kill(int(first), signal.SIGTERM)
+        assert await asyncio.wait_for(service.process.wait(), 20) == 0
+
+
+async def test_the_platforms_one_port_serves_the_protocol_named(tiny: Path, unused_tcp_port: int) -> None:
+    settings = {"MODEL_COMPILED": str(tiny), "MODEL_PROTOCOL": "rest", "PORT": str(unused_tcp_port)}
+    async with serving(**settings) as service:
+        assert (service.grpc_port, service.http_port) == (None, unused_tcp_port)
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-60])
+
+
+@pytest.mark.parametrize(
+    ("spoil", "settings", "told"),
+    [
+        (lambda folder: truncate(folder / "model.onnx"), {}, "InvalidWeights"),
+        (lambda folder: (folder / "model.onnx").unlink(), {}, "InvalidWeights"),
+        (lambda folder: truncate(folder / "manifest.json"), {}, "InvalidDeclaration"),
+        (lambda folder: (folder / "manifest.json").unlink(), {}, "ArtifactNotFound"),
+        (lambda _: None, {"MODEL_GRPC_ADDRESS": "192.0.2.1:1"}, "cannot listen on 192.0.2.1:1"),
+        (lambda _: None, {"MODEL_THREAD": "1"}, "did you mean MODEL_THREADS?"),
+    ],
+    ids=["weights-cut", "weights-gone", "manifest-cut", "manifest-gone", "address", "setting"],
+)
+def test_a_fault_at_start_is_named_and_ends_the_process_with_2(
+    tmp_path: Path, spoil: Callable[[Path], object], settings: dict[str, str], told: str
+) -> None:
+    folder = compiled(tmp_path / "tiny", "onnxruntime")
+    spoil(folder)
+    ended = subprocess.run(
+        [sys.executable, "-m", "services.model"],
+        env=environment(MODEL_COMPILED=str(folder), MODEL_HTTP_ADDRESS="", **settings),
+        capture_output=True,
+        text=True,
+        timeout=START_TIMEOUT_S,
+        check=False,
+    )
+    assert ended.returncode == 2
+    assert ended.stdout == ""
+    assert told in json.loads(ended.stderr.splitlines()[-1])["event"]
+    assert "Traceback" not in ended.stderr
+
+
+async def test_kserves_own_client_gets_the_same_scores_on_both_protocols_in_both_forms(tiny: Path) -> None:
+    script = Path(__file__).with_name("kserve_client.py")
+    async with serving(MODEL_COMPILED=str(tiny)) as service:
+        client = await asyncio.create_subprocess_exec(
+            *(sys.executable, str(script), "tiny", str(service.grpc_port), str(service.http_port)),
+            stdout=asyncio.subprocess.PIPE,
+            env=environment(),
+        )
+        output, _ = await asyncio.wait_for(client.communicate(), START_TIMEOUT_S)
+    found = json.loads(output.splitlines()[-1])
+    values = np.random.default_rng(0).standard_normal((2, 3, 8, 8), np.float32)
+    for form in ("grpc binary=True", "grpc binary=False", "rest binary=True", "rest binary=False"):
+        np.testing.assert_allclose(found[form], values.mean((2, 3)) @ WEIGHT, rtol=1e-5, atol=1e-6)
+    assert found["grpc ready"] == found["rest ready"] == [True, True, True]
+    assert (found["id"], found["cold"], found["warm"]) == ("7", True, False)
