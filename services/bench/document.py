@@ -1,6 +1,7 @@
 """The figures of one area as a flat JSON object, and as a table for people."""
 
 import json
+import operator
 import os
 import platform
 import sys
@@ -43,11 +44,18 @@ def write(path: Path, figures: Mapping[str, float], provenance: Mapping[str, obj
 
 
 def table(title: str, figures: Mapping[str, float], bars: Mapping[str, str]) -> Table:
-    """Lay figures out beside the bars they are held to; `bars` maps a key, or the part before its last dot, to text."""
+    """Lay figures out beside the bars they are held to: text such as "<= 3", by key. Low and high stay in the file."""
     shown = Table(title=title)
-    shown.add_column("figure")
-    shown.add_column("measured", justify="right")
-    shown.add_column("bar", justify="right")
+    for heading in ("figure", "measured", "bar", ""):
+        shown.add_column(heading, justify="left" if heading == "figure" else "right")
     for key, value in figures.items():
-        shown.add_row(key, f"{value:.4g}", bars.get(key, bars.get(key.rpartition(".")[0], "")))
+        if not key.endswith((".low", ".high")):
+            bar = bars.get(key, "")
+            shown.add_row(key, f"{value:.4g}", bar, "" if not bar else "met" if meets(value, bar) else "missed")
     return shown
+
+
+def meets(value: float, bar: str) -> bool:
+    """Hold a figure against a bar: a sign, <=, >= or >, and a number."""
+    sign, limit = bar.split()
+    return {"<=": operator.le, ">=": operator.ge, ">": operator.gt}[sign](value, float(limit))

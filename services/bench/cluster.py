@@ -1,0 +1,83 @@
+"""What a measurement needs of a cluster: install the chart, find addresses, wait for zero."""
+
+import json
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+CHART = Path(__file__).resolve().parents[2] / "charts" / "strata"
+_WAIT_S = 420.0
+
+
+def run(*command: str, standard_input: str | None = None) -> str:
+    """Run kubectl or helm and return what it prints.
+
+    Raises:
+        RuntimeError: it failed; with its own words.
+    """
+    done = subprocess.run(command, input=standard_input, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()}")
+    return done.stdout
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """One namespace of the cluster that KUBECONFIG points at.
+
+    Attributes:
+        ingress: host:port of Knative's ingress gateway as seen from here.
+    """
+
+    namespace: str
+    ingress: str
+
+    def kubectl(self, *arguments: str, standard_input: str | None = None) -> str:
+        """Run kubectl in the namespace; raises as `run`."""
+        return run("kubectl", "--namespace", self.namespace, *arguments, standard_input=standard_input)
+
+    def get(self, *arguments: str) -> Any:
+        """Read objects as JSON."""
+        return json.loads(self.kubectl("get", *arguments, "--output", "json"))
+
+    def install(self, release: str, values: Mapping[str, object]) -> None:
+        """Install or change the chart's release and wait until everything is ready."""
+        command = ("helm", "upgrade", "--install", release, str(CHART), "--namespace", self.namespace)
+        options = ("--create-namespace", "--reset-values", "--values", "-")
+        run(*command, *options, standard_input=json.dumps(values))
+        self.kubectl("rollout", "status", "deployment", f"{release}-ensemble", f"--timeout={_WAIT_S:.0f}s")
+        self.kubectl("wait", "ksvc", "--all", "--for=condition=Ready", f"--timeout={_WAIT_S:.0f}s")
+
+    def front_door(self, release: str) -> str:
+        """host:port of the front door's gRPC port, which must be a NodePort."""
+        service = self.get("service", f"{release}-ensemble")
+        port = next(each["nodePort"] for each in service["spec"]["ports"] if each["name"] == "grpc")
+        (node, *_) = self.get("nodes")["items"]
+        address: str = next(each["address"] for each in node["status"]["addresses"] if each["type"] == "InternalIP")
+        return f"{address}:{port}"
+
+    def authority(self, service: str) -> str:
+        """The name the ingress knows a Knative Service by."""
+        url: str = self.get("ksvc", service)["status"]["url"]
+        return urlsplit(url).netloc
+
+    def wait_for_zero(self, services: Sequence[str]) -> None:
+        """Wait until none of these Knative Services has a pod, not even one on its way out.
+
+        Raises:
+            RuntimeError: one still has after seven minutes.
+        """
+        limit = time.monotonic() + _WAIT_S
+        chosen = f"serving.knative.dev/service in ({','.join(services)})"
+        while pods := self.get("pods", "--selector", chosen)["items"]:
+            if time.monotonic() > limit:
+                raise RuntimeError(f"{len(pods)} pods of {', '.join(services)} are still there")
+            time.sleep(1)
+
+    def remove(self) -> None:
+        """Delete the namespace and all that is in it."""
+        run("kubectl", "delete", "namespace", self.namespace, "--ignore-not-found", "--wait=true")

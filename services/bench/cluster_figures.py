@@ -1,0 +1,178 @@
+"""The ensemble's figures on a real Knative: what the path adds, what it gains, what a start from zero takes."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import httpx
+import numpy as np
+
+from services.bench.clients import PARALLEL, SERIAL, FrontDoor, ModelClient
+from services.bench.cluster import Cluster
+from services.bench.local_figures import hop_ms, overhead_ms, picture
+from services.bench.rounds import Spread, interleave, percentile, ratio
+
+RELEASE = "bench"
+FULL = ("full-efficientnet-b0", "full-mobilenet-v2", "full-nasnet-a-mobile")
+SLEEPERS = ("sleep-100", "sleep-60", "sleep-40")
+HELLO = "hello"
+# The chart would install these by default; null takes a key away.
+_NOT_MEASURED = dict.fromkeys(("fashion-efficientnet-b0", "fashion-mobilenet-v2", "fashion-nasnet-a-mobile"))
+
+_FILES = [f"/opt/strata/examples/measure/{name}.yaml" for name in ("full", "slowest", "sleepers")]
+_SHARED = {"ensemble": {"files": _FILES, "service": {"type": "NodePort"}}}
+
+Tick = Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Images:
+    """What is installed: the chart's two images, with the full-size models inside, and Knative's hello world."""
+
+    model: str
+    ensemble: str
+    hello: str
+
+    def values(self) -> dict[str, object]:
+        """As the chart takes them."""
+        return {**_SHARED, "images": {"model": self.model, "ensemble": self.ensemble}}
+
+
+def knative_overhead_ms(cluster: Cluster, images: Images, requests: int, tick: Tick) -> list[float]:
+    """Latency of three sleeping members, through Ray Serve and Knative, over the slowest one's 100 ms; per request."""
+    _install(cluster, images, _each(SLEEPERS, {"scale": {"min": 1}}))
+    return overhead_ms(cluster.front_door(RELEASE), requests, tick)
+
+
+def knative_hop_ms(cluster: Cluster, images: Images, requests: int, tick: Tick) -> dict[str, float]:
+    """p50 of the way to each full-size model through ingress and queue-proxy; resources are the chart's default."""
+    _install(cluster, images, _each(FULL, {"scale": {"min": 1}}))
+    hops = {}
+    for model in FULL:
+        hops[model] = hop_ms(ModelClient(cluster.ingress, cluster.authority(model)), model, requests)
+        tick()
+    return hops
+
+
+def _half_a_cpu(cluster: Cluster, images: Images) -> FrontDoor:
+    half = {"requests": {"cpu": "50m", "memory": "256Mi"}, "limits": {"cpu": "500m", "memory": "1Gi"}}
+    one_pod = {"scale": {"min": 1, "max": 1}, "resources": half}
+    _install(cluster, images, _each(FULL, one_pod))
+    return FrontDoor(cluster.front_door(RELEASE))
+
+
+@dataclass(frozen=True)
+class Speedup:
+    """`speedup` is serial over parallel; `share` is that over the sum of the members' times over the longest."""
+
+    speedup: Spread
+    share: Spread
+
+
+def speedups(cluster: Cluster, images: Images, batches: tuple[int, ...], rounds: int, tick: Tick) -> dict[int, Speedup]:
+    """Compare serial and parallel answers of the full-size models, half a CPU each, per batch size.
+
+    The members' own times come from the serial answers: there each runs alone.
+    """
+    door = _half_a_cpu(cluster, images)
+    found = {}
+    for batch in batches:
+        pictures = [picture()] * batch
+        ideal: list[float] = []
+        spreads = interleave(
+            {
+                "serial": partial(_serial_ms, door, pictures, ideal),
+                "parallel": partial(_parallel_ms, door, "full", pictures),
+            },
+            rounds,
+            tick,
+        )
+        speedup = ratio(spreads["serial"], spreads["parallel"])
+        found[batch] = Speedup(speedup, ratio(speedup, Spread(tuple(ideal))))
+    return found
+
+
+def _parallel_ms(door: FrontDoor, ensemble: str, pictures: list[bytes]) -> float:
+    return door.predict(ensemble, pictures, PARALLEL).latency_ms
+
+
+def _serial_ms(door: FrontDoor, pictures: list[bytes], ideal: list[float]) -> float:
+    timed = door.predict("full", pictures, SERIAL)
+    members_ms = [member.latency_ms for member in timed.answer.members]
+    ideal.append(sum(members_ms) / max(members_ms))
+    return timed.latency_ms
+
+
+def batch_slowdowns(
+    cluster: Cluster, images: Images, rounds: Mapping[int, int], tick: Tick
+) -> dict[int, tuple[Spread, Spread]]:
+    """Time the parallel ensemble and its slowest member alone, in the same half-CPU pods, per batch size; ms.
+
+    Args:
+        rounds: batch size -> how often.
+    """
+    door = _half_a_cpu(cluster, images)
+    found = {}
+    for batch, count in rounds.items():
+        pictures = [picture()] * batch
+        spreads = interleave(
+            {name: partial(_parallel_ms, door, name, pictures) for name in ("full", "slowest")}, count, tick
+        )
+        found[batch] = (spreads["full"], spreads["slowest"])
+    return found
+
+
+def cold_starts_s(cluster: Cluster, images: Images, rounds: int, tick: Tick) -> dict[str, Spread]:
+    """Time from a request to its answer where no pod runs: hello world and each full-size model, s.
+
+    The models have the chart's default resources, and a short window so that they go to zero soon.
+    """
+    _install(cluster, images, _each(FULL, {"scale": {"window": "6s"}}))
+    cluster.kubectl("apply", "--filename", "-", standard_input=_hello(images.hello))
+    cluster.kubectl("wait", "ksvc", HELLO, "--for=condition=Ready", "--timeout=120s")
+    subjects = {HELLO: partial(_hello_s, cluster), **{model: partial(_cold_model_s, cluster, model) for model in FULL}}
+    return interleave(subjects, rounds, tick)
+
+
+def _hello_s(cluster: Cluster) -> float:
+    headers = {"host": cluster.authority(HELLO)}
+    cluster.wait_for_zero([HELLO, *FULL])
+    start = time.perf_counter()
+    httpx.get(f"http://{cluster.ingress}/", headers=headers, timeout=120).raise_for_status()
+    return time.perf_counter() - start
+
+
+def _cold_model_s(cluster: Cluster, model: str) -> float:
+    client = ModelClient(cluster.ingress, cluster.authority(model))
+    image = np.zeros((1, 3, 224, 224), np.float32)
+    cluster.wait_for_zero([HELLO, *FULL])
+    return client.infer(model, image)[0] / 1e3
+
+
+def _each(models: tuple[str, ...], values: dict[str, object]) -> dict[str, object]:
+    return dict.fromkeys(models, values)
+
+
+def _install(cluster: Cluster, images: Images, models: Mapping[str, object]) -> None:
+    """Install with these models; the others are there too, at zero, because the ensembles name them."""
+    cluster.install(
+        RELEASE, {**images.values(), "models": {**_NOT_MEASURED, **_each((*FULL, *SLEEPERS), {}), **models}}
+    )
+
+
+def _hello(image: str) -> str:
+    return f"""
+apiVersion: serving.knative.dev/v1
+kind: Service
+metadata: {{name: {HELLO}}}
+spec:
+  template:
+    metadata: {{annotations: {{autoscaling.knative.dev/window: 6s}}}}
+    spec: {{containers: [{{image: "{image}"}}]}}
+"""
+
+
+def p50_and_p95(values: list[float]) -> tuple[float, float]:
+    """The two percentiles that the path's bar is stated in."""
+    return percentile(values, 0.5), percentile(values, 0.95)

@@ -1,0 +1,60 @@
+"""`strata bench`: measure an area, show it beside its bars, write it as JSON."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+app = typer.Typer(help="Measure an area and write its figures as JSON.", no_args_is_help=True)
+
+Json = Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")]
+Quick = Annotated[bool, typer.Option(help="Few rounds: to try the benchmark, not to quote it.")]
+
+
+@app.command()
+def ensemble(
+    json: Json = None,
+    quick: Quick = False,
+    pictures: Annotated[
+        Path | None, typer.Option(help="Held-out pictures, a folder per class; without it, no accuracy.")
+    ] = None,
+    cluster: Annotated[bool, typer.Option(help="Measure Knative too, where KUBECONFIG points at a cluster.")] = True,
+    namespace: Annotated[str, typer.Option(help="Namespace to measure in; removed afterwards.")] = "strata-bench",
+    ingress: Annotated[
+        str, typer.Option(envvar="INGRESS_URL", help="URL of Knative's ingress gateway.")
+    ] = "http://127.0.0.1:8080",
+    model_image: Annotated[
+        str, typer.Option(help="Image of a model, with the full-size models inside.")
+    ] = "dev.local/strata/model:bench",
+    ensemble_image: Annotated[str, typer.Option(help="Image of the ensemble.")] = "dev.local/strata/ensemble:bench",
+    hello_image: Annotated[
+        str, typer.Option(envvar="HELLO_IMAGE", help="Image of Knative's hello world.")
+    ] = "gcr.io/knative-samples/helloworld-go",
+) -> None:
+    """Measure the ensemble: overhead, speed-up, batches, hops, forward passes, cold starts, accuracy."""
+    from urllib.parse import urlsplit
+
+    from quant.cpu import this_cpu
+    from services.bench import document
+    from services.bench import ensemble as area
+    from services.bench.cluster import Cluster
+    from services.bench.cluster_figures import Images
+
+    console = Console(stderr=True)
+    effort = area.QUICK_EFFORT if quick else area.FULL_EFFORT
+    with console.status("") as status:
+        figures = area.measure_here(effort, pictures, status.update)
+        if cluster and "KUBECONFIG" in os.environ:
+            place = Cluster(namespace, urlsplit(ingress).netloc)
+            images = Images(model_image, ensemble_image, hello_image)
+            try:
+                figures |= area.measure_cluster(place, images, effort, status.update)
+            finally:
+                status.update("removing the namespace")
+                place.remove()
+    Console().print(document.table("strata bench ensemble", figures, area.BARS))
+    if json:
+        document.write(json, figures, document.provenance(this_cpu().isa, area.PACKAGES))
+        console.print(f"wrote {json}")
