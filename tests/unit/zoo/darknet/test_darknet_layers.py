@@ -1,0 +1,107 @@
+import pytest
+
+from quant.activation import Activation
+from quant.operations import Add, MaxPool, Yolo
+from services.edge.errors import InvalidDeclaration
+from services.zoo.darknet.cfg import parse_cfg
+from services.zoo.darknet.layers import Convolutional, Network, Route, Shape, read_network
+from services.zoo.darknet.networks import NAMES, describe
+
+NET = "[net]\nwidth=32\nheight=32\nchannels=3\n"
+CONV = "[convolutional]\nfilters=8\nsize=3\nstride=1\npad=1\nactivation=leaky\n"  # six lines
+
+
+def read(text: str) -> Network:
+    return read_network(parse_cfg(text, "net.cfg"))
+
+
+@pytest.mark.parametrize(
+    ("name", "layers", "last"),
+    [
+        ("darknet19", 26, Shape(1000, 1, 1)),
+        ("yolov2", 32, Shape(425, 13, 13)),
+        ("yolov2-tiny", 16, Shape(425, 13, 13)),
+        ("yolov3", 107, Shape(255, 52, 52)),
+        ("yolov3-spp", 114, Shape(255, 52, 52)),
+        ("yolov3-tiny", 24, Shape(255, 26, 26)),
+        ("yolov4-tiny", 38, Shape(255, 26, 26)),
+    ],
+)
+def test_a_network_has_its_published_layers(name: str, layers: int, last: Shape) -> None:
+    network = read_network(describe(name, size=256 if name == "darknet19" else 416))
+    assert (len(network.layers), network.layers[-1].shape) == (layers, last)
+
+
+def test_all_seven_networks_are_here() -> None:
+    assert sorted(NAMES) == [
+        *("darknet19", "yolov2", "yolov2-tiny", "yolov3", "yolov3-spp", "yolov3-tiny", "yolov4-tiny")
+    ]
+
+
+def test_a_layer_has_what_its_section_says() -> None:
+    layer = read(NET + CONV.replace("[convolutional]", "[conv]") + "batch_normalize=1\n").layers[0]
+    assert layer.operation == Convolutional(8, 3, 3, 1, 1, 1, True, Activation.LEAKY)
+    assert (layer.name, layer.inputs, layer.shape) == ("convolutional_0", (-1,), Shape(8, 32, 32))
+
+
+def test_a_pool_of_stride_one_pads_right_and_below() -> None:
+    assert read(NET + "[maxpool]\nsize=2\nstride=1\n").layers[0].operation == MaxPool((2, 2), (1, 1), (0, 1, 0, 1))
+
+
+def test_padding_that_no_window_reaches_is_left_out() -> None:
+    assert read(NET + "[maxpool]\nsize=2\nstride=2\n").layers[0].operation == MaxPool((2, 2), (2, 2))
+    odd = read("[net]\nwidth=5\nheight=4\nchannels=1\n[maxpool]\nsize=2\nstride=2\n").layers[0]
+    assert (odd.operation, odd.shape) == (MaxPool((2, 2), (2, 2), (0, 1, 0, 0)), Shape(1, 2, 3))
+
+
+def test_a_route_takes_its_group_of_each_input() -> None:
+    layer = read(NET + CONV + CONV + "[route]\nlayers=-1,0\ngroups=2\ngroup_id=1\n").layers[2]
+    assert (layer.operation, layer.inputs, layer.shape) == (Route(2, 1), (1, 0), Shape(8, 32, 32))
+
+
+def test_a_shortcut_reads_the_layer_before_first() -> None:
+    layer = read(NET + CONV + CONV + "[shortcut]\nfrom=-2\nactivation=linear\n").layers[2]
+    assert (layer.operation, layer.inputs) == (Add(Activation.NONE), (1, 0))
+
+
+def test_a_head_keeps_the_anchors_of_its_mask() -> None:
+    head = "[yolo]\nmask=1\nnum=2\nclasses=3\nanchors=1,2,3,4\nscale_x_y=1.05\n"
+    assert read(NET + CONV + head).layers[1].operation == Yolo(3, ((3.0, 4.0),), 1.05)
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        (NET, ["no layer"]),
+        ("[net]\nwidth=32\nheight=32\n" + CONV, ["line 1", "[net] channels", "missing"]),
+        ("[net]\nwidth=0\nheight=32\nchannels=3\n" + CONV, ["line 2", "[net] width", "least is 1"]),
+        ("[net]\nwidth=99999\nheight=99999\nchannels=3\n" + CONV, ["[net] width", "elements"]),
+        (NET + CONV + NET, ["line 11", "stands once"]),
+        (NET + CONV + "[route]\nlayers=-2", ["line 12", "[route] layers", "-2 leads to layer -1", "layers 0 to 0"]),
+        (NET + CONV + "[route]\nlayers=5", ["line 12", "layer 5", "this is layer 1"]),
+        (NET + "[route]\nlayers=-1", ["line 6", "no layer stands before"]),
+        (NET + CONV + "[route]\n", ["line 11", "[route] layers", "missing"]),
+        (NET + CONV + "[maxpool]\nsize=2\nstride=2\n[route]\nlayers=0,1", ["line 15", "32 x 32", "16 x 16"]),
+        (NET + CONV + "[route]\nlayers=-1\ngroups=3", ["line 13", "[route] groups", "8 channels"]),
+        (NET + CONV + "[route]\nlayers=-1\ngroups=2\ngroup_id=2", ["line 14", "no group 2 of 2"]),
+        (NET + CONV + "[maxpool]\nstride=2\n[shortcut]\nfrom=0", ["line 14", "[shortcut] from", "(8, 32, 32)"]),
+        (NET + CONV.replace("leaky", "leakey"), ["line 10", "[convolutional] activation", "'leakey'", "leaky"]),
+        (NET + CONV.replace("stride=1", "stride=0"), ["line 8", "[convolutional] stride", "least is 1"]),
+        (NET + CONV.replace("size=3", "size=99").replace("pad=1", "pad=0"), ["line 7", "window of 99"]),
+        (NET + CONV + "groups=2", ["line 11", "[convolutional] groups"]),
+        (NET + CONV + "[upsample]\nstride=100000", ["line 11", "[upsample]", "elements"]),
+        (NET + CONV + "[reorg]\nstride=3", ["line 12", "[reorg] stride"]),
+        (NET + CONV + "[softmax]\n", ["line 11", "avgpool"]),
+        (NET + CONV + "[yolo]\nclasses=3\nnum=1\nanchors=1,2,3", ["line 14", "3 numbers", "needs 2"]),
+        (NET + CONV + "[yolo]\nclasses=3\nnum=1\nanchors=0,2", ["line 14", "[yolo] anchors", "above 0"]),
+        (NET + CONV + "[yolo]\nclasses=4\nnum=1\nanchors=1,2", ["line 12", "[yolo] classes", "8 channels", "need 9"]),
+        (NET + CONV + "[yolo]\nclasses=3\nnum=1\nmask=1\nanchors=1,2", ["line 14", "[yolo] mask"]),
+        (NET + CONV + "[region]\nclasses=3\nnum=1\nanchors=1,2\n", ["line 11", "[region] softmax", "only 1"]),
+    ],
+)
+def test_what_does_not_fit_names_line_and_option(text: str, parts: list[str]) -> None:
+    with pytest.raises(InvalidDeclaration) as fault:
+        read(text)
+    assert str(fault.value).startswith("net.cfg")
+    for part in parts:
+        assert part in str(fault.value)
