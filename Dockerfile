@@ -4,7 +4,7 @@
 #
 # BASE_IMAGE         any Debian with python3 (3.11) and libgomp1
 # UV_TORCH_BACKEND   cpu: take torch from the index of its CPU builds; leave it unset where uv is already told where to find one
-# MODELS             names from the catalog to compile into the image, beside those of examples/fashion
+# MODEL_FOLDERS      folders of model files under examples/; each model is compiled into the image
 
 ARG BASE_IMAGE=python:3.11-slim-bookworm
 
@@ -34,19 +34,22 @@ COPY docker/model.lock docker/
 RUN docker/install --require-hashes -r docker/model.lock \
  && cd "$VIRTUAL_ENV"/lib/python3*/site-packages \
  && rm -rf onnx/backend/test openvino/libs/libopenvino_intel_gpu* openvino/libs/libopenvino_intel_npu* openvino/libs/cache.json
+COPY pyproject.toml .
+COPY docker/record_version.py docker/
+RUN python docker/record_version.py
 
 
 FROM engines AS compiled
-ARG MODELS=""
+ARG MODEL_FOLDERS=examples/fashion/models
 COPY quant quant
 COPY services/__init__.py services/
 COPY services/edge services/edge
 COPY services/artifacts services/artifacts
 COPY services/zoo services/zoo
 COPY examples/fashion/models examples/fashion/models
+COPY examples/measure/models examples/measure/models
 COPY docker/compile_models.py docker/
-ENV STRATA_MODELS=/opt/strata/examples/fashion/models
-RUN python docker/compile_models.py models $(basename -s .yaml examples/fashion/models/*.yaml) ${MODELS}
+RUN python docker/compile_models.py models ${MODEL_FOLDERS}
 
 
 FROM engines AS model
@@ -68,6 +71,9 @@ COPY docker/ensemble.lock docker/
 RUN docker/install --require-hashes -r docker/ensemble.lock \
  && cd "$VIRTUAL_ENV"/lib/python3*/site-packages \
  && rm -rf ray/jars
+COPY pyproject.toml .
+COPY docker/record_version.py docker/
+RUN python docker/record_version.py
 COPY quant quant
 COPY services/__init__.py services/
 COPY services/contracts services/contracts
@@ -76,6 +82,7 @@ COPY services/artifacts services/artifacts
 COPY services/zoo services/zoo
 COPY services/ensemble services/ensemble
 COPY examples/fashion examples/fashion
+COPY examples/measure examples/measure
 RUN python -m compileall -q --invalidation-mode unchecked-hash quant services
 USER 10001:10001
 ENTRYPOINT ["python", "-m", "services.ensemble"]

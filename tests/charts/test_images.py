@@ -1,4 +1,4 @@
-"""One word for one component: Dockerfile target, image, skaffold artifact, chart value, label. And the images' locks."""
+"""One word for one component: Dockerfile target, image, skaffold artifact, chart value; and the images' locks."""
 
 import re
 from pathlib import Path
