@@ -34,6 +34,9 @@ def build(architecture: str, classes: int, **parameters: Parameter) -> nn.Module
             f"architecture: no '{architecture}'{did_you_mean(architecture, names)} "
             f"(the zoo's own: {', '.join(_OWN)}; else torchvision's names)"
         )
+    for name, value in parameters.items():
+        if isinstance(value, float | int) and value < 0:
+            raise InvalidDeclaration(f"parameters: {name} {value} is below 0")
     own = _OWN.get(architecture)
     if own:
         known = [name for name in inspect.signature(own).parameters if name != "classes"]
