@@ -6,6 +6,7 @@ StrataError
 │   ├── ShapeMismatch        DtypeMismatch    NonFiniteInput    UnknownTensor
 │   ├── InvalidDeclaration   a model, ensemble or settings file with a fault; names file and field
 │   └── InvalidWeights       weights that do not fit, truncated, or not weights at all
+│       └── ForeignFile      DamagedFile      OtherVersion      OtherModel
 ├── NotFound                 ModelNotFound  EnsembleNotFound  ArtifactNotFound
 ├── TooLarge                 the body is over the limit
 ├── FailedPrecondition       right request, wrong moment: not compiled
@@ -90,6 +91,22 @@ class InvalidDeclaration(InvalidInput):
 
 class InvalidWeights(InvalidInput):
     """Weights do not fit their model, are cut short, or are something else."""
+
+
+class ForeignFile(InvalidWeights):
+    """A file of another kind than was asked for."""
+
+
+class DamagedFile(InvalidWeights):
+    """A file of ours that is cut short or was changed."""
+
+
+class OtherVersion(InvalidWeights):
+    """A file of ours in a format this build does not read."""
+
+
+class OtherModel(InvalidWeights):
+    """Integer weights of another model."""
 
 
 class ModelNotFound(NotFound):

@@ -1,0 +1,79 @@
+"""From a model's outputs to what people read: boxes or classes; and how far two runs agree."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from quant.operations import Region, Softmax, Yolo
+from services.workbench.model import Model
+from services.zoo.detection import Detection, Size, detect, match_boxes
+
+
+@dataclass(frozen=True)
+class Guess:
+    """One class of a classifier's answer; `probability` 0 to 1."""
+
+    label: int
+    name: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Of two runs over the same pictures, 0 to 1.
+
+    Attributes:
+        top1: share of pictures with the same best class; None for detectors.
+        boxes: share of boxes with a partner of the same class at IoU 0.5, both sides counted; None for classifiers.
+    """
+
+    pictures: int
+    top1: float | None
+    boxes: float | None
+
+    @property
+    def fraction(self) -> float:
+        """Whichever of the two there is."""
+        return self.top1 if self.top1 is not None else self.boxes or 0.0
+
+
+def top_classes(model: Model, outputs: Mapping[str, Tensor], count: int = 5) -> list[Guess]:
+    """The most probable classes of the first picture, best first."""
+    name = model.graph.outputs[0]
+    scores = outputs[name][0].flatten()
+    is_softmax = isinstance(model.graph.layer(name).operation, Softmax)
+    best = (scores if is_softmax else scores.softmax(0)).topk(min(count, len(scores)))
+    found = zip(best.indices.tolist(), best.values.tolist(), strict=True)
+    return [Guess(label, model.label(label), probability) for label, probability in found]
+
+
+def boxes(model: Model, outputs: Mapping[str, Tensor], picture_size: Size, threshold: float = 0.5) -> list[Detection]:
+    """The boxes on the first picture, best first."""
+    heads = []
+    for name in model.graph.outputs:
+        operation = model.graph.layer(name).operation
+        if isinstance(operation, Yolo | Region):
+            heads.append((operation, outputs[name][0].contiguous().numpy()))
+    _, height, width = model.graph.input_shape
+    return detect(heads, Size(height, width), picture_size, threshold=threshold)
+
+
+def agreement(
+    model: Model, first: Sequence[Mapping[str, Tensor]], second: Sequence[Mapping[str, Tensor]], threshold: float
+) -> Agreement:
+    """How far two runs over the same inputs agree, in the network's own frame."""
+    if not model.detects:
+        same = [
+            top_classes(model, one, 1)[0].label == top_classes(model, other, 1)[0].label
+            for one, other in zip(first, second, strict=True)
+        ]
+        return Agreement(len(same), sum(same) / len(same), None)
+    _, height, width = model.graph.input_shape
+    frame = Size(height, width)
+    matched = total = 0
+    for one, other in zip(first, second, strict=True):
+        pairing = match_boxes(boxes(model, one, frame, threshold), boxes(model, other, frame, threshold))
+        matched += 2 * len(pairing.pairs)
+        total += 2 * len(pairing.pairs) + pairing.first_only + pairing.second_only
+    return Agreement(len(first), None, matched / total if total else 1.0)

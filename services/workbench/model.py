@@ -1,0 +1,51 @@
+"""A model on the workbench: its graph, and what it takes to give it a picture and to read its answer."""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+
+from quant.graph import Graph
+from quant.operations import Region, Yolo
+from services.workbench.graph_codec import encode_graph
+from services.zoo.manifest import InputSpec
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """One opened model.
+
+    Attributes:
+        labels: K names; empty where nobody gave any.
+        input_spec: how a classifier's picture is cut; None for Darknet's letterbox.
+        weights: where they came from, in words.
+        trained: False for random weights, which users are told.
+    """
+
+    name: str
+    graph: Graph
+    labels: tuple[str, ...]
+    input_spec: InputSpec | None
+    weights: str
+    trained: bool
+
+    @property
+    def detects(self) -> bool:
+        """True where the outputs are boxes, False where they are class scores."""
+        return any(isinstance(self.graph.layer(name).operation, Yolo | Region) for name in self.graph.outputs)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over the graph and its float weights: integer files name the model they were made from by it."""
+        content, tensors = encode_graph(self.graph)
+        hashed = hashlib.sha256(repr(content).encode())
+        for name in sorted(tensors):
+            flat = tensors[name].detach().contiguous().reshape(-1).view(torch.uint8)
+            hashed.update(name.encode())
+            hashed.update(flat.numpy().data)
+        return hashed.hexdigest()
+
+    def label(self, index: int) -> str:
+        """The class's name, or its number where there are no names."""
+        return self.labels[index] if index < len(self.labels) else f"class {index}"

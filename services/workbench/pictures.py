@@ -1,0 +1,58 @@
+"""Pictures from files, as a model takes them."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from services.edge.errors import ArtifactNotFound, EmptyBatch, NotAPicture
+from services.workbench.augmentation import augment
+from services.workbench.model import Model
+from services.zoo.darknet.pictures import letterbox
+from services.zoo.preprocessing import decode, preprocess
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif")
+
+
+def find_pictures(places: Sequence[Path]) -> list[Path]:
+    """Picture files, folders searched one level deep, sorted within each.
+
+    Raises:
+        ArtifactNotFound: a place does not exist.
+        EmptyBatch: there is no picture in any of them.
+    """
+    found: list[Path] = []
+    for place in places:
+        if not place.exists():
+            raise ArtifactNotFound(f"{place}: no such picture or folder")
+        found += sorted(p for p in place.iterdir() if p.suffix.lower() in SUFFIXES) if place.is_dir() else [place]
+    if not found:
+        raise EmptyBatch(f"no pictures in {', '.join(map(str, places))}; wanted are {', '.join(SUFFIXES)}")
+    return found
+
+
+def read_picture(path: Path) -> Tensor:
+    """uint8 [3, H, W]. Raises NotAPicture or PictureTooLarge, naming the file; ArtifactNotFound."""
+    try:
+        return decode(path.read_bytes())
+    except OSError as error:
+        raise ArtifactNotFound(f"{path}: {error.strerror or error}") from error
+    except NotAPicture as error:
+        raise NotAPicture(f"{path}: {error}") from error
+
+
+def as_input(model: Model, picture: Tensor) -> Tensor:
+    """float32 [1, 3, H, W] for the model, of a picture uint8 [3, H, W]."""
+    if model.input_spec is not None:
+        return preprocess(picture, model.input_spec)[None]
+    _, height, width = model.graph.input_shape
+    return torch.from_numpy(letterbox(picture.permute(1, 2, 0).numpy(), height, width))[None]
+
+
+def inputs_of(model: Model, paths: Sequence[Path], *, augmented: bool) -> Iterator[Tensor]:
+    """One input a picture, or five if augmented, read as they are needed."""
+    for path in paths:
+        picture = read_picture(path)
+        for each in augment(picture) if augmented else (picture,):
+            yield as_input(model, each)

@@ -1,0 +1,126 @@
+"""One file of tensors with a header that says what it is: safetensors, so that others can read it too."""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load as decode_tensors
+from safetensors.torch import save as encode_tensors
+from torch import Tensor
+
+from services.edge.errors import ArtifactNotFound, DamagedFile, ForeignFile, InvalidInput, OtherVersion
+
+VERSION = "1"
+_FORMAT, _VERSION, _CONTENT, _SHA256 = "strata.format", "strata.version", "strata.content", "strata.sha256"
+_LONGEST_HEADER_BYTES = 64 << 20
+
+
+@dataclass(frozen=True, eq=False)
+class TensorFile:
+    """`content` is what JSON can hold; `sha256` covers content and tensors."""
+
+    content: Any
+    tensors: Mapping[str, Tensor]
+    sha256: str
+
+
+def write_tensor_file(path: Path, kind: str, content: object, tensors: Mapping[str, Tensor]) -> str:
+    """Write the whole file or nothing, and return its sha256.
+
+    Args:
+        kind: what the file is; reading it asks for the same.
+    Raises:
+        InvalidInput: the place cannot be written to.
+    """
+    contiguous = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
+    text = json.dumps(content, sort_keys=True, allow_nan=False)
+    header = {_FORMAT: kind, _VERSION: VERSION, _CONTENT: text, _SHA256: "0" * 64}
+    blank = encode_tensors(contiguous, header)
+    digest = _digest(blank, text)
+    data = blank.replace(b'"' + b"0" * 64 + b'"', b'"' + digest.encode() + b'"', 1)
+    try:
+        _write_atomically(path, data)
+    except OSError as error:
+        raise InvalidInput(f"{path}: cannot be written: {error.strerror or error}") from error
+    return digest
+
+
+def read_tensor_file(path: Path, kind: str) -> TensorFile:
+    """Read and check a file.
+
+    Raises:
+        ArtifactNotFound: there is no such file.
+        ForeignFile: not a file of that kind.
+        OtherVersion: of that kind, in a format of another version.
+        DamagedFile: cut short, too long, or changed.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ArtifactNotFound(f"{path}: {error.strerror or error}") from error
+    header, data_start = _read_header(path, data, kind)
+    metadata = header.pop("__metadata__")
+    if metadata[_FORMAT] != kind:
+        raise ForeignFile(f"{path}: a {metadata[_FORMAT]} file, where {kind} is needed")
+    if metadata.get(_VERSION) != VERSION:
+        raise OtherVersion(
+            f"{path}: format version {metadata.get(_VERSION)!r}, this build reads {VERSION!r}; export the model again"
+        )
+    try:
+        expected_bytes = data_start + max((part["data_offsets"][1] for part in header.values()), default=0)
+        if len(data) != expected_bytes:
+            raise DamagedFile(f"{path}: {len(data)} bytes, the header announces {expected_bytes}; copy it again")
+        text = metadata[_CONTENT]
+        digest = _digest(data, text)
+        if digest != metadata[_SHA256]:
+            raise DamagedFile(f"{path}: its content is not what was written (checksum differs); copy it again")
+        return TensorFile(json.loads(text), decode_tensors(data), digest)
+    except DamagedFile:
+        raise
+    except Exception as error:
+        # safetensors and json name a dozen errors of their own for a header that was tampered with
+        raise DamagedFile(f"{path}: a broken header: {error}") from error
+
+
+def _read_header(path: Path, data: bytes, kind: str) -> tuple[dict[str, Any], int]:
+    length = int.from_bytes(data[:8], "little")
+    if len(data) < 8 or not 2 <= length <= _LONGEST_HEADER_BYTES or data[8:9] != b"{":
+        raise ForeignFile(
+            f"{path}: not a {kind} file ({len(data)} bytes that begin with {data[:8].hex(' ') or 'nothing'})"
+        )
+    if len(data) < 8 + length:
+        raise DamagedFile(f"{path}: {len(data)} bytes, its header alone has {length}; copy it again")
+    try:
+        header = json.loads(data[8 : 8 + length])
+        metadata = header["__metadata__"]
+        if not isinstance(metadata, dict) or _FORMAT not in metadata:
+            raise KeyError(_FORMAT)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise ForeignFile(f"{path}: no {kind} file: a tensor file that is not ours, or a broken header") from None
+    return header, 8 + length
+
+
+def _digest(data: bytes, text: str) -> str:
+    """Over the content and the tensors' bytes, which follow the header."""
+    start = 8 + int.from_bytes(data[:8], "little")
+    hashed = hashlib.sha256(text.encode())
+    hashed.update(memoryview(data)[start:])
+    return hashed.hexdigest()
+
+
+def _write_atomically(path: Path, data: bytes) -> None:
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+        try:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+            Path(file.name).chmod(0o644)
+            Path(file.name).replace(path)
+        except BaseException:
+            Path(file.name).unlink(missing_ok=True)
+            raise

@@ -1,0 +1,59 @@
+"""One small detector on the workbench."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from quant.activation import Activation
+from quant.graph import INPUT, Graph, Layer
+from quant.operations import Add, BatchNorm, Concat, Conv2d, MaxPool, Upsample, Yolo
+from quant.scales import Calibration, minmax_calibration
+from services.workbench.model import Model
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def make_model(seed: int = 0) -> Model:
+    g = torch.Generator().manual_seed(seed)
+
+    def conv(before: int, after: int, kernel: int, activation: Activation) -> Conv2d:
+        weight = torch.randn(after, before, kernel, kernel, generator=g) * (2 / (before * kernel * kernel)) ** 0.5
+        pad = (kernel // 2, kernel // 2)
+        return Conv2d(weight, torch.randn(after, generator=g) * 0.1, padding=pad, activation=activation)
+
+    layers = (
+        Layer("stem", conv(3, 16, 3, Activation.LEAKY), (INPUT,)),
+        Layer("norm", BatchNorm(torch.ones(16), torch.zeros(16)), ("stem",)),
+        Layer("body", conv(16, 16, 3, Activation.RELU), ("norm",)),
+        Layer("sum", Add(), ("body", "norm")),
+        Layer("pool", MaxPool((2, 2), (2, 2), (0, 1, 0, 1)), ("sum",)),
+        Layer("up", Upsample(2), ("pool",)),
+        Layer("join", Concat(), ("up", "up")),
+        Layer("raw", conv(32, 14, 1, Activation.NONE), ("join",)),
+        Layer("head", Yolo(2, ((10.0, 14.0), (23.0, 27.0))), ("raw",)),
+    )
+    return Model("small", Graph((3, 32, 32), layers, ("head",)), ("circle", "square"), None, "drawn here", True)
+
+
+@pytest.fixture(scope="session")
+def model() -> Model:
+    return make_model()
+
+
+@pytest.fixture(scope="session")
+def x() -> Tensor:
+    return torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.fixture(scope="session")
+def calibration(model: Model, x: Tensor) -> Calibration:
+    return minmax_calibration(model.graph, [x])
+
+
+@pytest.fixture(scope="session")
+def other_model() -> Model:
+    """The same layers with other weights."""
+    return make_model(seed=1)
