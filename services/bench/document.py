@@ -6,7 +6,7 @@ import os
 import platform
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -58,4 +58,5 @@ def table(title: str, figures: Mapping[str, float], bars: Mapping[str, str]) -> 
 def meets(value: float, bar: str) -> bool:
     """Hold a figure against a bar: a sign, <=, >= or >, and a number."""
     sign, limit = bar.split()
-    return {"<=": operator.le, ">=": operator.ge, ">": operator.gt}[sign](value, float(limit))
+    holds: Callable[[float, float], bool] = {"<=": operator.le, ">=": operator.ge, ">": operator.gt}[sign]
+    return holds(value, float(limit))

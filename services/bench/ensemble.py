@@ -29,7 +29,7 @@ BARS = {
     "cold_ratio": "<= 2.0",
     "accuracy_gain": "> 0",
 }
-# Batches as large as the speed-up is stated for: one answer of half a CPU then takes many of the kernel's 100 ms periods.
+# The bar is held at the largest: an answer at half a CPU then takes many of the 100 ms periods of the CPU quota.
 _SPEEDUP_BATCHES = (1, 10)
 _SLOWDOWN_ROUNDS = {1: 11, 10: 7, 100: 3, 1000: 3}
 
