@@ -33,11 +33,13 @@ class WeightedKernel:
     Attributes:
         run: (x codes [, residual of the output's kind]) -> codes or float32.
         product: the integer product under it.
+        weights: what it multiplies with, after any change for this input or processor.
         x: meaning of the input's codes.
     """
 
     run: Kernel
     product: Product
+    weights: IntegerWeights
     x: QParams
 
     def accumulators(self, codes: Tensor) -> Tensor:
@@ -82,7 +84,7 @@ def weighted_kernel(
         linear = LinearProduct(weights.codes, x)
         layer = _Bound(operation.activation, linear, x, weights, out)
         post_op = _LEAKY if operation.activation is Activation.LEAKY else _POST_OPS.get(operation.activation)
-        return WeightedKernel(layer.run(post_op), linear, x)
+        return WeightedKernel(layer.run(post_op), linear, weights, x)
     product: ConvProduct | WindowProduct
     if operation.activation is Activation.LEAKY and _gathers(operation):
         product = WindowProduct(operation, weights.codes, x)
@@ -94,7 +96,7 @@ def weighted_kernel(
         leaky = operation.activation is Activation.LEAKY and out is not None
         plain = layer.run_leaky_twice(product) if leaky else layer.run(_POST_OPS.get(operation.activation))
     run = layer.run_with_residual(residual[0], sums_codes(operation)) if residual else plain
-    return WeightedKernel(run, product, x)
+    return WeightedKernel(run, product, weights, x)
 
 
 def _gathers(conv: Conv2d) -> bool:
