@@ -8,7 +8,8 @@ from typing import TypeAlias
 
 from services.bench import cluster_figures, local_figures
 from services.bench.cluster import Cluster
-from services.bench.cluster_figures import FULL, Images
+from services.bench.cluster_figures import FULL, HELLO, Images
+from services.bench.report import Group
 from services.bench.rounds import Spread, percentile, ratio
 from services.zoo.catalog import Catalog
 from services.zoo.compile import compile_model, default_cache
@@ -32,6 +33,41 @@ BARS = {
 # The bar is held at the largest: an answer at half a CPU then takes many of the 100 ms periods of the CPU quota.
 _SPEEDUP_BATCHES = (1, 10)
 _SLOWDOWN_ROUNDS = {1: 11, 10: 7, 100: 3, 1000: 3}
+_SHORT = {
+    "full-efficientnet-b0": "EfficientNet-B0",
+    "full-mobilenet-v2": "MobileNetV2",
+    "full-nasnet-a-mobile": "NASNet-A",
+}
+PLOTS = (
+    Group(
+        "What serving adds to the slowest member",
+        "ms",
+        ("overhead_ms.embedded", "overhead_ms.knative.p50", "overhead_ms.knative.p95"),
+        ("embedded p50", "Knative p50", "Knative p95"),
+    ),
+    Group(
+        "Parallel over the slowest alone",
+        "ratio",
+        [f"batch.slowdown.{batch}" for batch in _SLOWDOWN_ROUNDS],
+        [f"batch {batch}" for batch in _SLOWDOWN_ROUNDS],
+    ),
+    Group(
+        "From zero to an answer",
+        "s",
+        [f"cold_s.{name}" for name in (HELLO, *FULL)],
+        ["hello world", *(_SHORT[name] for name in FULL)],
+    ),
+)
+NOTES = """
+Speed and starts are of the full-size models (224x224, 1000 classes, random weights, compiled into the image), the
+worst of the three; accuracy is of the trained small ones on the 10 000 held-out pictures. `overhead_ms` is the
+latency of an ensemble of members that sleep 100, 60 and 40 ms, minus 100 ms. `speedup_share` is serial over
+parallel, divided by the sum over the maximum of the members' own times in the serial answer; `batch.slowdown.N` is
+the parallel answer over the slowest member alone, both with half a CPU a pod. `hop_ms` is a gRPC client's time
+minus the model's own forward pass, 602 kB there. `forward_ratio` compares the service's forward pass with the
+fastest of torch eager, ONNX Runtime and OpenVINO in the same rounds. `cold_ratio` is a model's first answer from
+zero over that of Knative's hello world, in the same rounds.
+"""
 
 
 @dataclass(frozen=True)
@@ -111,7 +147,7 @@ def measure_cluster(cluster: Cluster, images: Images, effort: Effort, tell: Call
         figures |= {f"batch.parallel_ms.{batch}": full.median, f"batch.slowest_ms.{batch}": slowest.median}
     tell("cold_ratio")
     colds = cluster_figures.cold_starts_s(cluster, images, effort.rounds, lambda: tell("cold_ratio"))
-    hello = colds[cluster_figures.HELLO]
+    hello = colds[HELLO]
     for name, spread in colds.items():
         figures |= _with_spread(f"cold_s.{name}", spread)
     return figures | _worst("cold_ratio", {name: colds[name].median / hello.median for name in FULL})

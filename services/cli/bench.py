@@ -10,12 +10,14 @@ from rich.console import Console
 app = typer.Typer(help="Measure an area and write its figures as JSON.", no_args_is_help=True)
 
 Json = Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")]
+Report = Annotated[Path | None, typer.Option(help="Write a page with table and plot to this Markdown file.")]
 Quick = Annotated[bool, typer.Option(help="Few rounds: to try the benchmark, not to quote it.")]
 
 
 @app.command()
 def ensemble(
     json: Json = None,
+    report: Report = None,
     quick: Quick = False,
     pictures: Annotated[
         Path | None, typer.Option(help="Held-out pictures, a folder per class; without it, no accuracy.")
@@ -41,6 +43,7 @@ def ensemble(
     from services.bench import ensemble as area
     from services.bench.cluster import Cluster
     from services.bench.cluster_figures import Images
+    from services.bench.report import plot, write_report
 
     console = Console(stderr=True)
     effort = area.QUICK_EFFORT if quick else area.FULL_EFFORT
@@ -55,6 +58,13 @@ def ensemble(
                 status.update("removing the namespace")
                 place.remove()
     Console().print(document.table("strata bench ensemble", figures, area.BARS))
+    provenance = document.provenance(this_cpu().isa, area.PACKAGES)
     if json:
-        document.write(json, figures, document.provenance(this_cpu().isa, area.PACKAGES))
+        document.write(json, figures, provenance)
         console.print(f"wrote {json}")
+    if report:
+        write_report(
+            report, "The ensemble's figures", "make bench-ensemble", figures, provenance, area.BARS, area.NOTES
+        )
+        plot(report.with_suffix(".png"), figures, area.PLOTS)
+        console.print(f"wrote {report}")
