@@ -96,7 +96,9 @@ def _to_kserve(answer: InferAnswer) -> kserve.InferResponse:
         output = kserve.InferOutput(tensor.name, list(tensor.shape), tensor.datatype)
         output.set_data_from_numpy(tensor.values)
         outputs.append(output)
-    return kserve.InferResponse(answer.id, answer.model, outputs, parameters=asdict(answer.cost))
+    # KServe's copy of the messages has no double_param: fractions travel as text.
+    cost = {key: str(value) if isinstance(value, float) else value for key, value in asdict(answer.cost).items()}
+    return kserve.InferResponse(answer.id, answer.model, outputs, parameters=cost)
 
 
 def _types(tensors: Sequence[TensorMetadata]) -> list[dict[str, Any]]:

@@ -206,18 +206,59 @@ def test_a_fault_at_start_is_named_and_ends_the_process_with_2(
     assert "Traceback" not in ended.stderr
 
 
-async def test_kserves_own_client_gets_the_same_scores_on_both_protocols_in_both_forms(tiny: Path) -> None:
-    script = Path(__file__).with_name("kserve_client.py")
-    async with serving(MODEL_COMPILED=str(tiny)) as service:
-        client = await asyncio.create_subprocess_exec(
-            *(sys.executable, str(script), "tiny", str(service.grpc_port), str(service.http_port)),
-            stdout=asyncio.subprocess.PIPE,
-            env=environment(),
-        )
-        output, _ = await asyncio.wait_for(client.communicate(), START_TIMEOUT_S)
-    found = json.loads(output.splitlines()[-1])
+async def ask_with_kserves_client(grpc_port: int, http_port: int) -> dict[str, Any]:
+    client = await asyncio.create_subprocess_exec(
+        *(sys.executable, str(Path(__file__).with_name("kserve_client.py")), "tiny", str(grpc_port), str(http_port)),
+        stdout=asyncio.subprocess.PIPE,
+        env=environment(),
+    )
+    output, _ = await asyncio.wait_for(client.communicate(), START_TIMEOUT_S)
+    found: dict[str, Any] = json.loads(output.splitlines()[-1])
+    return found
+
+
+def hold_to_the_model(found: Mapping[str, Any]) -> None:
     values = np.random.default_rng(0).standard_normal((2, 3, 8, 8), np.float32)
     for form in ("grpc binary=True", "grpc binary=False", "rest binary=True", "rest binary=False"):
         np.testing.assert_allclose(found[form], values.mean((2, 3)) @ WEIGHT, rtol=1e-5, atol=1e-6)
     assert found["grpc ready"] == found["rest ready"] == [True, True, True]
     assert (found["id"], found["cold"], found["warm"]) == ("7", True, False)
+
+
+async def test_kserves_own_client_gets_the_same_scores_on_both_protocols_in_both_forms(tiny: Path) -> None:
+    async with serving(MODEL_COMPILED=str(tiny)) as service:
+        hold_to_the_model(await ask_with_kserves_client(service.grpc_port, service.http_port))
+
+
+async def listening(port: int) -> None:
+    while True:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+        except OSError:
+            await asyncio.sleep(0.05)
+        else:
+            writer.close()
+            return
+
+
+@pytest.mark.slow
+async def test_kserves_own_server_gives_the_same_scores_and_ends_on_sigterm(
+    tiny: Path, unused_tcp_port_factory: Callable[[], int]
+) -> None:
+    grpc_port, http_port = unused_tcp_port_factory(), unused_tcp_port_factory()
+    addresses = {"MODEL_GRPC_ADDRESS": f"127.0.0.1:{grpc_port}", "MODEL_HTTP_ADDRESS": f"127.0.0.1:{http_port}"}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "services.model"),
+        stderr=asyncio.subprocess.DEVNULL,
+        env=environment(MODEL_SERVER="kserve", MODEL_COMPILED=str(tiny), **addresses),
+    )
+    try:
+        for port in (grpc_port, http_port):
+            await asyncio.wait_for(listening(port), START_TIMEOUT_S)
+        hold_to_the_model(await ask_with_kserves_client(grpc_port, http_port))
+        process.terminate()
+        await asyncio.wait_for(process.wait(), 20)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
