@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from services.edge.cpu_share import thread_count
-from services.edge.errors import InvalidWeights, StrataError, Unsupported
+from services.edge.errors import InvalidDeclaration, InvalidWeights, StrataError, Unsupported
 from services.edge.grpc_server import GrpcServer, start_grpc
 from services.edge.lean_logs import configure_lean_logs
 from services.edge.stop import stop_event
 from services.model.domain import Images
 from services.model.meter import read_process
-from services.model.settings import Settings, settings_from, split_address
+from services.model.settings import PREFIX, Settings, settings_from, split_address
 from services.model.usecases import Forward, Model
 from services.zoo.manifest import InputSpec, Manifest
 
@@ -84,7 +84,7 @@ async def _start_http(model: Model, settings: Settings, servers: AsyncExitStack)
     from services.edge.http_server import start_http
     from services.model.http_api import create_app
 
-    host, port = split_address(settings.http_address, "MODEL_HTTP_ADDRESS")
+    host, port = split_address(settings.http_address, f"{PREFIX}HTTP_ADDRESS")
     server = await start_http(create_app(model, settings.max_message_bytes), host, port, int(settings.drain_s))
     servers.push_async_callback(server.drain)
     return server
@@ -110,6 +110,8 @@ def _compiled_folder(settings: Settings) -> Path:
 
 def _model(settings: Settings, folder: Path) -> Model:
     manifest = Manifest.read(folder)
+    if settings.name not in ("", manifest.name):
+        raise InvalidDeclaration(f"{PREFIX}NAME is '{settings.name}', but {folder} holds '{manifest.name}'")
     return Model(
         manifest,
         load=partial(_load, manifest.runtime, folder, settings.threads or thread_count()),

@@ -183,9 +183,10 @@ def truncate(path: Path) -> None:
         (lambda folder: truncate(folder / "manifest.json"), {}, "InvalidDeclaration"),
         (lambda folder: (folder / "manifest.json").unlink(), {}, "ArtifactNotFound"),
         (lambda _: None, {"MODEL_GRPC_ADDRESS": "192.0.2.1:1"}, "cannot listen on 192.0.2.1:1"),
+        (lambda _: None, {"MODEL_NAME": "large"}, "MODEL_NAME is 'large', but"),
         (lambda _: None, {"MODEL_THREAD": "1"}, "did you mean MODEL_THREADS?"),
     ],
-    ids=["weights-cut", "weights-gone", "manifest-cut", "manifest-gone", "address", "setting"],
+    ids=["weights-cut", "weights-gone", "manifest-cut", "manifest-gone", "address", "name", "setting"],
 )
 def test_a_fault_at_start_is_named_and_ends_the_process_with_2(
     tmp_path: Path, spoil: Callable[[Path], object], settings: dict[str, str], told: str
