@@ -25,8 +25,9 @@ setup: .venv/.synced ## Create .venv from the hashed lock file
 COMPILE := --universal --generate-hashes --no-emit-index-url --quiet --custom-compile-command 'make lock'
 .PHONY: lock
 lock: ## Resolve pyproject.toml into the hashed lock files, and these into the images'
-	$(UV) pip compile pyproject.toml $(COMPILE) -o requirements.lock
-	$(UV) pip compile pyproject.toml $(COMPILE) --extra dev -c requirements.lock -o requirements-dev.lock
+	@# All of it first: what is only tested with narrows the versions too.
+	$(UV) pip compile pyproject.toml $(COMPILE) --extra dev -o requirements-dev.lock
+	$(UV) pip compile pyproject.toml $(COMPILE) -c requirements-dev.lock -o requirements.lock
 	@# Images take torch's CPU build, whose hashes differ from place to place: torch and all of CUDA stay out of their locks.
 	grep -oE '^(torch|torchvision)==[0-9.]+' requirements.lock >docker/torch.txt
 	for image in torch model ensemble; do \
@@ -61,7 +62,7 @@ run: setup ## Classify real pictures with three models and their ensemble, and l
 
 .PHONY: bench-ensemble
 bench-ensemble: setup ## Measure the ensemble's figures (the cluster's part where KUBECONFIG points at one)
-	$(BIN)/strata bench ensemble --json docs/results/ensemble.json
+	$(BIN)/strata bench ensemble --json docs/results/ensemble.json --report docs/results/ensemble.md
 
 .PHONY: bench-quant
 bench-quant: setup ## Measure the quantisation engine's figures
