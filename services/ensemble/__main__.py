@@ -1,0 +1,59 @@
+"""Run the front door: `python -m services.ensemble`.
+
+Prints one JSON line on standard output when its servers run, with the ports they got; it is ready once the graph
+answers. Ends with code 0 on SIGTERM, once the running requests are answered; with 2 where settings or declarations are
+at fault; with 1 where the fault is ours.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import sys
+
+from services.edge.errors import StrataError
+from services.edge.logs import configure_logs
+from services.edge.stop import stop_event
+from services.ensemble.front_door import open_front_door
+from services.ensemble.graph import open_graph
+from services.ensemble.loading import load_ensembles
+from services.ensemble.settings import Settings, settings_from
+
+_log = logging.getLogger("services.ensemble")
+
+
+def main() -> int:
+    """Serve until told to stop; return the exit code."""
+    configure_logs("ensemble")
+    try:
+        asyncio.run(_serve(settings_from(os.environ)))
+    except (StrataError, OSError) as error:
+        _log.error("%s: %s", type(error).__name__, error)
+        return 2
+    except Exception:
+        _log.exception("cannot serve")
+        return 1
+    return 0
+
+
+async def _serve(settings: Settings) -> None:
+    stop = stop_event()
+    served = load_ensembles(settings.files, os.environ)
+    if settings.executor == "ray":
+        # Imported here: it takes seconds, and a graph in this process does not need it.
+        from services.ensemble.ray_graph import open_ray_graph as open_chosen
+    else:
+        open_chosen = open_graph
+    async with open_chosen(served, settings) as graph:
+        door = await open_front_door(graph, settings)
+        ports = {"grpc_port": door.grpc_port, "http_port": door.http_port}
+        print(json.dumps({"event": "ready", **ports}), flush=True)
+        _log.info("ready %s", ports)
+        await door.set_ready(True)
+        await stop.wait()
+        _log.info("draining")
+        await door.drain(settings.drain_s)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,94 @@
+"""The table of measured accuracies: one row for each subset of an ensemble's members."""
+
+import json
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from services.edge.declaration import Declaration, read_declaration
+from services.edge.errors import InvalidDeclaration
+from services.ensemble.domain import Ensemble, Rule
+from services.ensemble.intervals import Interval
+
+
+class SubsetRow(Declaration):
+    """The accuracy of one subset, a fraction, with its 95 % interval."""
+
+    models: tuple[str, ...]
+    value: float
+    low: float
+    high: float
+
+
+class GainRow(Declaration):
+    """How much more often than its best member the whole ensemble is right, with its paired 95 % interval."""
+
+    over: str
+    value: float
+    low: float
+    high: float
+
+
+class AccuracyFile(Declaration):
+    """The file `strata ensemble evaluate` writes. It holds for the rule and the weights it was measured with."""
+
+    ensemble: str
+    rule: Rule
+    weights: dict[str, float]
+    pictures: int
+    subsets: tuple[SubsetRow, ...]
+    gain: GainRow
+
+
+@dataclass(frozen=True)
+class AccuracyTable:
+    """Subset of members -> measured accuracy, a fraction."""
+
+    rows: dict[frozenset[str], Interval]
+
+    def expected(self, models: Iterable[str]) -> float | None:
+        """Look up exactly these members; None where they were not measured together."""
+        row = self.rows.get(frozenset(models))
+        return row.value if row else None
+
+    @classmethod
+    def of(cls, file: AccuracyFile) -> Self:
+        """Index a file's rows."""
+        return cls({frozenset(row.models): Interval(row.value, row.low, row.high) for row in file.subsets})
+
+
+def read_accuracy(path: Path, ensemble: Ensemble) -> AccuracyTable | None:
+    """Read the table that belongs to an ensemble; None where nobody has measured it yet.
+
+    Raises:
+        InvalidDeclaration: not such a file, or measured with another rule or other weights.
+    """
+    if not path.exists():
+        return None
+    file = read_declaration(path, AccuracyFile)
+    for what, measured, declared in (
+        ("rule", file.rule, ensemble.rule),
+        ("weights", file.weights, weights_of(ensemble)),
+    ):
+        if measured != declared:
+            raise InvalidDeclaration(
+                f"{path}: {what}: measured with {measured}, but ensemble '{ensemble.name}' declares {declared}; "
+                "measure again with `strata ensemble evaluate`"
+            )
+    return AccuracyTable.of(file)
+
+
+def write_accuracy(path: Path, file: AccuracyFile) -> None:
+    """Write the table, whole or not at all."""
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as temporary:
+        json.dump(file.model_dump(mode="json"), temporary, indent=1)
+        temporary.write("\n")
+    Path(temporary.name).chmod(0o644)
+    Path(temporary.name).replace(path)
+
+
+def weights_of(ensemble: Ensemble) -> dict[str, float]:
+    """Return each member's declared weight."""
+    return {member.model: member.weight for member in ensemble.members}

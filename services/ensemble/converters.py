@@ -1,0 +1,113 @@
+"""Requests and answers <-> the messages of strata.ensemble.v1."""
+
+from services.contracts.strata.ensemble.v1 import ensemble_pb2 as pb
+from services.contracts.strata.receipt.v1 import receipt_pb2
+from services.edge.errors import InvalidInput
+from services.ensemble.domain import (
+    DEFAULT_TOP_K,
+    Answer,
+    Description,
+    MemberAnswer,
+    MemberState,
+    Mode,
+    Prediction,
+    PredictRequest,
+)
+from services.ensemble.receipts import Receipt, ReceiptLine
+
+_MODES = {pb.MODE_UNSPECIFIED: None, pb.MODE_PARALLEL: Mode.PARALLEL, pb.MODE_SERIAL: Mode.SERIAL}
+_MODE_MESSAGES = {Mode.PARALLEL: pb.MODE_PARALLEL, Mode.SERIAL: pb.MODE_SERIAL}
+_STATES = {
+    MemberState.ANSWERED: pb.MemberAnswer.STATE_ANSWERED,
+    MemberState.MISSING: pb.MemberAnswer.STATE_MISSING,
+    MemberState.FAILED: pb.MemberAnswer.STATE_FAILED,
+}
+
+
+def request_from_message(message: pb.PredictRequest, time_remaining_s: float | None) -> PredictRequest:
+    """Read a request; of its own deadline and the call's, the sooner wins.
+
+    Raises:
+        InvalidInput: no such mode.
+    """
+    if message.mode not in _MODES:
+        raise InvalidInput(f"mode {message.mode}: it is {pb.MODE_PARALLEL} (parallel) or {pb.MODE_SERIAL} (serial)")
+    asked_s = message.deadline_ms / 1e3 if message.deadline_ms else None
+    return PredictRequest(
+        ensemble=message.ensemble,
+        pictures=tuple(message.pictures),
+        mode=_MODES[message.mode],
+        deadline_s=asked_s,
+        latest_s=time_remaining_s,
+        top_k=message.top_k or DEFAULT_TOP_K,
+    )
+
+
+def answer_to_message(answer: Answer) -> pb.PredictResponse:
+    """Write an answer."""
+    return pb.PredictResponse(
+        ensemble=answer.ensemble,
+        mode=_MODE_MESSAGES[answer.mode],
+        predictions=map(_prediction, answer.predictions),
+        members=map(_member, answer.members),
+        latency_ms=answer.latency_ms,
+        expected_accuracy=answer.expected_accuracy,
+        receipt=_receipt(answer.receipt),
+    )
+
+
+def description_to_message(description: Description) -> pb.Ensemble:
+    """Write a description."""
+    ensemble = description.ensemble
+    return pb.Ensemble(
+        name=ensemble.name,
+        members=[pb.EnsembleMember(model=member.model, weight=member.weight) for member in ensemble.members],
+        rule=ensemble.rule,
+        mode=_MODE_MESSAGES[ensemble.mode],
+        deadline_ms=ensemble.deadline_ms,
+        labels=description.labels,
+    )
+
+
+def _member(member: MemberAnswer) -> pb.MemberAnswer:
+    return pb.MemberAnswer(
+        model=member.model,
+        state=_STATES[member.state],
+        weight=member.weight,
+        predictions=map(_prediction, member.predictions),
+        latency_ms=member.latency_ms,
+        compute_ms=member.compute_ms,
+        error=member.error,
+    )
+
+
+def _prediction(prediction: Prediction) -> pb.Prediction:
+    return pb.Prediction(
+        scores=[pb.Score(index=each.index, label=each.label, score=each.score) for each in prediction.scores]
+    )
+
+
+def _receipt(receipt: Receipt) -> receipt_pb2.Receipt:
+    tariff = receipt.tariff
+    return receipt_pb2.Receipt(
+        lines=map(_line, receipt.lines),
+        total=_line(receipt.total),
+        tariff=receipt_pb2.Tariff(
+            per_cpu_second=tariff.per_cpu_second,
+            per_gb_second=tariff.per_gb_second,
+            per_request=tariff.per_request,
+            currency=tariff.currency,
+        ),
+    )
+
+
+def _line(line: ReceiptLine) -> receipt_pb2.ReceiptLine:
+    usage = line.usage
+    return receipt_pb2.ReceiptLine(
+        name=line.name,
+        cpu_seconds=usage.cpu_seconds,
+        gb_seconds=usage.gb_seconds,
+        bytes_in=usage.bytes_in,
+        bytes_out=usage.bytes_out,
+        money=line.money,
+    )

@@ -1,0 +1,180 @@
+"""What an ensemble is, what it is asked, and what it answers."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from services.edge.errors import BatchTooLarge, EmptyBatch
+from services.ensemble.receipts import Receipt
+
+DEFAULT_TOP_K = 5
+
+
+class Rule(StrEnum):
+    """How members' scores become one answer; `rules` has the formulas."""
+
+    MEAN = "mean"
+    WEIGHTED = "weighted"
+    MAJORITY = "majority"
+
+
+class Mode(StrEnum):
+    """All members at once, or one after the other in the order they are declared."""
+
+    PARALLEL = "parallel"
+    SERIAL = "serial"
+
+
+@dataclass(frozen=True)
+class Member:
+    """A model and how much its word counts."""
+
+    model: str
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Models that answer together, and the rule that combines them."""
+
+    name: str
+    members: tuple[Member, ...]
+    rule: Rule
+    mode: Mode
+    deadline_ms: int
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The members' names, as declared."""
+        return tuple(member.model for member in self.members)
+
+
+@dataclass(frozen=True)
+class PredictRequest:
+    """Pictures to classify.
+
+    Attributes:
+        ensemble: may be empty where only one is served.
+        pictures: encoded: JPEG, PNG, WebP, BMP or GIF.
+        mode: None is the ensemble's own.
+        deadline_s: time the answer may take from now; None is the ensemble's own.
+        latest_s: time until the caller hangs up; None is never. The sooner of the two counts.
+        top_k: classes to name per picture, best first.
+    """
+
+    ensemble: str
+    pictures: tuple[bytes, ...]
+    mode: Mode | None = None
+    deadline_s: float | None = None
+    latest_s: float | None = None
+    top_k: int = DEFAULT_TOP_K
+
+
+@dataclass(frozen=True)
+class Score:
+    """One class of one picture; `score` is a probability."""
+
+    index: int
+    label: str
+    score: float
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One picture's answer, best class first."""
+
+    scores: tuple[Score, ...]
+
+
+class MemberState(StrEnum):
+    """What became of a member: `missing` did not answer by the deadline, or was not even started by then."""
+
+    ANSWERED = "answered"
+    MISSING = "missing"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class MemberAnswer:
+    """One member's part of an answer.
+
+    Attributes:
+        weight: the share its word had in this answer; the shares of those that answered sum to 1.
+        predictions: one per picture; empty unless answered.
+        latency_ms: from its start to its answer or end, as the ensemble saw it; 0 where it was not started.
+        compute_ms: inside the model's process, decoding and forward pass, without waiting.
+        cold: its process answered its first request.
+        error: why it failed.
+    """
+
+    model: str
+    state: MemberState
+    weight: float
+    predictions: tuple[Prediction, ...]
+    latency_ms: float
+    compute_ms: float
+    cold: bool
+    error: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the ensemble says.
+
+    Attributes:
+        predictions: one per picture, of the members that answered.
+        expected_accuracy: measured on labelled pictures for exactly the members that answered; None where nobody did.
+    """
+
+    ensemble: str
+    mode: Mode
+    predictions: tuple[Prediction, ...]
+    members: tuple[MemberAnswer, ...]
+    latency_ms: float
+    expected_accuracy: float | None
+    receipt: Receipt
+
+
+@dataclass(frozen=True)
+class ModelDescription:
+    """A model as its callers see it.
+
+    Attributes:
+        input_size: (H, W) of its tensor, in pixels.
+        origin: its architecture, or the program its user brought.
+    """
+
+    name: str
+    origin: str
+    input_size: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Description:
+    """An ensemble as its callers see it; `labels` is empty where its models name none."""
+
+    ensemble: Ensemble
+    models: tuple[ModelDescription, ...]
+    labels: tuple[str, ...]
+
+
+REPLY_MARGIN_S = 0.02
+"""An answer leaves this much before its caller hangs up."""
+
+
+def time_allowed(request: PredictRequest, ensemble: Ensemble) -> float:
+    """Return how long the answer may take, in s: as asked, or else as declared, but no longer than its caller waits."""
+    allowed_s = request.deadline_s if request.deadline_s is not None else ensemble.deadline_ms / 1e3
+    return allowed_s if request.latest_s is None else min(allowed_s, max(0.0, request.latest_s - REPLY_MARGIN_S))
+
+
+def check_pictures(pictures: tuple[bytes, ...], max_pictures: int) -> None:
+    """Refuse a request whole, before anything of it runs.
+
+    Raises:
+        EmptyBatch: no picture.
+        BatchTooLarge: more than `max_pictures`.
+    """
+    if not pictures:
+        raise EmptyBatch("no pictures; send at least one")
+    if len(pictures) > max_pictures:
+        raise BatchTooLarge(f"{len(pictures)} pictures; one request may have {max_pictures}: send them in parts")

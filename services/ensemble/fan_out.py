@@ -1,0 +1,132 @@
+"""Ask every member for its scores: all at once or one after the other, until all are in or the deadline passes."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.edge.errors import DeadlineExceeded, MemberUnavailable
+from services.ensemble.domain import MemberState, Mode
+from services.ensemble.preparation import Images, Preparation
+from services.ensemble.receipts import Usage
+from services.zoo.manifest import InputSpec
+
+Clock: TypeAlias = Callable[[], float]
+"""Seconds from any fixed moment, never backwards."""
+
+Logits: TypeAlias = NDArray[np.float32]
+
+IN_FLIGHT = 2
+"""Chunks on their way to a member at a time: the next one travels while it computes."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A model's scores [n, K] for one chunk, and what they took."""
+
+    scores: Logits
+    usage: Usage
+    compute_ms: float
+    cold: bool
+
+
+class Infer(Protocol):
+    """Send one chunk to a model; `timeout_s` None waits for ever. Raises MemberUnavailable, DeadlineExceeded."""
+
+    async def __call__(self, model: str, images: Images, timeout_s: float | None) -> Reply: ...
+
+
+@dataclass
+class MemberRun:
+    """One member's part of one request, as it goes."""
+
+    model: str
+    spec: InputSpec
+    state: MemberState = MemberState.MISSING
+    replies: dict[int, Reply] = field(default_factory=dict)
+    began_s: float = 0.0
+    ended_s: float = 0.0
+    error: str = ""
+
+    @property
+    def scores(self) -> Logits:
+        """[N, K] of a member that answered."""
+        return np.concatenate([self.replies[index].scores for index in sorted(self.replies)])
+
+    @property
+    def latency_ms(self) -> float:
+        """From its start to its end; 0 where it was not started."""
+        return (self.ended_s - self.began_s) * 1e3
+
+
+async def fan_out(
+    runs: Sequence[MemberRun],
+    preparation: Preparation,
+    infer: Infer,
+    mode: Mode,
+    deadline_s: float | None,
+    clock: Clock,
+) -> None:
+    """Run members and note in `runs` what became of each. Nothing of it runs on once this returns.
+
+    Args:
+        deadline_s: by the clock; None waits for all.
+    Raises:
+        InvalidInput: a picture cannot be prepared.
+    """
+    batches = [list(runs)] if mode is Mode.PARALLEL else [[run] for run in runs]
+    for batch in batches:
+        remaining_s = None if deadline_s is None else deadline_s - clock()
+        if remaining_s is not None and remaining_s <= 0:
+            return
+        tasks = {asyncio.create_task(_run(run, preparation, infer, deadline_s, clock)): run for run in batch}
+        try:
+            done, _ = await asyncio.wait(tasks, timeout=remaining_s, return_when=asyncio.FIRST_EXCEPTION)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        for task in done:
+            task.result()
+
+
+async def _run(run: MemberRun, preparation: Preparation, infer: Infer, deadline_s: float | None, clock: Clock) -> None:
+    gate = asyncio.Semaphore(IN_FLIGHT)
+
+    async def ask(index: int) -> None:
+        async with gate:
+            images = await preparation.chunk(run.spec, index)
+            remaining_s = None if deadline_s is None else max(0.0, deadline_s - clock())
+            run.replies[index] = _checked(await infer(run.model, images, remaining_s), len(images))
+
+    run.began_s = clock()
+    try:
+        await _all([ask(index) for index in range(preparation.chunks)])
+        run.state = MemberState.ANSWERED
+    except DeadlineExceeded:
+        pass  # it stays missing
+    except MemberUnavailable as error:
+        run.state, run.error = MemberState.FAILED, str(error)
+    finally:
+        run.ended_s = clock()
+
+
+async def _all(parts: Sequence[Coroutine[Any, Any, None]]) -> None:
+    """Await all; at the first error the others are cancelled, and it is raised as it is."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for part in parts:
+                group.create_task(part)
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from None
+
+
+def _checked(reply: Reply, pictures: int) -> Reply:
+    if reply.scores.ndim != 2 or len(reply.scores) != pictures:
+        raise MemberUnavailable(f"it returned scores of shape {list(reply.scores.shape)} for {pictures} pictures")
+    if not np.isfinite(reply.scores).all():
+        raise MemberUnavailable("it returned scores that are not finite")
+    return reply

@@ -1,0 +1,105 @@
+"""The servers that users of an ensemble call, HTTP and gRPC, over whatever predicts."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from prometheus_client import REGISTRY, CollectorRegistry
+
+from services.edge.errors import QueueFull
+from services.edge.grpc_server import GrpcServer, start_grpc
+from services.edge.http_server import HttpServer, start_http
+from services.ensemble.domain import Answer, Description, PredictRequest
+from services.ensemble.grpc_api import SERVICE, EnsembleServicer
+from services.ensemble.http_api import create_http_app
+from services.ensemble.metrics import Metrics
+from services.ensemble.settings import Settings
+from services.ensemble.usecases import Predicts
+
+
+class Counted:
+    """A predictor with a bound on requests under way, counted."""
+
+    def __init__(self, predictor: Predicts, max_ongoing: int, metrics: Metrics):
+        self._predictor = predictor
+        self._max_ongoing = max_ongoing
+        self._metrics = metrics
+        self._ongoing = 0
+        self._known = {description.ensemble.name for description in predictor.describe()}
+
+    def describe(self) -> Sequence[Description]:
+        """List the ensembles."""
+        return self._predictor.describe()
+
+    async def predict(self, request: PredictRequest) -> Answer:
+        """Answer a request.
+
+        Raises:
+            QueueFull: as many as may be are under way.
+        """
+        # A label for any text a caller sends would let callers grow the metrics without end.
+        label = request.ensemble if request.ensemble in self._known else ""
+        try:
+            answer = await self._bounded(request)
+        except Exception as error:
+            self._metrics.refused(label, error)
+            raise
+        self._metrics.answered(answer)
+        return answer
+
+    async def _bounded(self, request: PredictRequest) -> Answer:
+        if self._ongoing >= self._max_ongoing:
+            raise QueueFull(f"{self._max_ongoing} requests are under way, the most there may be; try again soon")
+        self._ongoing += 1
+        self._metrics.ongoing.set(self._ongoing)
+        try:
+            return await self._predictor.predict(request)
+        finally:
+            self._ongoing -= 1
+            self._metrics.ongoing.set(self._ongoing)
+
+
+class FrontDoor:
+    """Running servers, and the ports they got."""
+
+    def __init__(self, grpc_server: GrpcServer, http_server: HttpServer, readiness: "_Readiness"):
+        self._grpc = grpc_server
+        self._http = http_server
+        self._readiness = readiness
+        self.grpc_port = grpc_server.port
+        self.http_port = http_server.port
+
+    async def set_ready(self, ready: bool) -> None:
+        """Welcome requests, or say that they are better sent elsewhere; both protocols."""
+        self._readiness.value = ready
+        await self._grpc.set_ready(ready)
+
+    async def drain(self, grace_s: float) -> None:
+        """Turn readiness off, take no new requests, give the running ones `grace_s` to end."""
+        self._readiness.value = False
+        await asyncio.gather(self._grpc.drain(grace_s), self._http.drain())
+
+
+@dataclass
+class _Readiness:
+    value: bool = False
+
+
+async def open_front_door(predictor: Predicts, settings: Settings, registry: CollectorRegistry = REGISTRY) -> FrontDoor:
+    """Start both servers, not ready yet.
+
+    Raises:
+        OSError: an address is taken or not ours.
+    """
+    counted = Counted(predictor, settings.max_ongoing, Metrics(registry))
+    readiness = _Readiness()
+    add = EnsembleServicer(counted).add_to
+    grpc_server = await start_grpc(settings.grpc_address, [(SERVICE, add)], settings.max_message_bytes)
+    app = create_http_app(counted, lambda: readiness.value, settings.max_message_bytes, registry)
+    host, _, port = settings.http_address.rpartition(":")
+    try:
+        http_server = await start_http(app, host.strip("[]"), int(port), grace_s=int(settings.drain_s))
+    except OSError:
+        await grpc_server.drain(0)
+        raise
+    return FrontDoor(grpc_server, http_server, readiness)

@@ -1,0 +1,33 @@
+"""strata.ensemble.v1.EnsembleService over whatever predicts."""
+
+import grpc
+
+from services.contracts.strata.ensemble.v1 import ensemble_pb2 as pb
+from services.contracts.strata.ensemble.v1 import ensemble_pb2_grpc as pb_grpc
+from services.ensemble.converters import answer_to_message, description_to_message, request_from_message
+from services.ensemble.usecases import Predicts
+
+SERVICE: str = pb.DESCRIPTOR.services_by_name["EnsembleService"].full_name
+
+
+class EnsembleServicer(pb_grpc.EnsembleServiceServicer):
+    """Converts, calls, converts back."""
+
+    def __init__(self, predictor: Predicts):
+        self._predictor = predictor
+
+    def add_to(self, server: grpc.aio.Server) -> None:
+        """Register with a server."""
+        pb_grpc.add_EnsembleServiceServicer_to_server(self, server)
+
+    async def Predict(
+        self, request: pb.PredictRequest, context: "grpc.aio.ServicerContext[pb.PredictRequest, pb.PredictResponse]"
+    ) -> pb.PredictResponse:
+        return answer_to_message(await self._predictor.predict(request_from_message(request, context.time_remaining())))
+
+    async def ListEnsembles(
+        self,
+        request: pb.ListEnsemblesRequest,
+        context: "grpc.aio.ServicerContext[pb.ListEnsemblesRequest, pb.ListEnsemblesResponse]",
+    ) -> pb.ListEnsemblesResponse:
+        return pb.ListEnsemblesResponse(ensembles=map(description_to_message, self._predictor.describe()))

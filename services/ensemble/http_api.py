@@ -1,0 +1,95 @@
+"""The front door over HTTP: pictures in, JSON out, a page that explains itself at /docs."""
+
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Path, Query, Request
+from prometheus_client import CollectorRegistry
+from starlette.datastructures import UploadFile
+
+from services.edge.errors import EmptyBatch, InvalidInput
+from services.edge.http_app import create_app
+from services.ensemble.domain import DEFAULT_TOP_K, Mode, PredictRequest
+from services.ensemble.http_bodies import AnswerBody, EnsembleBody, ModelBody, models_of
+from services.ensemble.usecases import Predicts
+
+_ABOUT = """
+Several models look at a picture at once; one rule combines what they say.
+
+Send a picture as the body:
+
+    curl --data-binary @picture.png ADDRESS/v1/ensembles/NAME:predict
+
+or several as a form:
+
+    curl -F pictures=@one.png -F pictures=@two.png ADDRESS/v1/ensembles/NAME:predict
+
+With `deadline_ms` the answer comes from the members that are in by then, says who is missing, and how right just these
+members were on labelled pictures. Every answer has a receipt of what it cost.
+"""
+
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "description": "One encoded picture (JPEG, PNG, WebP, BMP, GIF), or a form with one or more parts `pictures`",
+        "content": {
+            "image/png": _BINARY,
+            "image/jpeg": _BINARY,
+            "application/octet-stream": _BINARY,
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["pictures"],
+                    "properties": {"pictures": {"type": "array", "items": _BINARY["schema"]}},
+                }
+            },
+        },
+    }
+}
+
+
+def create_http_app(
+    predictor: Predicts, ready: Callable[[], bool], max_body_bytes: int, registry: CollectorRegistry
+) -> FastAPI:
+    """Build the application over whatever predicts."""
+    app = create_app("Strata ensembles", version("strata"), _ABOUT, ready, max_body_bytes, registry)
+
+    @app.post("/v1/ensembles/{name}:predict", tags=["ensembles"], summary="Classify pictures", openapi_extra=_BODY)
+    async def predict(
+        request: Request,
+        name: Annotated[str, Path(description="The ensemble", examples=["fashion"])],
+        mode: Annotated[Mode | None, Query(description="As the ensemble declares, unless given")] = None,
+        deadline_ms: Annotated[int | None, Query(gt=0, description="The ensemble's own, unless given")] = None,
+        top_k: Annotated[int, Query(gt=0, description="Classes to name per picture")] = DEFAULT_TOP_K,
+    ) -> AnswerBody:
+        deadline_s = deadline_ms / 1e3 if deadline_ms else None
+        asked = PredictRequest(name, await _pictures(request), mode, deadline_s, top_k=top_k)
+        return AnswerBody.of(await predictor.predict(asked))
+
+    @app.get("/v1/ensembles", tags=["ensembles"], summary="List the ensembles")
+    async def ensembles() -> list[EnsembleBody]:
+        return [EnsembleBody.of(description) for description in predictor.describe()]
+
+    @app.get("/v1/models", tags=["ensembles"], summary="List the models they call")
+    async def models() -> list[ModelBody]:
+        return models_of(list(predictor.describe()))
+
+    return app
+
+
+async def _pictures(request: Request) -> tuple[bytes, ...]:
+    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+        body = await request.body()
+        return (body,) if body else ()
+    async with request.form(max_files=float("inf"), max_fields=float("inf")) as form:
+        parts = form.getlist("pictures")
+        if not parts:
+            raise EmptyBatch("the form has no part called 'pictures'; send each picture as one")
+        pictures = []
+        for n, part in enumerate(parts):
+            if not isinstance(part, UploadFile):
+                raise InvalidInput(f"picture {n}: the part 'pictures' is text; send it as a file")
+            pictures.append(await part.read())
+        return tuple(pictures)

@@ -1,0 +1,186 @@
+"""What the front door says over HTTP: the shapes of its JSON, with the examples its page shows."""
+
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.ensemble.domain import Answer, Description, MemberState, Mode, Prediction, Rule
+from services.ensemble.receipts import ReceiptLine
+
+
+class ScoreBody(BaseModel):
+    """One class of one picture."""
+
+    index: int = Field(description="The class, counted from 0", examples=[9])
+    label: str = Field(description="Its name; its index where the models name none", examples=["Ankle boot"])
+    score: float = Field(description="A probability", examples=[0.93])
+
+
+class PredictionBody(BaseModel):
+    """One picture's answer, best class first."""
+
+    scores: list[ScoreBody]
+
+
+class MemberBody(BaseModel):
+    """One model's part of the answer."""
+
+    model: str = Field(examples=["fashion-mobilenet-v2"])
+    state: MemberState = Field(description="missing: not in by the deadline")
+    weight: float = Field(description="Its share of the answer; the shares add up to 1", examples=[0.5])
+    predictions: list[PredictionBody] = Field(description="One per picture; empty unless it answered")
+    latency_ms: float = Field(description="From its start to its answer", examples=[14.2])
+    compute_ms: float = Field(description="Inside the model's process", examples=[11.8])
+    cold: bool = Field(description="Its process answered its first request")
+    error: str = Field(description="Why it failed", examples=[""])
+
+
+class LineBody(BaseModel):
+    """What one model used, or all of them together."""
+
+    name: str = Field(examples=["fashion-mobilenet-v2"])
+    requests: int = Field(examples=[1])
+    cpu_seconds: float = Field(examples=[0.011])
+    gb_seconds: float = Field(description="Wall time of the work × memory of the process, in GiB·s", examples=[0.002])
+    bytes_in: int = Field(examples=[12400])
+    bytes_out: int = Field(examples=[210])
+    money: float = Field(description="In the tariff's currency", examples=[7.2e-07])
+
+
+class TariffBody(BaseModel):
+    """The prices."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    per_cpu_second: float
+    per_gb_second: float
+    per_request: float
+    currency: str
+
+
+class ReceiptBody(BaseModel):
+    """What the request cost."""
+
+    lines: list[LineBody]
+    total: LineBody
+    tariff: TariffBody
+
+
+class AnswerBody(BaseModel):
+    """The ensemble's answer."""
+
+    ensemble: str = Field(examples=["fashion"])
+    mode: Mode
+    predictions: list[PredictionBody] = Field(description="One per picture, of the members that answered")
+    members: list[MemberBody]
+    latency_ms: float = Field(examples=[15.1])
+    expected_accuracy: float | None = Field(
+        description="Measured on labelled pictures for exactly the members that answered; null where nobody did",
+        examples=[0.925],
+    )
+    receipt: ReceiptBody
+
+    @classmethod
+    def of(cls, answer: Answer) -> Self:
+        """Spell an answer."""
+        members = [
+            MemberBody(
+                model=member.model,
+                state=member.state,
+                weight=member.weight,
+                predictions=_predictions(member.predictions),
+                latency_ms=member.latency_ms,
+                compute_ms=member.compute_ms,
+                cold=member.cold,
+                error=member.error,
+            )
+            for member in answer.members
+        ]
+        receipt = ReceiptBody(
+            lines=[_line(line) for line in answer.receipt.lines],
+            total=_line(answer.receipt.total),
+            tariff=TariffBody.model_validate(answer.receipt.tariff),
+        )
+        return cls(
+            ensemble=answer.ensemble,
+            mode=answer.mode,
+            predictions=_predictions(answer.predictions),
+            members=members,
+            latency_ms=answer.latency_ms,
+            expected_accuracy=answer.expected_accuracy,
+            receipt=receipt,
+        )
+
+
+class MemberDescriptionBody(BaseModel):
+    """A member as declared."""
+
+    model: str = Field(examples=["fashion-mobilenet-v2"])
+    weight: float = Field(examples=[1.0])
+
+
+class EnsembleBody(BaseModel):
+    """An ensemble that is served here."""
+
+    name: str = Field(examples=["fashion"])
+    members: list[MemberDescriptionBody]
+    rule: Rule
+    mode: Mode
+    deadline_ms: int = Field(examples=[2000])
+    labels: list[str] = Field(examples=[["T-shirt/top", "Trouser"]])
+
+    @classmethod
+    def of(cls, description: Description) -> Self:
+        """Spell a description."""
+        ensemble = description.ensemble
+        return cls(
+            name=ensemble.name,
+            members=[MemberDescriptionBody(model=each.model, weight=each.weight) for each in ensemble.members],
+            rule=ensemble.rule,
+            mode=ensemble.mode,
+            deadline_ms=ensemble.deadline_ms,
+            labels=list(description.labels),
+        )
+
+
+class ModelBody(BaseModel):
+    """A model that an ensemble here calls."""
+
+    name: str = Field(examples=["fashion-mobilenet-v2"])
+    origin: str = Field(description="Its architecture, or the program its user brought", examples=["mobilenet_v2"])
+    input_size: tuple[int, int] = Field(description="Height and width of its tensor", examples=[[32, 32]])
+    ensembles: list[str] = Field(description="Where it is a member", examples=[["fashion"]])
+
+
+def models_of(descriptions: list[Description]) -> list[ModelBody]:
+    """List the models of ensembles, each once."""
+    bodies: dict[str, ModelBody] = {}
+    for description in descriptions:
+        for model in description.models:
+            body = bodies.setdefault(
+                model.name, ModelBody(name=model.name, origin=model.origin, input_size=model.input_size, ensembles=[])
+            )
+            body.ensembles.append(description.ensemble.name)
+    return list(bodies.values())
+
+
+def _predictions(predictions: tuple[Prediction, ...]) -> list[PredictionBody]:
+    return [
+        PredictionBody(
+            scores=[ScoreBody(index=each.index, label=each.label, score=each.score) for each in prediction.scores]
+        )
+        for prediction in predictions
+    ]
+
+
+def _line(line: ReceiptLine) -> LineBody:
+    usage = line.usage
+    return LineBody(
+        name=line.name,
+        requests=usage.requests,
+        cpu_seconds=usage.cpu_seconds,
+        gb_seconds=usage.gb_seconds,
+        bytes_in=usage.bytes_in,
+        bytes_out=usage.bytes_out,
+        money=line.money,
+    )

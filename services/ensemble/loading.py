@@ -1,0 +1,112 @@
+"""Ensembles ready to be served: their files, their models' and their accuracies, held against each other."""
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from services.edge.declaration import did_you_mean
+from services.edge.errors import EnsembleNotFound, InvalidDeclaration, ModelNotFound
+from services.ensemble.accuracy import AccuracyTable, read_accuracy
+from services.ensemble.domain import Description, Ensemble, ModelDescription
+from services.ensemble.ensemble_file import EnsembleFile, read_ensemble_file
+from services.zoo.catalog import BUILT_IN, Catalog
+from services.zoo.manifest import InputSpec
+from services.zoo.model_file import ModelFile
+
+
+@dataclass(frozen=True)
+class Served:
+    """An ensemble with all that answering needs.
+
+    Attributes:
+        model_files: of each member, in the members' order.
+        labels: K names; empty where no member names any.
+        accuracy: None where nobody measured it.
+    """
+
+    ensemble: Ensemble
+    model_files: Mapping[str, ModelFile]
+    labels: tuple[str, ...]
+    accuracy: AccuracyTable | None
+
+    def spec(self, model: str) -> InputSpec:
+        """Return how a member wants its pictures."""
+        return self.model_files[model].input.spec()
+
+    @property
+    def description(self) -> Description:
+        """The ensemble as its callers see it."""
+        models = tuple(
+            ModelDescription(name, file.architecture or file.weights, file.input.size)
+            for name, file in self.model_files.items()
+        )
+        return Description(self.ensemble, models, self.labels)
+
+
+def load_ensembles(paths: Iterable[Path], environment: Mapping[str, str], accuracies: bool = True) -> dict[str, Served]:
+    """Read ensemble files.
+
+    Models are looked up in the folders of STRATA_MODELS, then in the folder `models` beside the ensemble's file, then
+    among the built-in ones.
+
+    Args:
+        accuracies: read the tables of measured accuracies too; whoever measures them anew does not want the old ones.
+    Raises:
+        InvalidDeclaration: a file has a fault, a member does not exist, members disagree on their labels, two
+            ensembles have one name, or there is none at all.
+    """
+    loaded: dict[str, Served] = {}
+    for path in paths:
+        file = read_ensemble_file(path)
+        if file.name in loaded:
+            raise InvalidDeclaration(f"{path}: name: another ensemble is called '{file.name}' already")
+        loaded[file.name] = load(file, environment, accuracies)
+    if not loaded:
+        raise InvalidDeclaration("no ensemble files are given; name at least one")
+    return loaded
+
+
+def load(file: EnsembleFile, environment: Mapping[str, str], accuracies: bool = True) -> Served:
+    """Resolve one ensemble; see `load_ensembles`."""
+    catalog = Catalog(_model_folders(file.file, environment))
+    ensemble = file.ensemble()
+    try:
+        model_files = {model: catalog.model(model) for model in ensemble.models}
+    except ModelNotFound as error:
+        raise InvalidDeclaration(f"{file.file}: members: {error}") from error
+    accuracy = read_accuracy(file.accuracy_path, ensemble) if accuracies and file.accuracy_path else None
+    return Served(ensemble, model_files, _labels(file.file, model_files), accuracy)
+
+
+def find(served: Mapping[str, Served], name: str) -> Served:
+    """Find an ensemble; the name may be empty where there is only one.
+
+    Raises:
+        EnsembleNotFound: with the nearest name.
+    """
+    if not name and len(served) == 1:
+        return next(iter(served.values()))
+    if name not in served:
+        asked = f"no ensemble '{name}'{did_you_mean(name, list(served))}" if name else "the request names no ensemble"
+        raise EnsembleNotFound(f"{asked}; here are {', '.join(served)}")
+    return served[name]
+
+
+def _model_folders(file: Path, environment: Mapping[str, str]) -> list[Path]:
+    named = [Path(each) for each in environment.get("STRATA_MODELS", "").split(os.pathsep) if each]
+    beside = file.parent / "models"
+    return [*named, *([beside] if beside.is_dir() else []), BUILT_IN]
+
+
+def _labels(file: Path, model_files: Mapping[str, ModelFile]) -> tuple[str, ...]:
+    labels = {model: model_file.label_names() for model, model_file in model_files.items()}
+    named = {model: names for model, names in labels.items() if names}
+    if len(set(named.values())) > 1:
+        (first, names), *others = named.items()
+        other = next(model for model, each in others if each != names)
+        raise InvalidDeclaration(
+            f"{file}: members: '{first}' and '{other}' do not have the same labels in the same order; "
+            "they cannot be one ensemble"
+        )
+    return next(iter(named.values()), ())

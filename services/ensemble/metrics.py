@@ -1,0 +1,61 @@
+"""What the front door counts, in Prometheus' words."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from services.ensemble.domain import Answer
+
+_SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
+
+
+class Metrics:
+    """Requests, their times, and what became of members."""
+
+    def __init__(self, registry: CollectorRegistry):
+        self._requests = Counter(
+            "ensemble_requests_total",
+            "Requests by outcome: answered, or the error's class",
+            ["ensemble", "outcome"],
+            registry=registry,
+        )
+        self._seconds = Histogram(
+            "ensemble_latency_seconds",
+            "Time to the answer",
+            ["ensemble", "mode"],
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self._members = Counter(
+            "ensemble_members_total",
+            "Members asked, by what became of them",
+            ["ensemble", "model", "state"],
+            registry=registry,
+        )
+        self._member_seconds = Histogram(
+            "ensemble_member_latency_seconds",
+            "A member's time to its answer",
+            ["ensemble", "model"],
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self._cpu_seconds = Counter(
+            "ensemble_cpu_seconds_total",
+            "CPU time of the members, as their receipts state it",
+            ["ensemble", "model"],
+            registry=registry,
+        )
+        self.ongoing = Gauge("ensemble_ongoing_requests", "Requests under way", registry=registry)
+
+    def answered(self, answer: Answer) -> None:
+        """Count an answer and its members."""
+        self._requests.labels(answer.ensemble, "answered").inc()
+        self._seconds.labels(answer.ensemble, answer.mode).observe(answer.latency_ms / 1e3)
+        for member in answer.members:
+            self._members.labels(answer.ensemble, member.model, member.state).inc()
+            if member.predictions:
+                self._member_seconds.labels(answer.ensemble, member.model).observe(member.latency_ms / 1e3)
+        for line in answer.receipt.lines:
+            self._cpu_seconds.labels(answer.ensemble, line.name).inc(line.usage.cpu_seconds)
+
+    def refused(self, ensemble: str, error: Exception) -> None:
+        """Count a request that got no answer."""
+        self._requests.labels(ensemble, type(error).__name__).inc()

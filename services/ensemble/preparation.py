@@ -1,0 +1,104 @@
+"""The pictures of one request as tensors: each decoded once, for all members, a chunk at a time."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.edge.errors import StrataError
+from services.zoo.manifest import InputSpec
+
+Images: TypeAlias = NDArray[np.float32]
+
+Prepare: TypeAlias = Callable[[bytes, Sequence[InputSpec]], Iterator[Images]]
+"""Decodes a picture and yields it as [3, H, W], one input spec after the other; raises NotAPicture, PictureTooLarge."""
+
+CHUNK_BYTES = 8 * 3 * 224 * 224 * 4
+"""A chunk holds at most this much of the largest tensor: as much as a model computes at a time."""
+
+MAX_CHUNK = 64
+"""Pictures in a chunk, at most: what a model service takes in one call by default."""
+
+KEPT_BYTES = 256 * 2**20
+"""Chunks kept for members that are behind. One that falls further behind has its chunks made again."""
+
+
+class Preparation:
+    """The tensors of one request.
+
+    Every member asks for its chunks at its own pace: a slow one holds nobody up, and memory stays bounded.
+    """
+
+    def __init__(
+        self,
+        pictures: Sequence[bytes],
+        specs: Sequence[InputSpec],
+        prepare: Prepare,
+        pool: Executor,
+        kept_bytes: int = KEPT_BYTES,
+    ):
+        self._pictures = pictures
+        self._specs = tuple(dict.fromkeys(specs))
+        self._prepare = prepare
+        self._pool = pool
+        item_bytes = [4 * 3 * spec.size[0] * spec.size[1] for spec in self._specs]
+        self._length = min(MAX_CHUNK, max(1, CHUNK_BYTES // max(item_bytes)))
+        self._kept = max(2, kept_bytes // (self._length * sum(item_bytes)))
+        self._chunks: OrderedDict[int, dict[InputSpec, list[Future[Images]]]] = OrderedDict()
+
+    @property
+    def chunks(self) -> int:
+        """How many chunks there are."""
+        return -(-len(self._pictures) // self._length)
+
+    async def chunk(self, spec: InputSpec, index: int) -> Images:
+        """Return chunk `index` as [n, 3, H, W], n being up to `MAX_CHUNK`.
+
+        Raises:
+            NotAPicture, PictureTooLarge: names the picture by its place in the request.
+        """
+        if index in self._chunks:
+            self._chunks.move_to_end(index)
+        else:
+            self._chunks[index] = self._start(index)
+            while len(self._chunks) > self._kept:
+                self._chunks.popitem(last=False)
+        images = await asyncio.gather(*map(asyncio.wrap_future, self._chunks[index][spec]))
+        return np.stack(images)
+
+    def _start(self, index: int) -> dict[InputSpec, list[Future[Images]]]:
+        begin = index * self._length
+        pictures = self._pictures[begin : begin + self._length]
+        futures: dict[InputSpec, list[Future[Images]]] = {spec: [Future() for _ in pictures] for spec in self._specs}
+        for n, picture in enumerate(pictures):
+            self._pool.submit(self._prepare_one, begin + n, picture, [futures[spec][n] for spec in self._specs])
+        return futures
+
+    def _prepare_one(self, n: int, picture: bytes, futures: list[Future[Images]]) -> None:
+        waiting = [future for future in futures if future.set_running_or_notify_cancel()]
+        if not waiting:
+            return
+        try:
+            for future, images in zip(futures, self._prepare(picture, self._specs), strict=True):
+                if not future.cancelled():
+                    future.set_result(images)
+        except Exception as error:
+            named = type(error)(f"picture {n}: {error}") if isinstance(error, StrataError) else error
+            for future in futures:
+                if not future.done():
+                    future.set_exception(named)
+
+
+def prepare_picture(picture: bytes, specs: Sequence[InputSpec]) -> Iterator[Images]:
+    """Decode and normalise with torchvision; a `Prepare`."""
+    # Imported at the first picture: the front door beside a Ray head never needs torch.
+    from services.zoo.preprocessing import decode, preprocess
+
+    decoded = decode(picture)
+    for spec in specs:
+        images: Images = preprocess(decoded, spec).numpy()
+        yield images

@@ -1,0 +1,53 @@
+"""The graph as a Ray Serve application: one deployment that asks all members itself.
+
+One, and not one per member: a member's work is done in its own service, and a Ray actor between would add its hop to
+every request (docs/adr/0004-ensemble-graph.md). For KubeRay the import path is `services.ensemble.ray_app:app`.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+
+from ray import serve
+from ray.serve import Application
+
+from services.edge.errors import StrataError
+from services.ensemble.domain import Answer, Description, PredictRequest
+from services.ensemble.graph import build_predictor
+from services.ensemble.loading import load_ensembles
+from services.ensemble.members import StaticMembers
+from services.ensemble.settings import PREFIX, settings_from
+
+
+@serve.deployment(name="ensemble", ray_actor_options={"num_cpus": 0})
+class EnsembleDeployment:
+    """A predictor in a replica; its channels to the members stay open."""
+
+    def __init__(self, environment: Mapping[str, str]):
+        settings = settings_from(environment)
+        served = load_ensembles(settings.files, environment)
+        self._predictor = build_predictor(served, StaticMembers(settings.members), settings)
+
+    async def predict(self, request: PredictRequest) -> Answer | StrataError:
+        """Answer a request. A refusal is returned, not raised: Ray wraps what is raised in a class of its own."""
+        try:
+            return await self._predictor.predict(request)
+        except StrataError as error:
+            return error
+
+    async def describe(self) -> Sequence[Description]:
+        """List the ensembles: the graph answers."""
+        return self._predictor.describe()
+
+
+def app(args: Mapping[str, str]) -> Application:
+    """Build the application from ENSEMBLE_ and STRATA_ variables of this process; `args` go over them.
+
+    Raises:
+        InvalidDeclaration: settings or declarations are at fault; nothing is deployed.
+    """
+    environment = {name: value for name, value in os.environ.items() if name.startswith((PREFIX, "STRATA_"))}
+    environment.update(args)
+    settings = settings_from(environment)
+    load_ensembles(settings.files, environment)
+    application: Application = EnsembleDeployment.options(max_ongoing_requests=settings.max_ongoing).bind(environment)
+    return application

@@ -1,0 +1,134 @@
+"""The graph behind a Ray Serve handle, beside a Ray head of our own or joined to one that runs."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from services.edge.errors import DeadlineExceeded, NotReady, StrataError
+from services.ensemble.domain import Answer, Description, PredictRequest, time_allowed
+from services.ensemble.loading import Served, find
+from services.ensemble.settings import Settings
+
+if TYPE_CHECKING:
+    from ray.serve.handle import DeploymentHandle
+
+APPLICATION = "strata"
+_OBJECT_STORE_BYTES = 100 * 2**20
+_LATE_S = 1.0
+"""A replica ends each request by its deadline; one that has not this much later is lost."""
+_JOIN_TIMEOUT_S = 300.0
+
+
+class RayPredictor:
+    """A predictor that hands requests to the deployment, with the time that remains."""
+
+    def __init__(self, handle: "DeploymentHandle", served: Mapping[str, Served]):
+        self._handle = handle
+        self._served = served
+
+    def describe(self) -> Sequence[Description]:
+        """List the ensembles."""
+        return [served.description for served in self._served.values()]
+
+    async def predict(self, request: PredictRequest) -> Answer:
+        """Answer a request; raises as `Predictor.predict` does, and NotReady where no replica answers."""
+        allowed_s = time_allowed(request, find(self._served, request.ensemble).ensemble)
+        answer = await _call(self._handle.predict.remote(request), allowed_s + _LATE_S)
+        if isinstance(answer, StrataError):
+            raise answer
+        assert isinstance(answer, Answer)
+        return answer
+
+    async def wait_until_it_answers(self, timeout_s: float = 60.0) -> None:
+        """Ask the deployment for its ensembles; raises NotReady."""
+        await _call(self._handle.describe.remote(), timeout_s)
+
+
+async def _call(response: Awaitable[Any], timeout_s: float) -> Any:
+    from ray.exceptions import RayError
+    from ray.serve.exceptions import RayServeException
+
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await response
+    except TimeoutError:
+        raise DeadlineExceeded(f"the graph had not answered after {timeout_s:.1f} s") from None
+    except (RayError, RayServeException) as error:
+        raise NotReady(
+            f"the graph's replica is gone ({type(error).__name__}); another one starts: try again"
+        ) from error
+
+
+@asynccontextmanager
+async def open_ray_graph(served: Mapping[str, Served], settings: Settings) -> AsyncIterator[RayPredictor]:
+    """Open the graph in Ray Serve.
+
+    Where RAY_ADDRESS is set, the application runs on that cluster already, or will soon (KubeRay deploys it); otherwise
+    a Ray head starts here, and ends with us.
+    """
+    os.environ.update(_ray_environment(settings.max_message_bytes))
+    joins = "RAY_ADDRESS" in os.environ
+    await asyncio.to_thread(_join if joins else _start)
+    try:
+        predictor = RayPredictor(await _handle(), served)
+        await predictor.wait_until_it_answers()
+        yield predictor
+    finally:
+        await asyncio.to_thread(_leave, ends=not joins)
+
+
+def _ray_environment(max_message_bytes: int) -> dict[str, str]:
+    """Set what Ray reads when it is imported, here and in the processes it starts.
+
+    Handles call replicas over gRPC, not through the object store, and in this event loop, not in a thread of their own.
+    """
+    return {
+        "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
+        "RAY_SERVE_REPLICA_GRPC_MAX_MESSAGE_LENGTH": str(max_message_bytes + 2**20),
+        "RAY_USAGE_STATS_ENABLED": "0",
+    }
+
+
+def _start() -> None:
+    import ray
+    from ray import serve
+
+    from services.ensemble.ray_app import app
+
+    application = app({})
+    ray.init(
+        include_dashboard=False, log_to_driver=False, configure_logging=False, object_store_memory=_OBJECT_STORE_BYTES
+    )
+    # The front door is the one way in: Serve's own proxies stay off.
+    serve.start(http_options={"location": "NoServer"})
+    serve.run(application, name=APPLICATION, route_prefix=None)
+
+
+def _join() -> None:
+    import ray
+
+    ray.init(address=os.environ["RAY_ADDRESS"], log_to_driver=False, configure_logging=False)
+
+
+async def _handle() -> "DeploymentHandle":
+    """Find the application; it may still be on its way."""
+    from ray import serve
+    from ray.serve.exceptions import RayServeException
+
+    async with asyncio.timeout(_JOIN_TIMEOUT_S):
+        while True:
+            try:
+                return await asyncio.to_thread(serve.get_app_handle, APPLICATION)
+            except RayServeException:
+                await asyncio.sleep(1)
+
+
+def _leave(ends: bool) -> None:
+    import ray
+    from ray import serve
+
+    if ends:
+        serve.shutdown()
+    ray.shutdown()

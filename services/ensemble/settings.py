@@ -1,0 +1,82 @@
+"""Settings of the front door and the graph: the environment variables that begin with ENSEMBLE_."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from services.edge.settings import Settings as BaseSettings
+from services.ensemble.members import Address
+from services.ensemble.receipts import Tariff
+
+PREFIX = "ENSEMBLE_"
+
+
+class TariffSetting(BaseModel):
+    """The prices of receipts; what is left out is the default's."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    per_cpu_second: Annotated[float, Field(ge=0)] = Tariff.per_cpu_second
+    per_gb_second: Annotated[float, Field(ge=0)] = Tariff.per_gb_second
+    per_request: Annotated[float, Field(ge=0)] = Tariff.per_request
+    currency: str = Tariff.currency
+
+
+class Settings(BaseSettings):
+    """Everything that can be set.
+
+    Attributes:
+        files: ensemble files, separated as in PATH.
+        executor: where the graph runs: in this process, or in Ray Serve.
+        http_address, grpc_address: host:port; port 0 takes any free one.
+        members: JSON, model -> {"address": host:port, "authority": name}.
+        max_pictures: in one request.
+        max_ongoing: requests that may be under way at a time; one more is refused with QueueFull.
+        tariff: JSON: per_cpu_second, per_gb_second, per_request, currency.
+        drain_s: what running requests get to end when the process is told to stop.
+    """
+
+    files: tuple[Path, ...]
+    executor: Literal["embedded", "ray"] = "embedded"
+    http_address: str = "127.0.0.1:0"
+    grpc_address: str = "127.0.0.1:0"
+    members: dict[str, Address] = Field(default_factory=dict)
+    max_pictures: Annotated[int, Field(gt=0)] = 1000
+    max_message_bytes: Annotated[int, Field(gt=0)] = 64 * 2**20
+    max_ongoing: Annotated[int, Field(gt=0)] = 64
+    tariff: TariffSetting = TariffSetting()
+    drain_s: Annotated[float, Field(ge=0)] = 30.0
+
+    @field_validator("files", mode="before")
+    @classmethod
+    def _split(cls, files: Any) -> Any:
+        return [each for each in files.split(os.pathsep) if each] if isinstance(files, str) else files
+
+    @field_validator("members", "tariff", mode="before")
+    @classmethod
+    def _parse(cls, value: Any) -> Any:
+        try:
+            return json.loads(value) if isinstance(value, str) else value
+        except ValueError as error:
+            raise ValueError(f"not JSON: {error}") from error
+
+    @field_validator("http_address", "grpc_address")
+    @classmethod
+    def _host_and_port(cls, address: str) -> str:
+        host, separator, port = address.rpartition(":")
+        if not host or not separator or not port.isdecimal():
+            raise ValueError(f"'{address}' is not host:port")
+        return address
+
+    def prices(self) -> Tariff:
+        """Return the tariff."""
+        return Tariff(**self.tariff.model_dump())
+
+
+def settings_from(environment: Mapping[str, str]) -> Settings:
+    """Raises InvalidDeclaration with a line for each fault."""
+    return Settings.from_environment(PREFIX, environment)

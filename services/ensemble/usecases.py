@@ -1,0 +1,135 @@
+"""Answer requests: prepare pictures, ask the members, combine, and say what it cost."""
+
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
+from typing import Protocol
+
+import numpy as np
+
+from services.edge.errors import DeadlineExceeded, MemberUnavailable
+from services.ensemble.domain import (
+    Answer,
+    Description,
+    MemberAnswer,
+    MemberState,
+    Mode,
+    PredictRequest,
+    check_pictures,
+    time_allowed,
+)
+from services.ensemble.fan_out import Clock, Infer, MemberRun, fan_out
+from services.ensemble.loading import Served, find
+from services.ensemble.preparation import Preparation, Prepare
+from services.ensemble.receipts import Tariff, add, write_receipt
+from services.ensemble.rules import best_classes, check_classes, combine, shares, softmax
+
+
+class Predicts(Protocol):
+    """What answers requests: a `Predictor` in this process, or one behind Ray Serve."""
+
+    async def predict(self, request: PredictRequest) -> Answer: ...
+
+    def describe(self) -> Sequence[Description]: ...
+
+
+class Predictor:
+    """Ensembles over models that answer through `infer`."""
+
+    def __init__(
+        self,
+        served: Mapping[str, Served],
+        infer: Infer,
+        prepare: Prepare,
+        pool: Executor,
+        tariff: Tariff,
+        max_pictures: int,
+        clock: Clock = time.monotonic,
+    ):
+        self._served = served
+        self._infer = infer
+        self._prepare = prepare
+        self._pool = pool
+        self._tariff = tariff
+        self._max_pictures = max_pictures
+        self._clock = clock
+
+    def describe(self) -> Sequence[Description]:
+        """List the ensembles."""
+        return [served.description for served in self._served.values()]
+
+    async def predict(self, request: PredictRequest) -> Answer:
+        """Answer one request with the members that are in by the deadline.
+
+        Raises:
+            EnsembleNotFound: no such ensemble.
+            EmptyBatch, BatchTooLarge, NotAPicture, PictureTooLarge: the request is refused; names the picture.
+            MemberUnavailable: every member failed; the message has each one's reason.
+            DeadlineExceeded: none was in by the deadline.
+            ShapeMismatch: the members disagree on the number of classes.
+        """
+        began_s = self._clock()
+        served = find(self._served, request.ensemble)
+        ensemble = served.ensemble
+        allowed_s = time_allowed(request, ensemble)
+        mode = request.mode or ensemble.mode
+        runs = await self.ask(served, request.pictures, mode, began_s + allowed_s)
+        if not any(run.state is MemberState.ANSWERED for run in runs):
+            raise _no_answer(ensemble.name, runs, allowed_s)
+        return self._answer(served, runs, mode, request.top_k, began_s)
+
+    async def ask(
+        self, served: Served, pictures: Sequence[bytes], mode: Mode, deadline_s: float | None
+    ) -> list[MemberRun]:
+        """Ask an ensemble's members for their scores; see `fan_out`."""
+        check_pictures(tuple(pictures), self._max_pictures)
+        runs = [MemberRun(model, served.spec(model)) for model in served.ensemble.models]
+        preparation = Preparation(pictures, [run.spec for run in runs], self._prepare, self._pool)
+        await fan_out(runs, preparation, self._infer, mode, deadline_s, self._clock)
+        return runs
+
+    def _answer(self, served: Served, runs: Sequence[MemberRun], mode: Mode, top_k: int, began_s: float) -> Answer:
+        ensemble = served.ensemble
+        weights = {member.model: member.weight for member in ensemble.members}
+        answered = [run for run in runs if run.state is MemberState.ANSWERED]
+        scores = [run.scores for run in answered]
+        check_classes([run.model for run in answered], scores)
+        probabilities = softmax(np.stack(scores))
+        present = [weights[run.model] for run in answered]
+        combined = combine(ensemble.rule, probabilities, present)
+        share = dict(zip((run.model for run in answered), shares(ensemble.rule, present), strict=True))
+        rows = dict(zip(share, probabilities, strict=True))
+        members = tuple(
+            MemberAnswer(
+                model=run.model,
+                state=run.state,
+                weight=share.get(run.model, 0.0),
+                predictions=best_classes(rows[run.model], served.labels, top_k) if run.model in rows else (),
+                latency_ms=run.latency_ms,
+                compute_ms=sum(reply.compute_ms for reply in run.replies.values()),
+                cold=any(reply.cold for reply in run.replies.values()),
+                error=run.error,
+            )
+            for run in runs
+        )
+        usages = [(run.model, add(reply.usage for reply in run.replies.values())) for run in runs]
+        return Answer(
+            ensemble=ensemble.name,
+            mode=mode,
+            predictions=best_classes(combined, served.labels, top_k),
+            members=members,
+            latency_ms=(self._clock() - began_s) * 1e3,
+            expected_accuracy=served.accuracy.expected(share) if served.accuracy else None,
+            receipt=write_receipt(usages, self._tariff),
+        )
+
+
+def _no_answer(name: str, runs: Sequence[MemberRun], allowed_s: float) -> Exception:
+    failed = [f"'{run.model}': {run.error}" for run in runs if run.state is MemberState.FAILED]
+    if len(failed) == len(runs):
+        return MemberUnavailable(f"every member of ensemble '{name}' failed: {'; '.join(failed)}")
+    missing = ", ".join(f"'{run.model}'" for run in runs if run.state is MemberState.MISSING)
+    also = f"; failed: {'; '.join(failed)}" if failed else ""
+    return DeadlineExceeded(
+        f"no member of ensemble '{name}' had answered after {allowed_s * 1e3:.0f} ms; missing: {missing}{also}"
+    )

@@ -1,0 +1,351 @@
+"""The front door over live models, on both protocols: answers, deadlines, every error, a member that is killed."""
+
+import asyncio
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import grpc
+import httpx
+import numpy as np
+import pytest
+import yaml
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from PIL import Image
+from prometheus_client import CollectorRegistry
+
+from services.contracts.strata.ensemble.v1 import ensemble_pb2 as pb
+from services.contracts.strata.ensemble.v1 import ensemble_pb2_grpc as pb_grpc
+from services.edge.grpc_server import ERROR_METADATA_KEY
+from services.ensemble.front_door import FrontDoor, open_front_door
+from services.ensemble.graph import open_graph
+from services.ensemble.loading import load_ensembles
+from services.ensemble.members import Address
+from services.ensemble.settings import Settings
+from services.zoo.compile import compile_model
+from services.zoo.model_file import read_model_file
+
+if TYPE_CHECKING:
+    from services.contracts.strata.ensemble.v1.ensemble_pb2_grpc import EnsembleServiceAsyncStub
+
+SLOW_MS = 700
+MODELS = {"fast": (5, 10), "slow": (SLOW_MS, 10), "odd": (5, 7), "gone": (5, 10)}
+ENSEMBLES: dict[str, list[str]] = {
+    "pair": ["fast", "slow"],
+    "single": ["fast"],
+    "only-slow": ["slow"],
+    "unlike": ["fast", "odd"],
+    "broken": ["gone"],
+    "half": ["fast", "gone"],
+}
+
+
+def png(height: int = 40, width: int = 30) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(np.zeros((height, width, 3), np.uint8)).save(file, "PNG")
+    return file.getvalue()
+
+
+def huge_png() -> bytes:
+    """A header that promises 100 million pixels."""
+    data = bytearray(png())
+    data[16:24] = (10_000).to_bytes(4) * 2
+    return bytes(data)
+
+
+@dataclass
+class Model:
+    process: "subprocess.Popen[bytes]"
+    address: str
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("ensembles")
+    (folder / "models").mkdir()
+    for name, (delay_ms, classes) in MODELS.items():
+        declared = {"name": name, "architecture": "sleep", "weights": "random://0", "input": {"size": [32, 32]}}
+        parameters = {"delay_ms": delay_ms, "classes": classes}
+        (folder / "models" / f"{name}.yaml").write_text(yaml.safe_dump({**declared, "parameters": parameters}))
+    for name, models in ENSEMBLES.items():
+        declared = {"name": name, "members": [{"model": model} for model in models], "deadline_ms": 20_000}
+        (folder / f"{name}.yaml").write_text(yaml.safe_dump(declared))
+    return folder
+
+
+def start_model(folder: Path, name: str) -> Model:
+    compiled = compile_model(read_model_file(folder / "models" / f"{name}.yaml"), folder / "cache")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "services.model"],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "MODEL_COMPILED": str(compiled), "MODEL_HTTP_ADDRESS": ""},
+    )
+    assert process.stdout is not None
+    return Model(process, f"127.0.0.1:{json.loads(process.stdout.readline())['grpc_port']}")
+
+
+@pytest.fixture(scope="module")
+def models(folder: Path) -> Iterator[dict[str, Model]]:
+    started = {name: start_model(folder, name) for name in MODELS}
+    started["gone"].process.kill()
+    started["gone"].process.wait()
+    yield started
+    for model in started.values():
+        model.process.terminate()
+        model.process.communicate(timeout=30)
+
+
+@pytest.fixture
+def settings(folder: Path, models: dict[str, Model]) -> Settings:
+    return Settings(
+        files=tuple(folder / f"{name}.yaml" for name in ENSEMBLES),
+        members={name: Address(address=model.address) for name, model in models.items()},
+        max_pictures=20,
+        max_message_bytes=100_000,
+        max_ongoing=4,
+    )
+
+
+@pytest.fixture
+async def door(settings: Settings) -> AsyncIterator[FrontDoor]:
+    async with AsyncExitStack() as stack:
+        graph = await stack.enter_async_context(open_graph(load_ensembles(settings.files, {}), settings))
+        door = await open_front_door(graph, settings, CollectorRegistry())
+        await door.set_ready(True)
+        yield door
+        await door.drain(0)
+
+
+@pytest.fixture
+async def stub(door: FrontDoor) -> AsyncIterator["EnsembleServiceAsyncStub"]:
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{door.grpc_port}") as channel:
+        yield pb_grpc.EnsembleServiceStub(channel)
+
+
+@pytest.fixture
+async def http(door: FrontDoor) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{door.http_port}", timeout=30) as client:
+        yield client
+
+
+async def test_both_protocols_give_the_same_answer(stub: Any, http: httpx.AsyncClient) -> None:
+    message = await stub.Predict(pb.PredictRequest(ensemble="pair", pictures=[png(), png()], top_k=3))
+    body = (await http.post("/v1/ensembles/pair:predict?top_k=3", files=[("pictures", png())] * 2)).json()
+    scores = [[(s.index, s.label, s.score) for s in p.scores] for p in message.predictions]
+    assert scores == [[(s["index"], s["label"], s["score"]) for s in p["scores"]] for p in body["predictions"]]
+    assert scores == [[(0, "0", 0.1), (1, "1", 0.1), (2, "2", 0.1)]] * 2
+    assert [member.state for member in message.members] == [pb.MemberAnswer.STATE_ANSWERED] * 2
+    assert [member["state"] for member in body["members"]] == ["answered"] * 2
+    assert [member["weight"] for member in body["members"]] == [0.5, 0.5]
+
+
+async def test_a_raw_body_is_one_picture(http: httpx.AsyncClient) -> None:
+    answer = await http.post("/v1/ensembles/single:predict", content=png())
+    assert answer.status_code == 200
+    assert len(answer.json()["predictions"]) == 1
+
+
+async def test_the_receipt_adds_up(stub: Any) -> None:
+    receipt = (await stub.Predict(pb.PredictRequest(ensemble="pair", pictures=[png()]))).receipt
+    assert [line.name for line in receipt.lines] == ["fast", "slow"]
+    assert receipt.lines[1].gb_seconds > receipt.lines[0].gb_seconds > 0
+    assert receipt.lines[0].bytes_in > 32 * 32 * 3 * 4
+    assert receipt.total.money == pytest.approx(sum(line.money for line in receipt.lines))
+    assert receipt.total.money > 0
+
+
+async def test_parallel_takes_the_slowest_and_serial_the_sum(stub: Any) -> None:
+    request = pb.PredictRequest(ensemble="pair", pictures=[png()])
+    parallel = await stub.Predict(request)
+    request.mode = pb.MODE_SERIAL
+    serial = await stub.Predict(request)
+    assert (parallel.mode, serial.mode) == (pb.MODE_PARALLEL, pb.MODE_SERIAL)
+    assert SLOW_MS <= parallel.latency_ms < SLOW_MS + 300
+    assert serial.latency_ms >= SLOW_MS + 5
+
+
+async def test_at_the_deadline_the_answer_names_who_is_missing(stub: Any, http: httpx.AsyncClient) -> None:
+    message = await stub.Predict(pb.PredictRequest(ensemble="pair", pictures=[png()], deadline_ms=300))
+    body = (await http.post("/v1/ensembles/pair:predict?deadline_ms=300", content=png())).json()
+    assert [member.state for member in message.members] == [
+        pb.MemberAnswer.STATE_ANSWERED,
+        pb.MemberAnswer.STATE_MISSING,
+    ]
+    assert [member["state"] for member in body["members"]] == ["answered", "missing"]
+    assert [member.weight for member in message.members] == [1.0, 0.0]
+    assert 300 <= message.latency_ms < 500
+
+
+async def test_the_calls_own_deadline_counts_too(stub: Any) -> None:
+    message = await stub.Predict(pb.PredictRequest(ensemble="pair", pictures=[png()]), timeout=0.4)
+    assert message.members[1].state == pb.MemberAnswer.STATE_MISSING
+
+
+async def test_a_dead_member_costs_itself_only(stub: Any) -> None:
+    message = await stub.Predict(pb.PredictRequest(ensemble="half", pictures=[png()]))
+    assert [member.state for member in message.members] == [
+        pb.MemberAnswer.STATE_ANSWERED,
+        pb.MemberAnswer.STATE_FAILED,
+    ]
+    assert "UNAVAILABLE" in message.members[1].error
+    assert len(message.predictions) == 1
+
+
+async def test_a_member_killed_while_it_works_costs_itself_only(folder: Path, settings: Settings) -> None:
+    victim = start_model(folder, "slow")
+    settings = settings.model_copy(update={"members": {**settings.members, "slow": Address(address=victim.address)}})
+    async with open_graph(load_ensembles(settings.files, {}), settings) as graph:
+        door = await open_front_door(graph, settings, CollectorRegistry())
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{door.grpc_port}") as channel:
+            call = pb_grpc.EnsembleServiceStub(channel).Predict(pb.PredictRequest(ensemble="pair", pictures=[png()]))
+            await asyncio.sleep(SLOW_MS / 2e3)
+            victim.process.kill()
+            message = await call
+        await door.drain(0)
+    victim.process.communicate()
+    assert [member.state for member in message.members] == [
+        pb.MemberAnswer.STATE_ANSWERED,
+        pb.MemberAnswer.STATE_FAILED,
+    ]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A request that is refused: what to send, and how both protocols say so."""
+
+    ensemble: str
+    pictures: tuple[bytes, ...]
+    error: str
+    grpc_code: grpc.StatusCode
+    http_code: int
+    said: str
+    deadline_ms: int = 0
+
+
+FAULTS = [
+    Fault("nowhere", (png(),), "EnsembleNotFound", grpc.StatusCode.NOT_FOUND, 404, "no ensemble 'nowhere'"),
+    Fault("singel", (png(),), "EnsembleNotFound", grpc.StatusCode.NOT_FOUND, 404, "did you mean 'single'"),
+    Fault("single", (), "EmptyBatch", grpc.StatusCode.INVALID_ARGUMENT, 400, "no pictures"),
+    Fault("single", (png(),) * 21, "BatchTooLarge", grpc.StatusCode.INVALID_ARGUMENT, 400, "may have 20"),
+    Fault("single", (b"GIF89a?",), "NotAPicture", grpc.StatusCode.INVALID_ARGUMENT, 400, "picture 0"),
+    Fault("single", (png(), png()[:60]), "NotAPicture", grpc.StatusCode.INVALID_ARGUMENT, 400, "picture 1"),
+    Fault("single", (huge_png(),), "PictureTooLarge", grpc.StatusCode.INVALID_ARGUMENT, 400, "10000 x 10000"),
+    Fault("unlike", (png(),), "ShapeMismatch", grpc.StatusCode.INVALID_ARGUMENT, 400, "'fast' 10, 'odd' 7"),
+    Fault("broken", (png(),), "MemberUnavailable", grpc.StatusCode.UNAVAILABLE, 503, "'gone'"),
+    Fault("only-slow", (png(),), "DeadlineExceeded", grpc.StatusCode.DEADLINE_EXCEEDED, 504, "'slow'", 100),
+]
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.error}-{fault.ensemble}")
+async def test_a_refusal_has_its_status_on_both_protocols(fault: Fault, stub: Any, http: httpx.AsyncClient) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await stub.Predict(
+            pb.PredictRequest(ensemble=fault.ensemble, pictures=fault.pictures, deadline_ms=fault.deadline_ms)
+        )
+    assert caught.value.code() is fault.grpc_code
+    assert dict(caught.value.trailing_metadata() or ())[ERROR_METADATA_KEY] == fault.error
+    assert fault.said in (caught.value.details() or "")
+
+    parameters = {"deadline_ms": fault.deadline_ms} if fault.deadline_ms else {}
+    body: dict[str, Any] = {"files": [("pictures", p) for p in fault.pictures]} if len(fault.pictures) > 1 else {}
+    body = body or {"content": b"".join(fault.pictures)}
+    answer = await http.post(f"/v1/ensembles/{fault.ensemble}:predict", params=parameters, **body)
+    assert (answer.status_code, answer.json()["error"]) == (fault.http_code, fault.error)
+    assert fault.said in answer.json()["message"]
+
+
+async def test_one_request_too_many_is_refused_and_the_others_are_answered(stub: Any, http: httpx.AsyncClient) -> None:
+    request = pb.PredictRequest(ensemble="only-slow", pictures=[png()])
+    calls = [stub.Predict(request) for _ in range(4)]
+    await asyncio.sleep(0.2)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await stub.Predict(request)
+    assert (caught.value.code(), dict(caught.value.trailing_metadata() or ())[ERROR_METADATA_KEY]) == (
+        grpc.StatusCode.UNAVAILABLE,
+        "QueueFull",
+    )
+    refused = await http.post("/v1/ensembles/only-slow:predict", content=png())
+    assert (refused.status_code, refused.json()["error"]) == (503, "QueueFull")
+    assert all(answer.predictions for answer in await asyncio.gather(*calls))
+
+
+async def test_a_body_over_the_limit_is_refused(stub: Any, http: httpx.AsyncClient) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await stub.Predict(pb.PredictRequest(ensemble="single", pictures=[bytes(200_000)]))
+    assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert (await http.post("/v1/ensembles/single:predict", content=bytes(200_000))).status_code == 413
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [("mode=both", "query.mode"), ("deadline_ms=0", "query.deadline_ms"), ("top_k=none", "query.top_k")],
+)
+async def test_a_wrong_parameter_is_named(http: httpx.AsyncClient, query: str, said: str) -> None:
+    answer = await http.post(f"/v1/ensembles/single:predict?{query}", content=png())
+    assert (answer.status_code, answer.json()["error"]) == (400, "InvalidInput")
+    assert said in answer.json()["message"]
+
+
+async def test_an_unknown_mode_is_refused_over_grpc(stub: Any) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await stub.Predict(pb.PredictRequest(ensemble="single", pictures=[png()], mode=7))  # type: ignore[arg-type]
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+@pytest.mark.parametrize(
+    ("form", "error"),
+    [({"files": [("photos", png())]}, "EmptyBatch"), ({"files": [("pictures", (None, "text"))]}, "InvalidInput")],
+)
+async def test_a_form_without_picture_files_is_refused(http: httpx.AsyncClient, form: Any, error: str) -> None:
+    answer = await http.post("/v1/ensembles/single:predict", **form)
+    assert (answer.status_code, answer.json()["error"]) == (400, error)
+
+
+async def test_the_lists_say_what_is_served(stub: Any, http: httpx.AsyncClient) -> None:
+    listed = (await stub.ListEnsembles(pb.ListEnsemblesRequest())).ensembles
+    bodies = (await http.get("/v1/ensembles")).json()
+    assert [each.name for each in listed] == [body["name"] for body in bodies] == list(ENSEMBLES)
+    assert (listed[0].rule, listed[0].mode, listed[0].deadline_ms) == ("mean", pb.MODE_PARALLEL, 20_000)
+    models = {model["name"]: model for model in (await http.get("/v1/models")).json()}
+    assert models["slow"]["ensembles"] == ["pair", "only-slow"]
+    assert models["slow"]["input_size"] == [32, 32]
+
+
+async def test_health_and_reflection_name_the_service(door: FrontDoor, http: httpx.AsyncClient) -> None:
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{door.grpc_port}") as channel:
+        health: Any = health_pb2_grpc.HealthStub(channel)
+        asked = health_pb2.HealthCheckRequest(service="strata.ensemble.v1.EnsembleService")
+        assert (await health.Check(asked)).status == health_pb2.HealthCheckResponse.SERVING
+        reflection: Any = reflection_pb2_grpc.ServerReflectionStub(channel)
+        call = reflection.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(list_services="")]))
+        async for answer in call:
+            names = [service.name for service in answer.list_services_response.service]
+            assert "strata.ensemble.v1.EnsembleService" in names
+    assert (await http.get("/readyz")).status_code == 200
+    await door.set_ready(False)
+    assert (await http.get("/readyz")).status_code == 503
+
+
+async def test_metrics_count_answers_refusals_and_members(http: httpx.AsyncClient) -> None:
+    await http.post("/v1/ensembles/half:predict", content=png())
+    await http.post("/v1/ensembles/no-such-name:predict", content=png())
+    text = (await http.get("/metrics")).text
+    assert 'ensemble_requests_total{ensemble="half",outcome="answered"} 1.0' in text
+    assert 'ensemble_requests_total{ensemble="",outcome="EnsembleNotFound"} 1.0' in text
+    assert 'ensemble_members_total{ensemble="half",model="gone",state="failed"} 1.0' in text
+    assert "no-such-name" not in text
+
+
+async def test_the_page_describes_the_request(http: httpx.AsyncClient) -> None:
+    assert (await http.get("/docs")).status_code == 200
+    operation = (await http.get("/openapi.json")).json()["paths"]["/v1/ensembles/{name}:predict"]["post"]
+    assert set(operation["requestBody"]["content"]) >= {"image/png", "image/jpeg", "multipart/form-data"}
+    assert set(operation["responses"]) >= {"200", "400", "404", "413", "503", "504"}

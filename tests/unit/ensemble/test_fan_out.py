@@ -1,0 +1,193 @@
+"""Members asked at once and in turn, slow, broken and late, with real pictures' tensors and no network."""
+
+import asyncio
+import re
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from services.edge.errors import DeadlineExceeded, MemberUnavailable, NotAPicture
+from services.ensemble.domain import MemberState, Mode
+from services.ensemble.fan_out import MemberRun, Reply, fan_out
+from services.ensemble.preparation import Images, Preparation
+from services.ensemble.receipts import Usage
+from services.zoo.manifest import InputSpec
+
+SPEC = InputSpec((4, 4), 4, (0, 0, 0), (1, 1, 1), "bilinear")
+OTHER_SPEC = InputSpec((8, 8), 8, (0, 0, 0), (1, 1, 1), "bilinear")
+
+
+def prepare(picture: bytes, specs: Sequence[InputSpec]) -> Iterator[Images]:
+    """A picture is its own brightness; b"bad" is none."""
+    if picture == b"bad":
+        raise NotAPicture("broken")
+    for spec in specs:
+        yield np.full((3, *spec.size), float(picture), np.float32)
+
+
+def preparation(pictures: Sequence[bytes], specs: Sequence[InputSpec] = (SPEC,), **options: int) -> Preparation:
+    return Preparation(pictures, specs, prepare, ThreadPoolExecutor(2), **options)
+
+
+class Models:
+    """Models that answer [n, 2] = (brightness, 0) after their delay, or raise."""
+
+    def __init__(self, delays_s: dict[str, float], errors: dict[str, Exception] | None = None):
+        self.delays_s = delays_s
+        self.errors = errors or {}
+        self.calls: list[str] = []
+        self.running = 0
+        self.cancelled: list[str] = []
+
+    async def infer(self, model: str, images: Images, timeout_s: float | None) -> Reply:
+        self.calls.append(model)
+        self.running += 1
+        try:
+            await asyncio.sleep(self.delays_s[model])
+        except asyncio.CancelledError:
+            self.cancelled.append(model)
+            raise
+        finally:
+            self.running -= 1
+        if model in self.errors:
+            raise self.errors[model]
+        scores = np.stack([images[:, 0, 0, 0], np.zeros(len(images), np.float32)], axis=1)
+        return Reply(scores, Usage(1), 1.0, False)
+
+
+def runs(*models: str, spec: InputSpec = SPEC) -> list[MemberRun]:
+    return [MemberRun(model, spec) for model in models]
+
+
+def states(members: list[MemberRun]) -> list[str]:
+    return [run.state.value for run in members]
+
+
+async def test_in_parallel_all_take_as_long_as_the_slowest_and_in_turn_as_their_sum() -> None:
+    models = Models({"a": 0.2, "b": 0.15})
+    for mode, expected_s in ((Mode.PARALLEL, 0.2), (Mode.SERIAL, 0.35)):
+        members = runs("a", "b")
+        began_s = time.monotonic()
+        await fan_out(members, preparation([b"1"]), models.infer, mode, None, time.monotonic)
+        assert time.monotonic() - began_s == pytest.approx(expected_s, abs=0.1)
+        assert states(members) == ["answered", "answered"]
+    assert models.calls == ["a", "b", "a", "b"]
+
+
+async def test_at_the_deadline_the_late_are_cancelled_and_missing() -> None:
+    models, members = Models({"fast": 0.0, "slow": 9.0}), runs("slow", "fast")
+    await fan_out(members, preparation([b"1"]), models.infer, Mode.PARALLEL, time.monotonic() + 0.2, time.monotonic)
+    assert states(members) == ["missing", "answered"]
+    assert models.cancelled == ["slow"]
+    assert models.running == 0
+
+
+async def test_in_turn_those_after_the_deadline_are_not_started() -> None:
+    models, members = Models({"a": 0.0, "slow": 9.0, "c": 0.0}), runs("a", "slow", "c")
+    await fan_out(members, preparation([b"1"]), models.infer, Mode.SERIAL, time.monotonic() + 0.2, time.monotonic)
+    assert states(members) == ["answered", "missing", "missing"]
+    assert models.calls == ["a", "slow"]
+    assert members[2].latency_ms == 0
+
+
+async def test_a_broken_member_costs_itself_only() -> None:
+    models = Models({"a": 0.0, "broken": 0.0}, {"broken": MemberUnavailable("gone")})
+    members = runs("broken", "a")
+    await fan_out(members, preparation([b"1"]), models.infer, Mode.PARALLEL, None, time.monotonic)
+    assert states(members) == ["failed", "answered"]
+    assert members[0].error == "gone"
+
+
+async def test_a_member_that_says_its_time_is_up_is_missing() -> None:
+    models, members = Models({"a": 0.0}, {"a": DeadlineExceeded("late")}), runs("a")
+    await fan_out(members, preparation([b"1"]), models.infer, Mode.PARALLEL, None, time.monotonic)
+    assert states(members) == ["missing"]
+
+
+async def test_a_fault_of_ours_is_not_a_members() -> None:
+    models = Models({"a": 0.0, "b": 9.0}, {"a": ZeroDivisionError()})
+    with pytest.raises(ZeroDivisionError):
+        await fan_out(runs("a", "b"), preparation([b"1"]), models.infer, Mode.PARALLEL, None, time.monotonic)
+    assert models.running == 0
+
+
+async def test_a_broken_picture_ends_the_request_and_is_named_by_its_place() -> None:
+    models = Models({"a": 0.0, "slow": 9.0})
+    pictures = [b"1"] * 70 + [b"bad"]
+    with pytest.raises(NotAPicture, match="picture 70: broken"):
+        await fan_out(runs("a", "slow"), preparation(pictures), models.infer, Mode.PARALLEL, None, time.monotonic)
+    assert models.running == 0
+
+
+async def test_a_caller_who_leaves_takes_the_members_calls_along() -> None:
+    models = Models({"a": 9.0})
+    request = asyncio.create_task(
+        fan_out(runs("a"), preparation([b"1"]), models.infer, Mode.PARALLEL, None, time.monotonic)
+    )
+    await asyncio.sleep(0.05)
+    request.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await request
+    assert (models.cancelled, models.running) == (["a"], 0)
+
+
+async def test_a_big_batch_goes_in_chunks_and_its_scores_come_back_in_order() -> None:
+    models, members = Models({"a": 0.0}), runs("a")
+    await fan_out(
+        members, preparation([b"%d" % n for n in range(200)]), models.infer, Mode.PARALLEL, None, time.monotonic
+    )
+    assert members[0].scores[:, 0].tolist() == list(range(200))
+    assert len(models.calls) == 4
+
+
+async def test_two_chunks_are_under_way_and_never_more() -> None:
+    models, seen = Models({"a": 0.01}), []
+
+    async def infer(model: str, images: Images, timeout_s: float | None) -> Reply:
+        seen.append(models.running + 1)
+        return await models.infer(model, images, timeout_s)
+
+    await fan_out(runs("a"), preparation([b"1"] * 500), infer, Mode.PARALLEL, None, time.monotonic)
+    assert max(seen) == 2
+
+
+async def test_members_with_different_inputs_each_get_their_own_from_one_decoding() -> None:
+    decoded = []
+
+    def counting(picture: bytes, specs: Sequence[InputSpec]) -> Iterator[Images]:
+        decoded.append(picture)
+        return prepare(picture, specs)
+
+    prepared = Preparation([b"1", b"2"], [SPEC, OTHER_SPEC, SPEC], counting, ThreadPoolExecutor(2))
+    first, second = await asyncio.gather(prepared.chunk(SPEC, 0), prepared.chunk(OTHER_SPEC, 0))
+    assert (first.shape, second.shape) == ((2, 3, 4, 4), (2, 3, 8, 8))
+    assert sorted(decoded) == [b"1", b"2"]
+
+
+async def test_a_member_far_behind_gets_its_chunk_made_again() -> None:
+    prepared = preparation([b"%d" % n for n in range(300)], kept_bytes=1)
+    for index in range(prepared.chunks):
+        await prepared.chunk(SPEC, index)
+    again = await prepared.chunk(SPEC, 0)
+    assert again[:, 0, 0, 0].tolist() == list(range(64))
+
+
+@pytest.mark.parametrize(
+    ("scores", "said"),
+    [
+        (np.zeros((2, 3), np.float32), r"shape \[2, 3\] for 1 pictures"),
+        (np.zeros(3, np.float32), r"shape \[3\]"),
+        (np.array([[np.nan, 1]], np.float32), "not finite"),
+    ],
+)
+async def test_scores_that_are_none_are_the_members_failure(scores: Images, said: str) -> None:
+    async def infer(model: str, images: Images, timeout_s: float | None) -> Reply:
+        return Reply(scores, Usage(1), 0.0, False)
+
+    (member,) = members = runs("a")
+    await fan_out(members, preparation([b"1"]), infer, Mode.PARALLEL, None, time.monotonic)
+    assert member.state is MemberState.FAILED
+    assert re.search(said, member.error)

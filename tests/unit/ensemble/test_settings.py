@@ -1,0 +1,46 @@
+"""Settings of the front door."""
+
+from pathlib import Path
+
+import pytest
+
+from services.edge.errors import InvalidDeclaration
+from services.ensemble.members import Address
+from services.ensemble.receipts import Tariff
+from services.ensemble.settings import settings_from
+
+
+def test_files_members_and_tariff_are_read_from_text() -> None:
+    settings = settings_from(
+        {
+            "ENSEMBLE_FILES": "/a.yaml:/b.yaml",
+            "ENSEMBLE_MEMBERS": '{"m": {"address": "m.default:80", "authority": "m.default"}}',
+            "ENSEMBLE_TARIFF": '{"per_cpu_second": 2, "currency": "EUR"}',
+        }
+    )
+    assert settings.files == (Path("/a.yaml"), Path("/b.yaml"))
+    assert settings.members == {"m": Address(address="m.default:80", authority="m.default")}
+    assert settings.prices() == Tariff(per_cpu_second=2, currency="EUR")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("EXECUTOR", "rey", "ENSEMBLE_EXECUTOR: Input should be 'embedded' or 'ray'"),
+        ("MEMBERS", "{", "ENSEMBLE_MEMBERS: Value error, not JSON"),
+        ("MEMBERS", '{"m": {"adress": "x"}}', "ENSEMBLE_MEMBERS.M.ADDRESS: Field required"),
+        ("TARIFF", '{"per_cpu_second": -1}', "greater than or equal to 0"),
+        ("HTTP_ADDRESS", "8000", "'8000' is not host:port"),
+        ("MAX_PICTURES", "0", "ENSEMBLE_MAX_PICTURES"),
+        ("MAX_PICTURE", "3", "did you mean ENSEMBLE_MAX_PICTURES?"),
+    ],
+)
+def test_a_wrong_setting_is_named(name: str, text: str, said: str) -> None:
+    with pytest.raises(InvalidDeclaration) as caught:
+        settings_from({"ENSEMBLE_FILES": "/a.yaml", f"ENSEMBLE_{name}": text})
+    assert said in str(caught.value)
+
+
+def test_files_are_needed() -> None:
+    with pytest.raises(InvalidDeclaration, match="ENSEMBLE_FILES: Field required"):
+        settings_from({})
