@@ -1,0 +1,101 @@
+"""For a layer that integers spoil: what could be done, each thing done and measured, the best first."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from quant.affine import QParams, Value, as_float, dequantise, quantise
+from quant.calibration import Granularity, choose_weights, decode_weights, run_decoded
+from quant.engine import Engine
+from quant.observations import Observations
+from quant.operations import Conv2d, Weighted
+from quant.precision import Precision
+from quant.scales import IntegerWeights
+from quant.statistics import sqnr_db
+from quant.weight_edits import Variant
+
+LEAST_GAIN_DB = 1.0
+"""Less is not worth a change."""
+ENOUGH_DB = 20.0
+"""What a layer should keep of its signal; below it, float is advised."""
+
+
+@dataclass(frozen=True, eq=False)
+class Remedy:
+    """One thing done to one layer: `before_db`, `after_db`: the layer's own error; `variant`: the model with it."""
+
+    layer: str
+    action: str
+    before_db: float
+    after_db: float
+    variant: Variant
+
+
+def find_remedy(
+    variant: Variant, engine: Engine, observations: Observations, layer: str, inputs: list[Value]
+) -> Remedy:
+    """Try everything that fits a weighted integer layer, and take the best; float where nothing is enough.
+
+    Args:
+        engine: the variant made ready.
+        inputs: the layer's inputs in the float run.
+    Raises:
+        LayerNotFound: no such layer.
+    """
+    wanted = variant.graph.layer(layer).operation.run(*map(as_float, inputs))
+
+    def own_db(tried: Variant) -> float:
+        changed = Engine(tried.graph, tried.plan, tried.calibration, reuse=engine)
+        return sqnr_db(wanted, as_float(changed.layer(layer).run(*inputs)))
+
+    before_db = own_db(variant)
+    tried = [
+        Remedy(layer, action, before_db, own_db(each), each) for action, each in _ideas(variant, observations, layer)
+    ]
+    best = max(tried, key=lambda remedy: remedy.after_db, default=None)
+    if best and best.after_db >= max(before_db + LEAST_GAIN_DB, ENOUGH_DB):
+        return best
+    if before_db >= ENOUGH_DB:
+        return Remedy(layer, "none needed: nothing tried gains 1 dB", before_db, before_db, variant)
+    in_float = replace(variant, plan={**variant.plan, layer: Precision.FLOAT})
+    return Remedy(layer, "keep it in float", before_db, own_db(in_float), in_float)
+
+
+def correct_bias(operation: Weighted, integers: IntegerWeights, x_qparams: QParams, crops: Tensor) -> IntegerWeights:
+    """Take the mean error of each output channel off its bias (before the activation).
+
+    Source: M. Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias Correction", ICCV 2019,
+    section 4.2, with pictures in place of batch norm's statistics.
+    """
+    plain = replace(operation, activation=operation.activation.NONE)
+    coded = dequantise(quantise(crops, x_qparams), x_qparams)
+    error = run_decoded(plain, decode_weights(integers), integers, coded) - plain.run(crops)
+    mean = error.mean(dim=[d for d in range(error.dim()) if d != 1]).double()
+    shift = (mean / (integers.x_scale * integers.scale.double())).round().to(torch.int64)
+    return replace(integers, bias=(integers.bias - shift).to(torch.int32))
+
+
+def _ideas(variant: Variant, observations: Observations, name: str) -> Iterator[tuple[str, Variant]]:
+    layer = variant.graph.layer(name)
+    operation, integers = layer.operation, variant.calibration.weights[name]
+    assert isinstance(operation, Weighted)
+    crops, x_qparams = observations.inputs[name], variant.calibration.of_value(layer.inputs[0])
+
+    def with_weights(changed: IntegerWeights) -> Variant:
+        weights: Mapping[str, IntegerWeights] = {**variant.calibration.weights, name: changed}
+        return replace(variant, calibration=replace(variant.calibration, weights=weights))
+
+    best, choice = choose_weights(layer, x_qparams, crops)
+    per_tensor = len(integers.scale) > 1 and bool((integers.scale == integers.scale[0]).all())
+    yield f"{'per channel, ' if per_tensor else ''}algorithm {choice.algorithm}", with_weights(best)
+    if per_tensor:
+        tensor_best, tensor_choice = choose_weights(layer, x_qparams, crops, granularity=Granularity.TENSOR)
+        yield f"algorithm {tensor_choice.algorithm}", with_weights(tensor_best)
+    yield "bias correction", with_weights(correct_bias(operation, integers, x_qparams, crops))
+    corrected = correct_bias(operation, best, x_qparams, crops)
+    yield f"algorithm {choice.algorithm} and bias correction", with_weights(corrected)
+    if isinstance(operation, Conv2d) and int(integers.codes.abs().max()) > 63:
+        narrow, _ = choose_weights(layer, x_qparams, crops, bits=7)
+        yield "7-bit weights", with_weights(narrow)

@@ -1,0 +1,243 @@
+"""The terminal stepper of `strata quant step`: a command loop that reads a terminal or a script."""
+
+import cmd
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import IO
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from quant.errors import QuantError
+from quant.precision import Precision
+from quant.stepping import Stepper, Visit
+from quant.weight_edits import Edit, EditBias, EditCodes, EditPrecision, EditRange, EditScale, EditWeights
+from services.edge.errors import InvalidInput, StrataError
+from services.workbench.drawing import draw_grey, plot_histogram
+from services.workbench.engine_file import SUFFIX, write_model
+from services.workbench.integer_file import write_integers
+from services.workbench.model import Model
+
+_EDITS = ("weights", "codes", "bias", "scale", "range", "precision")
+
+
+class StepperLoop(cmd.Cmd):
+    """Commands are the `do_` methods; a script stops at its first fault, a person may try again.
+
+    Args:
+        commands: None reads the terminal, with completion and history.
+    """
+
+    intro = "Type `help` for the commands, Tab completes, Ctrl-D ends."
+
+    def __init__(self, model: Model, stepper: Stepper, console: Console, commands: IO[str] | None = None) -> None:
+        super().__init__(stdin=commands)
+        self._model, self._stepper, self._console = model, stepper, console
+        self._interactive = commands is None
+        self.use_rawinput = self._interactive
+        if not self._interactive:
+            self.intro = ""
+        self._set_prompt()
+
+    def onecmd(self, line: str) -> bool:
+        try:
+            return bool(super().onecmd(line))
+        except (StrataError, QuantError) as error:
+            if not self._interactive:
+                raise
+            self._console.print(f"[red]{type(error).__name__}[/]: {error}", highlight=False)
+            return False
+
+    def postcmd(self, stop: bool, line: str) -> bool:  # noqa: ARG002 - cmd's signature
+        self._set_prompt()
+        return stop
+
+    def emptyline(self) -> bool:
+        return False
+
+    def default(self, line: str) -> None:
+        if line == "EOF":
+            raise EOFError
+        raise InvalidInput(f"no command {line.split()[0]!r}; `help` lists them")
+
+    def do_layers(self, _: str) -> None:
+        """layers: all layers, with shape, precision and scale; * marks where you stand."""
+        table = Table("", "#", "layer", "operation", "shape", "precision", "scale", "zero point")
+        for name in self._stepper.layers:
+            info = self._stepper.info(name)
+            scale = [f"{info.qparams.scale:.4g}", str(info.qparams.zero_point)] if info.qparams else ["", ""]
+            mark = "*" if name == self._stepper.layer else ""
+            shape = "x".join(map(str, info.shape))
+            table.add_row(mark, str(info.index), name, info.operation, shape, info.precision.value, *scale)
+        self._console.print(table)
+
+    def do_next(self, argument: str) -> None:
+        """next [COUNT]: run the next layer, or the next COUNT."""
+        for _ in range(_whole(argument or "1")):
+            self._show(self._stepper.next())
+
+    def do_back(self, _: str) -> None:
+        """back: return to the layer before."""
+        self._show(self._stepper.back())
+
+    def do_to(self, layer: str) -> None:
+        """to LAYER: run up to a layer, or jump back to it; `to end` is the last one."""
+        self._show(self._stepper.jump(self._stepper.layers[-1] if layer == "end" else layer))
+
+    def complete_to(self, text: str, *_: object) -> list[str]:
+        return [name for name in (*self._stepper.layers, "end") if name.startswith(text)]
+
+    def do_info(self, layer: str) -> None:
+        """info [LAYER]: what a layer is; by default the one you stand at."""
+        info = self._stepper.info(layer or self._here())
+        self._console.print(f"{info.index} {info.layer}: {info.operation} of {', '.join(info.inputs)}", highlight=False)
+        self._console.print(f"  shape {list(info.shape)}, {info.parameters} parameters, runs in {info.precision.value}")
+        self._console.print(f"  codes: {info.qparams or 'none, float32'}", highlight=False)
+
+    complete_info = complete_to
+
+    def do_statistics(self, _: str) -> None:
+        """statistics: of the value you stand at."""
+        self._show(self._stepper.jump(self._here()))
+
+    def do_sums(self, _: str) -> None:
+        """sums: the exact integer sums of the layer, before scale and bias."""
+        sums = self._stepper.accumulators(self._here())
+        if sums is None:
+            raise InvalidInput(f"layer {self._here()!r} has no integer sums; it runs without an integer product")
+        self._console.print(f"sums {int(sums.min())} .. {int(sums.max())}, {sums.numel()} of them")
+
+    def do_histogram(self, path: str) -> None:
+        """histogram [FILE.png]: of the value you stand at, as a picture or as bars."""
+        edges, counts = self._stepper.histogram(self._here())
+        if path:
+            plot_histogram(self._here(), edges, counts, Path(path))
+            return
+        step = max(1, len(counts) // 32)
+        bars = [int(counts[at : at + step].sum()) for at in range(0, len(counts), step)]
+        for at, bar in enumerate(bars):
+            self._console.print(f"{float(edges[at * step]):>10.4g} {'█' * (40 * bar // max(bars)):<40} {bar}")
+
+    def do_maps(self, path: str) -> None:
+        """maps FILE.png: the value's channels as one grey picture."""
+        draw_grey(self._stepper.feature_maps(self._here()), Path(path or "maps.png"))
+
+    def do_edit(self, line: str) -> None:
+        """edit weights|codes|bias PLACE VALUE..., edit scale CHANNEL VALUE, edit range LOW HIGH, edit precision WORD.
+
+        PLACE is `all`, or indices as 3 or 3,0,1,1; one VALUE fills the place. The layer you stand at runs again, and
+        its difference from before is shown. `edit precision` takes float, hybrid or int8.
+        """
+        self._stepper.edit(self._read_edit(line.split()))
+        self.do_compare("")
+
+    def complete_edit(self, text: str, *_: object) -> list[str]:
+        return [kind for kind in _EDITS if kind.startswith(text)]
+
+    def do_rerun(self, _: str) -> None:
+        """rerun: run up to the layer you stand at with all edits, and show its statistics."""
+        self._show(self._stepper.jump(self._here()))
+
+    def do_compare(self, branch: str) -> None:
+        """compare [BRANCH]: this value against that before the last edit, or against another branch's."""
+        found = self._stepper.compare(self._here(), branch or None)
+        self._console.print(
+            f"{self._here()}: {found.changed_fraction:.2%} of the elements differ, by {found.largest:.4g} at most; "
+            f"{found.sqnr_db:.1f} dB",
+            highlight=False,
+        )
+
+    def do_undo(self, _: str) -> None:
+        """undo: take the last edit back."""
+        self._stepper.undo()
+
+    def do_branch(self, name: str) -> None:
+        """branch [NAME]: start a branch here and stand on it; without a name, list the branches."""
+        if name:
+            self._stepper.branch(name)
+        for each in self._stepper.branches:
+            self._console.print(f"{'*' if each == self._stepper.branch_name else ' '} {each}", highlight=False)
+
+    def do_switch(self, name: str) -> None:
+        """switch BRANCH: stand on another branch."""
+        self._stepper.switch(name)
+
+    def complete_switch(self, text: str, *_: object) -> list[str]:
+        return [name for name in self._stepper.branches if name.startswith(text)]
+
+    def do_keep(self, file: str) -> None:
+        """keep FILE.strata: write the edited model, and its integers beside it."""
+        path = Path(file)
+        if path.suffix != SUFFIX:
+            raise InvalidInput(f"keep FILE{SUFFIX}: {file!r} does not end so")
+        variant = self._stepper.variant
+        edited = replace(self._model, graph=variant.graph, name=path.stem)
+        write_model(path, edited)
+        if variant.calibration.values:
+            write_integers(path.with_suffix(".integers"), edited, variant.calibration, dict(variant.plan))
+        self._console.print(f"kept {path}", highlight=False)
+
+    def do_quit(self, _: str) -> bool:
+        """quit: end; unkept edits are lost."""
+        return True
+
+    def do_EOF(self, _: str) -> bool:
+        """Ctrl-D: end."""
+        return True
+
+    do_n, do_b, do_q = do_next, do_back, do_quit
+
+    def _here(self) -> str:
+        if self._stepper.layer is None:
+            raise InvalidInput("you stand before the first layer; `next` runs it")
+        return self._stepper.layer
+
+    def _show(self, visit: Visit) -> None:
+        found = visit.statistics
+        clipped = "" if found.clipped is None else f", {found.clipped} clipped"
+        self._console.print(
+            f"{visit.index} {visit.layer}: {found.low:.4g} .. {found.high:.4g}, mean {found.mean:.4g}, "
+            f"std {found.std:.4g}, {found.zero_fraction:.1%} zero{clipped}, {visit.sqnr_db:.1f} dB",
+            highlight=False,
+        )
+
+    def _set_prompt(self) -> None:
+        branch = "" if self._stepper.branch_name == "main" else f"{self._stepper.branch_name} "
+        self.prompt = f"{branch}{self._stepper.layer or 'start'}> " if self._interactive else ""
+
+    def _read_edit(self, words: list[str]) -> Edit:
+        here = self._here()
+        try:
+            match words:
+                case ["weights" | "codes" | "bias" as kind, place, *values]:
+                    return self._read_tensor_edit(here, kind, place, values)
+                case ["scale", channel, scale]:
+                    return EditScale(here, int(channel), float(scale))
+                case ["range", low, high]:
+                    return EditRange(here, float(low), float(high))
+                case ["precision", precision]:
+                    return EditPrecision(here, Precision(precision))
+        except ValueError as error:
+            if isinstance(error, QuantError):
+                raise
+            raise InvalidInput(f"edit {' '.join(words)}: {error}; see `help edit`") from error
+        raise InvalidInput(f"edit {' '.join(words)}: no such edit; see `help edit`")
+
+    def _read_tensor_edit(self, layer: str, kind: str, place: str, values: list[str]) -> Edit:
+        at = () if place == "all" else tuple(map(int, place.split(",")))
+        number: Callable[[str], float | int] = int if kind == "codes" else float
+        numbers = torch.tensor([number(value) for value in values])
+        kinds: dict[str, type[EditWeights] | type[EditCodes] | type[EditBias]] = {
+            "weights": EditWeights,
+            "codes": EditCodes,
+            "bias": EditBias,
+        }
+        return kinds[kind](layer, numbers[0] if len(values) == 1 else numbers, at)
+
+
+def _whole(text: str) -> int:
+    if not text.isdigit():
+        raise InvalidInput(f"{text!r} is not a whole number")
+    return int(text)

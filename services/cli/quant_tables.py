@@ -1,0 +1,70 @@
+"""What `strata quant` prints: tables for people, JSON for programs."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, is_dataclass
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from quant.calibration import Choice
+from quant.crossing import Crossing
+from quant.statistics import NO_NOISE_DB
+from services.workbench.report import Report
+
+
+def choice_table(what: str, choices: Iterable[Choice]) -> Table:
+    """Every algorithm tried on every value, or on every layer's weights; the reason stands beside the one taken."""
+    table = Table(what, "algorithm", "scale", "zero point", "clipped", "SQNR dB", "cosine", "KL", "output dB", "chosen")
+    for choice in choices:
+        for each in choice.candidates:
+            mark = choice.reason if each.algorithm == choice.algorithm else ""
+            figures = f"{each.scale:.4g}", str(each.zero_point), f"{each.clipped_fraction:.3%}", _db(each.sqnr_db)
+            more = f"{each.cosine:.5f}", f"{each.kl_nats:.2g}", _db(each.output_sqnr_db)
+            table.add_row(choice.name, each.algorithm, *figures, *more, mark)
+    return table
+
+
+def crossing_table(rows: Iterable[Crossing]) -> Table:
+    """One row a layer."""
+    table = Table("layer", "precision", "own dB", "inherited dB", "total dB")
+    for row in rows:
+        table.add_row(row.layer, row.precision, *map(_db, (row.own_db, row.inherited_db, row.total_db)))
+    return table
+
+
+def print_report(report: Report, console: Console) -> None:
+    """Three tables: modes, layers, worst layers."""
+    console.print(f"{report.model}, weights {report.weights}; {report.pictures} pictures", highlight=False)
+    console.print(f"{report.isa}, {report.threads} thread(s), batch 1", highlight=False)
+    modes = Table("mode", "ms", "faster than float", "agreement with float")
+    for mode, ms in report.modes_ms.items():
+        faster = report.modes_ms["float"] / ms
+        modes.add_row(mode, f"{ms:.1f}", f"x{faster:.2f}", f"{report.agreements[mode].fraction:.2%}")
+    layers = Table("layer", "runs in", "float32 ms", "bfloat16 ms", "int8 ms", "own dB", "total dB")
+    for row in report.layers:
+        narrow = "" if row.bfloat16_ms is None else f"{row.bfloat16_ms:.3f}"
+        times = f"{row.float32_ms:.3f}", narrow, f"{row.int8_ms:.3f}"
+        layers.add_row(row.layer, row.precision, *times, _db(row.own_db), _db(row.total_db))
+    worst = Table("worst layer", "remedy", "own dB before", "after", "model dB before", "after")
+    for remedy in report.remedies:
+        figures = remedy.before_db, remedy.after_db, remedy.model_before_db, remedy.model_after_db
+        worst.add_row(remedy.layer, remedy.action, *map(_db, figures))
+    console.print(modes, layers, worst)
+
+
+def print_json(content: Any) -> None:
+    """Print dataclasses, mappings and lists as JSON."""
+
+    def plain(value: object) -> Any:
+        if is_dataclass(value) and not isinstance(value, type):
+            return asdict(value)
+        raise TypeError(type(value))
+
+    typer.echo(json.dumps(content, default=plain, indent=1))
+
+
+def _db(decibels: float) -> str:
+    return "exact" if decibels >= NO_NOISE_DB else f"{decibels:.1f}"

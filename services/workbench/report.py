@@ -1,0 +1,178 @@
+"""What quantising a model costs and saves: answers, time per layer, and the worst layers with a remedy each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from quant.affine import Value
+from quant.crossing import Crossing, cross
+from quant.engine import Engine
+from quant.graph import INPUT, Graph
+from quant.observations import Observations
+from quant.operations import Weighted
+from quant.plan_choice import Clock, time_layers, time_run
+from quant.precision import Mode, Precision
+from quant.remedies import find_remedy
+from quant.weight_edits import Variant
+from services.workbench.answers import Agreement, agreement
+from services.workbench.model import Model
+from services.workbench.usecases import DETECTION_THRESHOLD, Integers, Progress, engine_of
+
+WORST_LAYERS = 5
+
+
+@dataclass(frozen=True)
+class LayerRow:
+    """One layer: milliseconds in each precision (bfloat16 for weighted layers only), errors in dB."""
+
+    layer: str
+    precision: str
+    float32_ms: float
+    bfloat16_ms: float | None
+    int8_ms: float
+    own_db: float
+    total_db: float
+
+
+@dataclass(frozen=True)
+class RemedyRow:
+    """What helps one of the worst layers, and what it does to the whole model's outputs, both measured again."""
+
+    layer: str
+    action: str
+    before_db: float
+    after_db: float
+    model_before_db: float
+    model_after_db: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """`modes_ms`: whole runs; `agreements`: of each mode with float; `isa`: the instructions all was measured with."""
+
+    model: str
+    weights: str
+    isa: str
+    threads: int
+    pictures: int
+    modes_ms: dict[str, float]
+    agreements: dict[str, Agreement]
+    layers: list[LayerRow]
+    remedies: list[RemedyRow]
+
+
+def make_report(
+    model: Model,
+    integers: Integers,
+    observations: Observations,
+    inputs: Sequence[Tensor],
+    clock: Clock,
+    progress: Progress = lambda _: None,
+) -> Report:
+    """Measure everything; the first input is timed, all of them are compared.
+
+    Raises:
+        NotCalibrated: there are no scales.
+    """
+    modes = [Mode.FLOAT, Mode.HYBRID, Mode.INT8, *([Mode.AUTO] if integers.auto_plan else [])]
+    engines = {mode: engine_of(model, mode, integers) for mode in modes}
+    wanted = [engines[Mode.FLOAT].run(x) for x in inputs]
+    agreements, modes_ms = {}, {}
+    for mode, engine in engines.items():
+        found = [engine.run(x) for x in inputs]
+        agreements[mode.value] = agreement(model, wanted, found, DETECTION_THRESHOLD)
+        modes_ms[mode.value] = time_run(engine, inputs[0], clock) * 1e3
+        progress(mode.value)
+    in_float, in_int8 = engines[Mode.FLOAT], engines[Mode.INT8]
+    crossings = list(cross(in_float, in_int8, inputs[0]))
+    progress("cross")
+    times = time_layers(in_float, in_int8, inputs[0], clock)
+    bfloat16_s = time_bfloat16(model.graph, inputs[0], clock)
+    progress("time")
+    rows = [
+        LayerRow(
+            row.layer,
+            row.precision,
+            times[row.layer].float_s * 1e3,
+            bfloat16_s[row.layer] * 1e3 if row.layer in bfloat16_s else None,
+            times[row.layer].int8_s * 1e3,
+            row.own_db,
+            row.total_db,
+        )
+        for row in crossings
+    ]
+    remedies = find_remedies(model, integers, observations, crossings, in_float, in_int8, inputs[0])
+    progress("remedies")
+    return Report(
+        model.name,
+        model.weights,
+        in_int8.cpu.isa,
+        torch.get_num_threads(),
+        len(inputs),
+        modes_ms,
+        agreements,
+        rows,
+        remedies,
+    )
+
+
+def find_remedies(
+    model: Model,
+    integers: Integers,
+    observations: Observations,
+    crossings: Sequence[Crossing],
+    in_float: Engine,
+    in_int8: Engine,
+    x: Tensor,
+) -> list[RemedyRow]:
+    """The weighted integer layers with the largest own errors, worst first, each with what helps it most."""
+    weighted = [
+        row
+        for row in crossings
+        if row.precision != Precision.FLOAT and isinstance(model.graph.layer(row.layer).operation, Weighted)
+    ]
+    worst = sorted(weighted, key=lambda row: row.own_db)[:WORST_LAYERS]
+    inputs = _inputs_of_layers(in_float, {row.layer for row in worst}, x)
+    variant = Variant(model.graph, in_int8.plan, integers.calibration)
+    rows = []
+    for row in worst:
+        remedy = find_remedy(variant, in_int8, observations, row.layer, inputs[row.layer])
+        helped = remedy.variant
+        engine = Engine(helped.graph, helped.plan, helped.calibration, reuse=in_int8)
+        outputs = model.graph.outputs
+        before_db = min(each.total_db for each in crossings if each.layer in outputs)
+        after_db = min(each.total_db for each in cross(in_float, engine, x) if each.layer in outputs)
+        rows.append(RemedyRow(row.layer, remedy.action, remedy.before_db, remedy.after_db, before_db, after_db))
+    return rows
+
+
+def time_bfloat16(graph: Graph, x: Tensor, clock: Clock, rounds: int = 3) -> dict[str, float]:
+    """Seconds of each weighted layer in bfloat16, the best of several: on AMX the rival of int8."""
+    best: dict[str, float] = {}
+    with torch.inference_mode():
+        values = {INPUT: x.contiguous(memory_format=torch.channels_last)}
+        for layer in graph.layers:
+            operation = layer.operation
+            inputs = [values[name] for name in layer.inputs]
+            if isinstance(operation, Weighted):
+                weight, bias = operation.weight.bfloat16(), operation.bias.bfloat16()
+                if weight.dim() == 4:
+                    weight = weight.contiguous(memory_format=torch.channels_last)
+                narrow, narrow_inputs = replace(operation, weight=weight, bias=bias), [v.bfloat16() for v in inputs]
+                for _ in range(rounds):
+                    started = clock()
+                    narrow.run(*narrow_inputs)
+                    best[layer.name] = min(best.get(layer.name, float("inf")), clock() - started)
+            values[layer.name] = operation.run(*inputs)
+    return best
+
+
+def _inputs_of_layers(engine: Engine, layers: set[str], x: Tensor) -> dict[str, list[Value]]:
+    wanted = {name for layer in layers for name in engine.graph.layer(layer).inputs}
+    values: dict[str, Value] = {INPUT: engine.enter(x)} if INPUT in wanted else {}
+    for prepared, value in engine.values(x):
+        if prepared.name in wanted:
+            values[prepared.name] = value
+    return {layer: [values[name] for name in engine.graph.layer(layer).inputs] for layer in layers}
