@@ -145,8 +145,9 @@ def test_every_mount_has_its_volume_and_every_config_map_exists(objects: Objects
         for container in spec["containers"]:
             assert {mount["name"] for mount in container.get("volumeMounts", [])} <= set(volumes), owner
         for volume in volumes.values():
-            if "configMap" in volume:
-                assert ("ConfigMap", volume["configMap"]["name"]) in objects, owner
+            sources = [volume, *volume.get("projected", {}).get("sources", [])]
+            for config_map in [source["configMap"] for source in sources if "configMap" in source]:
+                assert ("ConfigMap", config_map["name"]) in objects, owner
 
 
 def test_names_fit_kubernetes(objects: Objects) -> None:
@@ -206,14 +207,28 @@ def test_a_model_file_reaches_its_pod_and_a_change_makes_a_new_revision() -> Non
     objects = render({"models": OWN_MODEL})
     template = model_of(objects, "resnet-50")["spec"]["template"]
     assert "MODEL_COMPILED" not in environment(template["spec"]["containers"][0])
-    text = objects["ConfigMap", "resnet-50-file"]["data"]["resnet-50.yaml"]
+    name = template["spec"]["volumes"][1]["configMap"]["name"]
+    text = objects["ConfigMap", name]["data"]["resnet-50.yaml"]
     assert yaml.safe_load(text) == {"name": "resnet-50", **OWN_MODEL["resnet-50"]["file"]}  # type: ignore[dict-item]
     changed = json.loads(json.dumps(OWN_MODEL))
     changed["resnet-50"]["file"]["runtime"] = "onnxruntime"
     assert model_of(render({"models": changed}), "resnet-50")["spec"]["template"] != template
 
 
-def test_a_new_chart_version_alone_starts_no_new_pod(tmp_path: Path) -> None:
+def test_an_older_revision_keeps_its_model_file() -> None:
+    objects = render({"models": OWN_MODEL})
+    (file,) = (document for (kind, _), document in objects.items() if kind == "ConfigMap")
+    assert file["immutable"] is True
+    assert file["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+
+
+def test_front_door_sees_the_declared_model_files() -> None:
+    spec = pod_specs(render({"models": OWN_MODEL}))["Deployment/strata-ensemble"]
+    mounts = {mount["mountPath"] for mount in spec["containers"][0]["volumeMounts"]}
+    assert environment(spec["containers"][0])["STRATA_MODELS"] in mounts
+
+
+def test_a_new_chart_version_alone_starts_no_new_pod() -> None:
     for owner, document in render({}).items():
         labels = document.get("spec", {}).get("template", {}).get("metadata", {}).get("labels", {})
         assert not {"helm.sh/chart", "app.kubernetes.io/version"} & set(labels), owner
@@ -260,9 +275,9 @@ def test_kuberay_takes_the_place_of_the_deployment() -> None:
         ({"models": {"m": {"trafic": {}}}}, "trafic"),
         ({"models": {"m": {"traffic": {"latestPercent": 20}}}}, "stableRevision"),
         ({"models": {"m": {"traffic": {"latestPercent": 120, "stableRevision": "m-1"}}}}, "latestPercent"),
-        ({"models": {"m": {"file": {"wieghts": "random://1"}}}}, "wieghts"),
+        ({"models": {"m": {"file": {"weights": "random://1", "wieghts": "random://1"}}}}, "wieghts"),
         ({"models": {"m": {"file": {"weights": "resnet50.safetensors"}}}}, "/models/m/file/weights"),
-        ({"models": {"m": {"file": {"runtime": "tensorrt"}}}}, "/models/m/file/runtime"),
+        ({"models": {"m": {"file": {"weights": "random://1", "runtime": "tensorrt"}}}}, "/models/m/file/runtime"),
         ({"ensemble": {"ray": "true"}}, "/ensemble/ray"),
         ({"ensemble": {"replica": 2}}, "replica"),
         ({"ensembles": {"pair": {**PAIR, "rule": "median"}}}, "/ensembles/pair/rule"),

@@ -40,6 +40,11 @@ seccompProfile: {type: RuntimeDefault}
 {{- mergeOverwrite (deepCopy .root.Values.modelDefaults) (deepCopy $own) | toYaml -}}
 {{- end -}}
 
+{{/* The ConfigMap with a model's file: another content is another ConfigMap. Arguments: name, file. */}}
+{{- define "strata.model.fileName" -}}
+{{ .name }}-{{ .file | toJson | sha256sum | trunc 8 }}
+{{- end -}}
+
 {{/* Model -> where an ensemble finds it, as JSON. Only gRPC models can be members. */}}
 {{- define "strata.ensemble.members" -}}
 {{- $members := dict -}}

@@ -14,6 +14,9 @@ env:
   {{- with .Values.ensemble.tariff }}
   - {name: ENSEMBLE_TARIFF, value: {{ dict "per_cpu_second" .perCpuSecond "per_gb_second" .perGbSecond "per_request" .perRequest "currency" .currency | toJson | quote }}}
   {{- end }}
+  {{- if include "strata.ensemble.modelFiles" . }}
+  - {name: STRATA_MODELS, value: /etc/strata/models}
+  {{- end }}
   {{- if eq .Values.ensemble.ray "kuberay" }}
   - {name: RAY_ADDRESS, value: "127.0.0.1:6379"}
   {{- end }}
@@ -49,6 +52,9 @@ volumeMounts: {{- include "strata.ensemble.mounts" . | nindent 2 }}
 {{- define "strata.ensemble.mounts" -}}
 - {name: tmp, mountPath: /tmp}
 - {name: shm, mountPath: /dev/shm}
+{{- if include "strata.ensemble.modelFiles" . }}
+- {name: models, mountPath: /etc/strata/models, readOnly: true}
+{{- end }}
 {{- if .Values.ensembles }}
 - {name: ensembles, mountPath: /etc/strata/ensembles, readOnly: true}
 {{- end }}
@@ -57,7 +63,21 @@ volumeMounts: {{- include "strata.ensemble.mounts" . | nindent 2 }}
 {{- define "strata.ensemble.volumes" -}}
 - {name: tmp, emptyDir: {}}
 - {name: shm, emptyDir: {medium: Memory, sizeLimit: {{ .Values.ensemble.sharedMemory }}}}
+{{- with include "strata.ensemble.modelFiles" . }}
+- name: models
+  projected:
+    sources: {{- . | trim | nindent 6 }}
+{{- end }}
 {{- if .Values.ensembles }}
 - {name: ensembles, configMap: {name: {{ include "strata.ensemble.name" . }}}}
+{{- end }}
+{{- end -}}
+
+{{/* The model files that values declare, as sources of one volume; empty where there are none. */}}
+{{- define "strata.ensemble.modelFiles" -}}
+{{- range $name := keys .Values.models | sortAlpha }}
+{{- with (index $.Values.models $name | default dict).file }}
+- configMap: {name: {{ include "strata.model.fileName" (dict "name" $name "file" .) }}}
+{{- end }}
 {{- end }}
 {{- end -}}
