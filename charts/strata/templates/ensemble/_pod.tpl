@@ -6,8 +6,8 @@ imagePullPolicy: {{ .Values.images.pullPolicy }}
 env:
   - {name: ENSEMBLE_FILES, value: {{ include "strata.ensemble.files" . | quote }}}
   - {name: ENSEMBLE_EXECUTOR, value: ray}
-  - {name: ENSEMBLE_HTTP_ADDRESS, value: "0.0.0.0:8000"}
-  - {name: ENSEMBLE_GRPC_ADDRESS, value: "0.0.0.0:9000"}
+  - {name: ENSEMBLE_HTTP_ADDRESS, value: "0.0.0.0:8080"}
+  - {name: ENSEMBLE_GRPC_ADDRESS, value: "0.0.0.0:9090"}
   - {name: ENSEMBLE_MEMBERS, value: {{ include "strata.ensemble.members" . | quote }}}
   - {name: ENSEMBLE_MAX_PICTURES, value: {{ .Values.ensemble.maxPictures | quote }}}
   - {name: ENSEMBLE_MAX_MESSAGE_BYTES, value: {{ .Values.ensemble.maxMessageBytes | int | quote }}}
@@ -20,9 +20,10 @@ env:
   {{- if eq .Values.ensemble.ray "kuberay" }}
   - {name: RAY_ADDRESS, value: "127.0.0.1:6379"}
   {{- end }}
+# Not 8000 and 9000: Ray Serve listens there.
 ports:
-  - {name: http, containerPort: 8000}
-  - {name: grpc, containerPort: 9000}
+  - {name: http, containerPort: 8080}
+  - {name: grpc, containerPort: 9090}
 startupProbe:
   httpGet: {path: /readyz, port: http}
   periodSeconds: 2
