@@ -70,6 +70,10 @@ def test_a_bad_request_is_refused_by_what_is_wrong(
     assert type(caught.value) is error
 
 
+def test_a_batch_may_be_as_long_as_the_limit(manifest: Manifest) -> None:
+    assert len(batch_of(with_pictures(MAX_BATCH), manifest, MAX_BATCH)) == MAX_BATCH
+
+
 def test_the_version_served_may_be_named(manifest: Manifest) -> None:
     batch_of(replace(GOOD, version="v1"), manifest, MAX_BATCH)
 

@@ -112,11 +112,14 @@ async def test_chunks_give_the_same_scores_in_the_same_order(
     assert (answer.id, answer.version) == ("id", "v1")
 
 
-async def test_pictures_are_read_in_order_and_a_broken_one_is_named(model: Model) -> None:
+async def test_pictures_are_read_in_order_and_a_broken_one_is_named(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(domain, "CHUNK_BYTES", 2 * 24 * 4)
     answer = await model.infer(pictures(b"x", b"xx", b"xxx"))
     np.testing.assert_array_equal(np.asarray(answer.outputs[0].values)[:, 0], [1, 2, 3])
-    with pytest.raises(NotAPicture, match="picture 1: a broken picture"):
-        await model.infer(pictures(b"x", b"broken"))
+    with pytest.raises(NotAPicture, match="picture 3: a broken picture"):
+        await model.infer(pictures(b"x", b"x", b"x", b"broken"))
 
 
 async def test_passes_run_one_at_a_time_and_the_loop_stays_free(model: Model, engine: Engine) -> None:
