@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from quant.activation import LEAKY_SLOPE, Activation, activate
@@ -21,9 +22,9 @@ _POST_OPS: dict[Activation, PostOp] = {
 }
 _LEAKY: PostOp = ("leaky_relu", [LEAKY_SLOPE])
 
-WINDOW_CHANNELS = 64
-"""From so many input channels on, a leaky convolution gathers windows for one matrix product; below, it convolves twice
-(docs/adr/0101)."""
+FLOAT_CHANNELS = 256
+"""From so many input channels on, a leaky convolution larger than 1x1 gives float32: its few outputs cost less to code
+apart than its long windows cost to gather (docs/adr/0101)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,22 +88,20 @@ def weighted_kernel(
         return WeightedKernel(layer.run(post_op), linear, weights, x)
     product: ConvProduct | WindowProduct
     if operation.activation is Activation.LEAKY and _gathers(operation):
-        product = WindowProduct(operation, weights.codes, x)
+        product = WindowProduct(operation, weights.codes, x, input_shape)
         layer = _Bound(operation.activation, product, x, weights, out)
         plain = layer.run(_LEAKY)
     else:
         product = ConvProduct(operation, weights.codes, x, input_shape)
         layer = _Bound(operation.activation, product, x, weights, out)
-        leaky = operation.activation is Activation.LEAKY and out is not None
-        plain = layer.run_leaky_twice(product) if leaky else layer.run(_POST_OPS.get(operation.activation))
+        plain = layer.run(_POST_OPS.get(operation.activation))
     run = layer.run_with_residual(residual[0], sums_codes(operation)) if residual else plain
     return WeightedKernel(run, product, weights, x)
 
 
 def _gathers(conv: Conv2d) -> bool:
-    plain = conv.groups == 1 and conv.dilation == (1, 1)
     pixelwise = conv.weight.shape[2:] == (1, 1) and conv.stride == (1, 1) and conv.padding == (0, 0)
-    return plain and (pixelwise or conv.weight.shape[1] >= WINDOW_CHANNELS)
+    return conv.groups == 1 and conv.dilation == (1, 1) and (pixelwise or conv.weight.shape[1] < FLOAT_CHANNELS)
 
 
 class _Bound:
@@ -124,19 +123,6 @@ class _Bound:
             return lambda codes: product(codes, x_scale, w_scale, bias, out_spec, post_op)
         return lambda codes: self._finish(product(codes, x_scale, w_scale, bias, FLOAT_OUT, NO_POST_OP))
 
-    def run_leaky_twice(self, conv: ConvProduct) -> Kernel:
-        """leaky(y) = max(y, slope * y), and coding keeps order: the larger of two codes is the code of the larger."""
-        x_scale, w_scale, bias, out_spec = self._x_scale, self._w_scale, self._bias, self._out_spec
-        small_w_scale, small_bias = w_scale * LEAKY_SLOPE, bias * LEAKY_SLOPE
-
-        def run(codes: Tensor) -> Tensor:
-            x = conv.bordered(codes)
-            y = conv.of_bordered(x, x_scale, w_scale, bias, out_spec, NO_POST_OP)
-            small = conv.of_bordered(x, x_scale, small_w_scale, small_bias, out_spec, NO_POST_OP)
-            return torch.maximum(y, small, out=y)
-
-        return run
-
     def run_with_residual(self, residual_qparams: QParams | None, fused: bool) -> Kernel:
         """The sum in the same call where oneDNN has it, else in float32."""
         product = self._product
@@ -154,5 +140,5 @@ class _Bound:
         return run
 
     def _finish(self, y: Tensor) -> Tensor:
-        y = activate(y, self._activation)
+        y = F.leaky_relu_(y, LEAKY_SLOPE) if self._activation is Activation.LEAKY else activate(y, self._activation)
         return y if self._out is None else quantise(y, self._out)

@@ -26,6 +26,9 @@ FLOAT_OUT: Out = (1.0, 0, torch.float32)
 PostOp = tuple[str, list[float]]
 NO_POST_OP: PostOp = ("none", [])
 
+SPAN_CHANNELS = 64
+"""So many channels in a run of pixels make it long enough to copy at memory's speed (docs/adr/0101)."""
+
 
 def out_of(qparams: QParams | None) -> Out:
     """Codes of this meaning, or float32."""
@@ -118,28 +121,54 @@ class LinearProduct(Product):
 class WindowProduct(Product):
     """A convolution as a matrix product over gathered windows, for the post-ops only LinearProduct has.
 
-    One group, no dilation. A 1x1 convolution of stride 1 needs no gathering: its windows are its pixels.
+    One group, no dilation. Where pixels have few channels, the windows of `span` neighbouring outputs are gathered as one
+    row for `span` times as many columns, the weights shifted from one to the next: fewer, longer runs to copy.
+    A 1x1 convolution of stride 1 needs no gathering: its windows are its pixels.
     """
 
-    def __init__(self, conv: Conv2d, codes: Tensor, x: QParams) -> None:
+    def __init__(self, conv: Conv2d, codes: Tensor, x: QParams, input_shape: tuple[int, ...]) -> None:
         super().__init__(codes, x)
         self._kernel = codes.shape[2:]
         self._stride, self._padding, self._fill = conv.stride, conv.padding, x.zero_point
-        self._linear = LinearProduct(codes.permute(0, 2, 3, 1).flatten(1), x)
         self._pixelwise = (*self._kernel, *conv.stride, *conv.padding) == (1, 1, 1, 1, 0, 0)
+        self._span = 1 if self._pixelwise else _span_of(conv, input_shape)
+        self._linear = LinearProduct(_shifted(codes, self._span, conv.stride[1]), x)
 
     def __call__(
         self, x: Tensor, x_scale: float, w_scale: Tensor, bias: Tensor | None, out: Out, post_op: PostOp
     ) -> Tensor:
         pixels = x.permute(0, 2, 3, 1).contiguous()
-        rows = pixels if self._pixelwise else self._windows(pixels)
-        return self._linear(rows, x_scale, w_scale, bias, out, post_op).permute(0, 3, 1, 2)
+        if self._span == 1:
+            rows = pixels if self._pixelwise else self._windows(pixels)
+            return self._linear(rows, x_scale, w_scale, bias, out, post_op).permute(0, 3, 1, 2)
+        rows = self._windows(pixels)
+        bias = None if bias is None else bias.repeat(self._span)
+        y = self._linear(rows, x_scale, w_scale.repeat(self._span), bias, out, post_op)
+        N, H, W, _ = y.shape
+        return y.view(N, H, W * self._span, len(w_scale)).permute(0, 3, 1, 2)
 
     def _windows(self, pixels: Tensor) -> Tensor:
-        """[N, H, W, C] -> [N, H', W', KH * KW * C]; each kernel row is one run of KW * C bytes in memory."""
+        """[N, H, W, C] -> [N, H', W' / span, K]; each kernel row is one run of bytes in memory."""
         (kh, kw), (sh, sw), (ph, pw) = self._kernel, self._stride, self._padding
         padded = F.pad(pixels, (0, 0, pw, pw, ph, ph), value=self._fill) if ph or pw else pixels
         N, H, W, C = padded.shape
-        shape = (N, (H - kh) // sh + 1, (W - kw) // sw + 1, kh, kw * C)
-        windows = padded.as_strided(shape, (H * W * C, sh * W * C, sw * C, W * C, 1))
-        return windows.reshape(*shape[:3], kh * kw * C)
+        out_h, out_w = (H - kh) // sh + 1, ((W - kw) // sw + 1) // self._span
+        run = ((self._span - 1) * sw + kw) * C
+        windows = padded.as_strided((N, out_h, out_w, kh, run), (H * W * C, sh * W * C, self._span * sw * C, W * C, 1))
+        return windows.reshape(N, out_h, out_w, kh * run)
+
+
+def _span_of(conv: Conv2d, input_shape: tuple[int, ...]) -> int:
+    """The most outputs a row that divide the output's width and keep a pixel run within SPAN_CHANNELS."""
+    C, _, W = input_shape
+    out_w = (W + 2 * conv.padding[1] - conv.weight.shape[3]) // conv.stride[1] + 1
+    return next(span for span in range(max(1, SPAN_CHANNELS // C), 0, -1) if out_w % span == 0)
+
+
+def _shifted(codes: Tensor, span: int, stride: int) -> Tensor:
+    """[O, I, KH, KW] -> [span * O, KH * ((span - 1) * stride + KW) * I]: copy p reads from pixel p * stride on."""
+    O, I, kh, kw = codes.shape  # noqa: E741
+    wide = codes.new_zeros(span, O, kh, (span - 1) * stride + kw, I)
+    for p in range(span):
+        wide[p, :, :, p * stride : p * stride + kw] = codes.permute(0, 2, 3, 1)
+    return wide.reshape(span * O, -1)
