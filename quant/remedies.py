@@ -7,14 +7,14 @@ import torch
 from torch import Tensor
 
 from quant.affine import QParams, Value, as_float, dequantise, quantise
-from quant.calibration import Granularity, choose_weights, decode_weights, run_decoded
+from quant.calibration import Granularity, choose_value, choose_weights, decode_weights, run_decoded
 from quant.engine import Engine
 from quant.observations import Observations
 from quant.operations import Conv2d, Weighted
 from quant.precision import Precision
 from quant.scales import IntegerWeights
 from quant.statistics import sqnr_db
-from quant.weight_edits import Variant
+from quant.weight_edits import EditRange, Variant
 
 LEAST_GAIN_DB = 1.0
 """Less is not worth a change."""
@@ -87,15 +87,23 @@ def _ideas(variant: Variant, observations: Observations, name: str) -> Iterator[
         weights: Mapping[str, IntegerWeights] = {**variant.calibration.weights, name: changed}
         return replace(variant, calibration=replace(variant.calibration, weights=weights))
 
+    def with_range(changed: Variant) -> Variant:
+        return EditRange(name, qparams.low, qparams.high).apply(changed)
+
+    qparams, value_choice = choose_value(observations, observations.groups[name])
+    yield f"range by {value_choice.algorithm}", with_range(variant)
     best, choice = choose_weights(layer, x_qparams, crops)
     per_tensor = len(integers.scale) > 1 and bool((integers.scale == integers.scale[0]).all())
-    yield f"{'per channel, ' if per_tensor else ''}algorithm {choice.algorithm}", with_weights(best)
+    channel = "per channel, " if per_tensor else ""
+    yield f"{channel}algorithm {choice.algorithm}", with_weights(best)
     if per_tensor:
         tensor_best, tensor_choice = choose_weights(layer, x_qparams, crops, granularity=Granularity.TENSOR)
         yield f"algorithm {tensor_choice.algorithm}", with_weights(tensor_best)
     yield "bias correction", with_weights(correct_bias(operation, integers, x_qparams, crops))
     corrected = correct_bias(operation, best, x_qparams, crops)
     yield f"algorithm {choice.algorithm} and bias correction", with_weights(corrected)
+    both = f"{channel}algorithm {choice.algorithm}, bias correction and range by {value_choice.algorithm}"
+    yield both, with_range(with_weights(corrected))
     if isinstance(operation, Conv2d) and int(integers.codes.abs().max()) > 63:
         narrow, _ = choose_weights(layer, x_qparams, crops, bits=7)
         yield "7-bit weights", with_weights(narrow)

@@ -1,0 +1,105 @@
+"""The plan of auto: who stays in float, and that whole runs have the last word."""
+
+from collections.abc import Callable
+
+import pytest
+from torch import Tensor
+
+from quant.crossing import Crossing
+from quant.engine import Engine
+from quant.graph import Graph
+from quant.plan_choice import (
+    LayerTimes,
+    careful_plan,
+    choose_plan,
+    count_transitions,
+    mixed_plan,
+    time_layers,
+    time_run,
+)
+from quant.precision import Mode, Precision, uniform_plan
+from quant.scales import Calibration
+
+
+@pytest.fixture(scope="module")
+def engines(graph: Graph, calibration: Calibration) -> dict[str, Engine]:
+    plans = {mode.value: uniform_plan(graph, mode) for mode in (Mode.FLOAT, Mode.INT8)}
+    plans["mixed"] = {**plans["int8"], "stem": Precision.FLOAT}
+    return {name: Engine(graph, plan, calibration) for name, plan in plans.items()}
+
+
+def crossings(graph: Graph, **own_db: float) -> dict[str, Crossing]:
+    return {layer.name: Crossing(layer.name, "int8", own_db.get(layer.name, 40.0), 40, 40) for layer in graph.layers}
+
+
+def clock_of(
+    engines: dict[str, Engine], milliseconds: dict[str, float], monkeypatch: pytest.MonkeyPatch
+) -> Callable[[], float]:
+    """A clock that a run of each engine moves by a fixed time."""
+    now = [0.0]
+    for name, engine in engines.items():
+
+        def run(x: Tensor, name: str = name) -> dict[str, Tensor]:
+            now[0] += milliseconds[name] / 1e3
+            return {}
+
+        monkeypatch.setattr(engine, "run", run)
+    return lambda: now[0]
+
+
+def test_layers_that_int8_slows_down_or_spoils_stay_in_float(graph: Graph) -> None:
+    times = {layer.name: LayerTimes(2e-3, 1e-3) for layer in graph.layers} | {"stem": LayerTimes(1e-3, 1.5e-3)}
+    plan, kept = mixed_plan(graph, times, crossings(graph, deep=9.0))
+    assert {name for name, precision in plan.items() if precision is Precision.FLOAT} == {"stem", "deep", "head"}
+    assert kept["stem"] == "1.50 ms in int8, 1.00 ms in float"
+    assert kept["deep"] == "its own error is 9.0 dB"
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "losses", "chosen"),
+    [
+        ({"float": 10, "int8": 2, "mixed": 1.5}, {"int8": 0.0, "mixed": 0.0}, "mixed"),
+        ({"float": 10, "int8": 2, "mixed": 1.98}, {"int8": 0.0, "mixed": 0.0}, "int8"),
+        ({"float": 10, "int8": 2, "mixed": 3}, {"int8": 0.0, "mixed": 0.0}, "int8"),
+        ({"float": 1, "int8": 2, "mixed": 3}, {"int8": 0.0, "mixed": 0.0}, "float"),
+        ({"float": 10, "int8": 2, "mixed": 3}, {"int8": 1.0, "mixed": 0.5}, "mixed"),
+        ({"float": 10, "int8": 2, "mixed": 3}, {"int8": 4.0, "mixed": 2.0}, "float"),
+    ],
+)
+def test_fastest_whole_run_that_keeps_the_answers_is_taken(
+    graph: Graph,
+    engines: dict[str, Engine],
+    pictures: list[Tensor],
+    monkeypatch: pytest.MonkeyPatch,
+    milliseconds: dict[str, float],
+    losses: dict[str, float],
+    chosen: str,
+) -> None:
+    clock = clock_of(engines, milliseconds, monkeypatch)
+    choice = choose_plan(graph, engines, {"stem": "slow"}, {"float": 0.0, **losses}, pictures[0], clock)
+    assert choice.chosen == chosen
+    assert choice.plan == engines[chosen].plan
+    assert choice.kept == ({"stem": "slow"} if chosen == "mixed" else {})
+    best_s = min(seconds for name, seconds in choice.times_s.items())
+    assert choice.times_s[chosen] <= best_s / 0.97
+
+
+def test_careful_plan_gives_back_the_layers_with_the_largest_errors(graph: Graph) -> None:
+    plan, kept = careful_plan(uniform_plan(graph, Mode.INT8), crossings(graph, raw=12, squeeze=15), 2)
+    assert set(kept) == {"raw", "squeeze"}
+    assert plan["raw"] is plan["squeeze"] is Precision.FLOAT
+    assert plan["deep"] is Precision.INT8
+
+
+def test_transitions_are_the_edges_between_float_and_codes(graph: Graph) -> None:
+    assert count_transitions(graph, uniform_plan(graph, Mode.FLOAT)) == 0
+    assert count_transitions(graph, uniform_plan(graph, Mode.INT8)) == 2
+    assert count_transitions(graph, {**uniform_plan(graph, Mode.INT8), "deep": Precision.FLOAT}) == 4
+
+
+def test_times_come_from_the_clock_that_is_given(engines: dict[str, Engine], pictures: list[Tensor]) -> None:
+    ticks = iter(range(10_000))
+    times = time_layers(engines["float"], engines["int8"], pictures[0], lambda: float(next(ticks)), rounds=2)
+    assert set(times) == {layer.name for layer in engines["float"].graph.layers}
+    assert all(timed == LayerTimes(1.0, 1.0) for timed in times.values())
+    assert time_run(engines["int8"], pictures[0], lambda: float(next(ticks))) == 1.0

@@ -1,0 +1,56 @@
+"""Pictures in: found, read, augmented, and refused by name."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from services.edge.errors import ArtifactNotFound, EmptyBatch, NotAPicture
+from services.workbench.augmentation import augment
+from services.workbench.model import Model
+from services.workbench.pictures import as_input, find_pictures, inputs_of, read_picture
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("b.png", "a.jpg"):
+        Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 60, 3)).astype(np.uint8)).save(tmp_path / name)
+    (tmp_path / "notes.txt").write_text("no picture")
+    return tmp_path
+
+
+def test_augmentation_gives_five_different_pictures_of_one_shape() -> None:
+    picture = torch.randint(0, 255, (3, 40, 60), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    five = list(augment(picture))
+    assert len(five) == 5
+    assert {(each.shape, each.dtype) for each in five} == {(picture.shape, picture.dtype)}
+    assert torch.equal(five[0], picture)
+    assert torch.equal(five[3], picture.flip(1))
+    assert torch.equal(five[4], picture.flip(2))
+    assert len({each.numpy().tobytes() for each in five}) == 5
+    assert five[2].float().std() < picture.float().std()
+
+
+def test_folders_are_searched_and_sorted(folder: Path) -> None:
+    assert [path.name for path in find_pictures([folder])] == ["a.jpg", "b.png"]
+
+
+def test_detector_pictures_are_letterboxed_to_the_input(folder: Path, model: Model) -> None:
+    x = as_input(model, read_picture(folder / "b.png"))
+    assert x.shape == (1, 3, 32, 32)
+    assert x[0, :, 0].eq(0.5).all()
+    assert len(list(inputs_of(model, [folder / "b.png"], augmented=True))) == 5
+
+
+def test_bad_places_are_refused_by_name(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(ArtifactNotFound, match="nowhere"):
+        find_pictures([folder / "nowhere"])
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(EmptyBatch, match="empty"):
+        find_pictures([tmp_path / "empty"])
+    with pytest.raises(NotAPicture, match=r"notes\.txt"):
+        read_picture(folder / "notes.txt")
+    with pytest.raises(ArtifactNotFound):
+        read_picture(folder / "gone.png")
