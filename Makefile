@@ -60,6 +60,34 @@ run: setup ## Classify real pictures with three models and their ensemble, and l
 	@$(BIN)/strata ensemble predict $(PICTURES) --mode parallel --summary
 	@$(BIN)/strata serve status
 
+# An image builder called with -t NAME:TAG and docker's options: the development cluster's beside this repository, or docker.
+CLUSTER := ../shared/cluster/cluster
+IMAGE_BUILD ?= $(if $(wildcard $(CLUSTER)),$(CLUSTER) build,docker build --build-arg UV_TORCH_BACKEND=cpu)
+IMAGE_TAG ?= 0.1.0
+MODEL_FOLDERS ?= examples/fashion/models
+IMAGES := model ensemble
+
+.PHONY: image
+image: ## Build the images dev.local/strata/{model,ensemble}:IMAGE_TAG
+	for target in $(IMAGES); do \
+	  $(IMAGE_BUILD) -t dev.local/strata/$$target:$(IMAGE_TAG) --target $$target --build-arg MODEL_FOLDERS="$(MODEL_FOLDERS)" -f Dockerfile . || exit 1; \
+	done
+
+# What goes into the images, as one number: what the cluster's nodes have under it need not be built again.
+CONTENT = $(shell find Dockerfile .dockerignore docker pyproject.toml quant services examples/fashion examples/measure -type f \
+  -not -path '*/__pycache__/*' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum | cut -c1-12)
+
+.PHONY: e2e
+e2e: setup ## Build the images, and test the chart on the cluster that KUBECONFIG points at
+	@test -n "$$KUBECONFIG" || { echo "KUBECONFIG is not set: point it at a cluster with Knative Serving (k8s/README.md)"; exit 1; }
+	@tag=$(CONTENT); \
+	present=$$(kubectl get nodes -o jsonpath='{.items[*].status.images[*].names}') || exit 1; \
+	for target in $(IMAGES); do \
+	  grep -q "dev.local/strata/$$target:$$tag" <<<"$$present" || $(MAKE) --no-print-directory image IMAGE_TAG=$$tag IMAGES=$$target || exit 1; \
+	done; \
+	STRATA_MODEL_IMAGE=dev.local/strata/model:$$tag STRATA_ENSEMBLE_IMAGE=dev.local/strata/ensemble:$$tag \
+	  $(BIN)/pytest tests/charts tests/cluster
+
 .PHONY: bench-ensemble
 bench-ensemble: setup ## Measure the ensemble's figures (the cluster's part where KUBECONFIG points at one)
 	$(BIN)/strata bench ensemble --json docs/results/ensemble.json --report docs/results/ensemble.md

@@ -1,0 +1,91 @@
+"""The installed chart, as the tests of this folder talk of it."""
+
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from services.bench.cluster import Cluster
+
+ROOT = Path(__file__).parents[2]
+RELEASE = "strata"
+MEMBERS = ("fashion-efficientnet-b0", "fashion-mobilenet-v2", "fashion-nasnet-a-mobile")
+TIMEOUT_S = 120
+
+
+@dataclass(frozen=True)
+class Install:
+    """The chart, installed.
+
+    Attributes:
+        http, grpc: where the front door answers.
+        ingress: base address of Knative's ingress, which finds a model by the Host header.
+        values: what the chart was given.
+    """
+
+    cluster: Cluster
+    http: str
+    grpc: str
+    ingress: str
+    values: dict[str, object]
+
+    def upgrade(self, **values: object) -> None:
+        """Install with these values over the first ones, and wait until all is ready."""
+        self.cluster.install(RELEASE, {**self.values, **values})
+
+    def host(self, model: str) -> str:
+        """The name Knative's ingress knows a model by."""
+        return self.cluster.authority(model)
+
+
+@dataclass
+class Load:
+    """What constant requests met: how many there were, and what went wrong."""
+
+    answers: int = 0
+    faults: list[str] = field(default_factory=list)
+
+
+def images() -> dict[str, str]:
+    """The images that `make e2e` has built."""
+    try:
+        return {"model": os.environ["STRATA_MODEL_IMAGE"], "ensemble": os.environ["STRATA_ENSEMBLE_IMAGE"]}
+    except KeyError as error:
+        pytest.fail(f"{error.args[0]} is not set: run these tests by `make e2e`, which builds the images")
+
+
+def pictures() -> dict[str, bytes]:
+    """One shipped picture of each class, by the class's name."""
+    folders = sorted((ROOT / "examples" / "fashion" / "pictures").iterdir())
+    return {folder.name: next(iter(sorted(folder.glob("*.png")))).read_bytes() for folder in folders if folder.is_dir()}
+
+
+def under_load(ask: Callable[[], str], change: Callable[[], None], pause_s: float = 0.1) -> Load:
+    """Ask again and again, from two threads, while `change` runs; `ask` returns what went wrong, or nothing."""
+    load = Load()
+    ends = False
+
+    def worker() -> None:
+        while not ends:
+            try:
+                fault = ask()
+            except Exception as error:
+                fault = f"{type(error).__name__}: {error}"
+            load.answers += 1
+            if fault:
+                load.faults.append(fault)
+            time.sleep(pause_s)
+
+    with ThreadPoolExecutor(2) as pool:
+        workers = [pool.submit(worker) for _ in range(2)]
+        try:
+            change()
+        finally:
+            ends = True
+        for each in workers:
+            each.result()
+    return load

@@ -1,0 +1,99 @@
+"""What happens to users while something changes: a rollout, a split of the traffic, a pod that is killed."""
+
+import time
+from collections import Counter
+
+import grpc
+import httpx
+import numpy as np
+
+from services.contracts.inference.v2 import open_inference_pb2 as oip
+from services.contracts.inference.v2 import open_inference_pb2_grpc as oip_grpc
+from tests.cluster.installed import MEMBERS, TIMEOUT_S, Install, pictures, under_load
+
+PREDICT = "/v1/ensembles/fashion:predict"
+
+
+def _states(install: Install, picture: bytes, deadline_ms: int) -> dict[str, str]:
+    """Ask once on a connection of its own; raises where the answer is not 200."""
+    url, params = install.http + PREDICT, {"deadline_ms": deadline_ms}
+    answer = httpx.post(url, content=picture, params=params, timeout=TIMEOUT_S).raise_for_status()
+    return {member["model"]: member["state"] for member in answer.json()["members"]}
+
+
+def test_a_killed_pod_costs_its_member_and_not_the_answer(install: Install) -> None:
+    picture, victim = pictures()["Coat"], MEMBERS[2]
+    _states(install, picture, 60_000)
+
+    def ask() -> str:
+        states = _states(install, picture, 3_000)
+        others = {states[model] for model in MEMBERS if model != victim}
+        return "" if others == {"answered"} else str(states)
+
+    def kill() -> None:
+        time.sleep(2)
+        pods = ["pods", "--selector", f"serving.knative.dev/service={victim}"]
+        install.cluster.kubectl("delete", *pods, "--force", "--grace-period=0")
+        time.sleep(8)
+
+    load = under_load(ask, kill)
+    assert load.faults == []
+    assert load.answers > 5
+    assert set(_states(install, picture, 60_000).values()) == {"answered"}, "the member came back"
+
+
+def test_a_rollout_of_everything_loses_no_request_and_no_member(install: Install) -> None:
+    picture = pictures()["Trouser"]
+    _states(install, picture, 60_000)
+
+    def ask() -> str:
+        states = _states(install, picture, 60_000)
+        return "" if set(states.values()) == {"answered"} else str(states)
+
+    def roll_out() -> None:
+        before = _revisions(install)
+        install.upgrade(
+            modelDefaults={"scale": {"window": "6s"}, "maxBatch": 32},
+            ensemble={"service": {"type": "NodePort"}, "maxPictures": 500},
+        )
+        # The old pods are asked to go now; requests go on until they are gone.
+        time.sleep(20)
+        assert not before & _revisions(install)
+
+    load = under_load(ask, roll_out)
+    assert load.faults == []
+    assert load.answers > 20
+
+
+def _revisions(install: Install) -> set[str]:
+    """Name the revision of each model that takes all its traffic."""
+    services = install.cluster.get("ksvc")["items"]
+    return {each["revisionName"] for service in services for each in service["status"]["traffic"]}
+
+
+def test_traffic_is_split_between_two_revisions_as_stated(install: Install) -> None:
+    model = MEMBERS[1]
+    stable = install.cluster.get("ksvc", model)["status"]["latestReadyRevisionName"]
+    # A batch of two tells the revisions apart: the new one takes one picture at a time.
+    split = {"maxBatch": 1, "traffic": {"latestPercent": 25, "stableRevision": stable}}
+    install.upgrade(models={model: split})
+    host = install.host(model)
+    counts = Counter(_takes_two(install, model, host) for _ in range(120))
+    # 30 of 120 are expected; a fair coin of 25 % is outside of these bounds once in 10 000 times.
+    assert 13 <= counts[False] <= 49, counts
+    install.upgrade()
+    assert {_takes_two(install, model, host) for _ in range(20)} == {True}
+
+
+def _takes_two(install: Install, model: str, host: str) -> bool:
+    image = np.zeros((2, 3, 32, 32), np.float32)
+    tensor = oip.ModelInferRequest.InferInputTensor(name="image", datatype="FP32", shape=image.shape)
+    request = oip.ModelInferRequest(model_name=model, inputs=[tensor], raw_input_contents=[image.tobytes()])
+    with grpc.insecure_channel(install.cluster.ingress, [("grpc.default_authority", host)]) as channel:
+        try:
+            oip_grpc.GRPCInferenceServiceStub(channel).ModelInfer(request, timeout=TIMEOUT_S)
+        except grpc.RpcError as error:
+            if error.code() != grpc.StatusCode.INVALID_ARGUMENT:
+                raise
+            return False
+        return True
