@@ -3,7 +3,7 @@
 import json
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,18 +65,17 @@ class Cluster:
         url: str = self.get("ksvc", service)["status"]["url"]
         return urlsplit(url).netloc
 
-    def wait_for_zero(self, services: Sequence[str]) -> None:
-        """Wait until none of these Knative Services has a pod, not even one on its way out.
+    def wait_for_zero(self, service: str) -> None:
+        """Wait until a Knative Service has no pod, not even one on its way out.
 
         Raises:
-            RuntimeError: one still has after seven minutes.
+            RuntimeError: it still has one after seven minutes.
         """
         limit = time.monotonic() + _WAIT_S
-        chosen = f"serving.knative.dev/service in ({','.join(services)})"
-        while pods := self.get("pods", "--selector", chosen)["items"]:
+        while self.get("pods", "--selector", f"serving.knative.dev/service={service}")["items"]:
             if time.monotonic() > limit:
-                raise RuntimeError(f"{len(pods)} pods of {', '.join(services)} are still there")
-            time.sleep(1)
+                raise RuntimeError(f"a pod of {service} is still there after {_WAIT_S:.0f} s")
+            time.sleep(0.5)
 
     def remove(self) -> None:
         """Delete the namespace and all that is in it."""

@@ -137,7 +137,7 @@ def cold_starts_s(cluster: Cluster, images: Images, rounds: int, tick: Tick) -> 
 
 def _hello_s(cluster: Cluster) -> float:
     headers = {"host": cluster.authority(HELLO)}
-    cluster.wait_for_zero([HELLO, *FULL])
+    cluster.wait_for_zero(HELLO)
     start = time.perf_counter()
     httpx.get(f"http://{cluster.ingress}/", headers=headers, timeout=120).raise_for_status()
     return time.perf_counter() - start
@@ -146,7 +146,7 @@ def _hello_s(cluster: Cluster) -> float:
 def _cold_model_s(cluster: Cluster, model: str) -> float:
     client = ModelClient(cluster.ingress, cluster.authority(model))
     image = np.zeros((1, 3, 224, 224), np.float32)
-    cluster.wait_for_zero([HELLO, *FULL])
+    cluster.wait_for_zero(model)
     return client.infer(model, image)[0] / 1e3
 
 

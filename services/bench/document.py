@@ -43,6 +43,11 @@ def write(path: Path, figures: Mapping[str, float], provenance: Mapping[str, obj
     Path(file.name).replace(path)
 
 
+def read_figures(path: Path) -> dict[str, float]:
+    """Read the figures of a file that `write` wrote."""
+    return {key: value for key, value in json.loads(path.read_text()).items() if isinstance(value, int | float)}
+
+
 def table(title: str, figures: Mapping[str, float], bars: Mapping[str, str]) -> Table:
     """Lay figures out beside the bars they are held to: text such as "<= 3", by key. Low and high stay in the file."""
     shown = Table(title=title)

@@ -7,6 +7,8 @@ import pytest
 import torch
 
 from quant.operations import Region, Yolo
+from services.bench import libdarknet
+from services.bench.libdarknet import Floats
 from services.zoo.darknet.build import DarknetModel, load_model, load_network
 from services.zoo.darknet.cfg import parse_cfg, write_cfg
 from services.zoo.darknet.layers import read_network
@@ -15,8 +17,7 @@ from services.zoo.darknet.pictures import letterbox
 from services.zoo.darknet.random_weights import random_weights
 from services.zoo.darknet.weights import write_weights
 from services.zoo.detection import Detection, Size, detect
-from tests.golden.darknet import libdarknet
-from tests.golden.darknet.libdarknet import Floats, needs_darknet
+from tests.golden.darknet.needs import needs_darknet
 
 BAR = 1e-4
 """The largest difference allowed in any layer: of its largest element, over the layer's largest magnitude."""

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from numpy.typing import NDArray
 
 from services.zoo.detection import Detection
@@ -19,9 +18,11 @@ Floats = NDArray[np.float32]
 _ROOT = Path("/usr/lib/darknet")
 STOCK_CFGS = Path("/usr/share/darknet/cfg")
 
-needs_darknet = pytest.mark.skipif(
-    not (_ROOT / "libdarknet.so").exists(), reason="Debian's darknet package is not installed (apt install darknet)"
-)
+
+def available() -> bool:
+    """Is Debian's darknet package installed?"""
+    return (_ROOT / "libdarknet.so").exists()
+
 
 _PLAIN: dict[str, Any] = {"int": ctypes.c_int, "float": ctypes.c_float, "size_t": ctypes.c_size_t}
 

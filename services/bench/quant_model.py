@@ -1,0 +1,230 @@
+"""The figures of one model: what is right, and how fast it is. Run as a process of its own: its peers set threads too.
+
+    python -m services.bench.quant_model NAME --rounds 7
+
+prints one JSON object.
+"""
+
+import argparse
+import json
+import math
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from quant.affine import Value, as_float
+from quant.crossing import cross
+from quant.engine import Engine
+from quant.graph import INPUT
+from quant.operations import Yolo
+from quant.precision import Mode, Precision
+from quant.reference import Comparison, compare
+from quant.stepping import Stepper
+from quant.weight_edits import Variant
+from services.bench import libdarknet
+from services.bench.quant_subject import DARKNET, Run, Subject, eager, peers, prepare, with_auto
+from services.bench.rounds import Spread, interleave, ratio
+from services.workbench.usecases import compare_modes
+from services.zoo.catalog import default_catalog
+from services.zoo.compile import load_module
+from services.zoo.darknet import networks
+from services.zoo.darknet.cfg import parse_cfg, write_cfg
+from services.zoo.darknet.layers import read_network
+from services.zoo.darknet.random_weights import random_weights
+from services.zoo.darknet.weights import write_weights
+from services.zoo.model_file import ModelFile
+
+ORACLE_SIZE = 160
+"""Pixels of Darknet's input where outputs are compared: its program takes minutes at full size."""
+FLOAT_ERROR = 1e-3
+_ARCHITECTURES = {"resnet-18": "resnet18", "vgg-16": "vgg16"}
+
+
+def correctness(name: str) -> dict[str, float]:
+    """Check the five modes of a model; a mode that is right counts 1.
+
+    Returns:
+        matrix.MODE, wrong_accumulators, float_error (relative to the largest output), own_sqnr_db (of each layer).
+    """
+    subject = prepare(name, ORACLE_SIZE)
+    figures: dict[str, float] = {"float_error": float_error(name, subject)}
+    figures["matrix.float"] = figures["float_error"] <= FLOAT_ERROR
+    wrong = 0
+    for mode in (Mode.HYBRID, Mode.INT8):
+        compared = list(against_reference(subject.engine(mode), subject.x))
+        wrong += sum(each.wrong_accumulators for each in compared)
+        figures[f"matrix.{mode}"] = bool(compared) and not any(
+            each.wrong_accumulators or each.wrong_codes for each in compared
+        )
+    figures["wrong_accumulators"] = wrong
+    figures["matrix.step"] = steps_equal_running(subject)
+    crossings = list(cross(subject.engine(Mode.FLOAT), subject.engine(Mode.INT8), subject.x))
+    figures["matrix.cross"] = len(crossings) == len(subject.model.graph.layers) and all(
+        not math.isnan(value) for row in crossings for value in (row.own_db, row.inherited_db, row.total_db)
+    )
+    own = [row.own_db for row in crossings if row.precision != Precision.FLOAT]
+    figures |= {"own_sqnr_db.median": float(np.median(own)), "own_sqnr_db.min": min(own)}
+    return {key: float(value) for key, value in figures.items()}
+
+
+def float_error(name: str, subject: Subject) -> float:
+    """Compare the engine in float with who did not write it: libdarknet, OpenCV for yolov4-tiny, torch's own module.
+
+    Returns:
+        largest difference of any output over that output's largest value; NaN where the oracle is not installed.
+    """
+    found = subject.engine(Mode.FLOAT).run(subject.x)
+    if name not in DARKNET:
+        own = default_catalog(os.environ)
+        declared = (
+            ModelFile(name=name, architecture=_ARCHITECTURES[name], weights="random://0", folder=Path())
+            if name in _ARCHITECTURES
+            else own.model(name).model_copy(update={"weights": "random://0"})
+        )
+        with torch.inference_mode():
+            return _relative(next(iter(found.values())), load_module(declared)(subject.x))
+    with TemporaryDirectory() as folder:
+        cfg, weights = Path(folder) / "model.cfg", Path(folder) / "model.weights"
+        cfg.write_text(write_cfg(networks.describe(name, size=ORACLE_SIZE)))
+        network = read_network(parse_cfg(cfg.read_text()))
+        with weights.open("wb") as stream:
+            write_weights(stream, network, random_weights(network, 0))
+        expected = _opencv(cfg, weights, subject) if name == "yolov4-tiny" else _libdarknet(cfg, weights, subject)
+    return max(map(_relative, found.values(), expected), default=math.nan)
+
+
+def _libdarknet(cfg: Path, weights: Path, subject: Subject) -> list[Tensor]:
+    """The outputs of its layers that are the graph's: of the detection layers, or of the last one before softmax."""
+    if not libdarknet.available():
+        return []
+    with libdarknet.loaded(cfg, weights) as darknet:
+        outputs = darknet.outputs(subject.x[0].numpy())
+    kinds = [section.name for section in parse_cfg(cfg.read_text())[1:]]
+    heads = [k for k, kind in enumerate(kinds) if kind in ("yolo", "region", "softmax")]
+    return [torch.from_numpy(outputs[k]) for k in heads]
+
+
+def _opencv(cfg: Path, weights: Path, subject: Subject) -> list[Tensor]:
+    """What enters each detection layer, by OpenCV; its own heads are laid out differently."""
+    import cv2
+
+    network = cv2.dnn.readNetFromDarknet(str(cfg), str(weights))
+    network.setInput(subject.x.numpy())
+    graph = subject.model.graph
+    kinds = [section.name for section in parse_cfg(cfg.read_text())[1:]]
+    before = [k - 1 for k, kind in enumerate(kinds) if kind == "yolo"]
+    raw = [torch.from_numpy(network.forward(f"conv_{k}")) for k in before]
+    heads = [head for name in graph.outputs if isinstance(head := graph.layer(name).operation, Yolo)]
+    return [head.run(each) for head, each in zip(heads, raw, strict=True)]
+
+
+def _relative(found: Tensor, expected: Tensor) -> float:
+    expected = expected.reshape(found.shape)
+    return float((found - expected).abs().max() / expected.abs().max())
+
+
+def against_reference(engine: Engine, x: Tensor) -> Iterator[Comparison]:
+    """Hold every integer layer, on the values it really gets, against its 64-bit definition."""
+    with torch.inference_mode():
+        values: dict[str, Value] = {INPUT: engine.enter(x)}
+        for prepared in engine.layers:
+            inputs = [values[source] for source in prepared.layer.inputs]
+            if prepared.precision is not Precision.FLOAT:
+                yield compare(prepared, *inputs)
+            values[prepared.name] = prepared.run(*inputs)
+
+
+def steps_equal_running(subject: Subject) -> bool:
+    """Step to the end and compare with a plain run: not a single bit may differ."""
+    engine = subject.engine(Mode.INT8)
+    stepper = Stepper(Variant(engine.graph, engine.plan, engine.calibration), subject.x)
+    while not stepper.finished:
+        stepper.next()
+    outputs = engine.run(subject.x)
+    return all(torch.equal(as_float(stepper.value(name)), output) for name, output in outputs.items())
+
+
+def speed(name: str, rounds: int, with_peers: bool, tell: Callable[[str], None]) -> dict[str, float]:
+    """Time a model in every mode and in the peers, one thread, batch 1, in turns; ms."""
+    tell(f"{name}: calibrating")
+    subject = prepare(name)
+    tell(f"{name}: choosing auto's plan")
+    subject, choice = with_auto(subject)
+    engines = {mode.value: subject.engine(mode) for mode in Mode}
+    runs: dict[str, Run] = {"torch": eager(subject)}
+    runs |= {mode: lambda engine=engine: engine.run(subject.x) for mode, engine in engines.items()}  # type: ignore[misc]
+    if with_peers:
+        tell(f"{name}: quantising in ONNX Runtime and OpenVINO")
+        runs |= peers(subject, tell)
+    tell(f"{name}: timing {', '.join(runs)}")
+    spreads = interleave({key: _timer(run) for key, run in runs.items()}, rounds)
+    figures = _with_spread({f"ms.{key}": spread for key, spread in spreads.items()})
+    faster = min("torch", "float", key=lambda key: spreads[key].median)
+    figures |= _with_spread({"speedup": ratio(spreads[faster], spreads["int8"])})
+    figures |= _with_spread(
+        {f"vs_{peer}": ratio(spreads["int8"], spreads[peer]) for peer in ("onnxruntime", "openvino") if peer in spreads}
+    )
+    agreement = {
+        mode: 100 * compare_modes(subject.model, subject.integers, mode, subject.inputs).fraction
+        for mode in (Mode.INT8, Mode.AUTO)
+    }
+    keeps = agreement[Mode.INT8] >= 99
+    best = min(spreads["float"].median, spreads["int8"].median if keeps else math.inf)
+    regressed = best / spreads["auto"].median < 0.98 or agreement[Mode.AUTO] < 99
+    return figures | {
+        "agreement.int8": agreement[Mode.INT8],
+        "agreement.auto": agreement[Mode.AUTO],
+        "auto.share": best / spreads["auto"].median,
+        "auto.regression": float(regressed),
+        "auto.float_layers": float(len(choice.kept)),
+    }
+
+
+def _timer(run: Run) -> Callable[[], float]:
+    """Best of enough runs to fill a tenth of a second, at least three."""
+
+    def timed() -> float:
+        best, spent, count = math.inf, 0.0, 0
+        while count < 3 or spent < 0.1:
+            start = time.perf_counter()
+            run()
+            took = time.perf_counter() - start
+            best, spent, count = min(best, took), spent + took, count + 1
+        return 1e3 * best
+
+    run()
+    return timed
+
+
+def _with_spread(spreads: dict[str, Spread]) -> dict[str, float]:
+    figures: dict[str, float] = {}
+    for key, spread in spreads.items():
+        figures |= {key: spread.median, f"{key}.low": spread.low, f"{key}.high": spread.high}
+    return figures
+
+
+def main(arguments: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("name")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--no-peers", action="store_true")
+    parser.add_argument("--part", choices=("correctness", "speed"), required=True)
+    given = parser.parse_args(arguments)
+    torch.set_num_threads(1)
+    if given.part == "correctness":
+        figures = correctness(given.name)
+    else:
+        tell = lambda step: print(step, file=sys.stderr, flush=True)  # noqa: E731
+        figures = speed(given.name, given.rounds, not given.no_peers, tell)
+    print(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
