@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 from torchvision.ops import StochasticDepth
 
@@ -125,7 +125,7 @@ def main() -> None:
         model_file = files[name]
         module = train(model_file, RECIPES[name], training, validation)
         state = {key: value.contiguous() for key, value in module.state_dict().items()}
-        save_file(state, arguments.output / f"{model_file.architecture}.safetensors")
+        (arguments.output / f"{model_file.architecture}.safetensors").write_bytes(save(state))
 
 
 if __name__ == "__main__":
