@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from services.bench.cluster import Cluster
-from tests.cluster.installed import MEMBERS, RELEASE, TIMEOUT_S, Install, images
+from tests.cluster.installed import MEMBERS, RELEASE, TIMEOUT_S, Install, forget, images
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -34,7 +34,7 @@ def cluster() -> Iterator[Cluster]:
     cluster.remove()
     yield cluster
     if not os.environ.get("STRATA_E2E_KEEP"):
-        cluster.remove()
+        forget(cluster.namespace)
 
 
 def _ingress() -> str:
@@ -66,7 +66,7 @@ def rest_model(cluster: Cluster) -> Iterator[tuple[str, str]]:
     models: dict[str, object] = {**dict.fromkeys(MEMBERS), name: {"protocol": "rest", "scale": {"max": 1}}}
     beside.install("rest", {"images": images(), "models": models, "ensemble": {"replicas": 0}})
     yield _ingress(), beside.authority(name)
-    beside.remove()
+    forget(beside.namespace)
 
 
 @pytest.fixture

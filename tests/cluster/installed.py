@@ -7,9 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from services.bench.cluster import Cluster
+from services.bench.cluster import Cluster, run
+from services.contracts.inference.v2 import open_inference_pb2 as oip
+from services.zoo.catalog import Catalog
 
 ROOT = Path(__file__).parents[2]
 RELEASE = "strata"
@@ -62,6 +66,23 @@ def pictures() -> dict[str, bytes]:
     """One shipped picture of each class, by the class's name."""
     folders = sorted((ROOT / "examples" / "fashion" / "pictures").iterdir())
     return {folder.name: next(iter(sorted(folder.glob("*.png")))).read_bytes() for folder in folders if folder.is_dir()}
+
+
+def batch(model: str, count: int) -> NDArray[np.float32]:
+    """Zeros [count, 3, H, W] of the size that the model's file states."""
+    height, width = Catalog([ROOT / "examples" / "fashion" / "models"]).model(model).input.size
+    return np.zeros((count, 3, height, width), np.float32)
+
+
+def tensor_request(model: str, image: NDArray[np.float32]) -> oip.ModelInferRequest:
+    """Ask `model` for the scores of `image`."""
+    tensor = oip.ModelInferRequest.InferInputTensor(name="image", datatype="FP32", shape=image.shape)
+    return oip.ModelInferRequest(model_name=model, inputs=[tensor], raw_input_contents=[image.tobytes()])
+
+
+def forget(namespace: str) -> None:
+    """Have a namespace deleted, without waiting for its end."""
+    run("kubectl", "delete", "namespace", namespace, "--ignore-not-found", "--wait=false")
 
 
 def under_load(ask: Callable[[], str], change: Callable[[], None], pause_s: float = 0.1) -> Load:

@@ -1,7 +1,7 @@
 """Ask one model through the ingress with KServe's own Python client; print the scores it got, one JSON object.
 
 A process of its own: KServe's copy of the protocol's messages and ours do not fit into one.
-Arguments: protocol, the ingress' base address, the model's Host, the model's name.
+Arguments: protocol, the ingress' base address, the model's Host, the model's name, the batch's shape.
 """
 
 import asyncio
@@ -13,8 +13,8 @@ import numpy as np
 from kserve import InferenceGRPCClient, InferenceRESTClient, InferInput, InferRequest, RESTConfig
 
 
-async def main(protocol: str, ingress: str, host: str, model: str) -> dict[str, object]:
-    values = np.random.default_rng(0).standard_normal((2, 3, 32, 32), np.float32)
+async def main(protocol: str, ingress: str, host: str, model: str, *shape: str) -> dict[str, object]:
+    values = np.random.default_rng(0).standard_normal([int(length) for length in shape], np.float32)
     tensor = InferInput("image", list(values.shape), "FP32")
     tensor.set_data_from_numpy(values, binary_data=True)
     request = InferRequest(model, [tensor])

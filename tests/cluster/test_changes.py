@@ -5,11 +5,9 @@ from collections import Counter
 
 import grpc
 import httpx
-import numpy as np
 
-from services.contracts.inference.v2 import open_inference_pb2 as oip
 from services.contracts.inference.v2 import open_inference_pb2_grpc as oip_grpc
-from tests.cluster.installed import MEMBERS, TIMEOUT_S, Install, pictures, under_load
+from tests.cluster.installed import MEMBERS, TIMEOUT_S, Install, batch, pictures, tensor_request, under_load
 
 PREDICT = "/v1/ensembles/fashion:predict"
 
@@ -86,9 +84,7 @@ def test_traffic_is_split_between_two_revisions_as_stated(install: Install) -> N
 
 
 def _takes_two(install: Install, model: str, host: str) -> bool:
-    image = np.zeros((2, 3, 32, 32), np.float32)
-    tensor = oip.ModelInferRequest.InferInputTensor(name="image", datatype="FP32", shape=image.shape)
-    request = oip.ModelInferRequest(model_name=model, inputs=[tensor], raw_input_contents=[image.tobytes()])
+    request = tensor_request(model, batch(model, 2))
     with grpc.insecure_channel(install.cluster.ingress, [("grpc.default_authority", host)]) as channel:
         try:
             oip_grpc.GRPCInferenceServiceStub(channel).ModelInfer(request, timeout=TIMEOUT_S)

@@ -14,7 +14,7 @@ from services.contracts.inference.v2 import open_inference_pb2 as oip
 from services.contracts.inference.v2 import open_inference_pb2_grpc as oip_grpc
 from services.contracts.strata.ensemble.v1 import ensemble_pb2 as pb
 from services.contracts.strata.ensemble.v1 import ensemble_pb2_grpc as pb_grpc
-from tests.cluster.installed import MEMBERS, RELEASE, TIMEOUT_S, Install, pictures
+from tests.cluster.installed import MEMBERS, RELEASE, TIMEOUT_S, Install, batch, pictures, tensor_request
 
 PREDICT = "/v1/ensembles/fashion:predict"
 PATIENT = {"deadline_ms": 60_000}
@@ -54,10 +54,11 @@ def test_a_model_answers_directly_through_the_ingress(install: Install) -> None:
     named = [("grpc.default_authority", install.host(MEMBERS[0]))]
     with grpc.insecure_channel(install.cluster.ingress, named) as channel:
         stub = oip_grpc.GRPCInferenceServiceStub(channel)
+        image = batch(MEMBERS[0], 2)
         metadata = stub.ModelMetadata(oip.ModelMetadataRequest(name=MEMBERS[0]), timeout=TIMEOUT_S)
-        (tensor,) = [each for each in metadata.inputs if each.datatype == "FP32"]
-        image = np.zeros((2, *tensor.shape[1:]), np.float32)
-        answer = stub.ModelInfer(_infer(MEMBERS[0], image), timeout=TIMEOUT_S)
+        answer = stub.ModelInfer(tensor_request(MEMBERS[0], image), timeout=TIMEOUT_S)
+    (tensor,) = [each for each in metadata.inputs if each.datatype == "FP32"]
+    assert list(tensor.shape) == [-1, *image.shape[1:]]
     assert list(answer.outputs[0].shape) == [2, 10]
 
 
@@ -66,7 +67,9 @@ def test_kserves_own_client_gets_scores(protocol: str, install: Install, rest_mo
     name = MEMBERS[1]
     ingress, host = (install.ingress, install.host(name)) if protocol == "grpc" else rest_model
     script = Path(__file__).with_name("kserve_client.py")
-    done = subprocess.run([sys.executable, script, protocol, ingress, host, name], capture_output=True, text=True)
+    shape = [str(length) for length in batch(name, 2).shape]
+    command = [sys.executable, str(script), protocol, ingress, host, name, *shape]
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert found["ready"] is True
@@ -77,7 +80,8 @@ def test_kserves_own_client_gets_scores(protocol: str, install: Install, rest_mo
 def test_models_go_to_zero_and_the_first_request_after_is_answered_by_all(
     install: Install, front_door: httpx.Client
 ) -> None:
-    install.cluster.wait_for_zero(MEMBERS)
+    for model in MEMBERS:
+        install.cluster.wait_for_zero(model)
     answer = front_door.post(PREDICT, content=pictures()["Dress"], params=PATIENT)
     assert answer.status_code == 200, answer.text
     assert {member["state"] for member in answer.json()["members"]} == {"answered"}
@@ -104,7 +108,10 @@ def test_front_door_names_what_is_wrong(
     assert (answer.status_code, answer.json()["error"]) == (status, error)
 
 
-def _json_tensor(shape: list[int], value: str = "0.0", datatype: str = "FP32") -> str:
+def _json_tensor(count: int, value: str = "0.0", datatype: str = "FP32", cut: int = 0) -> str:
+    """A request for MEMBERS[1] in JSON, its pictures `cut` pixels too low."""
+    _, channels, height, width = batch(MEMBERS[1], 0).shape
+    shape = [count, channels, height - cut, width]
     values = ",".join([value] * int(np.prod(shape)))
     return f'{{"inputs": [{{"name": "image", "datatype": "{datatype}", "shape": {shape}, "data": [{values}]}}]}}'
 
@@ -113,12 +120,12 @@ def _json_tensor(shape: list[int], value: str = "0.0", datatype: str = "FP32") -
     ("model", "body", "status", "error"),
     [
         (MEMBERS[1], "{", 400, "InvalidInput"),
-        (MEMBERS[1], _json_tensor([1, 3, 31, 32]), 400, "ShapeMismatch"),
-        (MEMBERS[1], _json_tensor([0, 3, 32, 32]), 400, "EmptyBatch"),
-        (MEMBERS[1], _json_tensor([1, 3, 32, 32], "0", "INT32"), 400, "DtypeMismatch"),
-        (MEMBERS[1], _json_tensor([1, 3, 32, 32], "NaN"), 400, "NonFiniteInput"),
-        (MEMBERS[1], _json_tensor([65, 3, 32, 32]), 400, "BatchTooLarge"),
-        ("fashion-alexnet", _json_tensor([1, 3, 32, 32]), 404, "ModelNotFound"),
+        (MEMBERS[1], _json_tensor(1, cut=1), 400, "ShapeMismatch"),
+        (MEMBERS[1], _json_tensor(0), 400, "EmptyBatch"),
+        (MEMBERS[1], _json_tensor(1, "0", "INT32"), 400, "DtypeMismatch"),
+        (MEMBERS[1], _json_tensor(1, "NaN"), 400, "NonFiniteInput"),
+        (MEMBERS[1], _json_tensor(65), 400, "BatchTooLarge"),
+        ("fashion-alexnet", _json_tensor(1), 404, "ModelNotFound"),
     ],
     ids=["no JSON", "shape", "empty", "dtype", "NaN", "batch", "model"],
 )
@@ -136,16 +143,12 @@ def test_a_grpc_model_names_what_is_wrong_through_the_ingress(install: Install) 
     named = [("grpc.default_authority", install.host(MEMBERS[0]))]
     with grpc.insecure_channel(install.cluster.ingress, named) as channel:
         stub = oip_grpc.GRPCInferenceServiceStub(channel)
+        good = batch(MEMBERS[0], 1)
         for image, name, code in (
-            (np.zeros((1, 3, 31, 32), np.float32), MEMBERS[0], grpc.StatusCode.INVALID_ARGUMENT),
-            (np.full((1, 3, 32, 32), np.nan, np.float32), MEMBERS[0], grpc.StatusCode.INVALID_ARGUMENT),
-            (np.zeros((1, 3, 32, 32), np.float32), "alexnet", grpc.StatusCode.NOT_FOUND),
+            (good[:, :, 1:], MEMBERS[0], grpc.StatusCode.INVALID_ARGUMENT),
+            (good + np.float32(np.nan), MEMBERS[0], grpc.StatusCode.INVALID_ARGUMENT),
+            (good, "alexnet", grpc.StatusCode.NOT_FOUND),
         ):
             with pytest.raises(grpc.RpcError) as raised:
-                stub.ModelInfer(_infer(name, image), timeout=TIMEOUT_S)
+                stub.ModelInfer(tensor_request(name, image), timeout=TIMEOUT_S)
             assert raised.value.code() == code
-
-
-def _infer(model: str, image: np.ndarray) -> oip.ModelInferRequest:
-    tensor = oip.ModelInferRequest.InferInputTensor(name="image", datatype="FP32", shape=image.shape)
-    return oip.ModelInferRequest(model_name=model, inputs=[tensor], raw_input_contents=[image.tobytes()])
