@@ -28,14 +28,20 @@ from services.zoo import weights
 from services.zoo.architectures import build
 from services.zoo.manifest import FILE_NAME, INPUT_NAME, OUTPUT_NAME, Manifest
 from services.zoo.model_file import SLEEP, ModelFile
+from services.zoo.runtimes.onnxruntime import FILE_NAME as ONNX_FILE
+from services.zoo.runtimes.torch import FILE_NAME as TORCH_FILE
 from services.zoo.writers import quiet, write_onnx, write_openvino, write_torch
 
 Report: TypeAlias = Callable[[str], None]
 Images: TypeAlias = NDArray[np.float32]
+Forward: TypeAlias = Callable[[Images], Images]
 
 MAX_ERROR = 1e-4
 IMAGENET_CLASSES = 1000
+# By how fast they start: docs/adr/0002-runtimes.md.
 _RUNTIMES = ("onnxruntime", "openvino", "torch")
+# So much slower a runtime may be than the fastest and still be kept, when it starts faster.
+_TIE = 1.05
 _PACKAGES = ("strata", "torch", "torchvision", "onnxruntime", "openvino")
 _TIMED_PASSES = 15
 
@@ -52,7 +58,8 @@ def compile_model(model_file: ModelFile, cache: Path, runtime: str = "auto", rep
     """Compile a model, or find it compiled, and return its folder.
 
     Args:
-        runtime: `auto` times each runtime on one thread, batch 1, and keeps the fastest.
+        runtime: `auto` times each runtime on one thread, batch 1, and keeps the fastest; of equals, the one that
+            starts faster.
         report: told each step that takes longer than a moment.
     Raises:
         InvalidDeclaration, InvalidWeights, ArtifactNotFound, Unavailable: the file or its weights are at fault.
@@ -83,31 +90,34 @@ def compile_model(model_file: ModelFile, cache: Path, runtime: str = "auto", rep
 
 def _compile_into(made: Path, model_file: ModelFile, digest: str, runtime: str, report: Report) -> None:
     example = np.random.default_rng(0).standard_normal((2, 3, *model_file.input.size), np.float32)
-    module = None if model_file.weights.endswith(".onnx") else load_module(model_file)
-    candidates = _candidates(runtime, module)
+    module = None
+    if model_file.weights.endswith(".onnx"):
+        (made / ONNX_FILE).write_bytes(_onnx_program(model_file))
+    else:
+        module = load_module(model_file)
     expected = _try(partial(_scores, module), example, model_file, "torch") if module else None
-    onnx = made / "model.onnx"
-    if candidates != ("torch",):
-        report(f"{model_file.name}: exporting to ONNX")
-        if module:
-            write_onnx(module, example, onnx)
+    forwards: dict[str, Forward] = {}
+    refusals = []
+    for name in _candidates(runtime, module):
+        report(f"{model_file.name}: compiling for {name}")
+        try:
+            forward = _compile_for(name, made, module, example)
+            scores = _try(forward, example, model_file, name)
+            expected = scores if expected is None else expected
+            _check(scores, expected, name)
+        except Unsupported as error:
+            report(f"{model_file.name}: {error}")
+            refusals.append(str(error))
         else:
-            onnx.write_bytes(_onnx_program(model_file))
-    forwards: dict[str, Callable[[Images], Images]] = {}
-    for name in candidates:
-        report(f"{model_file.name}: trying {name}")
-        _write(name, made, module, example, onnx)
-        forwards[name] = import_module(f"services.zoo.runtimes.{name}").load(made, 1)
-        scores = _try(forwards[name], example, model_file, name)
-        expected = scores if expected is None else expected
-        _check(scores, expected, f"{model_file.name} in {name}")
+            forwards[name] = forward
+    if not forwards or expected is None:
+        raise Unsupported(f"model '{model_file.name}': {'; '.join(refusals)}")
     times_ms = _time_ms(forwards, example[:1])
-    fastest = min(times_ms, key=lambda name: times_ms[name])
+    kept = next(name for name in forwards if times_ms[name] <= _TIE * min(times_ms.values()))
     told = ", ".join(f"{name} {each:.1f} ms" for name, each in sorted(times_ms.items(), key=lambda item: item[1]))
     report(f"{model_file.name}: {told}")
-    _remove_others(made, fastest)
-    assert expected is not None
-    _write_manifest(model_file, digest, fastest, expected.shape[1], made)
+    _remove_others(made, kept)
+    _write_manifest(model_file, digest, kept, expected.shape[1], made)
 
 
 def load_module(model_file: ModelFile) -> nn.Module:
@@ -161,18 +171,26 @@ def _candidates(runtime: str, module: nn.Module | None) -> tuple[str, ...]:
     return _RUNTIMES if module else ("onnxruntime", "openvino")
 
 
-def _write(runtime: str, made: Path, module: nn.Module | None, example: Images, onnx: Path) -> None:
-    if runtime == "torch":
-        assert module
-        write_torch(module, example, made / "model.pt2")
-    elif runtime == "openvino":
-        write_openvino(onnx, made / "model.xml")
+def _compile_for(runtime: str, made: Path, module: nn.Module | None, example: Images) -> Forward:
+    try:
+        if runtime == "torch":
+            assert module
+            write_torch(module, example, made / TORCH_FILE)
+        elif module and not (made / ONNX_FILE).exists():
+            write_onnx(module, example, made / ONNX_FILE)
+        if runtime == "openvino":
+            write_openvino(made / ONNX_FILE, made)
+        forward: Forward = import_module(f"services.zoo.runtimes.{runtime}").load(made, 1)
+    except Exception as error:
+        # Exporters and runtimes raise their own kinds; what they say first is what is wrong.
+        raise Unsupported(f"{runtime} cannot run it: {str(error).partition(chr(10))[0]}") from error
+    return forward
 
 
 def _remove_others(made: Path, runtime: str) -> None:
-    kept = {"torch": {"model.pt2"}, "openvino": {"model.xml", "model.bin"}, "onnxruntime": {"model.onnx"}}[runtime]
+    suffixes = {"torch": {".pt2"}, "openvino": {".xml", ".bin", ".blob"}, "onnxruntime": {".onnx"}}[runtime]
     for path in made.iterdir():
-        if path.name not in kept:
+        if path.suffix not in suffixes:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
@@ -182,7 +200,7 @@ def _scores(module: nn.Module, example: Images) -> Images:
     return scores
 
 
-def _try(forward: Callable[[Images], Images], example: Images, model_file: ModelFile, runtime: str) -> Images:
+def _try(forward: Forward, example: Images, model_file: ModelFile, runtime: str) -> Images:
     try:
         scores = forward(example)
     except Exception as error:
@@ -191,18 +209,20 @@ def _try(forward: Callable[[Images], Images], example: Images, model_file: Model
             f"model '{model_file.name}' in {runtime} does not take a batch of {list(example.shape)}: {error}; "
             "export it with one float32 input [N, 3, H, W] and a dynamic N"
         ) from error
+    if not np.isfinite(scores).all():
+        raise InvalidWeights(f"model '{model_file.name}' in {runtime} answers NaN or infinity")
     if scores.ndim != 2 or len(scores) != len(example):
         raise InvalidDeclaration(f"model '{model_file.name}' answers {list(scores.shape)}, expected scores [N, K]")
     return scores
 
 
-def _check(scores: Images, expected: Images, what: str) -> None:
+def _check(scores: Images, expected: Images, runtime: str) -> None:
     error = float(np.abs(scores - expected).max() / max(1.0, float(np.abs(expected).max())))
     if not error <= MAX_ERROR:
-        raise Unsupported(f"{what}: scores differ from torch's by {error:.2g}, more than {MAX_ERROR:g}")
+        raise Unsupported(f"scores of {runtime} differ from torch's by {error:.2g}, more than {MAX_ERROR:g}")
 
 
-def _time_ms(forwards: Mapping[str, Callable[[Images], Images]], batch: Images) -> dict[str, float]:
+def _time_ms(forwards: Mapping[str, Forward], batch: Images) -> dict[str, float]:
     """Take each runtime's best pass, in turns: a machine that is busy for a while is busy for all of them."""
     best_ms = dict.fromkeys(forwards, math.inf)
     for _ in range(_TIMED_PASSES):

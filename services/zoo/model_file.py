@@ -66,9 +66,20 @@ class ModelFile(Declaration):
     def _check(self) -> Self:
         if self.architecture is None and not self.is_program:
             raise ValueError("architecture is missing; only .pt2 and .onnx files bring their own")
+        if self.runtime == SLEEP or self.architecture == SLEEP:
+            self._check_sleep()
         if self.architecture is not None and self.is_program:
             raise ValueError(f"architecture goes with plain weights; '{self.weights}' is a whole program")
         return self
+
+    def _check_sleep(self) -> None:
+        if self.architecture != SLEEP:
+            raise ValueError("runtime sleep goes with architecture sleep alone")
+        delay_ms, classes = self.parameters.get("delay_ms"), self.parameters.get("classes", 1)
+        if not isinstance(delay_ms, float | int) or delay_ms < 0:
+            raise ValueError("parameters.delay_ms of architecture sleep must be a number, 0 or more")
+        if not isinstance(classes, int) or classes < 1:
+            raise ValueError("parameters.classes of architecture sleep must be a whole number above 0")
 
     @property
     def is_program(self) -> bool:

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import openvino
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
 from services.zoo.manifest import INPUT_NAME, OUTPUT_NAME
+from services.zoo.runtimes.openvino import FILE_NAME, openvino, write_blob
 
 
 def write_torch(module: nn.Module, example: NDArray[np.float32], path: Path) -> None:
@@ -31,9 +31,10 @@ def write_onnx(module: nn.Module, example: NDArray[np.float32], path: Path) -> N
         program.save(path)
 
 
-def write_openvino(onnx: Path, path: Path) -> None:
-    """Convert an ONNX file to OpenVINO's `.xml` and `.bin`, weights kept in float32."""
-    openvino.save_model(openvino.convert_model(onnx), path, compress_to_fp16=False)
+def write_openvino(onnx: Path, folder: Path) -> None:
+    """Convert an ONNX file to OpenVINO's `model.xml` and `model.bin`, in float32, and the blob for this CPU."""
+    openvino.save_model(openvino.Core().read_model(onnx), folder / FILE_NAME, compress_to_fp16=False)
+    write_blob(folder)
 
 
 def _export(module: nn.Module, example: NDArray[np.float32]) -> torch.export.ExportedProgram:

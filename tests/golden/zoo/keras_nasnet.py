@@ -47,11 +47,12 @@ def _draw(name: str, shape: tuple[int, ...], generator: np.random.Generator) -> 
     """Draw every kind of variable, so that none can be swapped or forgotten unseen; scaled so that signals live."""
     noise = generator.standard_normal(shape, np.float32)
     if name in ("moving_variance", "gamma"):
-        return np.float32(0.5) + np.abs(noise) / np.float32(2)
-    if name in ("beta", "moving_mean", "bias"):
-        return np.float32(0.1) * noise
-    inputs = np.prod(shape[:2]) if name == "depthwise_kernel" else np.prod(shape[:-1])
-    return (noise / np.sqrt(inputs)).astype(np.float32)
+        noise = (0.5 + np.abs(noise) / 2).astype(np.float32)
+    elif name in ("beta", "moving_mean", "bias"):
+        noise *= 0.1
+    else:
+        noise /= np.sqrt(np.prod(shape[:2] if name == "depthwise_kernel" else shape[:-1]), dtype=np.float32)
+    return noise
 
 
 if __name__ == "__main__":

@@ -1,130 +1,277 @@
-"""Compiling is slow for what it is, so one small model is compiled once and looked at from all sides."""
-
+import subprocess
+import sys
+import time
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from numpy.typing import NDArray
+from safetensors.torch import save_file
+from torch import Tensor, nn
 
-from services.edge.errors import ArtifactNotFound, InvalidDeclaration, InvalidWeights, Unsupported
-from services.zoo.compile import compile_model, load_module
+from services.edge.errors import ArtifactNotFound, InvalidDeclaration, InvalidWeights, StrataError, Unsupported
+from services.zoo.architectures import build
+from services.zoo.compile import compile_model, default_cache
 from services.zoo.manifest import Manifest
-from services.zoo.model_file import ModelFile, read_model_file
-from services.zoo.runtimes import onnxruntime, openvino
-from services.zoo.runtimes import torch as torch_runtime
+from services.zoo.model_file import read_model_file
 from services.zoo.writers import write_onnx, write_torch
 
-RUNTIMES = {"torch": torch_runtime, "onnxruntime": onnxruntime, "openvino": openvino}
+EXAMPLE = np.random.default_rng(0).standard_normal((2, 3, 8, 8), np.float32)
+RUNTIMES = ["torch", "onnxruntime", "openvino"]
 
 
-class Tiny(nn.Module):
+class Small(nn.Module):
+    """[N, 3, H, W] to [N, 5]."""
+
     def __init__(self) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(3, 4, 3, stride=2)
-        self.head = nn.Linear(4, 5)
+        generator = torch.Generator().manual_seed(0)
+        self.conv = nn.Conv2d(3, 4, 3, padding=1)
+        self.linear = nn.Linear(4, 5)
+        for parameter in self.parameters():
+            nn.init.normal_(parameter, generator=generator)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        y: torch.Tensor = self.head(self.conv(x).relu().mean((2, 3)))
-        return y
+    def forward(self, x: Tensor) -> Tensor:
+        scores: Tensor = self.linear(self.conv(x).relu().mean((2, 3)))
+        return scores
 
 
-def declared(folder: Path, **fields: object) -> ModelFile:
-    fields = {"name": "tiny", "input": "{size: [16, 16]}", **fields}
-    path = folder / "model.yaml"
-    path.write_text("".join(f"{key}: {value}\n" for key, value in fields.items()))
-    return read_model_file(path)
+class Noisy(Small):
+    """Answers differently each time."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        scores = super().forward(x)
+        return scores + torch.rand_like(scores)
+
+
+class Spectral(Small):
+    """Takes eigenvalues, for which ONNX has no operator."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        scores: Tensor = super().forward(x) + torch.linalg.eigvals(x[:, :, :3, :3].mean(1)).abs().sum(1, keepdim=True)
+        return scores
+
+
+class Maps(Small):
+    """Answers [N, 4, H, W]."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        maps: Tensor = self.conv(x)
+        return maps
+
+
+def declare(folder: Path, weights: str, more: str = "") -> Path:
+    path = folder / "small.yaml"
+    path.write_text(f"name: small\nweights: {weights}\ninput: {{size: [8, 8]}}\n{more}")
+    return path
 
 
 @pytest.fixture(scope="module")
-def example() -> np.ndarray:
-    return np.random.default_rng(1).standard_normal((3, 3, 16, 16)).astype(np.float32)
-
-
-@pytest.fixture(scope="module")
-def programs(tmp_path_factory: pytest.TempPathFactory, example: np.ndarray) -> Path:
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a user's own `small.pt2` and `small.onnx`."""
     folder = tmp_path_factory.mktemp("programs")
-    module = Tiny().eval()
-    write_torch(module, example, folder / "tiny.pt2")
-    write_onnx(module, example, folder / "tiny.onnx")
-    with torch.inference_mode():
-        np.save(folder / "expected.npy", module(torch.from_numpy(example)).numpy())
+    write_torch(Small().eval(), EXAMPLE, folder / "small.pt2")
+    write_onnx(Small().eval(), EXAMPLE, folder / "small.onnx")
     return folder
 
 
+def run(folder: Path, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+    scores: NDArray[np.float32] = import_module(f"services.zoo.runtimes.{Manifest.read(folder).runtime}").load(
+        folder, 1
+    )(batch)
+    return scores
+
+
 @pytest.mark.parametrize("runtime", RUNTIMES)
-def test_a_users_pt2_program_runs_alike_in_every_runtime(
-    programs: Path, tmp_path: Path, example: np.ndarray, runtime: str
-) -> None:
-    folder = compile_model(declared(programs, weights="file://tiny.pt2"), tmp_path, runtime)
-    scores = RUNTIMES[runtime].load(folder, 1)(example)
-    np.testing.assert_allclose(scores, np.load(programs / "expected.npy"), atol=1e-5)
-    assert Manifest.read(folder).output_shape == (-1, 5)
+def test_each_runtime_answers_as_torch_at_every_batch(runtime: str, programs: Path, tmp_path: Path) -> None:
+    folder = compile_model(read_model_file(declare(programs, "file://small.pt2")), tmp_path, runtime)
+    for N in (1, 2, 7):
+        batch = np.random.default_rng(N).standard_normal((N, 3, 8, 8), np.float32)
+        with torch.inference_mode():
+            expected = Small()(torch.from_numpy(batch)).numpy()
+        np.testing.assert_allclose(run(folder, batch), expected, atol=1e-4)
 
 
-def test_auto_keeps_one_runtime_and_nothing_of_the_others(programs: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
+def test_an_answer_is_not_overwritten_by_the_next(runtime: str, programs: Path, tmp_path: Path) -> None:
+    folder = compile_model(read_model_file(declare(programs, "file://small.onnx")), tmp_path, runtime)
+    forward = import_module(f"services.zoo.runtimes.{runtime}").load(folder, 1)
+    first = forward(EXAMPLE)
+    kept = first.copy()
+    forward(-EXAMPLE)
+    assert np.array_equal(first, kept)
+
+
+def test_openvino_loads_the_blob_where_it_fits_and_the_model_elsewhere(programs: Path, tmp_path: Path) -> None:
+    folder = compile_model(read_model_file(declare(programs, "file://small.onnx")), tmp_path, "openvino")
+    expected = run(folder, EXAMPLE)
+    weights, [blob] = folder / "model.bin", folder.glob("*.blob")
+    kept = weights.read_bytes()
+    weights.write_bytes(bytes(len(kept)))
+    assert np.array_equal(run(folder, EXAMPLE), expected)
+    weights.write_bytes(kept)
+    blob.rename(folder / "model-of-another-machine.blob")
+    np.testing.assert_allclose(run(folder, EXAMPLE), expected, atol=1e-5)
+
+
+def test_a_blob_is_named_after_the_instruction_set(tmp_path: Path) -> None:
+    from services.zoo.runtimes.openvino import blob_name
+
+    infos = [tmp_path / name for name in ("one", "same", "other")]
+    for path, flags in zip(infos, ("fpu avx2", "fpu avx2", "fpu avx512f"), strict=True):
+        path.write_text(f"model name\t: {path.name}\nflags\t\t: {flags}\n")
+    one, same, other = map(blob_name, infos)
+    assert one == same != other
+
+
+def test_the_fastest_runtime_is_kept_alone_and_told(programs: Path, tmp_path: Path) -> None:
     told: list[str] = []
-    folder = compile_model(declared(programs, weights="file://tiny.onnx"), tmp_path, report=told.append)
-    kept = {path.name for path in folder.iterdir()} - {"manifest.json"}
-    runtime = Manifest.read(folder).runtime
-    assert kept == {"onnxruntime": {"model.onnx"}, "openvino": {"model.xml", "model.bin"}}[runtime]
-    assert "onnxruntime" in told[-1]
-    assert "openvino" in told[-1]
+    path = declare(programs, "file://small.pt2", "labels: [a, b, c, d, e]\n")
+    folder = compile_model(read_model_file(path), tmp_path, report=told.append)
+    manifest = Manifest.read(folder)
+    assert told[-1].startswith(f"small: {manifest.runtime} ")
+    assert all(f"{runtime} " in told[-1] for runtime in RUNTIMES)
+    assert (manifest.name, manifest.input_shape, manifest.output_shape) == ("small", (-1, 3, 8, 8), (-1, 5))
+    assert manifest.labels == tuple("abcde")
+    suffixes = {"torch": {".pt2"}, "onnxruntime": {".onnx"}, "openvino": {".xml", ".bin", ".blob"}}
+    assert {path.suffix for path in folder.iterdir()} == suffixes[manifest.runtime] | {".json"}
 
 
-def test_a_compiled_model_is_found_again_until_something_changes(programs: Path, tmp_path: Path) -> None:
-    first = compile_model(declared(programs, weights="file://tiny.onnx"), tmp_path, "onnxruntime")
+def test_a_folder_is_named_after_what_went_in(programs: Path, tmp_path: Path) -> None:
+    path = declare(programs, "file://small.onnx")
+    first = compile_model(read_model_file(path), tmp_path, "onnxruntime")
     told: list[str] = []
-    again = compile_model(declared(programs, weights="file://tiny.onnx"), tmp_path, "onnxruntime", told.append)
-    changed = compile_model(
-        declared(programs, weights="file://tiny.onnx", labels="[a, b, c, d, e]"), tmp_path, "onnxruntime"
+    assert compile_model(read_model_file(path), tmp_path, "onnxruntime", told.append) == first
+    assert told == []
+    declare(programs, "file://small.onnx", "labels: [a, b, c, d, e]\n")
+    second = compile_model(read_model_file(path), tmp_path, "onnxruntime")
+    assert second != first
+    assert Manifest.read(second).version == second.name.removeprefix("small-")
+
+
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
+def test_compiled_models_are_loaded_without_torch(runtime: str, programs: Path, tmp_path: Path) -> None:
+    folder = compile_model(read_model_file(declare(programs, "file://small.onnx")), tmp_path, runtime)
+    code = f"""
+import sys
+from pathlib import Path
+import numpy
+from services.zoo.runtimes import {runtime} as runtime
+assert runtime.load(Path({str(folder)!r}), 1)(numpy.zeros((1, 3, 8, 8), numpy.float32)).shape == (1, 5)
+sys.exit(bool({{"torch", "torchvision", "pydantic"}} & set(sys.modules)))
+"""
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+@pytest.mark.slow
+def test_a_narrow_network_with_trained_weights_is_compiled(tmp_path: Path) -> None:
+    module = build("mobilenet_v2", 10, width_mult=0.25).eval()
+    save_file(module.state_dict(), tmp_path / "w.safetensors")
+    path = tmp_path / "narrow.yaml"
+    path.write_text(
+        "name: narrow\narchitecture: mobilenet_v2\nparameters: {width_mult: 0.25}\nclasses: 10\n"
+        "weights: file://w.safetensors\ninput: {size: [32, 32]}\n"
     )
-    assert (again, told) == (first, [])
-    assert changed != first
-    assert Manifest.read(changed).labels == ("a", "b", "c", "d", "e")
+    folder = compile_model(read_model_file(path), tmp_path / "cache")
+    batch = np.random.default_rng(1).standard_normal((3, 3, 32, 32), np.float32)
+    with torch.inference_mode():
+        np.testing.assert_allclose(run(folder, batch), module(torch.from_numpy(batch)).numpy(), atol=1e-4)
 
 
-def test_labels_that_do_not_count_as_the_classes_are_refused_and_nothing_is_left(
-    programs: Path, tmp_path: Path
+def test_a_sleeping_model_takes_its_time(tmp_path: Path) -> None:
+    path = tmp_path / "sleeper.yaml"
+    path.write_text("name: sleeper\narchitecture: sleep\nparameters: {delay_ms: 20, classes: 7}\nweights: random://0\n")
+    folder = compile_model(read_model_file(path), tmp_path / "cache")
+    start = time.perf_counter()
+    assert run(folder, np.zeros((3, 3, 224, 224), np.float32)).shape == (3, 7)
+    assert time.perf_counter() - start >= 0.02
+
+
+def write_fixed_batch(folder: Path) -> None:
+    torch.export.save(torch.export.export(Small().eval(), (torch.from_numpy(EXAMPLE[:1]),)), folder / "small.pt2")
+
+
+def write_other_size(folder: Path) -> None:
+    write_torch(Small().eval(), np.zeros((2, 3, 9, 9), np.float32), folder / "small.pt2")
+
+
+def write_cut(folder: Path) -> None:
+    write_torch(Small().eval(), EXAMPLE, folder / "small.pt2")
+    whole = (folder / "small.pt2").read_bytes()
+    (folder / "small.pt2").write_bytes(whole[: len(whole) // 2])
+
+
+def write_nan(folder: Path) -> None:
+    module = Small().eval()
+    nn.init.constant_(module.linear.bias, float("nan"))
+    write_torch(module, EXAMPLE, folder / "small.pt2")
+
+
+@pytest.mark.parametrize(
+    ("write", "error", "told"),
+    [
+        (Path.stat, ArtifactNotFound, "No such file"),
+        (lambda folder: (folder / "small.pt2").write_bytes(b"text"), InvalidWeights, "not a program of torch.export"),
+        (write_cut, InvalidWeights, "not a program of torch.export"),
+        (write_nan, InvalidWeights, "NaN or infinity"),
+        (write_fixed_batch, InvalidDeclaration, "dynamic N"),
+        (write_other_size, InvalidDeclaration, r"does not take a batch of \[2, 3, 8, 8\]"),
+        (
+            lambda folder: write_torch(Maps().eval(), EXAMPLE, folder / "small.pt2"),
+            InvalidDeclaration,
+            r"answers \[2, 4, 8, 8\], expected scores \[N, K\]",
+        ),
+        (
+            lambda folder: write_torch(Noisy().eval(), EXAMPLE, folder / "small.pt2"),
+            Unsupported,
+            "scores of torch differ from torch's",
+        ),
+    ],
+)  # fmt: skip
+def test_a_program_at_fault_is_named_and_leaves_nothing(
+    write: object, error: type[StrataError], told: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(InvalidDeclaration, match="5 classes and 2 labels"):
-        compile_model(declared(programs, weights="file://tiny.onnx", labels="[a, b]"), tmp_path, "onnxruntime")
-    assert list(tmp_path.iterdir()) == []
+    assert callable(write)
+    write(tmp_path)
+    cache = tmp_path / "cache"
+    with pytest.raises(error, match=told):
+        compile_model(read_model_file(declare(tmp_path, "file://small.pt2")), cache)
+    assert not cache.exists() or list(cache.iterdir()) == []
 
 
-def test_a_program_with_a_fixed_batch_is_told_to_have_a_dynamic_one(programs: Path, tmp_path: Path) -> None:
-    program = torch.export.export(Tiny().eval(), (torch.zeros(1, 3, 16, 16),))
-    torch.export.save(program, programs / "fixed.pt2")
-    with pytest.raises(InvalidDeclaration, match="dynamic N"):
-        compile_model(declared(programs, weights="file://fixed.pt2"), tmp_path, "torch")
+@pytest.mark.parametrize("keep", [0, 10, 0.5])
+def test_an_onnx_file_that_is_none_or_is_cut_is_refused(keep: float, programs: Path, tmp_path: Path) -> None:
+    whole = (programs / "small.onnx").read_bytes()
+    (tmp_path / "small.onnx").write_bytes(b"not onnx" if keep == 10 else whole[: int(len(whole) * keep)])
+    with pytest.raises(InvalidWeights, match=r"small\.onnx"):
+        compile_model(read_model_file(declare(tmp_path, "file://small.onnx")), tmp_path / "cache")
 
 
-def test_files_that_are_cut_missing_or_foreign_are_told_apart(programs: Path, tmp_path: Path) -> None:
-    (programs / "cut.pt2").write_bytes((programs / "tiny.pt2").read_bytes()[:500])
-    (programs / "cut.onnx").write_bytes((programs / "tiny.onnx").read_bytes()[:500])
-    with pytest.raises(InvalidWeights, match=r"cut\.pt2: not a program"):
-        compile_model(declared(programs, weights="file://cut.pt2"), tmp_path, "torch")
-    with pytest.raises(InvalidWeights, match=r"cut\.onnx"):
-        compile_model(declared(programs, weights="file://cut.onnx"), tmp_path)
-    with pytest.raises(ArtifactNotFound, match=r"none\.onnx"):
-        compile_model(declared(programs, weights="file://none.onnx"), tmp_path)
-    with pytest.raises(Unsupported, match="cannot run an ONNX program"):
-        compile_model(declared(programs, weights="file://tiny.onnx"), tmp_path, "torch")
-
-
-def test_a_named_architecture_takes_its_classes_from_the_labels(tmp_path: Path) -> None:
-    model_file = declared(
-        tmp_path, architecture="mobilenet_v2", parameters="{width_mult: 0.25}", weights="random://0", labels="[a, b, c]"
+def test_a_runtime_that_cannot_run_a_program_is_passed_over(tmp_path: Path) -> None:
+    write_torch(Spectral().eval(), EXAMPLE, tmp_path / "small.pt2")
+    told: list[str] = []
+    folder = compile_model(
+        read_model_file(declare(tmp_path, "file://small.pt2")), tmp_path / "cache", report=told.append
     )
-    module = load_module(model_file)
-    assert not module.training
-    assert module(torch.zeros(2, 3, 16, 16)).shape == (2, 3)
+    assert Manifest.read(folder).runtime == "torch"
+    assert any("onnxruntime cannot run it" in each for each in told)
 
 
-def test_a_sleeping_model_needs_no_weights(tmp_path: Path) -> None:
-    from services.zoo.runtimes import sleep
+def test_torch_cannot_run_onnx(programs: Path, tmp_path: Path) -> None:
+    with pytest.raises(Unsupported, match="choose onnxruntime or openvino"):
+        compile_model(read_model_file(declare(programs, "file://small.onnx")), tmp_path, "torch")
 
-    model_file = declared(tmp_path, architecture="sleep", parameters="{delay_ms: 5, classes: 7}", weights="random://0")
-    folder = compile_model(model_file, tmp_path)
-    assert Manifest.read(folder).runtime == "sleep"
-    assert sleep.load(folder, 1)(np.zeros((2, 3, 16, 16), np.float32)).shape == (2, 7)
+
+def test_labels_must_be_as_many_as_classes(programs: Path, tmp_path: Path) -> None:
+    with pytest.raises(InvalidDeclaration, match="'small' has 5 classes and 2 labels"):
+        compile_model(
+            read_model_file(declare(programs, "file://small.onnx", "labels: [a, b]\n")), tmp_path, "onnxruntime"
+        )
+
+
+def test_the_cache_is_where_the_environment_says() -> None:
+    assert default_cache({"STRATA_CACHE": "/x"}) == Path("/x")
+    assert default_cache({"XDG_CACHE_HOME": "/y"}) == Path("/y/strata")
+    assert default_cache({}) == Path.home() / ".cache" / "strata"
