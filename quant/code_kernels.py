@@ -58,12 +58,12 @@ def code_kernel(
             return _multiply(inputs, out, input_shape)
         case Add():
             return _add(operation.activation, inputs, out, input_shape)
+        case Activate():
+            return partial(_look_up, table_of(operation.activation, inputs[0], out))
     if out is None:
         on_codes = code_kernel(operation, inputs, inputs[0], input_shape)
         return lambda *codes: dequantise(on_codes(*codes), inputs[0])
     match operation:
-        case Activate():
-            return partial(_look_up, table_of(operation.activation, inputs[0], out))
         case MaxPool():
             return partial(_max_pool, operation)
         case Pad():
@@ -83,10 +83,10 @@ def keeps_codes(operation: Operation) -> bool:
     return isinstance(operation, Concat | MaxPool | Slice | Upsample | Reorg | Pad | Flatten)
 
 
-def table_of(activation: Activation, x: QParams, out: QParams) -> Tensor:
-    """[256], uint8: of each code of x the code of its activation."""
+def table_of(activation: Activation, x: QParams, out: QParams | None) -> Tensor:
+    """[256]: of each code of x its activation, as code of `out` or float32."""
     values = dequantise(torch.arange(256, dtype=torch.uint8), x)
-    return quantise(activate(values, activation), out)
+    return _coded(activate(values, activation), out)
 
 
 def _look_up(table: Tensor, codes: Tensor) -> Tensor:

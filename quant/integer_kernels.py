@@ -1,6 +1,8 @@
 """Integer runs of convolutions and linear layers: one exact product, then the activation, then the output's codes."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -34,30 +36,36 @@ class WeightedKernel:
     Attributes:
         run: (x codes [, residual of the output's kind]) -> codes or float32.
         product: the integer product under it.
+        pack: makes such a product of other weight codes.
         weights: what it multiplies with, after any change for this input or processor.
         x: meaning of the input's codes.
     """
 
     run: Kernel
     product: Product
+    pack: Callable[[Tensor], Product]
     weights: IntegerWeights
     x: QParams
 
     def accumulators(self, codes: Tensor) -> Tensor:
-        """The exact sums before any scaling, int64, shaped as the output.
+        """The exact sums of (x - x_zero_point) * w before any scaling, int64, shaped as the output.
 
-        The product hands them out as float32, which holds integers below 2^24; where they are larger, each half of the
-        input channels is summed apart.
+        The product hands its sums out as float32, which holds integers up to 2^24; larger ones are made of the sums
+        over parts of the input channels.
         """
-        offset = self.product.offset
-        sums = self.product(codes, 1.0, torch.ones(len(offset)), None, FLOAT_OUT, NO_POST_OP)
-        middle = codes.shape[1] // 2
-        if not middle or float(sums.abs().max()) < 2**24:
-            return sums.to(torch.int64) - offset.view(-1, *[1] * (codes.dim() - 2))
-        first, second = codes.clone(), codes.clone()
-        first[:, middle:] = self.x.zero_point
-        second[:, :middle] = self.x.zero_point
-        return self.accumulators(first) + self.accumulators(second)
+        return self._sums(codes, self.product, 0, self.weights.codes.shape[1])
+
+    def _sums(self, codes: Tensor, product: Product, start: int, stop: int) -> Tensor:
+        sums = product(codes, 1.0, torch.ones(len(product.offset)), None, FLOAT_OUT, NO_POST_OP)
+        if stop - start == 1 or float(sums.abs().max()) < 2**24:
+            return sums.to(torch.int64) - product.offset.view(-1, *[1] * (codes.dim() - 2))
+        middle = (start + stop) // 2
+        return self._part(codes, start, middle) + self._part(codes, middle, stop)
+
+    def _part(self, codes: Tensor, start: int, stop: int) -> Tensor:
+        part = torch.zeros_like(self.weights.codes)
+        part[:, start:stop] = self.weights.codes[:, start:stop]
+        return self._sums(codes, self.pack(part), start, stop)
 
 
 def sums_codes(operation: Operation) -> bool:
@@ -81,22 +89,21 @@ def weighted_kernel(
         input_shape: of the input, without N: weights are packed for it, other sizes work too.
         residual: empty, or one: the meaning of the residual's codes, None for float32.
     """
+    leaky = operation.activation is Activation.LEAKY
+    post_op = _POST_OPS.get(operation.activation)
+    pack: Callable[[Tensor], Product]
     if isinstance(operation, Linear):
-        linear = LinearProduct(weights.codes, x)
-        layer = _Bound(operation.activation, linear, x, weights, out)
-        post_op = _LEAKY if operation.activation is Activation.LEAKY else _POST_OPS.get(operation.activation)
-        return WeightedKernel(layer.run(post_op), linear, weights, x)
-    product: ConvProduct | WindowProduct
-    if operation.activation is Activation.LEAKY and _gathers(operation):
-        product = WindowProduct(operation, weights.codes, x, input_shape)
-        layer = _Bound(operation.activation, product, x, weights, out)
-        plain = layer.run(_LEAKY)
+        pack = partial(LinearProduct, x=x)
+        post_op = _LEAKY if leaky else post_op
+    elif leaky and _gathers(operation):
+        pack = partial(WindowProduct, operation, x=x, input_shape=input_shape)
+        post_op = _LEAKY
     else:
-        product = ConvProduct(operation, weights.codes, x, input_shape)
-        layer = _Bound(operation.activation, product, x, weights, out)
-        plain = layer.run(_POST_OPS.get(operation.activation))
-    run = layer.run_with_residual(residual[0], sums_codes(operation)) if residual else plain
-    return WeightedKernel(run, product, weights, x)
+        pack = partial(ConvProduct, operation, x=x, input_shape=input_shape)
+    product = pack(weights.codes)
+    layer = _Bound(operation.activation, product, x, weights, out)
+    run = layer.run_with_residual(residual[0], sums_codes(operation)) if residual else layer.run(post_op)
+    return WeightedKernel(run, product, pack, weights, x)
 
 
 def _gathers(conv: Conv2d) -> bool:

@@ -121,8 +121,8 @@ class LinearProduct(Product):
 class WindowProduct(Product):
     """A convolution as a matrix product over gathered windows, for the post-ops only LinearProduct has.
 
-    One group, no dilation. Where pixels have few channels, the windows of `span` neighbouring outputs are gathered as one
-    row for `span` times as many columns, the weights shifted from one to the next: fewer, longer runs to copy.
+    One group, no dilation. Where pixels have few channels, the windows of `span` neighbouring outputs are gathered as
+    one row for `span` times as many columns, the weights shifted from one to the next: fewer, longer runs to copy.
     A 1x1 convolution of stride 1 needs no gathering: its windows are its pixels.
     """
 
