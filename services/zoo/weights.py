@@ -34,7 +34,7 @@ def fetch(reference: str, folder: Path) -> bytes:
             raise ArtifactNotFound(f"{path}: {error.strerror or error}") from error
     bucket, _, key = reference.removeprefix(S3).partition("/")
     try:
-        return bytes(obstore.get(S3Store(bucket), key).bytes())
+        return bytes(obstore.get(S3Store(bucket, retry_config={"max_retries": 3}), key).bytes())
     except FileNotFoundError as error:
         raise ArtifactNotFound(f"{reference}: no such object") from error
     except BaseError as error:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 
 def _import_openvino() -> Any:
-    """Import OpenVINO without its converter, which takes two thirds of the time and reports each import to its makers."""
+    """Import OpenVINO without its converter: two thirds of the time, and it reports each import to its makers."""
     converter = "openvino.tools.ovc"
     if "openvino" in sys.modules or converter in sys.modules:
         return importlib.import_module("openvino")

@@ -1,8 +1,13 @@
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
+from typing import ClassVar
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save, save_file
 from torch import nn
 
 from services.edge.errors import ArtifactNotFound, InvalidDeclaration, InvalidWeights, Unavailable
@@ -96,3 +101,53 @@ def test_a_digest_follows_the_content(tmp_path: Path) -> None:
     (tmp_path / "w").write_bytes(b"2")
     assert digest("file://w", tmp_path) != first
     assert digest("random://0", tmp_path) == "random://0"
+
+
+class Bucket(BaseHTTPRequestHandler):
+    """Enough of S3 to get objects: path-style addresses, any key is taken."""
+
+    objects: ClassVar[dict[str, bytes]] = {}
+
+    def do_GET(self) -> None:
+        content = self.objects.get(self.path)
+        self.send_response(404 if content is None else 200)
+        self.send_header("Content-Length", str(len(content or b"")))
+        self.send_header("Last-Modified", "Thu, 01 Jan 2026 00:00:00 GMT")
+        self.send_header("ETag", '"1"')
+        self.end_headers()
+        self.wfile.write(content or b"")
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[ThreadingHTTPServer]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Bucket)
+    monkeypatch.setenv("AWS_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
+    monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "any")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "any")
+    with server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+def test_weights_come_from_an_object_store(bucket: ThreadingHTTPServer) -> None:
+    source, target = small(), small()
+    Bucket.objects["/weights/folder/w.safetensors"] = save(source.state_dict())
+    load(target, "s3://weights/folder/w.safetensors")
+    assert torch.equal(source[0].weight, target[0].weight)  # type: ignore[index]
+    with pytest.raises(ArtifactNotFound, match="s3://weights/nothing: no such object"):
+        load(target, "s3://weights/nothing")
+
+
+def test_a_store_that_does_not_answer_is_unavailable_soon(
+    bucket: ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT", "http://127.0.0.1:9")
+    start = time.monotonic()
+    with pytest.raises(Unavailable, match="the object store did not answer"):
+        load(small(), "s3://weights/w.safetensors")
+    assert time.monotonic() - start < 20
