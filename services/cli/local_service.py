@@ -39,7 +39,13 @@ def compile_members(served: Mapping[str, Served], report: Callable[[str], None])
 
 @asynccontextmanager
 async def local_ensembles(
-    files: Sequence[Path], state: Path, idle_s: float, report: Callable[[str], None], http: str = ANY, grpc: str = ANY
+    files: Sequence[Path],
+    state: Path,
+    idle_s: float,
+    report: Callable[[str], None],
+    http: str = ANY,
+    grpc: str = ANY,
+    accuracies: bool = True,
 ) -> AsyncIterator[LocalEnsembles]:
     """Put ensembles together over child processes that end with this one.
 
@@ -48,11 +54,12 @@ async def local_ensembles(
         idle_s: a model that nobody asks for that long is stopped.
         report: told each step that takes longer than a moment.
         http, grpc: host:port for the front door that `serve` opens.
+        accuracies: read the ensembles' measured accuracies too; see `load_ensembles`.
     Raises:
         InvalidDeclaration and whatever else is wrong with a file or with weights.
     """
     settings = Settings(files=tuple(files), http_address=http, grpc_address=grpc)
-    served = load_ensembles(files, os.environ)
+    served = load_ensembles(files, os.environ, accuracies)
     compiled = compile_members(served, report)
     async with local_models(compiled, state / "logs", idle_s) as models:
         yield LocalEnsembles(served, build_predictor(served, models, settings), settings)

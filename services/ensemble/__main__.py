@@ -10,14 +10,17 @@ import json
 import logging
 import os
 import sys
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 
 from services.edge.errors import StrataError
 from services.edge.logs import configure_logs
 from services.edge.stop import stop_event
 from services.ensemble.front_door import open_front_door
 from services.ensemble.graph import open_graph
-from services.ensemble.loading import load_ensembles
+from services.ensemble.loading import Served, load_ensembles
 from services.ensemble.settings import Settings, settings_from
+from services.ensemble.usecases import Predicts
 
 _log = logging.getLogger("services.ensemble")
 
@@ -37,22 +40,28 @@ def main() -> int:
 
 
 async def _serve(settings: Settings) -> None:
-    stop = stop_event()
+    stopped_early = stop_event()
     served = load_ensembles(settings.files, os.environ)
-    if settings.executor == "ray":
-        # Imported here: it takes seconds, and a graph in this process does not need it.
-        from services.ensemble.ray_graph import open_ray_graph as open_chosen
-    else:
-        open_chosen = open_graph
-    async with open_chosen(served, settings) as graph:
+    async with _open(served, settings) as graph:
+        stop = stop_event()  # anew: Ray takes the signals for itself when it starts
         door = await open_front_door(graph, settings)
         ports = {"grpc_port": door.grpc_port, "http_port": door.http_port}
         print(json.dumps({"event": "ready", **ports}), flush=True)
         _log.info("ready %s", ports)
         await door.set_ready(True)
-        await stop.wait()
+        if not stopped_early.is_set():
+            await stop.wait()
         _log.info("draining")
         await door.drain(settings.drain_s)
+
+
+def _open(served: Mapping[str, Served], settings: Settings) -> AbstractAsyncContextManager[Predicts]:
+    if settings.executor == "embedded":
+        return open_graph(served, settings)
+    # Imported here: it takes seconds, and a graph in this process does not need it.
+    from services.ensemble.ray_graph import open_ray_graph
+
+    return open_ray_graph(served, settings)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ every request (docs/adr/0004-ensemble-graph.md). For KubeRay the import path is 
 
 import os
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ray import serve
 from ray.serve import Application
@@ -49,5 +50,6 @@ def app(args: Mapping[str, str]) -> Application:
     environment.update(args)
     settings = settings_from(environment)
     load_ensembles(settings.files, environment)
-    application: Application = EnsembleDeployment.options(max_ongoing_requests=settings.max_ongoing).bind(environment)
+    deployment: Any = EnsembleDeployment  # what the decorator makes of the class
+    application: Application = deployment.options(max_ongoing_requests=settings.max_ongoing).bind(environment)
     return application

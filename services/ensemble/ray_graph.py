@@ -70,13 +70,14 @@ async def open_ray_graph(served: Mapping[str, Served], settings: Settings) -> As
     """
     os.environ.update(_ray_environment(settings.max_message_bytes))
     joins = "RAY_ADDRESS" in os.environ
-    await asyncio.to_thread(_join if joins else _start)
+    # In this thread, though it blocks: Ray wants the main one, and nothing is served yet.
+    _join() if joins else _start()
     try:
         predictor = RayPredictor(await _handle(), served)
         await predictor.wait_until_it_answers()
         yield predictor
     finally:
-        await asyncio.to_thread(_leave, ends=not joins)
+        await _leave(ends=not joins)
 
 
 def _ray_environment(max_message_bytes: int) -> dict[str, str]:
@@ -102,7 +103,7 @@ def _start() -> None:
         include_dashboard=False, log_to_driver=False, configure_logging=False, object_store_memory=_OBJECT_STORE_BYTES
     )
     # The front door is the one way in: Serve's own proxies stay off.
-    serve.start(http_options={"location": "NoServer"})
+    serve.start(proxy_location="Disabled")
     serve.run(application, name=APPLICATION, route_prefix=None)
 
 
@@ -125,10 +126,10 @@ async def _handle() -> "DeploymentHandle":
                 await asyncio.sleep(1)
 
 
-def _leave(ends: bool) -> None:
+async def _leave(ends: bool) -> None:
     import ray
     from ray import serve
 
     if ends:
-        serve.shutdown()
+        await serve.shutdown_async()
     ray.shutdown()

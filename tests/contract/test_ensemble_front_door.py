@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import zlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -58,6 +59,7 @@ def huge_png() -> bytes:
     """A header that promises 100 million pixels."""
     data = bytearray(png())
     data[16:24] = (10_000).to_bytes(4) * 2
+    data[29:33] = zlib.crc32(data[12:29]).to_bytes(4)
     return bytes(data)
 
 
@@ -76,8 +78,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         parameters = {"delay_ms": delay_ms, "classes": classes}
         (folder / "models" / f"{name}.yaml").write_text(yaml.safe_dump({**declared, "parameters": parameters}))
     for name, models in ENSEMBLES.items():
-        declared = {"name": name, "members": [{"model": model} for model in models], "deadline_ms": 20_000}
-        (folder / f"{name}.yaml").write_text(yaml.safe_dump(declared))
+        file = {"name": name, "members": [{"model": model} for model in models], "deadline_ms": 20_000}
+        (folder / f"{name}.yaml").write_text(yaml.safe_dump(file))
     return folder
 
 
@@ -139,9 +141,9 @@ async def http(door: FrontDoor) -> AsyncIterator[httpx.AsyncClient]:
 async def test_both_protocols_give_the_same_answer(stub: Any, http: httpx.AsyncClient) -> None:
     message = await stub.Predict(pb.PredictRequest(ensemble="pair", pictures=[png(), png()], top_k=3))
     body = (await http.post("/v1/ensembles/pair:predict?top_k=3", files=[("pictures", png())] * 2)).json()
-    scores = [[(s.index, s.label, s.score) for s in p.scores] for p in message.predictions]
-    assert scores == [[(s["index"], s["label"], s["score"]) for s in p["scores"]] for p in body["predictions"]]
-    assert scores == [[(0, "0", 0.1), (1, "1", 0.1), (2, "2", 0.1)]] * 2
+    scores = [[(s.index, s.label, round(s.score, 6)) for s in p.scores] for p in message.predictions]
+    bodies = [[(s["index"], s["label"], s["score"]) for s in p["scores"]] for p in body["predictions"]]
+    assert scores == bodies == [[(0, "0", 0.1), (1, "1", 0.1), (2, "2", 0.1)]] * 2
     assert [member.state for member in message.members] == [pb.MemberAnswer.STATE_ANSWERED] * 2
     assert [member["state"] for member in body["members"]] == ["answered"] * 2
     assert [member["weight"] for member in body["members"]] == [0.5, 0.5]
@@ -324,7 +326,7 @@ async def test_health_and_reflection_name_the_service(door: FrontDoor, http: htt
         health: Any = health_pb2_grpc.HealthStub(channel)
         asked = health_pb2.HealthCheckRequest(service="strata.ensemble.v1.EnsembleService")
         assert (await health.Check(asked)).status == health_pb2.HealthCheckResponse.SERVING
-        reflection: Any = reflection_pb2_grpc.ServerReflectionStub(channel)
+        reflection: Any = reflection_pb2_grpc.ServerReflectionStub(channel)  # type: ignore[arg-type]
         call = reflection.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(list_services="")]))
         async for answer in call:
             names = [service.name for service in answer.list_services_response.service]

@@ -1,0 +1,164 @@
+"""`strata ensemble`: ask several models at once, see what they are, measure how right they are."""
+
+import asyncio
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import track
+
+if TYPE_CHECKING:
+    from services.cli.ensemble_tables import Answered
+    from services.ensemble.domain import Mode
+    from services.ensemble.http_bodies import EnsembleBody
+
+app = typer.Typer(help="Ask several models at once and combine their answers.", no_args_is_help=True)
+
+Endpoint = Annotated[
+    str, typer.Option(metavar="URL", envvar="STRATA_ENDPOINT", help="A front door, as http://127.0.0.1:8000.")
+]
+Named = Annotated[
+    str,
+    typer.Option(
+        "--ensemble",
+        metavar="NAME|FILE.yaml",
+        envvar="STRATA_ENSEMBLE",
+        help="Which one; a file is served for this call.",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+_WAKE_MS = 120_000
+
+
+@app.command()
+def predict(
+    pictures: Annotated[list[Path], typer.Argument(metavar="PICTURE...", help="Pictures, or folders of them.")],
+    mode: Annotated[
+        str | None, typer.Option(metavar="parallel|serial", help="As the ensemble declares, if absent.")
+    ] = None,
+    deadline_ms: Annotated[int | None, typer.Option(min=1, help="Answer with the models that are in by then.")] = None,
+    ensemble: Named = "",
+    endpoint: Endpoint = "",
+    summary: Annotated[bool, typer.Option("--summary", help="Print only the summary over all pictures.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Classify pictures, one request each: by the endpoint, else the running local service, else one for this call."""
+    from services.cli.ensemble_tables import answers_table, summarise, summary_table
+    from services.ensemble.labelled import find_pictures
+
+    found = find_pictures(pictures)
+    answered = asyncio.run(_predict(found, _mode(mode), deadline_ms, ensemble, endpoint))
+    if as_json:
+        each = [{"picture": str(a.picture), **a.answer.model_dump(mode="json")} for a in answered]
+        typer.echo(json.dumps({"pictures": each, "summary": [row.as_json() for row in summarise(answered)]}, indent=1))
+        return
+    console = Console()
+    if not summary:
+        console.print(answers_table(answered), highlight=False)
+    if summary or len(answered) > 1:
+        console.print(summary_table(answered), highlight=False)
+
+
+@app.command()
+def describe(
+    ensemble: Annotated[str, typer.Argument(metavar="[NAME|FILE.yaml]", help="Which one; all if absent.")] = "",
+    endpoint: Endpoint = "",
+    as_json: Json = False,
+) -> None:
+    """Say what an ensemble is made of."""
+    from services.cli.ensemble_tables import ensemble_table
+
+    bodies = asyncio.run(_describe(ensemble, endpoint))
+    if as_json:
+        typer.echo(json.dumps([body.model_dump(mode="json") for body in bodies], indent=1))
+        return
+    for body in bodies:
+        Console().print(ensemble_table(body), highlight=False)
+        if body.labels:
+            typer.echo(f"{len(body.labels)} classes: {', '.join(body.labels[:12])}{' ...' if body.labels[12:] else ''}")
+
+
+@app.command()
+def evaluate(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A folder per class, as ImageNet's validation set.")],
+    labels: Annotated[
+        Path | None, typer.Option(help="A line per class, its first word the folder's name; or lines FOLDER INDEX.")
+    ] = None,
+    batch: Annotated[int, typer.Option(min=1, help="Time batches of 1, 2, 4 ... up to this.")] = 16,
+    ensemble: Annotated[
+        str,
+        typer.Option("--ensemble", metavar="FILE.yaml", envvar="STRATA_ENSEMBLE", help="The shipped one if absent."),
+    ] = "",
+    write: Annotated[
+        bool, typer.Option("--write/--no-write", help="Write the table of accuracies, and a plot, beside the ensemble.")
+    ] = True,
+    as_json: Json = False,
+) -> None:
+    """Measure each model's, each subset's and the ensemble's accuracy, and latency against batch."""
+    from services.cli.ensemble_evaluation import evaluate_folder
+
+    evaluate_folder(folder, labels, batch, ensemble, write, as_json)
+
+
+async def _predict(
+    pictures: list[Path], mode: "Mode | None", deadline_ms: int | None, ensemble: str, endpoint: str
+) -> "list[Answered]":
+    from services.cli.ensemble_source import open_source
+    from services.cli.ensemble_tables import Answered, truth_of
+
+    console = Console(stderr=True)
+    with console.status("starting") as spinner:
+        async with open_source(endpoint, ensemble, spinner.update) as (source, named):
+            chosen = _chosen(await source.ensembles(), named)
+            if not endpoint:
+                spinner.update("waking the models")
+                await source.predict(chosen.name, pictures[0], None, _WAKE_MS)
+            spinner.stop()
+            answered = []
+            for picture in track(pictures, "pictures", console=console, transient=True):
+                answer = await source.predict(chosen.name, picture, mode, deadline_ms)
+                answered.append(Answered(picture, answer, truth_of(picture, chosen.labels)))
+            return answered
+
+
+async def _describe(ensemble: str, endpoint: str) -> "list[EnsembleBody]":
+    from services.cli.ensemble_source import Remote, running_endpoint
+    from services.cli.shipped import ensemble_file
+    from services.ensemble.http_bodies import EnsembleBody
+    from services.ensemble.loading import load_ensembles
+
+    endpoint = endpoint or running_endpoint(ensemble)
+    if not endpoint:
+        served = load_ensembles([ensemble_file(ensemble)], os.environ)
+        return [EnsembleBody.of(each.description) for each in served.values()]
+    async with Remote(endpoint) as source:
+        bodies = await source.ensembles()
+        return [_chosen(bodies, ensemble)] if ensemble else bodies
+
+
+def _chosen(bodies: "list[EnsembleBody]", name: str) -> "EnsembleBody":
+    """Find an ensemble among those served; the name may be empty where there is one.
+
+    Raises:
+        EnsembleNotFound: names those there are.
+    """
+    from services.edge.errors import EnsembleNotFound
+
+    fitting = [body for body in bodies if body.name == name or (not name and len(bodies) == 1)]
+    if not fitting:
+        asked = f"no ensemble '{name}'" if name else "several ensembles are served: name one with --ensemble"
+        raise EnsembleNotFound(f"{asked}; here are {', '.join(body.name for body in bodies)}")
+    return fitting[0]
+
+
+def _mode(text: str | None) -> "Mode | None":
+    from services.edge.errors import InvalidInput
+    from services.ensemble.domain import Mode
+
+    if text is not None and text not in list(Mode):
+        raise InvalidInput(f"--mode {text}: it is {' or '.join(Mode)}")
+    return Mode(text) if text else None

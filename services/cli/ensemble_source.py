@@ -1,0 +1,138 @@
+"""Who answers `strata ensemble`: a service at an address, or models started for this one call."""
+
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+import httpx
+
+from services.cli.local_service import local_ensembles
+from services.cli.shipped import ensemble_file
+from services.edge import errors
+from services.edge.errors import InvalidInput, StrataError, Unavailable
+from services.ensemble.domain import Mode, PredictRequest
+from services.ensemble.http_bodies import AnswerBody, EnsembleBody
+from services.ensemble.usecases import Predictor
+from services.local.running import find_running, state_folder
+
+_PATIENCE_S = 600.0
+_IDLE_S = 3600.0
+
+
+class Source(Protocol):
+    """Something that answers pictures; raises as `Predictor.predict`, and Unavailable where nothing answers."""
+
+    async def ensembles(self) -> list[EnsembleBody]: ...
+
+    async def predict(self, ensemble: str, picture: Path, mode: Mode | None, deadline_ms: int | None) -> AnswerBody: ...
+
+
+class Remote:
+    """A front door at a URL."""
+
+    def __init__(self, endpoint: str):
+        self._endpoint = endpoint
+        try:
+            self._client = httpx.AsyncClient(base_url=endpoint, timeout=_PATIENCE_S)
+        except (httpx.InvalidURL, ValueError) as error:
+            raise InvalidInput(f"endpoint '{endpoint}': {error}") from error
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._client.aclose()
+
+    async def ensembles(self) -> list[EnsembleBody]:
+        """Ask what is served."""
+        return [EnsembleBody.model_validate(each) for each in (await self._ask("GET", "/v1/ensembles")).json()]
+
+    async def predict(self, ensemble: str, picture: Path, mode: Mode | None, deadline_ms: int | None) -> AnswerBody:
+        """Send one picture as the body."""
+        given = {"mode": mode, "deadline_ms": deadline_ms}
+        parameters = {name: str(value) for name, value in given.items() if value is not None}
+        path = f"/v1/ensembles/{ensemble}:predict"
+        with naming(picture):
+            answer = await self._ask("POST", path, params=parameters, content=picture.read_bytes())
+        return AnswerBody.model_validate_json(answer.content)
+
+    async def _ask(
+        self, method: str, path: str, params: dict[str, str] | None = None, content: bytes | None = None
+    ) -> httpx.Response:
+        try:
+            answer = await self._client.request(method, path, params=params, content=content)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise Unavailable(f"{self._endpoint} does not answer: {error or type(error).__name__}") from error
+        if answer.is_error:
+            raise _error_of(answer, self._endpoint)
+        return answer
+
+
+class Embedded:
+    """A predictor in this process."""
+
+    def __init__(self, predictor: Predictor):
+        self._predictor = predictor
+
+    async def ensembles(self) -> list[EnsembleBody]:
+        """List what was loaded."""
+        return [EnsembleBody.of(description) for description in self._predictor.describe()]
+
+    async def predict(self, ensemble: str, picture: Path, mode: Mode | None, deadline_ms: int | None) -> AnswerBody:
+        """Ask the predictor."""
+        deadline_s = deadline_ms / 1e3 if deadline_ms else None
+        with naming(picture):
+            asked = PredictRequest(ensemble, (picture.read_bytes(),), mode, deadline_s)
+            return AnswerBody.of(await self._predictor.predict(asked))
+
+
+@contextmanager
+def naming(picture: Path) -> Iterator[None]:
+    """Name the file in an error that is about a picture, and say which one could not be read."""
+    try:
+        yield
+    except InvalidInput as error:
+        raise type(error)(f"{picture}: {error}") from error
+    except OSError as error:
+        raise InvalidInput(f"{picture}: {error.strerror or error}") from error
+
+
+@asynccontextmanager
+async def open_source(endpoint: str, ensemble: str, report: Callable[[str], None]) -> AsyncIterator[tuple[Source, str]]:
+    """Choose who answers; yields it and the ensemble's name, which is empty where any will do.
+
+    With an endpoint, what is there. Else, if `ensemble` is a file, its models are started for this call. Else the
+    service that `strata serve` left running; and if there is none, the shipped example is started for this call.
+
+    Raises:
+        InvalidDeclaration: nothing is running and there is no such file.
+    """
+    endpoint = endpoint or running_endpoint(ensemble)
+    if endpoint:
+        async with Remote(endpoint) as source:
+            yield source, ensemble
+    else:
+        files = [ensemble_file(ensemble)]
+        async with local_ensembles(files, state_folder(os.environ), _IDLE_S, report) as local:
+            yield Embedded(local.predictor), next(iter(local.served))
+
+
+def running_endpoint(ensemble: str) -> str:
+    """Return the URL of the service that `strata serve` left running; empty where none runs, or a file is meant."""
+    running = find_running(state_folder(os.environ))
+    return f"http://{running.http_address}" if running and not ensemble.endswith((".yaml", ".yml")) else ""
+
+
+def _error_of(answer: httpx.Response, where: str) -> StrataError:
+    """Turn an error's body back into the error it was."""
+    try:
+        body = answer.json()
+        kind, message = getattr(errors, body["error"], errors.Internal), str(body["message"])
+    except (ValueError, KeyError, TypeError):
+        return Unavailable(f"{where} answered {answer.status_code}: {answer.text[:200]}")
+    return kind(message) if issubclass(kind, StrataError) else errors.Internal(message)

@@ -1,0 +1,171 @@
+"""The graph gives the same answers in this process and behind Ray Serve."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import replace
+
+import httpx
+import numpy as np
+import pytest
+import yaml
+from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
+
+from services.edge.errors import EmptyBatch, EnsembleNotFound, NotAPicture, StrataError
+from services.ensemble.domain import Answer, Mode, PredictRequest
+from services.ensemble.graph import open_graph
+from services.ensemble.loading import load_ensembles
+from services.ensemble.ray_graph import APPLICATION, RayPredictor
+from services.ensemble.settings import settings_from
+from services.ensemble.usecases import Predictor
+from services.zoo.compile import compile_model
+from services.zoo.model_file import read_model_file
+
+# Ray's own modules warn of what they use when they are imported.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+
+def linear_onnx(seed: int) -> bytes:
+    """A program that scores 10 classes by one matrix: real answers, and nothing to wait for."""
+    weight = np.random.default_rng(seed).normal(0, 0.05, (3 * 32 * 32, 10)).astype(np.float32)
+    graph = helper.make_graph(
+        [helper.make_node("Flatten", ["image"], ["flat"]), helper.make_node("MatMul", ["flat", "weight"], ["scores"])],
+        "linear",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["N", 3, 32, 32])],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["N", 10])],
+        [numpy_helper.from_array(weight, "weight")],
+    )
+    program: bytes = helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10
+    ).SerializeToString()
+    return program
+
+
+def picture(seed: int) -> bytes:
+    file = io.BytesIO()
+    noise = np.random.default_rng(seed).integers(0, 256, (48, 40, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Two real models as processes; the front door's settings for them."""
+    folder = tmp_path_factory.mktemp("ray")
+    (folder / "models").mkdir()
+    processes, members = [], {}
+    for seed, name in enumerate(("one", "other")):
+        file = folder / "models" / f"{name}.yaml"
+        file.with_suffix(".onnx").write_bytes(linear_onnx(seed))
+        content = {"name": name, "weights": f"file://{name}.onnx", "input": {"size": [32, 32]}}
+        file.write_text(yaml.safe_dump(content))
+        compiled = compile_model(read_model_file(file), folder / "cache", "onnxruntime")
+        process = subprocess.Popen(
+            [sys.executable, "-m", "services.model"],
+            stdout=subprocess.PIPE,
+            env={**os.environ, "MODEL_COMPILED": str(compiled), "MODEL_HTTP_ADDRESS": "", "MODEL_THREADS": "1"},
+        )
+        assert process.stdout is not None
+        port = json.loads(process.stdout.readline())["grpc_port"]
+        members[name] = {"address": f"127.0.0.1:{port}"}
+        processes.append(process)
+    (folder / "pair.yaml").write_text(
+        "name: pair\nrule: weighted\ndeadline_ms: 20000\n"
+        "members: [{model: one, weight: 2}, {model: other}, {model: nowhere}]\n"
+    )
+    (folder / "models" / "nowhere.yaml").write_text(
+        "{name: nowhere, architecture: sleep, weights: 'random://0', input: {size: [32, 32]}}"
+    )
+    members["nowhere"] = {"address": "127.0.0.1:1"}
+    yield {"ENSEMBLE_FILES": str(folder / "pair.yaml"), "ENSEMBLE_MEMBERS": json.dumps(members)}
+    for process in processes:
+        process.terminate()
+        process.communicate(timeout=30)
+
+
+@pytest.fixture
+async def embedded(environment: dict[str, str]) -> AsyncIterator[Predictor]:
+    settings = settings_from(environment)
+    async with open_graph(load_ensembles(settings.files, environment), settings) as predictor:
+        yield predictor
+
+
+@pytest.fixture
+async def local_ray(environment: dict[str, str]) -> RayPredictor:
+    """The deployment in Ray Serve's local testing mode: its code and its handle, without Ray's processes."""
+    from ray import serve
+
+    from services.ensemble.ray_app import app
+
+    handle = serve.run(app(environment), name=APPLICATION, _local_testing_mode=True)
+    return RayPredictor(handle, load_ensembles(settings_from(environment).files, environment))
+
+
+def without_times(answer: Answer) -> Answer:
+    """Keep what is said, drop what it took."""
+    members = tuple(replace(member, latency_ms=0, compute_ms=0, cold=False) for member in answer.members)
+    return replace(answer, members=members, latency_ms=0, receipt=replace(answer.receipt, lines=()))
+
+
+@pytest.mark.parametrize("mode", Mode)
+async def test_answers_are_the_same_through_the_deployment(
+    embedded: Predictor, local_ray: RayPredictor, mode: Mode
+) -> None:
+    request = PredictRequest("pair", (picture(0), picture(1)), mode)
+    here, there = await embedded.predict(request), await local_ray.predict(request)
+    assert without_times(here) == without_times(there)
+    assert [member.state.value for member in here.members] == ["answered", "answered", "failed"]
+    assert here.predictions[0].scores != here.predictions[1].scores
+
+
+@pytest.mark.parametrize(
+    ("request_", "error"),
+    [
+        (PredictRequest("pair", ()), EmptyBatch),
+        (PredictRequest("pair", (b"none",)), NotAPicture),
+        (PredictRequest("pear", (b"none",)), EnsembleNotFound),
+    ],
+)
+async def test_refusals_are_the_same_through_the_deployment(
+    embedded: Predictor, local_ray: RayPredictor, request_: PredictRequest, error: type[StrataError]
+) -> None:
+    calls: list[Callable[[PredictRequest], Awaitable[Answer]]] = [embedded.predict, local_ray.predict]
+    said = []
+    for call in calls:
+        with pytest.raises(error) as caught:
+            await call(request_)
+        assert type(caught.value) is error
+        said.append(str(caught.value))
+    assert said[0] == said[1]
+
+
+@pytest.mark.slow
+async def test_a_process_with_ray_serve_answers_like_an_embedded_one_and_drains(
+    embedded: Predictor, environment: dict[str, str]
+) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "services.ensemble"],
+        stdout=subprocess.PIPE,
+        env={**os.environ, **environment, "ENSEMBLE_EXECUTOR": "ray"},
+    )
+    try:
+        assert process.stdout is not None
+        address = f"http://127.0.0.1:{json.loads(process.stdout.readline())['http_port']}"
+        here = await embedded.predict(PredictRequest("pair", (picture(0),)))
+        async with httpx.AsyncClient(base_url=address, timeout=60) as client:
+            assert (await client.get("/readyz")).status_code == 200
+            there = (await client.post("/v1/ensembles/pair:predict", content=picture(0))).json()
+            refused = await client.post("/v1/ensembles/pair:predict", content=b"none")
+        expected = [{"index": s.index, "label": s.label, "score": s.score} for s in here.predictions[0].scores]
+        assert there["predictions"] == [{"scores": expected}]
+        assert [member["state"] for member in there["members"]] == ["answered", "answered", "failed"]
+        assert (refused.status_code, refused.json()["error"]) == (400, "NotAPicture")
+    finally:
+        process.send_signal(signal.SIGTERM)
+        code = process.wait(60)
+    assert code == 0
