@@ -16,7 +16,7 @@ from quant.statistics import evenly
 
 _FIRST_SAMPLE, _LATER_SAMPLE = 1 << 17, 1 << 14
 """Elements counted of each value in the first picture and in late ones: few pictures are looked at closely."""
-_KEPT_BATCHES, _KEPT_ELEMENTS = 4, 1 << 15
+_KEPT_BATCHES, _KEPT_ELEMENTS = 4, 1 << 14
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +51,11 @@ def observe(graph: Graph, pictures: Iterable[Tensor]) -> Observations:
     samples: dict[str, list[Tensor]] = {name: [] for name in _coded(graph, groups)}
     ranges = {groups[name]: RunningHistogram() for name in samples}
     inputs: dict[str, list[Tensor]] = {layer.name: [] for layer in weighted_layers(graph)}
-    readers = {name: [reader for reader in read_by if reader in inputs] for name, read_by in graph.consumers.items()}
+    # A layer's second input is what is added to its product, and plays no part in choosing weights.
+    readers = {
+        name: [reader for reader in read_by if reader in inputs and graph.layer(reader).inputs[0] == name]
+        for name, read_by in graph.consumers.items()
+    }
     seen = 0
     with torch.inference_mode():
         for number, batch in enumerate(pictures):

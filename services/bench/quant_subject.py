@@ -156,7 +156,7 @@ def _openvino(subject: Subject, path: Path) -> Run:
     import nncf
     import openvino
 
-    model = openvino.convert_model(path)
+    model = openvino.Core().read_model(path)
     model.reshape(list(subject.x.shape))
     quantised = nncf.quantize(model, nncf.Dataset([x.numpy() for x in subject.inputs]))
     settings = {"INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1, "PERFORMANCE_HINT": "LATENCY"}
