@@ -36,7 +36,7 @@ Report: TypeAlias = Callable[[str], None]
 Images: TypeAlias = NDArray[np.float32]
 Forward: TypeAlias = Callable[[Images], Images]
 
-MAX_ERROR = 1e-4
+MAX_ERROR = 1e-4  # of the largest score, or of 1
 IMAGENET_CLASSES = 1000
 # By how fast they start: docs/adr/0002-runtimes.md.
 _RUNTIMES = ("onnxruntime", "openvino", "torch")
@@ -63,7 +63,8 @@ def compile_model(model_file: ModelFile, cache: Path, runtime: str = "auto", rep
         report: told each step that takes longer than a moment.
     Raises:
         InvalidDeclaration, InvalidWeights, ArtifactNotFound, Unavailable: the file or its weights are at fault.
-        Unsupported: a runtime cannot run this model, or its scores differ from torch's by more than 1e-4.
+        Unsupported: a runtime cannot run this model, or its scores differ from torch's by more than 1e-4
+            of the largest (of 1, where scores are smaller).
     """
     digest = _digest(model_file, runtime)
     folder = cache / f"{model_file.name}-{digest}"
