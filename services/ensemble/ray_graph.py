@@ -69,15 +69,16 @@ async def open_ray_graph(served: Mapping[str, Served], settings: Settings) -> As
     a Ray head starts here, and ends with us.
     """
     os.environ.update(_ray_environment(settings.max_message_bytes))
-    joins = "RAY_ADDRESS" in os.environ
     # In this thread, though it blocks: Ray wants the main one, and nothing is served yet.
-    _join() if joins else _start()
+    _join() if "RAY_ADDRESS" in os.environ else _start()
+    import ray
+
     try:
         predictor = RayPredictor(await _handle(), served)
         await predictor.wait_until_it_answers()
         yield predictor
     finally:
-        await _leave(ends=not joins)
+        ray.shutdown()  # ends a head of our own with all its processes; the front door has drained by now
 
 
 def _ray_environment(max_message_bytes: int) -> dict[str, str]:
@@ -124,12 +125,3 @@ async def _handle() -> "DeploymentHandle":
                 return await asyncio.to_thread(serve.get_app_handle, APPLICATION)
             except RayServeException:
                 await asyncio.sleep(1)
-
-
-async def _leave(ends: bool) -> None:
-    import ray
-    from ray import serve
-
-    if ends:
-        await serve.shutdown_async()
-    ray.shutdown()

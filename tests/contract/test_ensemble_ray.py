@@ -79,7 +79,8 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
         "members: [{model: one, weight: 2}, {model: other}, {model: nowhere}]\n"
     )
     (folder / "models" / "nowhere.yaml").write_text(
-        "{name: nowhere, architecture: sleep, weights: 'random://0', input: {size: [32, 32]}}"
+        "{name: nowhere, architecture: sleep, parameters: {delay_ms: 1}, "
+        "weights: 'random://0', input: {size: [32, 32]}}"
     )
     members["nowhere"] = {"address": "127.0.0.1:1"}
     yield {"ENSEMBLE_FILES": str(folder / "pair.yaml"), "ENSEMBLE_MEMBERS": json.dumps(members)}
@@ -167,5 +168,5 @@ async def test_a_process_with_ray_serve_answers_like_an_embedded_one_and_drains(
         assert (refused.status_code, refused.json()["error"]) == (400, "NotAPicture")
     finally:
         process.send_signal(signal.SIGTERM)
-        code = process.wait(60)
-    assert code == 0
+        process.communicate(timeout=60)
+    assert process.returncode == 0
