@@ -49,7 +49,8 @@ class EditWeights:
         if integers is None:
             return replace(variant, graph=graph)
         channels = slice(self.place[0], self.place[0] + 1) if self.place else slice(None)
-        reach = weight[channels].flatten(1).abs().amax(1) / 127
+        rows = weight[channels].flatten(1)
+        reach = torch.maximum(-rows.amin(1), rows.amax(1)) / 127
         scale = integers.scale.clone()
         scale[channels] = torch.where(reach > scale[channels], reach, scale[channels])
         recoded = quantise_weights(_rows(edited, channels), scale[channels], integers.x_scale)
@@ -180,8 +181,11 @@ def _placed(tensor: Tensor, place: Place, values: Tensor, what: str) -> Tensor:
         raise InvalidEdit(f"{what} at {list(place)} have shape {list(tensor[place].shape)}, not {list(values.shape)}")
     if values.is_floating_point() and not all(map(math.isfinite, torch.aminmax(values))):
         raise InvalidEdit(f"{what} cannot be NaN or infinity")
+    values = values.to(tensor.dtype)
+    if not place:
+        return values.expand(tensor.shape).clone()
     edited = tensor.clone()
-    edited[place] = values.to(tensor.dtype)
+    edited[place] = values
     return edited
 
 
@@ -191,6 +195,8 @@ def _rows(operation: Weighted, channels: slice) -> Weighted:
 
 def _joined(whole: IntegerWeights, part: IntegerWeights, channels: slice) -> IntegerWeights:
     """The layer's integers with some channels replaced."""
+    if channels == slice(None):
+        return part
     codes, scale, bias = whole.codes.clone(), whole.scale.clone(), whole.bias.clone()
     codes[channels], scale[channels], bias[channels] = part.codes, part.scale, part.bias
     return IntegerWeights(codes, scale, bias, whole.x_scale)

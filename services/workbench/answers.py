@@ -3,11 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from torch import Tensor
 
 from quant.operations import Region, Softmax, Yolo
 from services.workbench.model import Model
-from services.zoo.detection import Detection, Size, detect, match_boxes
+from services.zoo.detection import Detection, Floats, Size, detect, match_boxes
+
+MOST_CANDIDATES = 300
+"""Class scores of one picture that may become boxes, before suppression; COCO counts 100 boxes a picture."""
 
 
 @dataclass(frozen=True)
@@ -49,14 +53,31 @@ def top_classes(model: Model, outputs: Mapping[str, Tensor], count: int = 5) -> 
 
 
 def boxes(model: Model, outputs: Mapping[str, Tensor], picture_size: Size, threshold: float = 0.5) -> list[Detection]:
-    """The boxes on the first picture, best first."""
+    """The boxes on the first picture, best first; of very many (an untrained detector sees 80 in every cell) the best."""
+    _, height, width = model.graph.input_shape
+    least = max(threshold, crowded_threshold(model, outputs))
+    return detect(_heads(model, outputs), Size(height, width), picture_size, threshold=least)
+
+
+def crowded_threshold(model: Model, outputs: Mapping[str, Tensor]) -> float:
+    """The score above which no more than MOST_CANDIDATES candidates lie; 0 where there are fewer anyway."""
+    scores = []
+    for head, value in _heads(model, outputs):
+        fields = value.reshape(len(head.anchors), 5 + head.classes, -1)
+        scores.append((fields[:, 4:5] * fields[:, 5:]).ravel())
+    together = np.concatenate(scores)
+    if len(together) <= MOST_CANDIDATES:
+        return 0.0
+    return float(np.partition(together, -MOST_CANDIDATES - 1)[-MOST_CANDIDATES - 1])
+
+
+def _heads(model: Model, outputs: Mapping[str, Tensor]) -> list[tuple[Yolo | Region, Floats]]:
     heads = []
     for name in model.graph.outputs:
         operation = model.graph.layer(name).operation
         if isinstance(operation, Yolo | Region):
             heads.append((operation, outputs[name][0].contiguous().numpy()))
-    _, height, width = model.graph.input_shape
-    return detect(heads, Size(height, width), picture_size, threshold=threshold)
+    return heads
 
 
 def agreement(
@@ -73,7 +94,9 @@ def agreement(
     frame = Size(height, width)
     matched = total = 0
     for one, other in zip(first, second, strict=True):
-        pairing = match_boxes(boxes(model, one, frame, threshold), boxes(model, other, frame, threshold))
+        # one threshold for both: two of their own would part the boxes that lie between them
+        least = max(threshold, crowded_threshold(model, one))
+        pairing = match_boxes(boxes(model, one, frame, least), boxes(model, other, frame, least))
         matched += 2 * len(pairing.pairs)
         total += 2 * len(pairing.pairs) + pairing.first_only + pairing.second_only
     return Agreement(len(first), None, matched / total if total else 1.0)

@@ -132,3 +132,14 @@ def test_observing_costs_little_over_the_float_run() -> None:
             observe(graph, pictures)
             observe_s.append(time.process_time() - started)
     assert min(observe_s) <= 1.3 * min(float_s)
+
+
+def test_residual_of_a_convolution_is_no_input_to_its_weights() -> None:
+    generator = torch.Generator().manual_seed(0)
+    first, second = (Conv2d(torch.randn(4, n, 1, 1, generator=generator), torch.zeros(4)) for n in (3, 4))
+    layers = (Layer("a", first, (INPUT,)), Layer("b", second, ("a",)), Layer("c", second, ("b", "a")))
+    x = torch.rand(1, 3, 8, 8, generator=generator)
+    graph = Graph((3, 8, 8), layers, ("c",))
+    observed = observe(graph, [x])
+    assert torch.equal(observed.inputs["c"], dict(graph.values(x))["b"])
+    assert calibrate(layers, observed).weights["c"].chosen.output_sqnr_db > 25
