@@ -1,6 +1,6 @@
 """Compile every model of some folders into an image: `compile_models.py OUTPUT FOLDER...`.
 
-Each model becomes the folder OUTPUT/NAME, whatever its version: a Kubernetes object can name it without knowing the digest.
+Each model becomes the folder OUTPUT/NAME, whatever its version: Kubernetes objects name it without knowing the digest.
 """
 
 import sys

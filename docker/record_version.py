@@ -1,4 +1,4 @@
-"""Record the project's name and version for importlib.metadata, as an installation would, without building a package."""
+"""Record the project's name and version for importlib.metadata, as an installation would, without a package."""
 
 import sysconfig
 import tomllib
