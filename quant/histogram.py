@@ -10,7 +10,8 @@ from torch import Tensor
 from quant.errors import NonFiniteValue
 from quant.statistics import evenly, flatten
 
-BINS = 2048
+BINS, ROW_BINS = 2048, 1024
+"""For one value, and for each channel of a weight."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ def _bin_width(reach: float, bins: int) -> float:
     return 2.0 ** max(math.ceil(math.log2(reach / bins)) if reach > 0 else -126, -126)
 
 
-def histogram_of_rows(values: Tensor, bins: int = BINS) -> Histogram:
+def histogram_of_rows(values: Tensor, bins: int = ROW_BINS) -> Histogram:
     """Count each row of `values` [R, n] on a range of its own, symmetric around zero.
 
     Raises:

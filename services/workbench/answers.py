@@ -53,7 +53,7 @@ def top_classes(model: Model, outputs: Mapping[str, Tensor], count: int = 5) -> 
 
 
 def boxes(model: Model, outputs: Mapping[str, Tensor], picture_size: Size, threshold: float = 0.5) -> list[Detection]:
-    """The boxes on the first picture, best first; of very many (an untrained detector sees 80 in every cell) the best."""
+    """The boxes on the first picture, best first; of very many (untrained detectors see 80 in a cell) the best."""
     _, height, width = model.graph.input_shape
     least = max(threshold, crowded_threshold(model, outputs))
     return detect(_heads(model, outputs), Size(height, width), picture_size, threshold=least)
