@@ -24,7 +24,8 @@ RUN useradd --uid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nolog
  && docker/install --require-hashes -r docker/torch.lock \
  && docker/install --no-deps -r docker/torch.txt \
  && cd "$VIRTUAL_ENV"/lib/python3*/site-packages \
- && rm -rf torch/test torch/include torch/share torch/bin/test_* torch/bin/protoc* sympy/*/tests sympy/*/*/tests networkx/*/tests numpy/*/tests \
+ && rm -rf torch/test torch/testing/_internal torch/include torch/share torch/bin/test_* torch/bin/protoc* \
+      sympy/*/tests sympy/*/*/tests networkx/*/tests numpy/*/tests \
  && python -m compileall -q -x '/(test|idlelib|lib2to3)/' "$(python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')"
 RUN python -c 'import torchvision' || { echo 'torch does not load: pass --build-arg UV_TORCH_BACKEND=cpu'; exit 1; }
 
@@ -33,7 +34,9 @@ FROM torch AS engines
 COPY docker/model.lock docker/
 RUN docker/install --require-hashes -r docker/model.lock \
  && cd "$VIRTUAL_ENV"/lib/python3*/site-packages \
- && rm -rf onnx/backend/test openvino/libs/libopenvino_intel_gpu* openvino/libs/libopenvino_intel_npu* openvino/libs/cache.json
+ && rm -rf onnx/backend/test openvino/include openvino/libs/cache.json \
+      openvino/libs/libopenvino_intel_gpu* openvino/libs/libopenvino_intel_npu* openvino/libs/libopenvino_tensorflow* \
+      openvino/libs/libopenvino_paddle* openvino/libs/libopenvino_gguf* openvino/libs/libopenvino_jax*
 COPY pyproject.toml .
 COPY docker/record_version.py docker/
 RUN python docker/record_version.py

@@ -98,7 +98,7 @@ def is_knative(document: Document) -> bool:
 
 def environment(container: Document) -> dict[str, str]:
     """Read a container's variables."""
-    return {variable["name"]: variable["value"] for variable in container["env"]}
+    return {variable["name"]: variable["value"] for variable in container["env"] if "value" in variable}
 
 
 @pytest.fixture(params=VALUE_SETS, name="objects")
@@ -254,8 +254,12 @@ def test_declared_ensembles_reach_the_front_door() -> None:
 def test_kuberay_takes_the_place_of_the_deployment() -> None:
     objects = render({"ensemble": {"ray": "kuberay"}})
     assert ("Deployment", "strata-ensemble") not in objects
-    head, door = pod_specs(objects)["RayService/strata-ensemble"]["containers"]
+    spec = pod_specs(objects)["RayService/strata-ensemble"]
+    head, door = spec["containers"]
     assert door["name"] == "ensemble"
+    # What the front door needs to join the head beside it: its processes, its files, its token.
+    assert spec["shareProcessNamespace"] is True
+    assert ("Secret", "strata-ensemble-ray") in objects
     assert {mount["mountPath"] for mount in head["volumeMounts"]} >= {"/tmp", "/dev/shm"}
     assert head["volumeMounts"] == door["volumeMounts"]
 

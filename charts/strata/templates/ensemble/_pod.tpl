@@ -6,7 +6,7 @@ imagePullPolicy: {{ .Values.images.pullPolicy }}
 env:
   - {name: ENSEMBLE_FILES, value: {{ include "strata.ensemble.files" . | quote }}}
   - {name: ENSEMBLE_EXECUTOR, value: ray}
-  - {name: ENSEMBLE_HTTP_ADDRESS, value: "0.0.0.0:8080"}
+  - {name: ENSEMBLE_HTTP_ADDRESS, value: "0.0.0.0:8088"}
   - {name: ENSEMBLE_GRPC_ADDRESS, value: "0.0.0.0:9090"}
   - {name: ENSEMBLE_MEMBERS, value: {{ include "strata.ensemble.members" . | quote }}}
   - {name: ENSEMBLE_MAX_PICTURES, value: {{ .Values.ensemble.maxPictures | quote }}}
@@ -19,10 +19,14 @@ env:
   {{- end }}
   {{- if eq .Values.ensemble.ray "kuberay" }}
   - {name: RAY_ADDRESS, value: "127.0.0.1:6379"}
+  - {name: RAY_AUTH_MODE, value: token}
+  - name: RAY_AUTH_TOKEN
+    valueFrom:
+      secretKeyRef: {name: {{ include "strata.ensemble.name" . }}-ray, key: auth_token}
   {{- end }}
-# Not 8000 and 9000: Ray Serve listens there.
+# Not 8000, 8080 and 9000: Ray Serve and KubeRay's metrics listen there.
 ports:
-  - {name: http, containerPort: 8080}
+  - {name: http, containerPort: 8088}
   - {name: grpc, containerPort: 9090}
 startupProbe:
   httpGet: {path: /readyz, port: http}
