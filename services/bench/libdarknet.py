@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from services.zoo.detection import Detection
@@ -73,6 +74,8 @@ def _fields(body: str, known: dict[str, type[ctypes.Structure]]) -> Iterator[tup
 @cache
 def _library() -> Any:
     library, of = ctypes.CDLL(str(_ROOT / "libdarknet.so")), _structures()
+    # Built with -Ofast, it makes the whole process flush subnormal numbers to zero when it is loaded.
+    torch.set_flush_denormal(False)
     network, floats = ctypes.POINTER(of["network"]), ctypes.POINTER(ctypes.c_float)
     library.load_network.restype = network
     library.load_network.argtypes = [ctypes.c_char_p, ctypes.c_char_p, ctypes.c_int]
