@@ -17,7 +17,6 @@ from services.edge.errors import StrataError
 from services.edge.logs import configure_logs
 from services.edge.stop import stop_event
 from services.ensemble.front_door import open_front_door
-from services.ensemble.graph import open_graph
 from services.ensemble.loading import Served, load_ensembles
 from services.ensemble.settings import Settings, settings_from
 from services.ensemble.usecases import Predicts
@@ -56,9 +55,11 @@ async def _serve(settings: Settings) -> None:
 
 
 def _open(served: Mapping[str, Served], settings: Settings) -> AbstractAsyncContextManager[Predicts]:
+    # Imported here: a graph in this process needs torch and no Ray, a front door beside Ray the opposite.
     if settings.executor == "embedded":
+        from services.ensemble.graph import open_graph
+
         return open_graph(served, settings)
-    # Imported here: it takes seconds, and a graph in this process does not need it.
     from services.ensemble.ray_graph import open_ray_graph
 
     return open_ray_graph(served, settings)

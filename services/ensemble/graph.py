@@ -1,25 +1,25 @@
 """The graph in this process: a predictor over members at known addresses."""
 
 from collections.abc import AsyncIterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
 from services.edge.cpu_share import thread_count
 from services.ensemble.client import Members, ModelClient
 from services.ensemble.loading import Served
 from services.ensemble.members import StaticMembers
-from services.ensemble.preparation import prepare_picture
+from services.ensemble.pictures import preparation_pool, prepare_picture
 from services.ensemble.settings import Settings
 from services.ensemble.usecases import Predictor
 
 
 def build_predictor(served: Mapping[str, Served], members: Members, settings: Settings) -> Predictor:
     """Put a predictor together; pictures are prepared on as many threads as this process has CPUs."""
+    specs = [spec for each in served.values() for spec in each.specs]
     return Predictor(
         served,
         ModelClient(members).infer,
         prepare_picture,
-        ThreadPoolExecutor(thread_count(), "prepare"),
+        preparation_pool(thread_count(), specs),
         settings.prices(),
         settings.max_pictures,
     )

@@ -35,6 +35,11 @@ class Served:
         return self.model_files[model].input.spec()
 
     @property
+    def specs(self) -> list[InputSpec]:
+        """How the members want their pictures, in their order."""
+        return [self.spec(model) for model in self.ensemble.models]
+
+    @property
     def description(self) -> Description:
         """The ensemble as its callers see it."""
         models = tuple(

@@ -68,7 +68,7 @@ class Preparation:
             while len(self._chunks) > self._kept:
                 self._chunks.popitem(last=False)
         images = await asyncio.gather(*map(asyncio.wrap_future, self._chunks[index][spec]))
-        return np.stack(images)
+        return np.stack(images) if len(images) > 1 else images[0][np.newaxis]
 
     def _start(self, index: int) -> dict[InputSpec, list[Future[Images]]]:
         begin = index * self._length
@@ -91,14 +91,3 @@ class Preparation:
             for future in futures:
                 if not future.done():
                     future.set_exception(named)
-
-
-def prepare_picture(picture: bytes, specs: Sequence[InputSpec]) -> Iterator[Images]:
-    """Decode and normalise with torchvision; a `Prepare`."""
-    # Imported at the first picture: the front door beside a Ray head never needs torch.
-    from services.zoo.preprocessing import decode, preprocess
-
-    decoded = decode(picture)
-    for spec in specs:
-        images: Images = preprocess(decoded, spec).numpy()
-        yield images

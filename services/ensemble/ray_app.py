@@ -13,7 +13,6 @@ from ray.serve import Application
 
 from services.edge.errors import StrataError
 from services.ensemble.domain import Answer, Description, PredictRequest
-from services.ensemble.graph import build_predictor
 from services.ensemble.loading import load_ensembles
 from services.ensemble.members import StaticMembers
 from services.ensemble.settings import PREFIX, settings_from
@@ -24,6 +23,9 @@ class EnsembleDeployment:
     """A predictor in a replica; its channels to the members stay open."""
 
     def __init__(self, environment: Mapping[str, str]):
+        # Imported here, in the replica: whoever deploys it does not need torch.
+        from services.ensemble.graph import build_predictor
+
         settings = settings_from(environment)
         served = load_ensembles(settings.files, environment)
         self._predictor = build_predictor(served, StaticMembers(settings.members), settings)

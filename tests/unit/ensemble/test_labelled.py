@@ -1,0 +1,59 @@
+"""Pictures and their classes, from folders."""
+
+from pathlib import Path
+
+import pytest
+
+from services.edge.errors import EmptyBatch, InvalidDeclaration
+from services.ensemble.labelled import find_pictures, labelled_pictures
+
+
+def make(folder: Path, *names: str) -> None:
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+
+def test_folders_that_are_labels_are_classes(tmp_path: Path) -> None:
+    make(tmp_path, "dog/2.png", "dog/1.JPEG", "cat/3.jpg", "dog/notes.txt")
+    pairs = labelled_pictures(tmp_path, ["cat", "dog"], None)
+    assert [(path.name, index) for path, index in pairs] == [("3.jpg", 0), ("1.JPEG", 1), ("2.png", 1)]
+
+
+@pytest.mark.parametrize(
+    "mapping", ["n02 tabby, tabby cat\nn01 hound\n", "n01 1\nn02 0\n"], ids=["in order, as ImageNet's", "with indices"]
+)
+def test_a_file_maps_other_folders_to_classes(tmp_path: Path, mapping: str) -> None:
+    make(tmp_path, "val/n01/a.png", "val/n02/b.png")
+    (tmp_path / "map.txt").write_text(mapping)
+    pairs = labelled_pictures(tmp_path / "val", [], tmp_path / "map.txt")
+    assert [(path.parent.name, index) for path, index in pairs] == [("n01", 1), ("n02", 0)]
+
+
+def test_a_folder_that_is_no_class_is_named(tmp_path: Path) -> None:
+    make(tmp_path, "dgo/1.png")
+    with pytest.raises(InvalidDeclaration, match=r"no class 'dgo' .*did you mean 'dog'\?.*--labels"):
+        labelled_pictures(tmp_path, ["cat", "dog"], None)
+
+
+@pytest.mark.parametrize(("text", "said"), [("", "empty"), ("a x\na y\n", "twice")])
+def test_a_mapping_with_a_fault_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "map.txt").write_text(text)
+    with pytest.raises(InvalidDeclaration, match=said):
+        labelled_pictures(tmp_path, [], tmp_path / "map.txt")
+    with pytest.raises(InvalidDeclaration, match="No such file"):
+        labelled_pictures(tmp_path, [], tmp_path / "other.txt")
+
+
+def test_no_pictures_is_an_empty_batch(tmp_path: Path) -> None:
+    with pytest.raises(EmptyBatch, match="no folders with pictures"):
+        labelled_pictures(tmp_path, ["cat"], None)
+    with pytest.raises(EmptyBatch, match="no pictures here"):
+        find_pictures([tmp_path])
+
+
+def test_pictures_are_found_at_any_depth_and_files_are_taken_as_they_are(tmp_path: Path) -> None:
+    make(tmp_path, "b/2.png", "a/deep/1.jpg", "a/readme.md", "odd-name")
+    found = find_pictures([tmp_path / "odd-name", tmp_path])
+    assert [path.name for path in found] == ["odd-name", "1.jpg", "2.png"]
