@@ -12,6 +12,7 @@ from quant.statistics import evenly, flatten
 
 BINS, ROW_BINS = 2048, 1024
 """For one value, and for each channel of a weight."""
+_ULPS = 1e-12
 
 
 @dataclass(frozen=True)
@@ -56,9 +57,13 @@ class Histogram:
         return tuple(torch.nn.functional.pad(term.cumsum(1), (1, 0)) for term in terms)  # type: ignore[return-value]
 
     def moments_below(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Sums of 1, x and x² over the values below `x` [R, T], linear inside a bin."""
+        """Sums of 1, x and x² over the values below `x` [R, T], linear inside a bin, none or all beyond the range."""
         bins = self.counts.shape[1]
+        low, high = self.low[:, None], self.high[:, None]
         position = (x / self.width[:, None] - self.first[:, None]).clamp_(0, bins)
+        # the last bin reaches beyond the largest value, of which nothing lies above
+        position = torch.where(x >= high - _ULPS * high.abs(), bins, position)
+        position = torch.where(x <= low + _ULPS * low.abs(), 0, position)
         left = position.floor().clamp_(max=bins - 1).to(torch.int64)
         share = position - left
         below = []

@@ -101,6 +101,13 @@ def test_output_sqnr_is_that_of_the_layer_run_in_integers(graph: Graph, pictures
     assert choice.chosen.output_sqnr_db == pytest.approx(float(noise_db), abs=0.1)
 
 
+def test_minmax_clips_nothing(graph: Graph, pictures: list[Tensor]) -> None:
+    found = calibrate(graph.layers, observe(graph, pictures), "minmax")
+    assert {choice.chosen.clipped_fraction for choice in found.weights.values()} == {0}
+    # rounding the zero point may move an end by half a code
+    assert all(choice.chosen.clipped_fraction < 0.01 for choice in found.values.values())
+
+
 def test_clipped_share_counts_what_lies_beyond_the_last_code() -> None:
     weight = torch.full((1, 1000, 1, 1), 0.01)
     weight[0, :10] = 4.0

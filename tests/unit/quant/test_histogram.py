@@ -67,6 +67,14 @@ def test_expected_noise_is_within_5_percent_of_the_noise_of_rounding(low: float,
     assert histogram_of_rows(values).noise(*ends).item() == pytest.approx(real.item(), rel=0.05)
 
 
+@pytest.mark.parametrize("reach", [0.7, 1.0, 1.3])
+def test_nothing_lies_beyond_the_largest_value_or_below_the_smallest(reach: float) -> None:
+    values = torch.linspace(-reach, reach, 1001)[None]
+    histogram = histogram_of_rows(values)
+    ends = torch.cat((histogram.low, histogram.high))[None]
+    assert histogram.moments_below(ends)[0].tolist() == [[0, 1001]]
+
+
 def test_folded_counts_are_those_of_magnitudes() -> None:
     values = torch.randn(3, 5000, generator=torch.Generator().manual_seed(0))
     folded = histogram_of_rows(values).folded()
