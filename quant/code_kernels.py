@@ -38,15 +38,28 @@ WINDOW_AREA = 128 * 128
 """Up to so many pixels oneDNN takes a picture as one window."""
 
 
-def code_kernel(
-    operation: Operation, inputs: tuple[QParams, ...], out: QParams | None, input_shape: tuple[int, ...]
-) -> Kernel:
-    """A run from uint8 codes to uint8 codes, or to float32 where `out` is None.
+def code_kernels(
+    operation: Operation, wanted: tuple[QParams | None, ...], out: QParams | None, input_shape: tuple[int, ...]
+) -> tuple[Kernel, Kernel]:
+    """Two runs from uint8 codes to uint8 codes, or to float32 where `out` is None.
 
     Args:
-        inputs: meaning of each input's codes. Operations that keep codes (`keeps_codes`) expect the output's.
+        wanted: meaning of each input's codes; None for a product's factor, which is float32. Operations that keep codes
+            (`keeps_codes`) expect the output's.
         input_shape: of the first input, without N.
+    Returns:
+        a run that leaves its inputs as they were, and one whose output may take the second input's place.
     """
+    inputs = tuple(qparams for qparams in wanted if qparams is not None)
+    if isinstance(operation, Add):
+        return _add(operation.activation, inputs, out, input_shape)
+    kernel = _kernel(operation, inputs, out, input_shape)
+    return kernel, kernel
+
+
+def _kernel(
+    operation: Operation, inputs: tuple[QParams, ...], out: QParams | None, input_shape: tuple[int, ...]
+) -> Kernel:
     match operation:
         case GlobalAvgPool():
             return _global_average(inputs[0], out, input_shape)
@@ -55,13 +68,11 @@ def code_kernel(
         case BatchNorm():
             return _batch_norm(operation, inputs[0], out, input_shape)
         case Mul():
-            return _multiply(inputs, out, input_shape)
-        case Add():
-            return _add(operation.activation, inputs, out, input_shape)
+            return _multiply(inputs[0], out, input_shape)
         case Activate():
             return partial(_look_up, table_of(operation.activation, inputs[0], out))
     if out is None:
-        on_codes = code_kernel(operation, inputs, inputs[0], input_shape)
+        on_codes = _kernel(operation, inputs, inputs[0], input_shape)
         return lambda *codes: dequantise(on_codes(*codes), inputs[0])
     match operation:
         case MaxPool():
@@ -171,40 +182,38 @@ def _batch_norm(norm: BatchNorm, x: QParams, out: QParams | None, input_shape: t
     scale = norm.scale.abs().clamp(min=2.0**-60)
     signs = torch.where(norm.scale < 0, -1, 1).to(torch.int8).view(C, 1, 1, 1)
     product = ConvProduct(pointwise, signs, x, input_shape)
-    bias = norm.shift - product.offset * x.scale * scale
 
     def run(codes: Tensor) -> Tensor:
-        y = product(codes, x.scale, scale, bias, FLOAT_OUT, NO_POST_OP)
+        y = product(codes, x.scale, scale, norm.shift, FLOAT_OUT, NO_POST_OP)
         return _coded(activate(y, norm.activation), out)
 
     if norm.activation is Activation.NONE:
         out_spec = out_of(out)
-        return lambda codes: product(codes, x.scale, scale, bias, out_spec, NO_POST_OP)
+        return lambda codes: product(codes, x.scale, scale, norm.shift, out_spec, NO_POST_OP)
     return run
 
 
-def _multiply(inputs: tuple[QParams, ...], out: QParams | None, input_shape: tuple[int, ...]) -> Kernel:
+def _multiply(x: QParams, out: QParams | None, input_shape: tuple[int, ...]) -> Kernel:
     """x times one factor a channel: a depthwise 1x1 convolution with weights of code 1 and the factors as scales."""
-    x, factor_qparams = inputs
     C = input_shape[0]
     pointwise = Conv2d(torch.ones(C, 1, 1, 1), torch.zeros(C), groups=C)
     product = ConvProduct(pointwise, torch.ones(C, 1, 1, 1, dtype=torch.int8), x, input_shape)
-    out_spec, shift = out_of(out), -x.zero_point * x.scale
+    out_spec = out_of(out)
 
-    def run(codes: Tensor, factor_codes: Tensor) -> Tensor:
-        factors = dequantise(factor_codes, factor_qparams)
+    def run(codes: Tensor, factors: Tensor) -> Tensor:
         if factors.shape[2:] != (1, 1):
             return _coded(dequantise(codes, x) * factors, out)
-        pictures = [
-            product(codes[n : n + 1], x.scale, factor, factor * shift, out_spec, NO_POST_OP)
-            for n, factor in enumerate(factors.flatten(1))
-        ]
-        return pictures[0] if len(pictures) == 1 else torch.cat(pictures)
+        if len(codes) == 1:
+            return product(codes, x.scale, factors.flatten(), None, out_spec, NO_POST_OP)
+        pairs = zip(codes.split(1), factors.flatten(1), strict=True)
+        return torch.cat([product(one, x.scale, factor, None, out_spec, NO_POST_OP) for one, factor in pairs])
 
     return run
 
 
-def _add(activation: Activation, inputs: tuple[QParams, ...], out: QParams | None, shape: tuple[int, ...]) -> Kernel:
+def _add(
+    activation: Activation, inputs: tuple[QParams, ...], out: QParams | None, shape: tuple[int, ...]
+) -> tuple[Kernel, Kernel]:
     """Two feature maps: the first through a depthwise 1x1 convolution with weights 1, the second as its residual.
 
     `torch.ops.onednn.qadd` would be the obvious call, but it takes codes above 127 for negative ones (docs/adr/0101).
@@ -216,13 +225,14 @@ def _add(activation: Activation, inputs: tuple[QParams, ...], out: QParams | Non
             torch.ones(C, 1, 1, 1, dtype=torch.int8), torch.ones(C), torch.zeros(C, dtype=torch.int32), inputs[0].scale
         )
         if sums_codes(identity):
-            return weighted_kernel(identity, ones, inputs[0], out, shape, inputs[1:]).run
+            kernel = weighted_kernel(identity, ones, inputs[0], out, shape, inputs[1:])
+            return kernel.run, kernel.run_over
 
     def run(*codes: Tensor) -> Tensor:
         values = [dequantise(part, qparams) for part, qparams in zip(codes, inputs, strict=True)]
         return _coded(activate(sum(values[1:], values[0]), activation), out)
 
-    return run
+    return run, run
 
 
 def _coded(x: Tensor, out: QParams | None) -> Tensor:

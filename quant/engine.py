@@ -15,8 +15,8 @@ from quant.cpu import Cpu, this_cpu
 from quant.errors import ShapeMismatch
 from quant.float_kernels import Kernel
 from quant.graph import INPUT, Graph, Layer
-from quant.operations import Weighted
-from quant.precision import Plan, Precision, supports
+from quant.operations import Add, BatchNorm, Concat, Conv2d, Mul, Weighted
+from quant.precision import Plan, Precision, supports, takes_codes
 from quant.prepared import Format, PreparedLayer, prepare_layer
 from quant.scales import Calibration
 
@@ -161,8 +161,15 @@ def _program(graph: Graph, layers: tuple[PreparedLayer, ...]) -> list[Step]:
         layer = prepared.layer
         dead = {name for name in layer.inputs if last_reader[name] == layer.name} - set(graph.outputs)
         inputs = tuple(slot[name] for name in layer.inputs)
-        program.append((prepared.stored_kernel, inputs, slot[layer.name], tuple(slot[name] for name in dead)))
+        owns_second = len(layer.inputs) == 2 and layer.inputs[1] in dead and _makes_new_memory(graph, layer.inputs[1])
+        kernel = prepared.stored_kernel(last_reader_of_second=owns_second and layer.inputs[0] != layer.inputs[1])
+        program.append((kernel, inputs, slot[layer.name], tuple(slot[name] for name in dead)))
     return program
+
+
+def _makes_new_memory(graph: Graph, name: str) -> bool:
+    """The value is surely no view: neither the caller's picture nor made by an operation that may hand its input on."""
+    return name != INPUT and isinstance(graph.layer(name).operation, Conv2d | Add | Mul | BatchNorm | Concat)
 
 
 def _supported(layer: Layer, plan: Plan) -> Precision:
@@ -174,7 +181,12 @@ def _formats(graph: Graph, plan: Plan, calibration: Calibration) -> dict[str, Fo
     """Codes where every reader takes codes, or the maker is an integer layer and at least one reader takes them."""
     formats: dict[str, Format] = {}
     for name in (INPUT, *(layer.name for layer in graph.layers)):
-        readers = [plan[reader] is Precision.INT8 for reader in graph.consumers[name]]
+        readers = [
+            plan[reader.name] is Precision.INT8 and takes_codes(reader.operation, position)
+            for reader in map(graph.layer, graph.consumers[name])
+            for position, source in enumerate(reader.inputs)
+            if source == name
+        ]
         made_as_codes = name != INPUT and plan[name] is Precision.INT8
         stored_as_codes = any(readers) and (made_as_codes or all(readers))
         formats[name] = calibration.of_value(name) if stored_as_codes else None

@@ -25,8 +25,8 @@ _POST_OPS: dict[Activation, PostOp] = {
 _LEAKY: PostOp = ("leaky_relu", [LEAKY_SLOPE])
 
 FLOAT_CHANNELS = 256
-"""From so many input channels on, a leaky convolution larger than 1x1 gives float32: its few outputs cost less to code
-apart than its long windows cost to gather (docs/adr/0101)."""
+"""From so many input channels on, a leaky convolution of stride 1 gives float32: its few outputs cost less to code apart
+than its long windows cost to gather (docs/adr/0101)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +34,8 @@ class WeightedKernel:
     """A prepared convolution or linear layer.
 
     Attributes:
-        run: (x codes [, residual of the output's kind]) -> codes or float32.
+        run: (x codes [, residual of the output's kind]) -> codes or float32; inputs are left as they were.
+        run_over: the same, but the output may take the residual's place in memory; `run` where there is none.
         product: the integer product under it.
         pack: makes such a product of other weight codes.
         weights: what it multiplies with, after any change for this input or processor.
@@ -42,6 +43,7 @@ class WeightedKernel:
     """
 
     run: Kernel
+    run_over: Kernel
     product: Product
     pack: Callable[[Tensor], Product]
     weights: IntegerWeights
@@ -102,13 +104,23 @@ def weighted_kernel(
         pack = partial(ConvProduct, operation, x=x, input_shape=input_shape)
     product = pack(weights.codes)
     layer = _Bound(operation.activation, product, x, weights, out)
-    run = layer.run_with_residual(residual[0], sums_codes(operation)) if residual else layer.run(post_op)
-    return WeightedKernel(run, product, pack, weights, x)
+    run = run_over = layer.run(post_op)
+    if residual:
+        run = run_over = layer.run_with_residual()
+        if sums_codes(operation):
+            run_over = layer.run_over_residual(residual[0])
+            run = partial(_on_a_copy, run_over)
+    return WeightedKernel(run, run_over, product, pack, weights, x)
+
+
+def _on_a_copy(run_over: Kernel, codes: Tensor, residual: Tensor) -> Tensor:
+    return run_over(codes, residual.clone())
 
 
 def _gathers(conv: Conv2d) -> bool:
     pixelwise = conv.weight.shape[2:] == (1, 1) and conv.stride == (1, 1) and conv.padding == (0, 0)
-    return conv.groups == 1 and conv.dilation == (1, 1) and (pixelwise or conv.weight.shape[1] < FLOAT_CHANNELS)
+    narrow = conv.weight.shape[1] < FLOAT_CHANNELS or conv.stride != (1, 1)
+    return conv.groups == 1 and conv.dilation == (1, 1) and (pixelwise or narrow)
 
 
 class _Bound:
@@ -130,19 +142,19 @@ class _Bound:
             return lambda codes: product(codes, x_scale, w_scale, bias, out_spec, post_op)
         return lambda codes: self._finish(product(codes, x_scale, w_scale, bias, FLOAT_OUT, NO_POST_OP))
 
-    def run_with_residual(self, residual_qparams: QParams | None, fused: bool) -> Kernel:
-        """The sum in the same call where oneDNN has it, else in float32."""
-        product = self._product
+    def run_over_residual(self, residual_qparams: QParams | None) -> Kernel:
+        """The sum in the same call, in the residual's place."""
+        assert isinstance(self._product, ConvProduct)
+        add_to, relu = self._product.add_to, self._activation is Activation.RELU
         x_scale, w_scale, bias, out_spec = self._x_scale, self._w_scale, self._bias, self._out_spec
-        relu = self._activation is Activation.RELU
-        if fused and isinstance(product, ConvProduct):
-            add_to = product.add_to
-            return lambda codes, residual: add_to(
-                residual, residual_qparams, codes, x_scale, w_scale, bias, out_spec, relu
-            )
+        return lambda codes, residual: add_to(residual, residual_qparams, codes, x_scale, w_scale, bias, out_spec, relu)
+
+    def run_with_residual(self) -> Kernel:
+        """The sum in float32."""
 
         def run(codes: Tensor, residual: Tensor) -> Tensor:
-            return self._finish(product(codes, x_scale, w_scale, bias, FLOAT_OUT, NO_POST_OP).add_(residual))
+            y = self._product(codes, self._x_scale, self._w_scale, self._bias, FLOAT_OUT, NO_POST_OP)
+            return self._finish(y.add_(residual))
 
         return run
 

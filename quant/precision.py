@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from quant.graph import Graph, Layer
-from quant.operations import Conv2d, Linear, Operation, Region, Softmax, Yolo
+from quant.operations import Conv2d, Linear, Mul, Operation, Region, Softmax, Yolo
 
 
 class Precision(StrEnum):
@@ -41,6 +41,11 @@ def supports(operation: Operation, precision: Precision) -> bool:
             return isinstance(operation, Conv2d | Linear)
         case Precision.INT8:
             return not isinstance(operation, Softmax | Yolo | Region)
+
+
+def takes_codes(operation: Operation, position: int) -> bool:
+    """Does an INT8 layer read its input number `position` as codes? A product's factor stays float32."""
+    return not (isinstance(operation, Mul) and position == 1)
 
 
 def uniform_plan(graph: Graph, mode: Mode) -> dict[str, Precision]:

@@ -6,12 +6,12 @@ import torch
 from torch import Tensor
 
 from quant.affine import QParams, Quantised, Value, as_codes, as_float, quantise
-from quant.code_kernels import code_kernel, keeps_codes
+from quant.code_kernels import code_kernels, keeps_codes
 from quant.float_kernels import Kernel, float_kernel
 from quant.graph import Layer
 from quant.integer_kernels import WeightedKernel, sums_codes, weighted_kernel
 from quant.operations import Weighted
-from quant.precision import Precision
+from quant.precision import Precision, takes_codes
 from quant.scales import Calibration, IntegerWeights
 
 Format = QParams | None
@@ -27,6 +27,7 @@ class PreparedLayer:
         wanted: what its kernel takes; an input stored otherwise is converted first.
         output: how its value is stored.
         kernel: from tensors as `wanted` to a tensor as `output`; feature maps are channels-last.
+        kernel_over: the same, but the output may take the place of the second input.
         weights: the calibration's integer weights it was made from, None in float.
         integer: its integer product, None where it has none.
     """
@@ -37,6 +38,7 @@ class PreparedLayer:
     wanted: tuple[Format, ...]
     output: Format
     kernel: Kernel
+    kernel_over: Kernel
     weights: IntegerWeights | None = None
     integer: WeightedKernel | None = None
 
@@ -61,12 +63,16 @@ class PreparedLayer:
         with torch.inference_mode():
             return self.integer.accumulators(as_codes(x, self.integer.x))
 
-    @property
-    def stored_kernel(self) -> Kernel:
-        """From tensors as `stored` to a tensor as `output`: `kernel` itself where nothing needs conversion."""
+    def stored_kernel(self, last_reader_of_second: bool = False) -> Kernel:
+        """From tensors as `stored` to a tensor as `output`: the kernel itself where nothing needs conversion.
+
+        Args:
+            last_reader_of_second: nobody reads the second input any more, so that its memory may become the output's.
+        """
+        kernel = self.kernel_over if last_reader_of_second else self.kernel
         if self.stored == self.wanted:
-            return self.kernel
-        kernel, steps = self.kernel, tuple(zip(self.stored, self.wanted, strict=True))
+            return kernel
+        steps = tuple(zip(self.stored, self.wanted, strict=True))
 
         def run(*tensors: Tensor) -> Tensor:
             return kernel(*(convert(t, stored, wanted) for t, (stored, wanted) in zip(tensors, steps, strict=True)))
@@ -104,7 +110,8 @@ def prepare_layer(
     operation = layer.operation
     wanted = _wanted(layer, precision, output, calibration)
     if precision is Precision.FLOAT:
-        return PreparedLayer(layer, precision, stored, wanted, output, _float(layer, output, input_shape))
+        kernel = _float(layer, output, input_shape)
+        return PreparedLayer(layer, precision, stored, wanted, output, kernel, kernel)
     if isinstance(operation, Weighted):
         x = calibration.of_value(layer.inputs[0])
         weights = calibration.of_weights(layer.name)
@@ -112,9 +119,9 @@ def prepare_layer(
         if narrow_weights:
             run_weights = run_weights.narrowed()
         integer = weighted_kernel(operation, run_weights, x, output, input_shape, wanted[1:])
-        return PreparedLayer(layer, precision, stored, wanted, output, integer.run, weights, integer)
-    inputs = tuple(qparams for qparams in wanted if qparams is not None)
-    return PreparedLayer(layer, precision, stored, wanted, output, code_kernel(operation, inputs, output, input_shape))
+        return PreparedLayer(layer, precision, stored, wanted, output, integer.run, integer.run_over, weights, integer)
+    kernel, kernel_over = code_kernels(operation, wanted, output, input_shape)
+    return PreparedLayer(layer, precision, stored, wanted, output, kernel, kernel_over)
 
 
 def _float(layer: Layer, output: Format, input_shape: tuple[int, ...]) -> Kernel:
@@ -133,4 +140,7 @@ def _wanted(layer: Layer, precision: Precision, output: Format, calibration: Cal
         return calibration.of_value(first), *(calibration.of_value(r) if in_codes else None for r in residuals)
     if keeps_codes(layer.operation):
         return (output or calibration.of_value(layer.name),) * len(layer.inputs)
-    return tuple(calibration.of_value(name) for name in layer.inputs)
+    return tuple(
+        calibration.of_value(name) if takes_codes(layer.operation, position) else None
+        for position, name in enumerate(layer.inputs)
+    )

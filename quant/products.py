@@ -3,10 +3,10 @@
 A product takes (x codes, x_scale, w_scale [O], bias [O] or None, out, post-op) and gives codes or float32:
 post_op(sum * x_scale * w_scale + bias) / out_scale + out_zero_point, rounded half to even.
 
-The call is not told of the input's zero point: oneDNN 3.12 would work out its share of every padded border anew in each
-call, in up to seven times the convolution's own time (docs/adr/0101). Instead borders are filled with the zero point's
-code, and what it adds to every sum, `offset`, is taken off through the bias. Where the processor has no exact 8-bit
-product the weights must be 7-bit (`quant.cpu`).
+The call is not told of the input's zero point, but for depthwise convolutions: oneDNN 3.12 would work out its share of
+every padded border anew in each call, in up to seven times the convolution's own time (docs/adr/0101). Instead borders
+are filled with the zero point's code, and what it adds to every sum, `offset`, is taken off through the bias. Where the
+processor has no exact 8-bit product the weights must be 7-bit (`quant.cpu`).
 """
 
 from abc import ABC, abstractmethod
@@ -56,48 +56,42 @@ class ConvProduct(Product):
     """oneDNN's integer convolution: every geometry; post-ops none, relu, hardtanh, hardswish, swish."""
 
     def __init__(self, conv: Conv2d, codes: Tensor, x: QParams, input_shape: tuple[int, ...]) -> None:
-        super().__init__(codes, x)
+        depthwise = conv.groups == conv.weight.shape[0] and conv.weight.shape[1] == 1
+        super().__init__(codes, QParams(x.scale, 0) if depthwise else x)
         C, H, W = input_shape
         ph, pw = conv.padding
+        self._zero_point = x.zero_point if depthwise else 0
         self._fill = x.zero_point
-        self._border = (0, 0, pw, pw, ph, ph) if x.zero_point and (ph or pw) else None
+        self._border = (0, 0, pw, pw, ph, ph) if x.zero_point and (ph or pw) and not depthwise else None
         if self._border:
             H, W, padding = H + 2 * ph, W + 2 * pw, [0, 0]
         else:
             padding = [ph, pw]
         self._geometry = (list(conv.stride), padding, list(conv.dilation), conv.groups)
         ones = torch.ones(codes.shape[0])
-        self._packed = _onednn.qconv_prepack(codes, ones, 1.0, 0, *self._geometry, [1, C, H, W])
+        self._packed = _onednn.qconv_prepack(codes, ones, 1.0, self._zero_point, *self._geometry, [1, C, H, W])
 
-    def bordered(self, x: Tensor) -> Tensor:
-        """x with its border of zero points, where the call does not pad by itself."""
-        if self._border is None:
-            return x
+    def _bordered(self, x: Tensor) -> Tensor:
         return F.pad(x.permute(0, 2, 3, 1), self._border, value=self._fill).permute(0, 3, 1, 2)
 
     def __call__(
         self, x: Tensor, x_scale: float, w_scale: Tensor, bias: Tensor | None, out: Out, post_op: PostOp
     ) -> Tensor:
-        return self.of_bordered(self.bordered(x), x_scale, w_scale, bias, out, post_op)
-
-    def of_bordered(
-        self, x: Tensor, x_scale: float, w_scale: Tensor, bias: Tensor | None, out: Out, post_op: PostOp
-    ) -> Tensor:
-        """The call itself, on what `bordered` gave."""
         y: Tensor = _onednn.qconv_pointwise.default(
-            x, x_scale, 0, self._packed, w_scale, self._zero_points, bias, *self._geometry, *out, *post_op, ""
-        )
+            x if self._border is None else self._bordered(x), x_scale, self._zero_point, self._packed, w_scale,
+            self._zero_points, bias, *self._geometry, *out, *post_op, "",
+        )  # fmt: skip
         return y
 
     def add_to(
         self, residual: Tensor, residual_qparams: QParams | None,
         x: Tensor, x_scale: float, w_scale: Tensor, bias: Tensor, out: Out, relu: bool,
     ) -> Tensor:  # fmt: skip
-        """The same plus a residual of the output's kind, before an optional ReLU; the residual is left as it was."""
+        """The same plus a residual of the output's kind, before an optional ReLU. The output takes the residual's place."""
         scale, zero = (1.0, 0) if residual_qparams is None else (residual_qparams.scale, residual_qparams.zero_point)
         y: Tensor = _onednn.qconv2d_pointwise.binary(
-            self.bordered(x), x_scale, 0, self._packed, w_scale, self._zero_points, residual.clone(), bias,
-            *self._geometry, *out, scale, zero, "sum", 1.0, "relu" if relu else "none", [], "",
+            x if self._border is None else self._bordered(x), x_scale, self._zero_point, self._packed, w_scale,
+            self._zero_points, residual, bias, *self._geometry, *out, scale, zero, "sum", 1.0, "relu" if relu else "none", [], "",
         )  # fmt: skip
         return y
 
