@@ -38,10 +38,8 @@ Forward: TypeAlias = Callable[[Images], Images]
 
 MAX_ERROR = 1e-4  # of the largest score, or of 1
 IMAGENET_CLASSES = 1000
-# By how fast they start: docs/adr/0002-runtimes.md.
-_RUNTIMES = ("onnxruntime", "openvino", "torch")
-# So much slower a runtime may be than the fastest and still be kept, when it starts faster.
-_TIE = 1.05
+# A runtime that starts slower must be faster by this factor to be kept; docs/adr/0002-runtimes.md has the starts.
+_HANDICAPS = {"onnxruntime": 1.0, "openvino": 1.05, "torch": 1.5}
 _PACKAGES = ("strata", "torch", "torchvision", "onnxruntime", "openvino")
 _TIMED_PASSES = 15
 
@@ -58,8 +56,8 @@ def compile_model(model_file: ModelFile, cache: Path, runtime: str = "auto", rep
     """Compile a model, or find it compiled, and return its folder.
 
     Args:
-        runtime: `auto` times each runtime on one thread, batch 1, and keeps the fastest; of equals, the one that
-            starts faster.
+        runtime: `auto` times each runtime on one thread, batch 1, and keeps the fastest; a runtime that starts
+            slower has a handicap.
         report: told each step that takes longer than a moment.
     Raises:
         InvalidDeclaration, InvalidWeights, ArtifactNotFound, Unavailable: the file or its weights are at fault.
@@ -114,7 +112,7 @@ def _compile_into(made: Path, model_file: ModelFile, digest: str, runtime: str, 
     if not forwards or expected is None:
         raise Unsupported(f"model '{model_file.name}': {'; '.join(refusals)}")
     times_ms = _time_ms(forwards, example[:1])
-    kept = next(name for name in forwards if times_ms[name] <= _TIE * min(times_ms.values()))
+    kept = min(forwards, key=lambda name: times_ms[name] * _HANDICAPS[name])
     told = ", ".join(f"{name} {each:.1f} ms" for name, each in sorted(times_ms.items(), key=lambda item: item[1]))
     report(f"{model_file.name}: {told}")
     _remove_others(made, kept)
@@ -169,7 +167,7 @@ def _candidates(runtime: str, module: nn.Module | None) -> tuple[str, ...]:
         if runtime == "torch" and module is None:
             raise Unsupported("runtime torch cannot run an ONNX program; choose onnxruntime or openvino")
         return (runtime,)
-    return _RUNTIMES if module else ("onnxruntime", "openvino")
+    return tuple(_HANDICAPS) if module else ("onnxruntime", "openvino")
 
 
 def _compile_for(runtime: str, made: Path, module: nn.Module | None, example: Images) -> Forward:
