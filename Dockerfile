@@ -24,7 +24,7 @@ RUN useradd --uid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nolog
  && docker/install --require-hashes -r docker/torch.lock \
  && docker/install --no-deps -r docker/torch.txt \
  && cd "$VIRTUAL_ENV"/lib/python3*/site-packages \
- && rm -rf torch/test torch/testing/_internal torch/include torch/share torch/bin/test_* torch/bin/protoc* \
+ && rm -rf torch/test torch/include torch/share torch/bin/test_* torch/bin/protoc* \
       sympy/*/tests sympy/*/*/tests networkx/*/tests numpy/*/tests \
  && python -m compileall -q -x '/(test|idlelib|lib2to3)/' "$(python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')"
 RUN python -c 'import torchvision' || { echo 'torch does not load: pass --build-arg UV_TORCH_BACKEND=cpu'; exit 1; }
