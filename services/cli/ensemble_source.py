@@ -9,7 +9,6 @@ from typing import Protocol, Self
 
 import httpx
 
-from services.cli.local_service import local_ensembles
 from services.cli.shipped import ensemble_file
 from services.edge import errors
 from services.edge.errors import InvalidInput, StrataError, Unavailable
@@ -117,6 +116,9 @@ async def open_source(endpoint: str, ensemble: str, report: Callable[[str], None
         async with Remote(endpoint) as source:
             yield source, ensemble
     else:
+        # Imported here: asking a service that runs does not need torch.
+        from services.cli.local_service import local_ensembles
+
         files = [ensemble_file(ensemble)]
         async with local_ensembles(files, state_folder(os.environ), _IDLE_S, report) as local:
             yield Embedded(local.predictor), next(iter(local.served))

@@ -1,0 +1,99 @@
+"""`strata ensemble` and `strata models` as commands: what they print, and the codes they end with."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An ensemble of two sleeping models, and two labelled pictures."""
+    folder = tmp_path_factory.mktemp("cli")
+    (folder / "models").mkdir()
+    for name in ("first", "second"):
+        (folder / "models" / f"{name}.yaml").write_text(
+            f"name: {name}\narchitecture: sleep\nweights: random://0\nlabels: [cat, dog]\n"
+            "parameters: {delay_ms: 1, classes: 2}\ninput: {size: [32, 32]}\n"
+        )
+    (folder / "pair.yaml").write_text(
+        "name: pair\nmembers: [{model: first}, {model: second}]\ndeadline_ms: 60000\naccuracy: accuracy.json\n"
+    )
+    for label in ("cat", "dog"):
+        (folder / "pictures" / label).mkdir(parents=True)
+        Image.fromarray(np.zeros((40, 40, 3), np.uint8)).save(folder / "pictures" / label / "1.png")
+    return folder
+
+
+def strata(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("STRATA_")}
+    environment |= {"STRATA_STATE": str(folder / "state"), "STRATA_CACHE": str(folder / "cache")}
+    command = [sys.executable, "-m", "services.cli", *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
+
+
+def test_predict_starts_the_models_of_a_file_for_the_call(folder: Path) -> None:
+    done = strata(
+        folder, "ensemble", "predict", str(folder / "pictures"), "--ensemble", str(folder / "pair.yaml"), "--json"
+    )
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert [Path(each["picture"]).parent.name for each in said["pictures"]] == ["cat", "dog"]
+    assert [row["name"] for row in said["summary"]] == ["first", "second", "ensemble"]
+    # Equal scores: the first class is the answer, which is right for one of the two.
+    assert [(row["answered"], row["right"]) for row in said["summary"]] == [(2, 1)] * 3
+
+
+def test_evaluate_writes_the_table_and_a_plot_that_the_ensemble_then_uses(folder: Path) -> None:
+    arguments = (
+        "ensemble",
+        "evaluate",
+        str(folder / "pictures"),
+        "--ensemble",
+        str(folder / "pair.yaml"),
+        "--batch",
+        "2",
+    )
+    unwritten = strata(folder, *arguments, "--no-write", "--json")
+    assert unwritten.returncode == 0, unwritten.stderr
+    assert not (folder / "accuracy.json").exists()
+    assert [each["batch"] for each in json.loads(unwritten.stdout)["latency"]] == [1, 2]
+    assert strata(folder, *arguments).returncode == 0
+    assert json.loads((folder / "accuracy.json").read_text())["pictures"] == 2
+    assert (folder / "accuracy.png").read_bytes().startswith(b"\x89PNG")
+    done = strata(
+        folder, "ensemble", "predict", str(folder / "pictures/cat"), "--ensemble", str(folder / "pair.yaml"), "--json"
+    )
+    assert json.loads(done.stdout)["pictures"][0]["expected_accuracy"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("ensemble", "predict", "nowhere.png"), 2, "EmptyBatch: nowhere.png"),
+        (("ensemble", "predict", "{folder}/pictures", "--mode", "both"), 2, "--mode both"),
+        (("ensemble", "predict", "{folder}/pair.yaml", "--ensemble", "{folder}/pair.yaml"), 2, "NotAPicture"),
+        (("ensemble", "predict", "{folder}/pictures", "--endpoint", "http://127.0.0.1:1"), 1, "does not answer"),
+        (("ensemble", "describe", "{folder}/none.yaml"), 2, "InvalidDeclaration"),
+        (("models", "describe", "resnet-51"), 2, "did you mean 'resnet-50'"),
+    ],
+)
+def test_a_wrong_call_ends_with_its_code_and_one_line(
+    folder: Path, arguments: tuple[str, ...], code: int, said: str
+) -> None:
+    done = strata(folder, *(each.format(folder=folder) for each in arguments))
+    assert done.returncode == code, done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_models_are_listed_with_the_built_in_ones(folder: Path) -> None:
+    done = strata(folder, "models", "--json")
+    assert {"resnet-50", "alexnet", "efficientnet-b0"} <= {row["name"] for row in json.loads(done.stdout)}
