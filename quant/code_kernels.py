@@ -205,8 +205,8 @@ def _multiply(x: QParams, out: QParams | None, input_shape: tuple[int, ...]) -> 
             return _coded(dequantise(codes, x) * factors, out)
         if len(codes) == 1:
             return product(codes, x.scale, factors.flatten(), None, out_spec, NO_POST_OP)
-        pairs = zip(codes.split(1), factors.flatten(1), strict=True)
-        return torch.cat([product(one, x.scale, factor, None, out_spec, NO_POST_OP) for one, factor in pairs])
+        pictures = zip(torch.split(codes, 1), factors.flatten(1), strict=True)
+        return torch.cat([product(one, x.scale, factor, None, out_spec, NO_POST_OP) for one, factor in pictures])
 
     return run
 

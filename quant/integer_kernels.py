@@ -25,8 +25,8 @@ _POST_OPS: dict[Activation, PostOp] = {
 _LEAKY: PostOp = ("leaky_relu", [LEAKY_SLOPE])
 
 FLOAT_CHANNELS = 256
-"""From so many input channels on, a leaky convolution of stride 1 gives float32: its few outputs cost less to code apart
-than its long windows cost to gather (docs/adr/0101)."""
+"""From so many input channels on, a leaky convolution of stride 1 gives float32: its few outputs cost less to code
+apart than its long windows cost to gather (docs/adr/0101)."""
 
 
 @dataclass(frozen=True, eq=False)

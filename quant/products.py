@@ -72,14 +72,16 @@ class ConvProduct(Product):
         self._packed = _onednn.qconv_prepack(codes, ones, 1.0, self._zero_point, *self._geometry, [1, C, H, W])
 
     def _bordered(self, x: Tensor) -> Tensor:
+        if self._border is None:
+            return x
         return F.pad(x.permute(0, 2, 3, 1), self._border, value=self._fill).permute(0, 3, 1, 2)
 
     def __call__(
         self, x: Tensor, x_scale: float, w_scale: Tensor, bias: Tensor | None, out: Out, post_op: PostOp
     ) -> Tensor:
         y: Tensor = _onednn.qconv_pointwise.default(
-            x if self._border is None else self._bordered(x), x_scale, self._zero_point, self._packed, w_scale,
-            self._zero_points, bias, *self._geometry, *out, *post_op, "",
+            self._bordered(x), x_scale, self._zero_point, self._packed, w_scale, self._zero_points, bias,
+            *self._geometry, *out, *post_op, "",
         )  # fmt: skip
         return y
 
@@ -87,11 +89,11 @@ class ConvProduct(Product):
         self, residual: Tensor, residual_qparams: QParams | None,
         x: Tensor, x_scale: float, w_scale: Tensor, bias: Tensor, out: Out, relu: bool,
     ) -> Tensor:  # fmt: skip
-        """The same plus a residual of the output's kind, before an optional ReLU. The output takes the residual's place."""
+        """The same plus a residual of the output's kind, in whose place the sum is written, before an optional ReLU."""
         scale, zero = (1.0, 0) if residual_qparams is None else (residual_qparams.scale, residual_qparams.zero_point)
         y: Tensor = _onednn.qconv2d_pointwise.binary(
-            x if self._border is None else self._bordered(x), x_scale, self._zero_point, self._packed, w_scale,
-            self._zero_points, residual, bias, *self._geometry, *out, scale, zero, "sum", 1.0, "relu" if relu else "none", [], "",
+            self._bordered(x), x_scale, self._zero_point, self._packed, w_scale, self._zero_points, residual, bias,
+            *self._geometry, *out, scale, zero, "sum", 1.0, "relu" if relu else "none", [], "",
         )  # fmt: skip
         return y
 

@@ -117,7 +117,7 @@ def test_compare_shows_the_edit_and_undo_takes_it_back(stepper: Stepper) -> None
         stepper.compare("raw")
 
 
-def test_failed_edit_leaves_the_session_as_it_was(stepper: Stepper) -> None:
+def test_failed_edit_leaves_the_stepper_as_it_was(stepper: Stepper) -> None:
     variant, value = stepper.variant, as_float(stepper.value("head"))
     with pytest.raises(InvalidEdit):
         stepper.edit(EditWeights("expand", torch.zeros(3)))
