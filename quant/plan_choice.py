@@ -19,6 +19,9 @@ SPOILED_DB = 15.0
 WORTH_FRACTION = 0.97
 """A plan must take less than this share of another's time to be preferred to it: less is noise."""
 
+LEAST_ROUNDS, MEASURED_S = 7, 2.0
+"""Whole runs are timed this often and this long: a busy machine needs many runs to show its best."""
+
 
 @dataclass(frozen=True)
 class LayerTimes:
@@ -99,7 +102,6 @@ def choose_plan(
     losses: Mapping[str, float],
     x: Tensor,
     clock: Clock,
-    rounds: int = 7,
 ) -> PlanChoice:
     """Of engines that keep the accuracy, take the fastest as a whole; a tie goes to the simpler plan.
 
@@ -112,7 +114,9 @@ def choose_plan(
     times: dict[str, float] = {}
     for engine in eligible.values():
         engine.run(x)
-    for _ in range(rounds):
+    begun, rounds = clock(), 0
+    while rounds < LEAST_ROUNDS or clock() - begun < MEASURED_S:
+        rounds += 1
         for name, engine in eligible.items():
             started = clock()
             engine.run(x)
