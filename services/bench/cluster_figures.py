@@ -10,8 +10,8 @@ import numpy as np
 
 from services.bench.clients import PARALLEL, SERIAL, FrontDoor, ModelClient
 from services.bench.cluster import Cluster
-from services.bench.local_figures import hop_ms, overhead_ms, picture
-from services.bench.rounds import Spread, interleave, percentile, ratio
+from services.bench.local_figures import hop_ms, large_picture, overhead_ms
+from services.bench.rounds import Spread, interleave, ratio
 
 RELEASE = "bench"
 FULL = ("full-efficientnet-b0", "full-mobilenet-v2", "full-nasnet-a-mobile")
@@ -39,23 +39,20 @@ class Images:
         return {**_SHARED, "images": {"model": self.model, "ensemble": self.ensemble}}
 
 
-def knative_overhead_ms(cluster: Cluster, images: Images, requests: int, tick: Tick) -> list[float]:
-    """Latency of three sleeping members, through Ray Serve and Knative, over the slowest one's 100 ms; per request."""
+def knative_overhead_ms(cluster: Cluster, images: Images, encoded: bytes, requests: int) -> list[float]:
+    """Latency of three sleeping members, through Ray Serve and Knative, over the slowest one's own, per request."""
     _install(cluster, images, _each(SLEEPERS, {"scale": {"min": 1}}))
-    return overhead_ms(cluster.front_door(RELEASE), requests, tick)
+    return overhead_ms(cluster.front_door(RELEASE), "sleepers", encoded, requests)
 
 
-def knative_hop_ms(cluster: Cluster, images: Images, requests: int, tick: Tick) -> dict[str, float]:
+def knative_hop_ms(cluster: Cluster, images: Images, requests: int) -> dict[str, float]:
     """p50 of the way to each full-size model through ingress and queue-proxy; resources are the chart's default."""
     _install(cluster, images, _each(FULL, {"scale": {"min": 1}}))
-    hops = {}
-    for model in FULL:
-        hops[model] = hop_ms(ModelClient(cluster.ingress, cluster.authority(model)), model, requests)
-        tick()
-    return hops
+    return {model: hop_ms(ModelClient(cluster.ingress, cluster.authority(model)), model, requests) for model in FULL}
 
 
-def _half_a_cpu(cluster: Cluster, images: Images) -> FrontDoor:
+def half_a_cpu(cluster: Cluster, images: Images) -> FrontDoor:
+    """Install the full-size models with half a CPU and one pod each."""
     half = {"requests": {"cpu": "50m", "memory": "256Mi"}, "limits": {"cpu": "500m", "memory": "1Gi"}}
     one_pod = {"scale": {"min": 1, "max": 1}, "resources": half}
     _install(cluster, images, _each(FULL, one_pod))
@@ -70,27 +67,22 @@ class Speedup:
     share: Spread
 
 
-def speedups(cluster: Cluster, images: Images, batches: tuple[int, ...], rounds: int, tick: Tick) -> dict[int, Speedup]:
-    """Compare serial and parallel answers of the full-size models, half a CPU each, per batch size.
+def speedup(door: FrontDoor, batch: int, rounds: int) -> Speedup:
+    """Compare serial and parallel answers of the full-size models.
 
     The members' own times come from the serial answers: there each runs alone.
     """
-    door = _half_a_cpu(cluster, images)
-    found = {}
-    for batch in batches:
-        pictures = [picture()] * batch
-        ideal: list[float] = []
-        spreads = interleave(
-            {
-                "serial": partial(_serial_ms, door, pictures, ideal),
-                "parallel": partial(_parallel_ms, door, "full", pictures),
-            },
-            rounds,
-            tick,
-        )
-        speedup = ratio(spreads["serial"], spreads["parallel"])
-        found[batch] = Speedup(speedup, ratio(speedup, Spread(tuple(ideal))))
-    return found
+    pictures = [large_picture()] * batch
+    ideal: list[float] = []
+    spreads = interleave(
+        {
+            "serial": partial(_serial_ms, door, pictures, ideal),
+            "parallel": partial(_parallel_ms, door, "full", pictures),
+        },
+        rounds,
+    )
+    gained = ratio(spreads["serial"], spreads["parallel"])
+    return Speedup(gained, ratio(gained, Spread(tuple(ideal))))
 
 
 def _parallel_ms(door: FrontDoor, ensemble: str, pictures: list[bytes]) -> float:
@@ -104,23 +96,11 @@ def _serial_ms(door: FrontDoor, pictures: list[bytes], ideal: list[float]) -> fl
     return timed.latency_ms
 
 
-def batch_slowdowns(
-    cluster: Cluster, images: Images, rounds: Mapping[int, int], tick: Tick
-) -> dict[int, tuple[Spread, Spread]]:
-    """Time the parallel ensemble and its slowest member alone, in the same half-CPU pods, per batch size; ms.
-
-    Args:
-        rounds: batch size -> how often.
-    """
-    door = _half_a_cpu(cluster, images)
-    found = {}
-    for batch, count in rounds.items():
-        pictures = [picture()] * batch
-        spreads = interleave(
-            {name: partial(_parallel_ms, door, name, pictures) for name in ("full", "slowest")}, count, tick
-        )
-        found[batch] = (spreads["full"], spreads["slowest"])
-    return found
+def batch_slowdown(door: FrontDoor, batch: int, rounds: int) -> tuple[Spread, Spread]:
+    """Time the parallel ensemble and its slowest member alone, in the same pods; ms."""
+    pictures = [large_picture()] * batch
+    spreads = interleave({name: partial(_parallel_ms, door, name, pictures) for name in ("full", "slowest")}, rounds)
+    return spreads["full"], spreads["slowest"]
 
 
 def cold_starts_s(cluster: Cluster, images: Images, rounds: int, tick: Tick) -> dict[str, Spread]:
@@ -171,8 +151,3 @@ spec:
     metadata: {{annotations: {{autoscaling.knative.dev/window: 6s}}}}
     spec: {{containers: [{{image: "{image}"}}]}}
 """
-
-
-def p50_and_p95(values: list[float]) -> tuple[float, float]:
-    """The two percentiles that the path's bar is stated in."""
-    return percentile(values, 0.5), percentile(values, 0.95)

@@ -24,14 +24,13 @@ from services.local.running import find_running
 from services.zoo.compile import compile_model, default_cache
 from services.zoo.model_file import ModelFile
 
-SLOWEST_MEMBER_MS = 100.0
 RUNTIMES = ("torch", "onnxruntime", "openvino")
 _PASSES = 10
 
 Images: TypeAlias = NDArray[np.float32]
 
 
-def picture() -> bytes:
+def large_picture() -> bytes:
     """Make an encoded 224x224 picture of noise: nothing in it compresses, so sizes are not flattered."""
     noise = np.random.default_rng(0).integers(0, 256, (224, 224, 3), dtype=np.uint8)
     buffer = io.BytesIO()
@@ -57,15 +56,15 @@ def served(ensembles: Sequence[Path]) -> Iterator[str]:
             subprocess.run([*command, "stop"], env=environment, check=True, stdout=subprocess.DEVNULL)
 
 
-def overhead_ms(address: str, requests: int, tick: Callable[[], None]) -> list[float]:
-    """Latency of `sleepers` over its slowest member's 100 ms, per request."""
-    door, encoded = FrontDoor(address), [picture()]
+def overhead_ms(address: str, ensemble: str, encoded: bytes, requests: int) -> list[float]:
+    """Latency of an ensemble of sleepers over its slowest member's own time, per request."""
+    door = FrontDoor(address)
     for _ in range(5):
-        door.predict("sleepers", encoded)
+        door.predict(ensemble, [encoded])
     values = []
     for _ in range(requests):
-        values.append(door.predict("sleepers", encoded).latency_ms - SLOWEST_MEMBER_MS)
-        tick()
+        timed = door.predict(ensemble, [encoded])
+        values.append(timed.latency_ms - max(member.compute_ms for member in timed.answer.members))
     return values
 
 
@@ -93,7 +92,7 @@ def hop_ms(client: ModelClient, model: str, requests: int) -> float:
     return percentile(ways, 0.5)
 
 
-def forward_ms(model_file: ModelFile, rounds: int, tick: Callable[[], None]) -> dict[str, Spread]:
+def forward_ms(model_file: ModelFile, rounds: int) -> dict[str, Spread]:
     """Time a model's forward pass in its service and, in turns, in every runtime in this process; 1 thread, batch 1.
 
     Returns:
@@ -107,7 +106,7 @@ def forward_ms(model_file: ModelFile, rounds: int, tick: Callable[[], None]) -> 
             folder = compile_model(model_file, cache, runtime)
             forward = import_module(f"services.zoo.runtimes.{runtime}").load(folder, 1)
             subjects[runtime] = partial(_forward_ms, forward, image)
-        return interleave(subjects, rounds, tick)
+        return interleave(subjects, rounds)
 
 
 def _service_ms(client: ModelClient, model: str, image: Images) -> float:

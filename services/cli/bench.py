@@ -1,6 +1,7 @@
 """`strata bench`: measure an area, show it beside its bars, write it as JSON."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -47,20 +48,28 @@ def ensemble(
 
     console = Console(stderr=True)
     effort = area.QUICK_EFFORT if quick else area.FULL_EFFORT
+    provenance = document.provenance(this_cpu().isa, area.PACKAGES)
+    figures: dict[str, float] = {}
+
+    def keep(found: Iterator[dict[str, float]]) -> None:
+        # Written as they come: a run that is stopped keeps what it has measured.
+        for each in found:
+            figures.update(each)
+            if json:
+                document.write(json, figures, provenance)
+
     with console.status("") as status:
-        figures = area.measure_here(effort, pictures, status.update)
+        keep(area.measure_here(effort, pictures, status.update))
         if cluster and "KUBECONFIG" in os.environ:
             place = Cluster(namespace, urlsplit(ingress).netloc)
             images = Images(model_image, ensemble_image, hello_image)
             try:
-                figures |= area.measure_cluster(place, images, effort, status.update)
+                keep(area.measure_cluster(place, images, effort, status.update))
             finally:
                 status.update("removing the namespace")
                 place.remove()
     Console().print(document.table("strata bench ensemble", figures, area.BARS))
-    provenance = document.provenance(this_cpu().isa, area.PACKAGES)
     if json:
-        document.write(json, figures, provenance)
         console.print(f"wrote {json}")
     if report:
         write_report(
