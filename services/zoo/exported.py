@@ -260,7 +260,7 @@ def _slice(_: _Translation, node: Node) -> tuple[Operation | None, list[Node]]:
     shape = _shape(x)
     size = shape[axis]
     first, last, _step = slice(start, stop).indices(size)
-    if (first, last) == (0, size):
+    if (first, last, step) == (0, size, 1):
         return None, [x]
     if step != 1 or len(shape) != 4 or axis % 4 == 0:
         raise Unsupported(f"{node.name!r}: only slices of channels, height or width in steps of one are supported")
