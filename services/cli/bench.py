@@ -1,7 +1,7 @@
 """`strata bench`: measure an area, show it beside its bars, write it as JSON."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -77,3 +77,52 @@ def ensemble(
         )
         plot(report.with_suffix(".png"), figures, area.PLOTS)
         console.print(f"wrote {report}")
+
+
+@app.command()
+def quant(
+    json: Json = None,
+    report: Report = None,
+    quick: Quick = False,
+    pictures: Annotated[
+        Path | None, typer.Option(help="Held-out pictures, a folder per class; without it, no `top1_drop`.")
+    ] = None,
+    models: Annotated[str, typer.Option(help="Names with commas between; all 14 by default.")] = "",
+    parts: Annotated[str, typer.Option(help="Of correctness, use and speed.")] = "correctness,use,speed",
+    merge: Annotated[bool, typer.Option(help="Keep what the --json file has and this run does not measure.")] = False,
+) -> None:
+    """Measure the quantisation engine: exactness, speed beside its peers, what int8 costs, how the stepper responds."""
+    from quant.cpu import this_cpu
+    from services.bench import document
+    from services.bench import quant as area
+    from services.bench.report import plot, write_report
+
+    console = Console(stderr=True)
+    wanted_models = _chosen(models, area.MODELS, "--models")
+    wanted_parts = _chosen(parts, area.PARTS, "--parts")
+    provenance = document.provenance(this_cpu().isa, area.PACKAGES)
+    figures = document.read_figures(json) if json and merge and json.is_file() else {}
+    bars = area.bars(this_cpu().isa)
+    # Written as they come: a run that is stopped keeps what it has measured, and `--merge` goes on from there.
+    for found in area.measure(wanted_models, wanted_parts, 3 if quick else 7, pictures, console.print):
+        figures = area.ordered(figures | found)
+        if json:
+            document.write(json, figures, provenance)
+    Console().print(document.table("strata bench quant", figures, bars))
+    if json:
+        console.print(f"wrote {json}")
+    if report:
+        write_report(
+            report, "The quantisation engine's figures", "make bench-quant", figures, provenance, bars, area.NOTES
+        )
+        plot(report.with_suffix(".png"), figures, area.PLOTS)
+        console.print(f"wrote {report}")
+
+
+def _chosen(given: str, known: Sequence[str], option: str) -> list[str]:
+    """What a list with commas names, in the order that is known; all where it is empty."""
+    names = [name.strip() for name in given.split(",") if name.strip()] or list(known)
+    for name in names:
+        if name not in known:
+            raise typer.BadParameter(f"{name!r} is none of {', '.join(known)}", param_hint=option)
+    return [name for name in known if name in names]

@@ -1,6 +1,6 @@
-"""The figures of one model: what is right, and how fast it is. Run as a process of its own: its peers set threads too.
+"""Which of a model's five modes are right. Run as a process of its own: the oracles are C libraries.
 
-    python -m services.bench.quant_model NAME --rounds 7
+    python -m services.bench.quant_correctness NAME
 
 prints one JSON object.
 """
@@ -10,8 +10,7 @@ import json
 import math
 import os
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -29,9 +28,7 @@ from quant.reference import Comparison, compare
 from quant.stepping import Stepper
 from quant.weight_edits import Variant
 from services.bench import libdarknet
-from services.bench.quant_subject import DARKNET, Run, Subject, eager, peers, prepare, with_auto
-from services.bench.rounds import Spread, interleave, ratio
-from services.workbench.usecases import compare_modes
+from services.bench.quant_subject import DARKNET, Subject, prepare
 from services.zoo.catalog import default_catalog
 from services.zoo.compile import load_module
 from services.zoo.darknet import networks
@@ -151,79 +148,12 @@ def steps_equal_running(subject: Subject) -> bool:
     return all(torch.equal(as_float(stepper.value(name)), output) for name, output in outputs.items())
 
 
-def speed(name: str, rounds: int, with_peers: bool, tell: Callable[[str], None]) -> dict[str, float]:
-    """Time a model in every mode and in the peers, one thread, batch 1, in turns; ms."""
-    tell(f"{name}: calibrating")
-    subject = prepare(name)
-    tell(f"{name}: choosing auto's plan")
-    subject, choice = with_auto(subject)
-    engines = {mode.value: subject.engine(mode) for mode in Mode}
-    runs: dict[str, Run] = {"torch": eager(subject)}
-    runs |= {mode: lambda engine=engine: engine.run(subject.x) for mode, engine in engines.items()}  # type: ignore[misc]
-    if with_peers:
-        tell(f"{name}: quantising in ONNX Runtime and OpenVINO")
-        runs |= peers(subject, tell)
-    tell(f"{name}: timing {', '.join(runs)}")
-    spreads = interleave({key: _timer(run) for key, run in runs.items()}, rounds)
-    figures = _with_spread({f"ms.{key}": spread for key, spread in spreads.items()})
-    faster = min("torch", "float", key=lambda key: spreads[key].median)
-    figures |= _with_spread({"speedup": ratio(spreads[faster], spreads["int8"])})
-    figures |= _with_spread(
-        {f"vs_{peer}": ratio(spreads["int8"], spreads[peer]) for peer in ("onnxruntime", "openvino") if peer in spreads}
-    )
-    agreement = {
-        mode: 100 * compare_modes(subject.model, subject.integers, mode, subject.inputs).fraction
-        for mode in (Mode.INT8, Mode.AUTO)
-    }
-    keeps = agreement[Mode.INT8] >= 99
-    best = min(spreads["float"].median, spreads["int8"].median if keeps else math.inf)
-    regressed = best / spreads["auto"].median < 0.98 or agreement[Mode.AUTO] < 99
-    return figures | {
-        "agreement.int8": agreement[Mode.INT8],
-        "agreement.auto": agreement[Mode.AUTO],
-        "auto.share": best / spreads["auto"].median,
-        "auto.regression": float(regressed),
-        "auto.float_layers": float(len(choice.kept)),
-    }
-
-
-def _timer(run: Run) -> Callable[[], float]:
-    """Best of enough runs to fill a tenth of a second, at least three."""
-
-    def timed() -> float:
-        best, spent, count = math.inf, 0.0, 0
-        while count < 3 or spent < 0.1:
-            start = time.perf_counter()
-            run()
-            took = time.perf_counter() - start
-            best, spent, count = min(best, took), spent + took, count + 1
-        return 1e3 * best
-
-    run()
-    return timed
-
-
-def _with_spread(spreads: dict[str, Spread]) -> dict[str, float]:
-    figures: dict[str, float] = {}
-    for key, spread in spreads.items():
-        figures |= {key: spread.median, f"{key}.low": spread.low, f"{key}.high": spread.high}
-    return figures
-
-
 def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("name")
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--no-peers", action="store_true")
-    parser.add_argument("--part", choices=("correctness", "speed"), required=True)
     given = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    if given.part == "correctness":
-        figures = correctness(given.name)
-    else:
-        tell = lambda step: print(step, file=sys.stderr, flush=True)  # noqa: E731
-        figures = speed(given.name, given.rounds, not given.no_peers, tell)
-    print(json.dumps(figures))
+    print(json.dumps(correctness(given.name)))
 
 
 if __name__ == "__main__":

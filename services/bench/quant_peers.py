@@ -1,0 +1,149 @@
+"""The same network in the engines that int8 is compared with: torch eager, ONNX Runtime, OpenVINO; one thread each."""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from quant.graph import INPUT, Graph, Layer
+from quant.operations import Region, Weighted, Yolo
+from services.bench.quant_subject import Subject
+from services.zoo.writers import quiet, write_onnx
+
+Run: TypeAlias = Callable[[], object]
+
+
+class Eager(nn.Module):
+    """A graph as torch runs it, layer by layer: the eager peer, and what the other peers are exported from.
+
+    Args:
+        heads: False leaves out the last step of detection layers: no engine quantises it, and ours run it in float.
+    """
+
+    def __init__(self, graph: Graph, *, heads: bool = True) -> None:
+        super().__init__()
+        self._graph = graph
+        self._heads = heads
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...] | Tensor:
+        values = {INPUT: x}
+        for layer in self._graph.layers:
+            inputs = [values[name] for name in layer.inputs]
+            headless = not self._heads and isinstance(layer.operation, Yolo | Region)
+            values[layer.name] = inputs[0] if headless else layer.operation.run(*inputs)
+        outputs = tuple(values[name] for name in self._graph.outputs)
+        return outputs if len(outputs) > 1 else outputs[0]
+
+
+def eager(subject: Subject) -> Run:
+    """torch eager, weights and input channels last, batch norms folded: faster than the module that a user has."""
+    graph = subject.model.graph
+    module = Eager(replace(graph, layers=tuple(map(_channels_last, graph.layers))))
+    x = subject.x.contiguous(memory_format=torch.channels_last)
+
+    def run() -> object:
+        with torch.inference_mode():
+            return module(x)
+
+    return run
+
+
+def _channels_last(layer: Layer) -> Layer:
+    operation = layer.operation
+    if not isinstance(operation, Weighted) or operation.weight.dim() != 4:
+        return layer
+    weight = operation.weight.contiguous(memory_format=torch.channels_last)
+    return replace(layer, operation=replace(operation, weight=weight))
+
+
+def peers(subject: Subject, cache: Path, tell: Callable[[str], None]) -> dict[str, Run]:
+    """ONNX Runtime's static int8 (QDQ, per channel) and OpenVINO's with NNCF; one that fails is told.
+
+    Args:
+        cache: a folder in which the quantised networks are kept for the next time, by version of what made them.
+    """
+    ready: dict[str, Run] = {}
+    makers: Mapping[str, Callable[[Subject, Path], Run]] = {"onnxruntime": _onnxruntime, "openvino": _openvino}
+    for name, make in makers.items():
+        try:
+            with quiet():
+                ready[name] = make(subject, cache)
+        except Exception as error:
+            # Whatever a peer cannot do is its own, and leaves the other figures as they are.
+            tell(f"{subject.model.name}: no {name} int8: {type(error).__name__}: {str(error)[:200]}")
+    return ready
+
+
+def _onnx(subject: Subject, cache: Path) -> Path:
+    path = cache / f"{_stem(subject, 'torch')}.onnx"
+    if not path.is_file():
+        write_onnx(Eager(subject.model.graph, heads=False).eval(), torch.cat([subject.x] * 2).numpy(), path)
+    return path
+
+
+def _onnxruntime(subject: Subject, cache: Path) -> Run:
+    import onnxruntime
+
+    path = cache / f"{_stem(subject, 'onnxruntime')}.int8.onnx"
+    if not path.is_file():
+        _quantise_onnx(subject, _onnx(subject, cache), path)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return partial(session.run, None, {"image": subject.x.numpy()})
+
+
+def _quantise_onnx(subject: Subject, source: Path, path: Path) -> None:
+    from onnxruntime import quantization
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    class Pictures(quantization.CalibrationDataReader):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self._left = iter(subject.calibration_inputs)
+
+        def get_next(self) -> dict[str, Any] | None:
+            x = next(self._left, None)
+            return None if x is None else {"image": x.numpy()}
+
+    logging.disable(logging.WARNING)
+    prepared = path.with_suffix(".prepared")
+    quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
+    quantization.quantize_static(
+        str(prepared),
+        str(path),
+        Pictures(),
+        quant_format=quantization.QuantFormat.QDQ,
+        per_channel=True,
+        activation_type=quantization.QuantType.QUInt8,
+        weight_type=quantization.QuantType.QInt8,
+    )
+    prepared.unlink()
+
+
+def _openvino(subject: Subject, cache: Path) -> Run:
+    import openvino
+
+    path = cache / f"{_stem(subject, 'openvino', 'nncf')}.int8.xml"
+    if not path.is_file():
+        import nncf
+
+        model = openvino.Core().read_model(_onnx(subject, cache))
+        model.reshape(list(subject.x.shape))
+        dataset = nncf.Dataset([x.numpy() for x in subject.calibration_inputs])
+        openvino.save_model(nncf.quantize(model, dataset), path, compress_to_fp16=False)
+    settings = {"INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1, "PERFORMANCE_HINT": "LATENCY"}
+    request = openvino.Core().compile_model(path, "CPU", settings).create_infer_request()
+    return partial(request.infer, [np.ascontiguousarray(subject.x.numpy())], share_inputs=True)
+
+
+def _stem(subject: Subject, *packages: str) -> str:
+    """A file name that changes with the model, its size and the packages that make the file."""
+    made_by = "-".join(f"{package}-{version(package)}" for package in packages)
+    return f"{subject.model.name}-{subject.model.digest[:12]}-{made_by}"

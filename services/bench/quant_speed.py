@@ -1,0 +1,129 @@
+"""How fast a model is in every mode, beside its peers. Run as a process of its own: the peers set threads too.
+
+    python -m services.bench.quant_speed NAME --cache FOLDER
+
+prints one JSON object. What is slow to make (scales, the peers' quantised networks) is kept in the folder.
+"""
+
+import argparse
+import json
+import math
+import sys
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from quant.precision import Mode
+from services.bench.quant_peers import Run, eager, peers
+from services.bench.quant_subject import Subject, prepare, with_auto
+from services.bench.rounds import Spread, interleave, ratio
+from services.workbench.usecases import compare_modes
+
+BLOCK_S = 0.3
+BLOCK_RUNS = 3
+"""A subject runs at least so long and so often before the next one's turn: each evicts the others' caches."""
+POINTS_LOST = 1.0
+LEAST_SHARE = 0.98
+
+
+def speed(subject: Subject, cache: Path, rounds: int, tell: Callable[[str], None]) -> dict[str, float]:
+    """Time a model in every mode and in the peers, one thread, batch 1, interleaved; ms.
+
+    Returns:
+        ms.SUBJECT, speedup, vs_PEER, each with .low and .high of the rounds; and what `auto` did.
+    """
+    name = subject.model.name
+    tell(f"{name}: choosing auto's plan")
+    subject, choice = with_auto(subject)
+    tell(f"{name}: auto takes {choice.chosen}: {choice.reason}")
+    engines = {mode.value: subject.engine(mode) for mode in Mode}
+    runs: dict[str, Run] = {"torch": eager(subject)}
+    runs |= {mode: lambda engine=engine: engine.run(subject.x) for mode, engine in engines.items()}  # type: ignore[misc]
+    runs |= peers(subject, cache, tell)
+    tell(f"{name}: timing {', '.join(runs)}")
+    spreads = interleave({key: _block(run) for key, run in runs.items()}, rounds)
+    faster = min("torch", "float", key=lambda key: spreads[key].median)
+    figures = {f"ms.{key}": spread for key, spread in spreads.items()}
+    figures["speedup"] = ratio(spreads[faster], spreads["int8"])
+    figures |= {
+        f"vs_{peer}": ratio(spreads["int8"], spreads[peer]) for peer in ("onnxruntime", "openvino") if peer in spreads
+    }
+    return (
+        _with_ends(figures)
+        | auto_figures(subject, spreads)
+        | {"auto.float_layers": len(choice.kept), "auto.transitions": choice.transitions}
+    )
+
+
+def auto_figures(subject: Subject, spreads: dict[str, Spread]) -> dict[str, float]:
+    """Hold `auto` against the better of float and int8, the latter where it keeps the answers.
+
+    Returns:
+        agreement.MODE with float in percent on the pictures auto was chosen by, agreement.MODE.unseen on others;
+        auto.share: the better one's time over auto's; auto.regression: 1 where that is under 0.98, or where auto
+        loses a point of agreement on the pictures it was chosen by.
+    """
+    figures = {
+        f"agreement.{mode}{place}": _agreement(subject, mode, inputs)
+        for mode in (Mode.INT8, Mode.AUTO)
+        for place, inputs in (("", subject.seen), (".unseen", subject.unseen))
+    }
+    loses = {mode: 100 - figures[f"agreement.{mode}"] >= POINTS_LOST for mode in (Mode.INT8, Mode.AUTO)}
+    better = "float" if loses[Mode.INT8] else min("float", "int8", key=lambda key: spreads[key].median)
+    share = ratio(spreads[better], spreads["auto"]).median
+    return figures | {"auto.share": share, "auto.regression": float(share < LEAST_SHARE or loses[Mode.AUTO])}
+
+
+def _agreement(subject: Subject, mode: Mode, inputs: Sequence[Tensor]) -> float:
+    return 100 * compare_modes(subject.model, subject.integers, mode, inputs).fraction
+
+
+def _block(run: Run) -> Callable[[], float]:
+    """Milliseconds, the best of enough runs to fill a block, after one that warms the caches again."""
+
+    def timed() -> float:
+        run()
+        best, spent, count = math.inf, 0.0, 0
+        while count < BLOCK_RUNS or spent < BLOCK_S:
+            start = time.perf_counter()
+            run()
+            took = time.perf_counter() - start
+            best, spent, count = min(best, took), spent + took, count + 1
+        return 1e3 * best
+
+    return timed
+
+
+def _with_ends(spreads: dict[str, Spread]) -> dict[str, float]:
+    figures: dict[str, float] = {}
+    for key, spread in spreads.items():
+        figures |= {key: spread.median, f"{key}.low": spread.low, f"{key}.high": spread.high}
+    return figures
+
+
+def main(arguments: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("name")
+    parser.add_argument("--cache", type=Path, required=True)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--build", action="store_true", help="only make what is kept in the cache")
+    given = parser.parse_args(arguments)
+    torch.set_num_threads(1)
+    given.cache.mkdir(parents=True, exist_ok=True)
+    tell = partial(print, file=sys.stderr, flush=True)
+    tell(f"{given.name}: opening, and calibrating the first time")
+    subject = prepare(given.name, cache=given.cache)
+    if given.build:
+        peers(subject, given.cache, tell)
+        figures: dict[str, float] = {}
+    else:
+        figures = speed(subject, given.cache, given.rounds, tell)
+    print(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
