@@ -100,9 +100,9 @@ def quant(
     console = Console(stderr=True)
     wanted_models = _chosen(models, area.MODELS, "--models")
     wanted_parts = _chosen(parts, area.PARTS, "--parts")
-    provenance = document.provenance(this_cpu().isa, area.PACKAGES)
-    figures = document.read_figures(json) if json and merge and json.is_file() else {}
-    bars = area.bars(this_cpu().isa)
+    isa = this_cpu().isa
+    provenance, bars = document.provenance(isa, area.PACKAGES), area.bars(isa)
+    figures = area.begun(json, isa) if json and merge else {}
     # Written as they come: a run that is stopped keeps what it has measured, and `--merge` goes on from there.
     for found in area.measure(wanted_models, wanted_parts, 3 if quick else 7, pictures, console.print):
         figures = area.ordered(figures | found)

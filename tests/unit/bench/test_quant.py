@@ -1,0 +1,142 @@
+"""How the models' figures become the table: sums over models, names, order, and going on after a stop."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from quant.graph import INPUT, Graph, Layer
+from quant.operations import Concat, Conv2d, Yolo
+from quant.precision import Mode
+from quant.scales import minmax_calibration
+from services.bench import quant as area
+from services.bench.quant_correctness import against_reference, steps_equal_running
+from services.bench.quant_peers import Eager, eager
+from services.bench.quant_speed import auto_figures
+from services.bench.quant_subject import Subject
+from services.bench.rounds import Spread
+from services.cli.bench import app
+from services.edge.errors import InvalidInput
+from services.workbench.model import Model
+from services.workbench.usecases import Integers
+
+
+def correctness(right: int = 5, wrong_accumulators: float = 0, least_db: float = 30) -> dict[str, float]:
+    modes = {f"matrix.{mode}": float(number < right) for number, mode in enumerate(area.MODES)}
+    figures = {"wrong_accumulators": wrong_accumulators, "float_error": 1e-6}
+    return modes | figures | {"own_sqnr_db.median": least_db + 5, "own_sqnr_db.min": least_db}
+
+
+def of_model(name: str, figures: dict[str, float]) -> dict[str, float]:
+    return {f"{key}.{name}": value for key, value in figures.items()}
+
+
+def test_every_key_held_to_a_bar_is_a_figure_of_the_whole_or_of_a_known_model() -> None:
+    whole = {"matrix", "wrong_accumulators", "darknet_error", "auto.regressions", "map_drop", "top1_drop", "cross_s"}
+    whole |= {"own_sqnr_db.median", "own_sqnr_db.min", "step_ms", "jump_ms", "edit_ms"}
+    for isa in ("AMX", "VNNI"):
+        bars = area.bars(isa)
+        assert whole <= bars.keys()
+        assert {key.partition(".")[2] for key in bars.keys() - whole} == set(area.MODELS)
+    assert area.bars("AMX-INT8")["speedup.yolov3-tiny"] == ">= 5"
+    assert area.bars("AVX512-VNNI")["speedup.yolov3-tiny"] == ">= 2.5"
+
+
+def test_a_mode_that_fails_is_missing_from_the_matrix() -> None:
+    figures: dict[str, float] = {}
+    for name in area.MODELS:
+        figures |= of_model(name, correctness())
+    assert area.summarise(figures)["matrix"] == 70
+    figures |= of_model("yolov2", correctness(right=3, wrong_accumulators=7, least_db=12))
+    found = area.summarise(figures)
+    assert (found["matrix"], found["wrong_accumulators"], found["own_sqnr_db.min"]) == (68, 7, 12)
+
+
+def test_figures_over_all_models_are_made_anew_when_one_is_measured_again() -> None:
+    before = area.ordered({"auto.regression.alexnet": 1.0, "auto.regression.vgg-16": 1.0})
+    after = area.ordered({**before, "auto.regression.alexnet": 0.0})
+    assert (before["auto.regressions"], after["auto.regressions"]) == (2, 1)
+
+
+def test_figures_with_a_bar_come_first() -> None:
+    found = area.ordered({"ms.int8.yolov2": 3.0, "vs_openvino.yolov2": 1.0, "speedup.yolov2": 6.0})
+    assert list(found) == ["speedup.yolov2", "vs_openvino.yolov2", "ms.int8.yolov2"]
+
+
+def test_a_spreads_end_stays_at_the_end_of_the_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = {"ms.int8": 2.0, "ms.int8.low": 1.0, "ms.int8.high": 3.0}
+
+    def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.CompletedProcess(command, 0, f"a C library says hello\n{json.dumps(answers)}\n")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    (found,) = area.measure(["alexnet"], ["speed"], 3, None, lambda _: None)
+    assert found == {"ms.int8.alexnet": 2, "ms.int8.alexnet.low": 1, "ms.int8.alexnet.high": 3}
+
+
+def test_merging_goes_on_from_the_file_and_refuses_another_processors(tmp_path: Path) -> None:
+    path = tmp_path / "figures.json"
+    assert area.begun(path, "AMX") == {}
+    path.write_text(json.dumps({"speedup.yolov2": 6.0, "isa": "AMX", "machine": "here"}))
+    assert area.begun(path, "AMX") == {"speedup.yolov2": 6.0}
+    with pytest.raises(InvalidInput, match="VNNI"):
+        area.begun(path, "VNNI")
+
+
+@pytest.mark.parametrize("option", [("--models", "yolov9"), ("--parts", "speeed")])
+def test_unknown_models_and_parts_are_refused(option: tuple[str, str]) -> None:
+    result = CliRunner().invoke(app, ["quant", *option])
+    assert result.exit_code == 2
+    assert option[1] in result.stderr
+
+
+@pytest.fixture(scope="module")
+def subject() -> Subject:
+    """A detector of three layers, opened as the benchmark opens its own."""
+    torch.set_num_threads(1)
+    g = torch.Generator().manual_seed(0)
+    layers = (
+        Layer("stem", Conv2d(torch.randn(8, 3, 3, 3, generator=g), torch.zeros(8), padding=(1, 1)), (INPUT,)),
+        Layer("join", Concat(), ("stem", "stem")),
+        Layer("raw", Conv2d(torch.randn(7, 16, 1, 1, generator=g), torch.zeros(7)), ("join",)),
+        Layer("head", Yolo(2, ((10.0, 14.0),)), ("raw",)),
+    )
+    graph = Graph((3, 32, 32), layers, ("head",))
+    inputs = [torch.rand(1, 3, 32, 32, generator=g) for _ in range(4)]
+    calibration = minmax_calibration(graph, inputs)
+    plan = {layer.name: precision for layer, precision in zip(layers, ["int8"] * 3 + ["float"], strict=True)}
+    integers = Integers(calibration, plan)  # type: ignore[arg-type]
+    return Subject(Model("small", graph, (), None, "drawn here", False), integers, inputs[:2], inputs[2:])
+
+
+def test_peers_compute_what_ours_compute(subject: Subject) -> None:
+    expected = subject.engine(Mode.FLOAT).run(subject.x)["head"]
+    found = eager(subject)()
+    assert isinstance(found, torch.Tensor)
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+    assert Eager(subject.model.graph, heads=False)(subject.x).shape == (1, 7, 32, 32)
+
+
+def test_integer_layers_equal_their_reference_and_steps_equal_runs(subject: Subject) -> None:
+    compared = list(against_reference(subject.engine(Mode.INT8), subject.x))
+    assert len(compared) == 3
+    assert not any(each.wrong_accumulators or each.wrong_codes for each in compared)
+    assert steps_equal_running(subject)
+
+
+@pytest.mark.parametrize(
+    ("auto_ms", "keeps", "regressed"),
+    [(10.0, True, 0), (10.3, True, 1), (20.0, True, 1), (20.0, False, 0), (20.5, False, 1)],
+)
+def test_auto_is_held_against_int8_only_where_that_keeps_the_answers(
+    subject: Subject, monkeypatch: pytest.MonkeyPatch, auto_ms: float, keeps: bool, regressed: float
+) -> None:
+    def agreement(_: Subject, mode: Mode, __: object) -> float:
+        return 95.0 if mode is Mode.INT8 and not keeps else 100.0
+
+    monkeypatch.setattr("services.bench.quant_speed._agreement", agreement)
+    spreads = {name: Spread((ms,) * 3) for name, ms in (("float", 20.0), ("int8", 10.0), ("auto", auto_ms))}
+    assert auto_figures(subject, spreads)["auto.regression"] == regressed
