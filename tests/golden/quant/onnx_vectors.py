@@ -41,7 +41,7 @@ def run_operator(operator: str, output_type: str, inputs: Mapping[str, Array], *
 
 def quantise_codes(case: Mapping[str, Any]) -> Array:
     """uint8 codes of a case's values."""
-    inputs = {
+    inputs: dict[str, Array] = {
         "x": np.array(case["values"], np.float32),
         "scale": np.asarray(np.float32(case["scale"])),
         "zero_point": np.asarray(np.uint8(case["zero_point"])),
@@ -51,7 +51,7 @@ def quantise_codes(case: Mapping[str, Any]) -> Array:
 
 def dequantised_values(case: Mapping[str, Any]) -> Array:
     """float32 values of all 256 codes."""
-    inputs = {
+    inputs: dict[str, Array] = {
         "x": np.arange(256, dtype=np.uint8),
         "scale": np.asarray(np.float32(case["scale"])),
         "zero_point": np.asarray(np.uint8(case["zero_point"])),
@@ -62,7 +62,7 @@ def dequantised_values(case: Mapping[str, Any]) -> Array:
 def weight_codes(case: Mapping[str, Any]) -> Array:
     """int8 codes of a case's weight [O, I, H, W] under one scale a channel, or one scale."""
     scale = np.array(case["scale"], np.float32)
-    inputs = {
+    inputs: dict[str, Array] = {
         "x": np.array(case["weight"], np.float32),
         "scale": scale if len(scale) > 1 else scale.reshape(()),
         "zero_point": np.zeros(scale.shape if len(scale) > 1 else (), np.int8),
@@ -80,7 +80,7 @@ def bias_values(case: Mapping[str, Any]) -> Array:
 def layer_codes(case: Mapping[str, Any]) -> Array:
     """uint8 codes that a convolution of a case's codes gives."""
     scale = np.array(case["scale"], np.float32)
-    inputs = {
+    inputs: dict[str, Array] = {
         "x": np.array(case["x_codes"], np.uint8),
         "x_scale": np.asarray(np.float32(case["x_scale"])),
         "x_zero_point": np.asarray(np.uint8(case["x_zero_point"])),
