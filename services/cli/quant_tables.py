@@ -39,10 +39,7 @@ def print_report(report: Report, console: Console) -> None:
     """Three tables: modes, layers, worst layers."""
     console.print(f"{report.model}, weights {report.weights}; {report.pictures} pictures", highlight=False)
     console.print(f"{report.isa}, {report.threads} thread(s), batch 1", highlight=False)
-    modes = Table("mode", "ms", "faster than float", "agreement with float")
-    for mode, ms in report.modes_ms.items():
-        faster = report.modes_ms["float"] / ms
-        modes.add_row(mode, f"{ms:.1f}", f"x{faster:.2f}", f"{report.agreements[mode].fraction:.2%}")
+    console.print(_modes_table(report))
     layers = Table("layer", "runs in", "float32 ms", "bfloat16 ms", "int8 ms", "own dB", "total dB")
     for row in report.layers:
         narrow = "" if row.bfloat16_ms is None else f"{row.bfloat16_ms:.3f}"
@@ -52,7 +49,18 @@ def print_report(report: Report, console: Console) -> None:
     for remedy in report.remedies:
         figures = remedy.before_db, remedy.after_db, remedy.model_before_db, remedy.model_after_db
         worst.add_row(remedy.layer, remedy.action, *map(_db, figures))
-    console.print(modes, layers, worst)
+    console.print(layers, worst)
+
+
+def _modes_table(report: Report) -> Table:
+    classifies = report.agreements["float"].top1 is not None
+    same = "classes as float's" if classifies else "boxes as float's"
+    table = Table("mode", "ms", "faster than float", *(["top-1"] if classifies else []), same)
+    for mode, ms in report.modes_ms.items():
+        top1 = f"{report.accuracies[mode]:.2%}" if mode in report.accuracies else "unknown"
+        figures = f"{ms:.1f}", f"x{report.modes_ms['float'] / ms:.2f}", *([top1] if classifies else [])
+        table.add_row(mode, *figures, f"{report.agreements[mode].fraction:.2%}")
+    return table
 
 
 def print_json(content: Any) -> None:

@@ -80,6 +80,12 @@ def _heads(model: Model, outputs: Mapping[str, Tensor]) -> list[tuple[Yolo | Reg
     return heads
 
 
+def accuracy(model: Model, outputs: Sequence[Mapping[str, Tensor]], truth: Sequence[int]) -> float:
+    """The share of a classifier's answers, one picture each, whose best class is the true one; 0 to 1."""
+    right = [top_classes(model, each, 1)[0].label == label for each, label in zip(outputs, truth, strict=True)]
+    return sum(right) / len(right)
+
+
 def agreement(
     model: Model, first: Sequence[Mapping[str, Tensor]], second: Sequence[Mapping[str, Tensor]], threshold: float
 ) -> Agreement:

@@ -16,7 +16,7 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif")
 
 
 def find_pictures(places: Sequence[Path]) -> list[Path]:
-    """Picture files, folders searched one level deep, sorted within each.
+    """Picture files, sorted within each place: of a folder its own and those of the folders in it.
 
     Raises:
         ArtifactNotFound: a place does not exist.
@@ -26,10 +26,18 @@ def find_pictures(places: Sequence[Path]) -> list[Path]:
     for place in places:
         if not place.exists():
             raise ArtifactNotFound(f"{place}: no such picture or folder")
-        found += sorted(p for p in place.iterdir() if p.suffix.lower() in SUFFIXES) if place.is_dir() else [place]
+        inside = (*place.glob("*"), *place.glob("*/*")) if place.is_dir() else ()
+        found += sorted(path for path in inside if path.suffix.lower() in SUFFIXES) if place.is_dir() else [place]
     if not found:
         raise EmptyBatch(f"no pictures in {', '.join(map(str, places))}; wanted are {', '.join(SUFFIXES)}")
     return found
+
+
+def labels_of(model: Model, paths: Sequence[Path]) -> list[int] | None:
+    """Each picture's class by the name of its folder; None unless every folder is named after one of the classes."""
+    known = {name: label for label, name in enumerate(model.labels)}
+    folders = [path.absolute().parent.name for path in paths]
+    return [known[folder] for folder in folders] if known.keys() >= set(folders) else None
 
 
 def read_picture(path: Path) -> Tensor:

@@ -16,7 +16,7 @@ from quant.plan_choice import Clock, time_layers, time_run
 from quant.precision import Mode, Precision
 from quant.remedies import find_remedy
 from quant.weight_edits import Variant
-from services.workbench.answers import Agreement, agreement
+from services.workbench.answers import Agreement, accuracy, agreement
 from services.workbench.model import Model
 from services.workbench.usecases import DETECTION_THRESHOLD, Integers, Progress, engine_of
 
@@ -50,7 +50,14 @@ class RemedyRow:
 
 @dataclass(frozen=True)
 class Report:
-    """`modes_ms`: whole runs; `agreements`: of each mode with float; `isa`: the instructions all was measured with."""
+    """What was measured, by mode where it says so.
+
+    Attributes:
+        isa: the instructions all was measured with.
+        modes_ms: whole runs, by mode.
+        accuracies: share of pictures whose best class is theirs, by mode; empty where their classes are not known.
+        agreements: with float, by mode.
+    """
 
     model: str
     weights: str
@@ -58,6 +65,7 @@ class Report:
     threads: int
     pictures: int
     modes_ms: dict[str, float]
+    accuracies: dict[str, float]
     agreements: dict[str, Agreement]
     layers: list[LayerRow]
     remedies: list[RemedyRow]
@@ -70,19 +78,25 @@ def make_report(
     inputs: Sequence[Tensor],
     clock: Clock,
     progress: Progress = lambda _: None,
+    *,
+    truth: Sequence[int] | None = None,
 ) -> Report:
     """Measure everything; the first input is timed, all of them are compared.
 
+    Args:
+        truth: the class of each input, where it is known and the model is a classifier.
     Raises:
         NotCalibrated: there are no scales.
     """
     modes = [Mode.FLOAT, Mode.HYBRID, Mode.INT8, *([Mode.AUTO] if integers.auto_plan else [])]
     engines = {mode: engine_of(model, mode, integers) for mode in modes}
     wanted = [engines[Mode.FLOAT].run(x) for x in inputs]
-    agreements, modes_ms = {}, {}
+    agreements, accuracies, modes_ms = {}, {}, {}
     for mode, engine in engines.items():
         found = [engine.run(x) for x in inputs]
         agreements[mode.value] = agreement(model, wanted, found, DETECTION_THRESHOLD)
+        if truth is not None and not model.detects:
+            accuracies[mode.value] = accuracy(model, found, truth)
         modes_ms[mode.value] = time_run(engine, inputs[0], clock) * 1e3
         progress(mode.value)
     in_float, in_int8 = engines[Mode.FLOAT], engines[Mode.INT8]
@@ -112,6 +126,7 @@ def make_report(
         torch.get_num_threads(),
         len(inputs),
         modes_ms,
+        accuracies,
         agreements,
         rows,
         remedies,

@@ -103,7 +103,7 @@ def choose_auto(model: Model, calibration: Calibration, inputs: Sequence[Tensor]
         found = [engine.run(each) for each in compared]
         return 100 * (1 - agreement(model, wanted, found, DETECTION_THRESHOLD).fraction)
 
-    losses = {name: points_lost(engine) for name, engine in candidates.items()}
+    losses = {name: 0.0 if engine is in_float else points_lost(engine) for name, engine in candidates.items()}
     if all(losses[name] >= 1 for name in candidates if name != "float"):
         # nothing integer keeps the answers: give back the worst layers, more of them until one does
         weighted = sum(precision is Precision.INT8 for precision in in_int8.plan.values())

@@ -13,6 +13,8 @@ from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from quant.errors import InvalidEdit, LayerNotFound, NotCalibrated
+from quant.graph import INPUT, Graph, Layer
+from quant.operations import Flatten, GlobalAvgPool, Linear
 from quant.precision import Mode, uniform_plan
 from quant.scales import Calibration
 from quant.stepping import Stepper
@@ -24,6 +26,7 @@ from services.workbench.engine_file import read_model, write_model
 from services.workbench.integer_file import read_integers
 from services.workbench.model import Model
 from services.workbench.pictures import as_input, read_picture
+from services.zoo.manifest import InputSpec
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +105,38 @@ def test_report_measures_modes_layers_and_remedies(place: Path, model: Model) ->
     assert [row["layer"] for row in found["layers"]] == [layer.name for layer in model.graph.layers]
     assert {row["layer"] for row in found["layers"] if row["bfloat16_ms"] is not None} == {"stem", "body", "raw"}
     assert len(found["remedies"]) == 3
-    assert "agreement with float" in quant(place, "report", "small.strata", "0.png").stdout
+    assert found["accuracies"] == {}
+    table = quant(place, "report", "small.strata", "0.png").stdout
+    assert "boxes as float's" in table
+    assert "top-1" not in table
+
+
+def test_report_tells_the_accuracy_of_pictures_in_folders_of_their_class(tmp_path: Path) -> None:
+    # the brighter a picture, the more it is `day`: weights that give the answer without training
+    weight = torch.tensor([[-1.0], [1.0]]) * torch.ones(2, 3)
+    layers = (
+        Layer("mean", GlobalAvgPool(), (INPUT,)),
+        Layer("flat", Flatten(), ("mean",)),
+        Layer("scores", Linear(weight, torch.zeros(2)), ("flat",)),
+    )
+    spec = InputSpec((8, 8), 8, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), "bilinear")
+    write_model(
+        tmp_path / "sky.strata",
+        Model("sky", Graph((3, 8, 8), layers, ("scores",)), ("night", "day"), spec, "drawn here", True),
+    )
+    for name, level in (("night/0", 20), ("night/1", 60), ("day/2", 200), ("day/3", 40)):
+        path = tmp_path / "pictures" / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((8, 8, 3), level, np.uint8)).save(path)
+    found = answer(tmp_path, "report", "sky.strata", "pictures")
+    assert isinstance(found, dict)
+    assert found["accuracies"] == {"float": 0.75, "hybrid": 0.75, "int8": 0.75}
+    assert found["agreements"]["int8"]["top1"] == 1
+    assert "75.00%" in quant(tmp_path, "report", "sky.strata", "pictures").stdout
+    alone = quant(tmp_path, "report", "sky.strata", "pictures/day/2.png", "pictures/night")
+    assert "100.00%" in alone.stdout
+    (tmp_path / "pictures" / "day").rename(tmp_path / "pictures" / "noon")
+    assert "unknown" in quant(tmp_path, "report", "sky.strata", "pictures").stdout
 
 
 def test_export_writes_both_files_and_they_load_back(place: Path) -> None:

@@ -10,7 +10,7 @@ from PIL import Image
 from services.edge.errors import ArtifactNotFound, EmptyBatch, NotAPicture
 from services.workbench.augmentation import augment
 from services.workbench.model import Model
-from services.workbench.pictures import as_input, find_pictures, inputs_of, read_picture
+from services.workbench.pictures import as_input, find_pictures, inputs_of, labels_of, read_picture
 
 
 @pytest.fixture
@@ -35,6 +35,18 @@ def test_augmentation_gives_five_different_pictures_of_one_shape() -> None:
 
 def test_folders_are_searched_and_sorted(folder: Path) -> None:
     assert [path.name for path in find_pictures([folder])] == ["a.jpg", "b.png"]
+
+
+def test_a_folder_per_class_is_searched_too_and_names_the_classes(folder: Path, model: Model) -> None:
+    for place, name in (("square", "a.jpg"), ("circle", "b.png")):
+        (folder / place).mkdir()
+        (folder / name).rename(folder / place / name)
+    paths = find_pictures([folder])
+    assert [path.parent.name for path in paths] == ["circle", "square"]
+    assert labels_of(model, paths) == [0, 1]
+    (folder / "triangle").mkdir()
+    (folder / "square" / "a.jpg").rename(folder / "triangle" / "a.jpg")
+    assert labels_of(model, find_pictures([folder])) is None
 
 
 def test_detector_pictures_are_letterboxed_to_the_input(folder: Path, model: Model) -> None:
