@@ -22,7 +22,7 @@ MODELS = (*DARKNET, *TORCH)
 _FASTEST = {"yolov3-tiny": 5, "yolov2": 5, "yolov3": 5, "resnet-50": 5, "mobilenet-v2": 1.5, "efficientnet-b0": 1.1}
 _VNNI = {"yolov3-tiny": 2.5, "yolov2": 3, "yolov3": 3, "resnet-50": 3, "mobilenet-v2": 1.3, "efficientnet-b0": 1.0}
 _SLOW_TO_QUANTISE = ("mobilenet-v2", "efficientnet-b0", "nasnet-a-mobile")
-PARTS = ("correctness", "use", "speed")
+PARTS = ("correctness", "accuracy", "use", "speed")
 MODES = ("float", "hybrid", "int8", "step", "cross")
 NOTES = """
 One thread, batch 1, random weights, YOLO at 416x416; each model is timed in a process of its own, its subjects in
@@ -111,8 +111,10 @@ def measure(
     jobs: list[tuple[str, tuple[str, ...]]] = []
     if "correctness" in parts:
         jobs += [(name, ("quant_correctness", name)) for name in models]
+    if "accuracy" in parts:
+        jobs.append(("", ("quant_accuracy", *(("--pictures", str(pictures)) if pictures else ()))))
     if "use" in parts:
-        jobs.append(("", ("quant_use", *(("--pictures", str(pictures)) if pictures else ()))))
+        jobs.append(("", ("quant_use", "--cache", str(CACHE))))
     if "speed" in parts:
         jobs += [(name, ("quant_speed", name, "--cache", str(CACHE), "--rounds", str(rounds))) for name in models]
     for number, (model, (module, *arguments)) in enumerate(jobs, start=1):

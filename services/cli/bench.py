@@ -88,7 +88,7 @@ def quant(
         Path | None, typer.Option(help="Held-out pictures, a folder per class; without it, no `top1_drop`.")
     ] = None,
     models: Annotated[str, typer.Option(help="Names with commas between; all 14 by default.")] = "",
-    parts: Annotated[str, typer.Option(help="Of correctness, use and speed.")] = "correctness,use,speed",
+    parts: Annotated[str, typer.Option(help="Of correctness, accuracy, use and speed; all by default.")] = "",
     merge: Annotated[bool, typer.Option(help="Keep what the --json file has and this run does not measure.")] = False,
 ) -> None:
     """Measure the quantisation engine: exactness, speed beside its peers, what int8 costs, how the stepper responds."""
