@@ -62,9 +62,15 @@ Value = Tensor | Quantised
 """What flows between layers: a float32 tensor, or codes."""
 
 
-def quantise(x: Tensor, qparams: QParams) -> Tensor:
-    """The nearest codes, half to even, clipped to 0..255; uint8 in x's memory format. `x` is float32 and finite."""
-    codes = torch.add(torch.tensor(_ROUND + qparams.zero_point), x, alpha=1.0 / qparams.scale)
+def quantise(x: Tensor, qparams: QParams, over_input: bool = False) -> Tensor:
+    """The nearest codes, half to even, clipped to 0..255; uint8 in x's memory format. `x` is float32 and finite.
+
+    Args:
+        over_input: x is not needed any more, so its memory may be used.
+    """
+    codes = torch.add(
+        torch.tensor(_ROUND + qparams.zero_point), x, alpha=1.0 / qparams.scale, out=x if over_input else None
+    )
     return codes.clamp_(_ROUND, _ROUND + 255).view(torch.int32).to(torch.uint8)
 
 

@@ -32,7 +32,7 @@ from quant.scales import IntegerWeights
 
 POOL_CHANNELS = 64
 """torch's pooling of codes is slow below so many channels (docs/adr/0101)."""
-SUM_ELEMENTS = 50_000
+SUM_ELEMENTS = 200_000
 """Up to so many elements plain integer sums beat the depthwise convolution's call."""
 WINDOW_AREA = 128 * 128
 """Up to so many pixels oneDNN takes a picture as one window."""

@@ -19,10 +19,14 @@ from quant.operations import Add, BatchNorm, Concat, Conv2d, Mul, Weighted
 from quant.precision import Plan, Precision, supports, takes_codes
 from quant.prepared import Format, PreparedLayer, prepare_layer
 from quant.scales import Calibration
+from quant.script import Run, script
 
 
 class Engine:
     """Runs one graph under one plan and calibration.
+
+    From its second run of a single picture on, the whole run is one script of the same calls (quant/script.py), but not
+    in HYBRID, whose every layer codes its input: scripts are slow at that.
 
     Args:
         plan: precisions without a kernel fall back to float.
@@ -54,6 +58,8 @@ class Engine:
             prepared = [self._prepare(layer, known.get(layer.name)) for layer in graph.layers]
         self.layers: tuple[PreparedLayer, ...] = tuple(prepared)
         self._program = _program(graph, self.layers)
+        self._ran_once = False
+        self._script: Run | None = None
 
     def layer(self, name: str) -> PreparedLayer:
         """Raises LayerNotFound."""
@@ -68,13 +74,27 @@ class Engine:
             ShapeMismatch: x does not have the graph's input shape.
         """
         with torch.inference_mode():
-            slots: list[Tensor | None] = [None] * (len(self.layers) + 1)
-            slots[0] = self._stored_input(x)
-            for kernel, inputs, output, dead in self._program:
-                slots[output] = kernel(*[slots[slot] for slot in inputs])
-                for slot in dead:
-                    slots[slot] = None
-            return {name: self._leaving(name, slots) for name in self.graph.outputs}
+            outputs = self._run_stored(self._stored_input(x))
+        return dict(zip(self.graph.outputs, outputs, strict=True))
+
+    def _run_stored(self, stored: Tensor) -> tuple[Tensor, ...]:
+        if len(stored) != 1 or Precision.HYBRID in self.plan.values():
+            return self._run_program(stored)
+        if self._script is None:
+            if not self._ran_once:
+                self._ran_once = True
+                return self._run_program(stored)
+            self._script = script(self._run_program, stored)
+        return self._script(stored)
+
+    def _run_program(self, stored: Tensor) -> tuple[Tensor, ...]:
+        slots: list[Tensor | None] = [None] * (len(self.layers) + 1)
+        slots[0] = stored
+        for kernel, inputs, output, dead in self._program:
+            slots[output] = kernel(*[slots[slot] for slot in inputs])
+            for slot in dead:
+                slots[slot] = None
+        return tuple(self._leaving(name, slots) for name in self.graph.outputs)
 
     def values(self, x: Tensor) -> Iterator[tuple[PreparedLayer, Value]]:
         """Run layer by layer, yielding each with its value; a value is dropped after its last reader."""
@@ -101,8 +121,7 @@ class Engine:
         if x.dim() != 4 or tuple(x.shape[1:]) != self.graph.input_shape:
             expected = ", ".join(map(str, self.graph.input_shape))
             raise ShapeMismatch(f"the input is {list(x.shape)}, expected [N, {expected}]")
-        qparams = self.formats[INPUT]
-        return _channels_last(x if qparams is None else quantise(x, qparams))
+        return _channels_last(x, self.formats[INPUT])
 
     def _leaving(self, name: str, slots: list[Tensor | None]) -> Tensor:
         y, qparams = slots[self.graph.index(name) + 1], self.formats[name]
@@ -138,14 +157,16 @@ class Engine:
         return all(wanted is None or wanted == self.calibration.of_value(name) for name, wanted in pairs)
 
 
-def _channels_last(x: Tensor) -> Tensor:
-    """As x.contiguous(memory_format=torch.channels_last), in half its time for the three planes of a picture."""
+def _channels_last(x: Tensor, stored: Format) -> Tensor:
+    """The picture as it is stored. A few planes go one by one, in half the time: each stays in the cache on its way."""
     if x.shape[1] > 4 or x.is_contiguous(memory_format=torch.channels_last):
-        return x.contiguous(memory_format=torch.channels_last)
-    y = torch.empty_like(x, memory_format=torch.channels_last)
-    planes, pixels = x.numpy(), y.numpy()
+        return (x if stored is None else quantise(x, stored)).contiguous(memory_format=torch.channels_last)
+    dtype = x.dtype if stored is None else torch.uint8
+    y = torch.empty_like(x, dtype=dtype, memory_format=torch.channels_last)
+    pixels = y.numpy()
     for channel in range(x.shape[1]):
-        pixels[:, channel] = planes[:, channel]
+        plane = x[:, channel]
+        pixels[:, channel] = (plane if stored is None else quantise(plane, stored)).numpy()
     return y
 
 

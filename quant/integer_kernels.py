@@ -12,7 +12,18 @@ from quant.activation import LEAKY_SLOPE, Activation, activate
 from quant.affine import QParams, quantise
 from quant.float_kernels import Kernel
 from quant.operations import Conv2d, Linear, Operation, Weighted
-from quant.products import FLOAT_OUT, NO_POST_OP, ConvProduct, LinearProduct, PostOp, Product, WindowProduct, out_of
+from quant.products import (
+    FLOAT_OUT,
+    NO_POST_OP,
+    ConvProduct,
+    LinearProduct,
+    PixelProduct,
+    PostOp,
+    Product,
+    SummingProduct,
+    WindowProduct,
+    out_of,
+)
 from quant.scales import IntegerWeights
 
 _POST_OPS: dict[Activation, PostOp] = {
@@ -27,6 +38,9 @@ _LEAKY: PostOp = ("leaky_relu", [LEAKY_SLOPE])
 FLOAT_CHANNELS = 256
 """From so many input channels on, a leaky convolution of stride 1 gives float32: its few outputs cost less to code
 apart than its long windows cost to gather (docs/adr/0101)."""
+MATRIX_PIXELS, MATRIX_CHANNELS = 256, 16
+"""A 1x1 convolution is faster as a matrix product up to so many pixels, with a residual, and where it makes SiLU of so
+few input channels (docs/adr/0101)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +111,9 @@ def weighted_kernel(
     if isinstance(operation, Linear):
         pack = partial(LinearProduct, x=x)
         post_op = _LEAKY if leaky else post_op
+    elif _is_pixelwise(operation) and (leaky or residual or _suits_matrix(operation, input_shape)):
+        pack = partial(PixelProduct, x=x)
+        post_op = _LEAKY if leaky else post_op
     elif leaky and _gathers(operation):
         pack = partial(WindowProduct, operation, x=x, input_shape=input_shape)
         post_op = _LEAKY
@@ -117,10 +134,19 @@ def _on_a_copy(run_over: Kernel, codes: Tensor, residual: Tensor) -> Tensor:
     return run_over(codes, residual.clone())
 
 
+def _is_pixelwise(conv: Conv2d) -> bool:
+    plain = conv.stride == (1, 1) and conv.padding == (0, 0) and conv.groups == 1
+    return plain and conv.weight.shape[2:] == (1, 1)
+
+
+def _suits_matrix(conv: Conv2d, input_shape: tuple[int, ...]) -> bool:
+    C, H, W = input_shape
+    return H * W <= MATRIX_PIXELS or (conv.activation is Activation.SILU and C <= MATRIX_CHANNELS)
+
+
 def _gathers(conv: Conv2d) -> bool:
-    pixelwise = conv.weight.shape[2:] == (1, 1) and conv.stride == (1, 1) and conv.padding == (0, 0)
     narrow = conv.weight.shape[1] < FLOAT_CHANNELS or conv.stride != (1, 1)
-    return conv.groups == 1 and conv.dilation == (1, 1) and (pixelwise or narrow)
+    return conv.groups == 1 and conv.dilation == (1, 1) and narrow
 
 
 class _Bound:
@@ -144,7 +170,7 @@ class _Bound:
 
     def run_over_residual(self, residual_qparams: QParams | None) -> Kernel:
         """The sum in the same call, in the residual's place."""
-        assert isinstance(self._product, ConvProduct)
+        assert isinstance(self._product, SummingProduct)
         add_to, relu = self._product.add_to, self._activation is Activation.RELU
         x_scale, w_scale, bias, out_spec = self._x_scale, self._w_scale, self._bias, self._out_spec
         return lambda codes, residual: add_to(residual, residual_qparams, codes, x_scale, w_scale, bias, out_spec, relu)
@@ -160,4 +186,4 @@ class _Bound:
 
     def _finish(self, y: Tensor) -> Tensor:
         y = F.leaky_relu_(y, LEAKY_SLOPE) if self._activation is Activation.LEAKY else activate(y, self._activation)
-        return y if self._out is None else quantise(y, self._out)
+        return y if self._out is None else quantise(y, self._out, over_input=True)

@@ -220,9 +220,11 @@ class Yolo:
 
     def run(self, x: Tensor) -> Tensor:
         y = x.sigmoid()
-        for first in range(0, x.shape[1], 5 + self.classes):
-            y[:, first : first + 2].mul_(self.scale_x_y).sub_(0.5 * (self.scale_x_y - 1))
-            y[:, first + 2 : first + 4] = x[:, first + 2 : first + 4]
+        N, _, H, W = x.shape
+        anchors, raw = (part.view(N, -1, 5 + self.classes, H, W) for part in (y, x))
+        if self.scale_x_y != 1.0:
+            anchors[:, :, :2].mul_(self.scale_x_y).sub_(0.5 * (self.scale_x_y - 1))
+        anchors[:, :, 2:4] = raw[:, :, 2:4]
         return y
 
 

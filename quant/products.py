@@ -52,7 +52,18 @@ class Product(ABC):
     ) -> Tensor: ...
 
 
-class ConvProduct(Product):
+class SummingProduct(Product):
+    """A product to which a residual can be added in the same call."""
+
+    @abstractmethod
+    def add_to(
+        self, residual: Tensor, residual_qparams: QParams | None,
+        x: Tensor, x_scale: float, w_scale: Tensor, bias: Tensor, out: Out, relu: bool,
+    ) -> Tensor:  # fmt: skip
+        """The product plus a residual of the output's kind, in whose place the sum is written; then a ReLU, or none."""
+
+
+class ConvProduct(SummingProduct):
     """oneDNN's integer convolution: every geometry; post-ops none, relu, hardtanh, hardswish, swish."""
 
     def __init__(self, conv: Conv2d, codes: Tensor, x: QParams, input_shape: tuple[int, ...]) -> None:
@@ -89,8 +100,7 @@ class ConvProduct(Product):
         self, residual: Tensor, residual_qparams: QParams | None,
         x: Tensor, x_scale: float, w_scale: Tensor, bias: Tensor, out: Out, relu: bool,
     ) -> Tensor:  # fmt: skip
-        """The same plus a residual of the output's kind, in whose place the sum is written, before an optional ReLU."""
-        scale, zero = (1.0, 0) if residual_qparams is None else (residual_qparams.scale, residual_qparams.zero_point)
+        scale, zero = _meaning(residual_qparams)
         y: Tensor = _onednn.qconv2d_pointwise.binary(
             self._bordered(x), x_scale, self._zero_point, self._packed, w_scale, self._zero_points, residual, bias,
             *self._geometry, *out, scale, zero, "sum", 1.0, "relu" if relu else "none", [], "",
@@ -98,7 +108,7 @@ class ConvProduct(Product):
         return y
 
 
-class LinearProduct(Product):
+class LinearProduct(SummingProduct):
     """oneDNN's integer matrix product over the last axis; post-ops as ConvProduct's, and leaky_relu, gelu, tanh."""
 
     def __init__(self, codes: Tensor, x: QParams) -> None:
@@ -113,35 +123,63 @@ class LinearProduct(Product):
         )
         return y
 
+    def add_to(
+        self, residual: Tensor, residual_qparams: QParams | None,
+        x: Tensor, x_scale: float, w_scale: Tensor, bias: Tensor, out: Out, relu: bool,
+    ) -> Tensor:  # fmt: skip
+        y: Tensor = _onednn.qlinear_pointwise.binary(
+            x, x_scale, 0, self._packed, w_scale, self._zero_points, residual, bias,
+            *out, *_meaning(residual_qparams), "sum", 1.0, "relu" if relu else "none", [], "",
+        )  # fmt: skip
+        return y
+
+
+class PixelProduct(SummingProduct):
+    """A 1x1 convolution of stride 1 and one group as the matrix product it is: other post-ops, and a cheaper call."""
+
+    def __init__(self, codes: Tensor, x: QParams) -> None:
+        super().__init__(codes, x)
+        self._linear = LinearProduct(codes.flatten(1), x)
+
+    def __call__(
+        self, x: Tensor, x_scale: float, w_scale: Tensor, bias: Tensor | None, out: Out, post_op: PostOp
+    ) -> Tensor:
+        return _planes(self._linear(_pixels(x), x_scale, w_scale, bias, out, post_op))
+
+    def add_to(
+        self, residual: Tensor, residual_qparams: QParams | None,
+        x: Tensor, x_scale: float, w_scale: Tensor, bias: Tensor, out: Out, relu: bool,
+    ) -> Tensor:  # fmt: skip
+        sums = self._linear.add_to(
+            _pixels(residual), residual_qparams, _pixels(x), x_scale, w_scale, bias, out, relu
+        )  # fmt: skip
+        return _planes(sums)
+
 
 class WindowProduct(Product):
     """A convolution as a matrix product over gathered windows, for the post-ops only LinearProduct has.
 
     One group, no dilation. Where pixels have few channels, the windows of `span` neighbouring outputs are gathered as
     one row for `span` times as many columns, the weights shifted from one to the next: fewer, longer runs to copy.
-    A 1x1 convolution of stride 1 needs no gathering: its windows are its pixels.
     """
 
     def __init__(self, conv: Conv2d, codes: Tensor, x: QParams, input_shape: tuple[int, ...]) -> None:
         super().__init__(codes, x)
         self._kernel = codes.shape[2:]
         self._stride, self._padding, self._fill = conv.stride, conv.padding, x.zero_point
-        self._pixelwise = (*self._kernel, *conv.stride, *conv.padding) == (1, 1, 1, 1, 0, 0)
-        self._span = 1 if self._pixelwise else _span_of(conv, input_shape)
+        self._span = _span_of(conv, input_shape)
         self._linear = LinearProduct(_shifted(codes, self._span, conv.stride[1]), x)
 
     def __call__(
         self, x: Tensor, x_scale: float, w_scale: Tensor, bias: Tensor | None, out: Out, post_op: PostOp
     ) -> Tensor:
-        pixels = x.permute(0, 2, 3, 1).contiguous()
+        rows = self._windows(_pixels(x))
         if self._span == 1:
-            rows = pixels if self._pixelwise else self._windows(pixels)
-            return self._linear(rows, x_scale, w_scale, bias, out, post_op).permute(0, 3, 1, 2)
-        rows = self._windows(pixels)
+            return _planes(self._linear(rows, x_scale, w_scale, bias, out, post_op))
         bias = None if bias is None else bias.repeat(self._span)
         y = self._linear(rows, x_scale, w_scale.repeat(self._span), bias, out, post_op)
         N, H, W, _ = y.shape
-        return y.view(N, H, W * self._span, len(w_scale)).permute(0, 3, 1, 2)
+        return _planes(y.view(N, H, W * self._span, len(w_scale)))
 
     def _windows(self, pixels: Tensor) -> Tensor:
         """[N, H, W, C] -> [N, H', W' / span, K]; each kernel row is one run of bytes in memory."""
@@ -152,6 +190,19 @@ class WindowProduct(Product):
         run = ((self._span - 1) * sw + kw) * C
         windows = padded.as_strided((N, out_h, out_w, kh, run), (H * W * C, sh * W * C, self._span * sw * C, W * C, 1))
         return windows.reshape(N, out_h, out_w, kh * run)
+
+
+def _meaning(residual: QParams | None) -> tuple[float, int]:
+    return (1.0, 0) if residual is None else (residual.scale, residual.zero_point)
+
+
+def _pixels(x: Tensor) -> Tensor:
+    """[N, C, H, W] -> [N, H, W, C], a view where x is channels-last."""
+    return x.permute(0, 2, 3, 1).contiguous()
+
+
+def _planes(y: Tensor) -> Tensor:
+    return y.permute(0, 3, 1, 2)
 
 
 def _span_of(conv: Conv2d, input_shape: tuple[int, ...]) -> int:

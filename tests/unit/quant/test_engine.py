@@ -43,6 +43,16 @@ def test_a_run_leaves_its_input_alone_and_repeats(
     assert torch.equal(engine.run(x)["head"], first)
 
 
+@pytest.mark.parametrize("mode", [Mode.FLOAT, Mode.HYBRID, Mode.INT8])
+def test_later_runs_answer_as_first_ones_do(
+    graph: Graph, calibration: Calibration, pictures: list[Tensor], mode: Mode
+) -> None:
+    plan = uniform_plan(graph, mode)
+    engine = Engine(graph, plan, calibration)
+    for picture in [*pictures, *pictures]:
+        assert torch.equal(engine.run(picture)["head"], Engine(graph, plan, calibration).run(picture)["head"])
+
+
 def test_a_batch_answers_as_its_pictures_do(graph: Graph, calibration: Calibration, pictures: list[Tensor]) -> None:
     engine = Engine(graph, uniform_plan(graph, Mode.INT8), calibration)
     together = engine.run(torch.cat(pictures))["head"]

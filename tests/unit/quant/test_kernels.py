@@ -125,6 +125,23 @@ def test_a_convolution_of_any_geometry_is_exact(
 
 
 @pytest.mark.parametrize("mode", [Mode.INT8, Mode.HYBRID])
+@pytest.mark.parametrize("activation", [Activation.NONE, Activation.RELU, Activation.RELU6, Activation.SILU])
+@pytest.mark.parametrize("shape", [(16, 7, 9), (16, 17, 19), (40, 17, 19)])
+def test_a_pixelwise_convolution_is_exact_on_small_and_large_pictures(
+    shape: tuple[int, int, int], activation: Activation, mode: Mode
+) -> None:
+    x = seeded(2, *shape)
+    layers = (
+        Layer("a", conv(shape[0], 24, 1, padding=0, activation=activation), (INPUT,)),
+        Layer("b", conv(24, shape[0], 1, padding=0), ("a", INPUT)),
+        Layer("c", conv(shape[0], 24, 1, padding=0, activation=Activation.RELU), ("b", "a")),
+        Layer("d", conv(24, 5, 1, padding=0), ("c",)),
+        Layer("e", conv(24, 3, 1, padding=0), ("a",)),
+    )
+    check(Graph(shape, layers, ("d", "e")), x, mode)
+
+
+@pytest.mark.parametrize("mode", [Mode.INT8, Mode.HYBRID])
 @pytest.mark.parametrize("activation", [Activation.NONE, Activation.RELU, Activation.RELU6, Activation.LEAKY])
 def test_a_residual_is_added_exactly_and_left_as_it_was(activation: Activation, mode: Mode) -> None:
     x = seeded(2, 16, 8, 8)
