@@ -200,12 +200,14 @@ class Agreement:
 
 def match_boxes(first: Sequence[Detection], second: Sequence[Detection], least_iou: float = 0.5) -> Agreement:
     """Pair the boxes of one picture, best score of `first` first, each with the free one that overlaps it most."""
-    free, pairs = list(second), list[tuple[Detection, Detection]]()
+    boxes = np.stack([box.box for box in second]) if second else np.zeros((0, 4), np.float32)
+    labels = np.array([box.label for box in second])
+    free, pairs = np.ones(len(second), np.bool_), list[tuple[Detection, Detection]]()
     for box in sorted(first, key=lambda detection: -detection.score):
-        rivals = [other for other in free if other.label == box.label]
-        overlaps = iou(box.box, np.stack([other.box for other in rivals])) if rivals else np.zeros(0, np.float32)
-        if len(overlaps) and overlaps.max() >= least_iou:
-            partner = rivals[int(overlaps.argmax())]
-            free.remove(partner)
-            pairs.append((box, partner))
-    return Agreement(tuple(pairs), len(first) - len(pairs), len(free))
+        rivals = np.flatnonzero(free & (labels == box.label))
+        overlaps = iou(box.box, boxes[rivals])
+        if len(rivals) and overlaps.max() >= least_iou:
+            partner = rivals[overlaps.argmax()]
+            free[partner] = False
+            pairs.append((box, second[partner]))
+    return Agreement(tuple(pairs), len(first) - len(pairs), int(free.sum()))
