@@ -11,6 +11,7 @@ from services.contracts.inference.v2 import open_inference_pb2 as oip
 from services.contracts.inference.v2 import open_inference_pb2_grpc as oip_grpc
 from services.contracts.strata.ensemble.v1 import ensemble_pb2 as pb
 from services.contracts.strata.ensemble.v1 import ensemble_pb2_grpc as pb_grpc
+from services.edge.errors import MemberUnavailable
 
 PARALLEL, SERIAL = pb.MODE_PARALLEL, pb.MODE_SERIAL
 _UNLIMITED = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
@@ -35,7 +36,7 @@ class FrontDoor:
         """Ask once.
 
         Raises:
-            RuntimeError: a member did not answer: the figure would be about something else.
+            MemberUnavailable: a member did not answer: the figure would be about something else.
         """
         request = pb.PredictRequest(ensemble=ensemble, pictures=pictures, mode=mode, top_k=1)
         start = time.perf_counter()
@@ -45,7 +46,7 @@ class FrontDoor:
             f"{each.model}: {each.error}" for each in answer.members if each.state != pb.MemberAnswer.STATE_ANSWERED
         ]
         if absent:
-            raise RuntimeError(f"members of '{ensemble}' did not answer: {'; '.join(absent)}")
+            raise MemberUnavailable(f"members of '{ensemble}' did not answer: {'; '.join(absent)}")
         return Timed(latency_ms, answer)
 
 

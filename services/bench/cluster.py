@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from services.edge.errors import Unavailable, Unsupported
+
 CHART = Path(__file__).resolve().parents[2] / "charts" / "strata"
 _WAIT_S = 420.0
 
@@ -17,11 +19,15 @@ def run(*command: str, standard_input: str | None = None) -> str:
     """Run kubectl or helm and return what it prints.
 
     Raises:
-        RuntimeError: it failed; with its own words.
+        Unavailable: it failed; with its own words.
+        Unsupported: it is not installed.
     """
-    done = subprocess.run(command, input=standard_input, capture_output=True, text=True)
+    try:
+        done = subprocess.run(command, input=standard_input, capture_output=True, text=True)
+    except FileNotFoundError as error:
+        raise Unsupported(f"{command[0]} is not on the PATH; install it, or leave KUBECONFIG unset") from error
     if done.returncode:
-        raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()}")
+        raise Unavailable(f"{' '.join(command)}: {done.stderr.strip()}")
     return done.stdout
 
 
@@ -69,12 +75,12 @@ class Cluster:
         """Wait until a Knative Service has no pod, not even one on its way out.
 
         Raises:
-            RuntimeError: it still has one after seven minutes.
+            Unavailable: it still has one after seven minutes.
         """
         limit = time.monotonic() + _WAIT_S
         while self.get("pods", "--selector", f"serving.knative.dev/service={service}")["items"]:
             if time.monotonic() > limit:
-                raise RuntimeError(f"a pod of {service} is still there after {_WAIT_S:.0f} s")
+                raise Unavailable(f"a pod of {service} is still there after {_WAIT_S:.0f} s")
             time.sleep(0.5)
 
     def remove(self) -> None:

@@ -5,12 +5,13 @@ import operator
 import os
 import platform
 import sys
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from rich.table import Table
+
+from services.edge.errors import InvalidInput
 
 
 def provenance(isa: str, packages: Sequence[str]) -> dict[str, object]:
@@ -37,15 +38,28 @@ def _versions(packages: Sequence[str]) -> dict[str, str]:
 def write(path: Path, figures: Mapping[str, float], provenance: Mapping[str, object]) -> None:
     """Write figures and provenance as one object, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
-        json.dump({**figures, **provenance}, file, indent=1)
-        file.write("\n")
-    Path(file.name).replace(path)
+    part = path.with_name(f"{path.name}.part")
+    part.write_text(json.dumps({**figures, **provenance}, indent=1) + "\n")
+    part.replace(path)
 
 
 def read_figures(path: Path) -> dict[str, float]:
     """Read the figures of a file that `write` wrote."""
     return {key: value for key, value in json.loads(path.read_text()).items() if isinstance(value, int | float)}
+
+
+def begun(path: Path, isa: str) -> dict[str, float]:
+    """The figures that an earlier run wrote, to go on from; none where there is no file.
+
+    Raises:
+        InvalidInput: they were measured with other instructions.
+    """
+    if not path.is_file():
+        return {}
+    theirs = json.loads(path.read_text()).get("isa")
+    if theirs != isa:
+        raise InvalidInput(f"{path} was measured with {theirs}, this processor has {isa}; leave out --merge")
+    return read_figures(path)
 
 
 def table(title: str, figures: Mapping[str, float], bars: Mapping[str, str]) -> Table:

@@ -8,10 +8,8 @@ from pathlib import Path
 from statistics import median
 from typing import TypeAlias
 
-from services.bench.document import read_figures
 from services.bench.quant_subject import DARKNET, TORCH
 from services.bench.report import Group
-from services.edge.errors import InvalidInput
 
 Figures: TypeAlias = dict[str, float]
 
@@ -84,20 +82,6 @@ PLOTS = tuple(
     )
     for name in ("yolov3-tiny", "resnet-50", "mobilenet-v2", "efficientnet-b0")
 )
-
-
-def begun(path: Path, isa: str) -> Figures:
-    """The figures that an earlier run wrote, to go on from; none where there is no file.
-
-    Raises:
-        InvalidInput: they were measured with other instructions.
-    """
-    if not path.is_file():
-        return {}
-    theirs = json.loads(path.read_text()).get("isa")
-    if theirs != isa:
-        raise InvalidInput(f"{path} was measured with {theirs}, this processor has {isa}; leave out --merge")
-    return read_figures(path)
 
 
 def measure(

@@ -1,7 +1,7 @@
 """`strata bench`: measure an area, show it beside its bars, write it as JSON."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +12,7 @@ app = typer.Typer(help="Measure an area and write its figures as JSON.", no_args
 
 Json = Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")]
 Report = Annotated[Path | None, typer.Option(help="Write a page with table and plot to this Markdown file.")]
+Merge = Annotated[bool, typer.Option(help="Keep what the --json file has and this run does not measure.")]
 Quick = Annotated[bool, typer.Option(help="Few rounds: to try the benchmark, not to quote it.")]
 
 
@@ -23,7 +24,10 @@ def ensemble(
     pictures: Annotated[
         Path | None, typer.Option(help="Held-out pictures, a folder per class; without it, no accuracy.")
     ] = None,
-    cluster: Annotated[bool, typer.Option(help="Measure Knative too, where KUBECONFIG points at a cluster.")] = True,
+    parts: Annotated[
+        str, typer.Option(help="Of overhead, hop, forward, accuracy; and path, batches, cold where KUBECONFIG is set.")
+    ] = "",
+    merge: Merge = False,
     namespace: Annotated[str, typer.Option(help="Namespace to measure in; removed afterwards.")] = "strata-bench",
     ingress: Annotated[
         str, typer.Option(envvar="INGRESS_URL", help="URL of Knative's ingress gateway.")
@@ -47,25 +51,23 @@ def ensemble(
     from services.bench.report import plot, write_report
 
     console = Console(stderr=True)
-    effort = area.QUICK_EFFORT if quick else area.FULL_EFFORT
-    provenance = document.provenance(this_cpu().isa, area.PACKAGES)
-    figures: dict[str, float] = {}
-
-    def keep(found: Iterator[dict[str, float]]) -> None:
-        # Written as they come: a run that is stopped keeps what it has measured.
-        for each in found:
-            figures.update(each)
-            if json:
-                document.write(json, figures, provenance)
-
+    wanted = _chosen(parts, area.PARTS, "--parts")
+    isa = this_cpu().isa
+    provenance = document.provenance(isa, area.PACKAGES)
+    figures = document.begun(json, isa) if json and merge else {}
+    place = Cluster(namespace, urlsplit(ingress).netloc) if "KUBECONFIG" in os.environ else None
+    images = Images(model_image, ensemble_image, hello_image)
     with console.status("") as status:
-        keep(area.measure_here(effort, pictures, status.update))
-        if cluster and "KUBECONFIG" in os.environ:
-            place = Cluster(namespace, urlsplit(ingress).netloc)
-            images = Images(model_image, ensemble_image, hello_image)
-            try:
-                keep(area.measure_cluster(place, images, effort, status.update))
-            finally:
+        effort = area.QUICK_EFFORT if quick else area.FULL_EFFORT
+        subject = area.Subject(effort, pictures, place, images, status.update)
+        try:
+            # Written as they come: a run that is stopped keeps what it has measured, and `--merge` goes on from there.
+            for found in area.measure(subject, wanted):
+                figures |= found
+                if json:
+                    document.write(json, figures, provenance)
+        finally:
+            if place:
                 status.update("removing the namespace")
                 place.remove()
     Console().print(document.table("strata bench ensemble", figures, area.BARS))
@@ -89,7 +91,7 @@ def quant(
     ] = None,
     models: Annotated[str, typer.Option(help="Names with commas between; all 14 by default.")] = "",
     parts: Annotated[str, typer.Option(help="Of correctness, accuracy, use and speed; all by default.")] = "",
-    merge: Annotated[bool, typer.Option(help="Keep what the --json file has and this run does not measure.")] = False,
+    merge: Merge = False,
 ) -> None:
     """Measure the quantisation engine: exactness, speed beside its peers, what int8 costs, how the stepper responds."""
     from quant.cpu import this_cpu
@@ -102,7 +104,7 @@ def quant(
     wanted_parts = _chosen(parts, area.PARTS, "--parts")
     isa = this_cpu().isa
     provenance, bars = document.provenance(isa, area.PACKAGES), area.bars(isa)
-    figures = area.begun(json, isa) if json and merge else {}
+    figures = document.begun(json, isa) if json and merge else {}
     # Written as they come: a run that is stopped keeps what it has measured, and `--merge` goes on from there.
     for found in area.measure(wanted_models, wanted_parts, 3 if quick else 7, pictures, console.print):
         figures = area.ordered(figures | found)

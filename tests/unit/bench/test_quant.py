@@ -12,6 +12,7 @@ from quant.graph import INPUT, Graph, Layer
 from quant.operations import Concat, Conv2d, Yolo
 from quant.precision import Mode
 from quant.scales import minmax_calibration
+from services.bench import document
 from services.bench import quant as area
 from services.bench.quant_correctness import against_reference, steps_equal_running
 from services.bench.quant_peers import Eager, eager
@@ -79,11 +80,11 @@ def test_a_spreads_end_stays_at_the_end_of_the_name(monkeypatch: pytest.MonkeyPa
 
 def test_merging_goes_on_from_the_file_and_refuses_another_processors(tmp_path: Path) -> None:
     path = tmp_path / "figures.json"
-    assert area.begun(path, "AMX") == {}
+    assert document.begun(path, "AMX") == {}
     path.write_text(json.dumps({"speedup.yolov2": 6.0, "isa": "AMX", "machine": "here"}))
-    assert area.begun(path, "AMX") == {"speedup.yolov2": 6.0}
+    assert document.begun(path, "AMX") == {"speedup.yolov2": 6.0}
     with pytest.raises(InvalidInput, match="VNNI"):
-        area.begun(path, "VNNI")
+        document.begun(path, "VNNI")
 
 
 @pytest.mark.parametrize("option", [("--models", "yolov9"), ("--parts", "speeed")])
