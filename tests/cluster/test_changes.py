@@ -31,6 +31,7 @@ def test_a_killed_pod_costs_its_member_and_not_the_answer(install: Install) -> N
     def kill() -> None:
         time.sleep(2)
         pods = ["pods", "--selector", f"serving.knative.dev/service={victim}"]
+        assert install.cluster.get(*pods)["items"], "there is a pod to kill"
         install.cluster.kubectl("delete", *pods, "--force", "--grace-period=0")
         time.sleep(8)
 
