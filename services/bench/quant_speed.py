@@ -21,7 +21,8 @@ from quant.precision import Mode
 from services.bench.quant_peers import Run, eager, peers
 from services.bench.quant_subject import Subject, prepare, with_auto
 from services.bench.rounds import Spread, interleave, ratio
-from services.workbench.usecases import compare_modes
+from services.workbench.answers import agreement
+from services.workbench.usecases import DETECTION_THRESHOLD
 
 BLOCK_S = 0.3
 BLOCK_RUNS = 3
@@ -68,9 +69,9 @@ def auto_figures(subject: Subject, spreads: dict[str, Spread]) -> dict[str, floa
         loses a point of agreement on the pictures it was chosen by.
     """
     figures = {
-        f"agreement.{mode}{place}": _agreement(subject, mode, inputs)
-        for mode in (Mode.INT8, Mode.AUTO)
+        f"agreement.{mode}{place}": percent
         for place, inputs in (("", subject.seen), (".unseen", subject.unseen))
+        for mode, percent in _agreements(subject, inputs).items()
     }
     loses = {mode: 100 - figures[f"agreement.{mode}"] >= POINTS_LOST for mode in (Mode.INT8, Mode.AUTO)}
     better = "float" if loses[Mode.INT8] else min("float", "int8", key=lambda key: spreads[key].median)
@@ -78,8 +79,16 @@ def auto_figures(subject: Subject, spreads: dict[str, Spread]) -> dict[str, floa
     return figures | {"auto.share": share, "auto.regression": float(share < LEAST_SHARE or loses[Mode.AUTO])}
 
 
-def _agreement(subject: Subject, mode: Mode, inputs: Sequence[Tensor]) -> float:
-    return 100 * compare_modes(subject.model, subject.integers, mode, inputs).fraction
+def _agreements(subject: Subject, inputs: Sequence[Tensor]) -> dict[Mode, float]:
+    def answers(mode: Mode) -> list[dict[str, Tensor]]:
+        engine = subject.engine(mode)
+        return [engine.run(x) for x in inputs]
+
+    wanted = answers(Mode.FLOAT)
+    return {
+        mode: 100 * agreement(subject.model, wanted, answers(mode), DETECTION_THRESHOLD).fraction
+        for mode in (Mode.INT8, Mode.AUTO)
+    }
 
 
 def _block(run: Run) -> Callable[[], float]:
@@ -109,7 +118,7 @@ def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("name")
     parser.add_argument("--cache", type=Path, required=True)
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--build", action="store_true", help="only make what is kept in the cache")
     given = parser.parse_args(arguments)
     torch.set_num_threads(1)

@@ -106,7 +106,7 @@ def quant(
     provenance, bars = document.provenance(isa, area.PACKAGES), area.bars(isa)
     figures = document.begun(json, isa) if json and merge else {}
     # Written as they come: a run that is stopped keeps what it has measured, and `--merge` goes on from there.
-    for found in area.measure(wanted_models, wanted_parts, 3 if quick else 7, pictures, console.print):
+    for found in area.measure(wanted_models, wanted_parts, 3 if quick else 5, pictures, console.print):
         figures = area.ordered(figures | found)
         if json:
             document.write(json, figures, provenance)

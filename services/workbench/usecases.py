@@ -16,7 +16,7 @@ from quant.plan_choice import Clock, PlanChoice, careful_plan, choose_plan, mixe
 from quant.precision import Mode, Plan, Precision, uniform_plan
 from quant.scales import Calibration
 from services.edge.errors import FailedPrecondition
-from services.workbench.answers import Agreement, agreement
+from services.workbench.answers import agreement
 from services.workbench.model import Model
 from services.workbench.pictures import inputs_of
 
@@ -114,16 +114,3 @@ def choose_auto(model: Model, calibration: Calibration, inputs: Sequence[Tensor]
             if losses["mixed"] < 1:
                 break
     return choose_plan(model.graph, candidates, kept, losses, x, clock)
-
-
-def compare_modes(
-    model: Model, integers: Integers, mode: Mode, inputs: Sequence[Tensor], progress: Progress = lambda _: None
-) -> Agreement:
-    """How far a mode's answers agree with float's over some inputs."""
-    in_float, other = engine_of(model, Mode.FLOAT, integers), engine_of(model, mode, integers)
-    wanted, found = [], []
-    for x in inputs:
-        wanted.append(in_float.run(x))
-        found.append(other.run(x))
-        progress("picture")
-    return agreement(model, wanted, found, DETECTION_THRESHOLD)
