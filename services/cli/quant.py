@@ -199,7 +199,11 @@ def step(
     weights: Weights = None,
     size: Size = None,
 ) -> None:
-    """Stop at any layer: look, edit, run again, compare, undo, branch. Reads commands from a pipe too."""
+    """Stop at any layer: look, edit, run again, compare, undo, branch. Reads commands from a pipe too.
+
+    Commands: next, back, to, layers, info, statistics, sums, histogram, maps, edit, rerun, compare, undo, branch,
+    switch, keep, quit; `help COMMAND` explains one.
+    """
     from quant.precision import Mode
     from quant.stepping import Stepper
     from quant.weight_edits import Variant

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -235,6 +236,8 @@ def test_script_stops_at_its_first_fault(
 def test_every_stepper_command_has_help(place: Path, model: Model) -> None:
     commands = [name for name in dir(StepperLoop) if name.startswith("do_") and name != "do_help"]
     assert all(getattr(StepperLoop, name).__doc__ for name in commands)
+    words = set(re.findall(r"\w+", quant(place, "step", "--help").stdout))
+    assert {name.removeprefix("do_") for name in commands} - {"EOF", "n", "b", "q"} <= words
 
 
 def test_integer_modes_without_integers_calibrate_on_the_picture_and_say_so(
