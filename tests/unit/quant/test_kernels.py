@@ -109,6 +109,8 @@ def test_a_convolution_of_any_activation_is_exact(activation: Activation, geomet
         (16, 8, {"kernel": 1, "padding": 0, "stride": 2}),
         (40, 24, {"stride": 2}),
         (64, 24, {}),
+        (64, 24, {"kernel": 5, "padding": 1}),
+        (128, 24, {}),
         (256, 16, {}),
         (17, 5, {}),
     ],
