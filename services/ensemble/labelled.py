@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from services.edge.declaration import did_you_mean
-from services.edge.errors import EmptyBatch, InvalidDeclaration
+from services.edge.errors import ArtifactNotFound, EmptyBatch, InvalidDeclaration
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"})
 
@@ -13,10 +13,13 @@ def find_pictures(paths: Iterable[Path]) -> list[Path]:
     """List pictures: files as they are given, folders by their pictures, sorted, at any depth.
 
     Raises:
-        EmptyBatch: a path does not exist or has none.
+        ArtifactNotFound: a path does not exist.
+        EmptyBatch: one has none.
     """
     found: list[Path] = []
     for path in paths:
+        if not path.exists():
+            raise ArtifactNotFound(f"{path}: no such picture or folder")
         pictures = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES)
         if not pictures:
             raise EmptyBatch(f"{path}: no pictures here ({', '.join(sorted(SUFFIXES))})")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from services.edge.errors import EmptyBatch, InvalidDeclaration
+from services.edge.errors import ArtifactNotFound, EmptyBatch, InvalidDeclaration
 from services.ensemble.labelled import find_pictures, labelled_pictures
 
 
@@ -57,3 +57,8 @@ def test_pictures_are_found_at_any_depth_and_files_are_taken_as_they_are(tmp_pat
     make(tmp_path, "b/2.png", "a/deep/1.jpg", "a/readme.md", "odd-name")
     found = find_pictures([tmp_path / "odd-name", tmp_path])
     assert [path.name for path in found] == ["odd-name", "1.jpg", "2.png"]
+
+
+def test_a_picture_that_does_not_exist_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactNotFound, match="nowhere.png: no such picture"):
+        find_pictures([tmp_path / "nowhere.png"])
