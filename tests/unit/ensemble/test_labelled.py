@@ -60,5 +60,5 @@ def test_pictures_are_found_at_any_depth_and_files_are_taken_as_they_are(tmp_pat
 
 
 def test_a_picture_that_does_not_exist_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ArtifactNotFound, match="nowhere.png: no such picture"):
+    with pytest.raises(ArtifactNotFound, match=r"nowhere\.png: no such picture"):
         find_pictures([tmp_path / "nowhere.png"])
