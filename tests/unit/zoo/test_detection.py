@@ -104,6 +104,11 @@ def test_overlap_is_symmetric_within_0_and_1_and_full_with_itself(
     assert iou(a, a[None])[0] == pytest.approx(1, abs=1e-4)
 
 
+def test_a_box_of_an_untrained_network_covers_itself() -> None:
+    huge = np.array([0.5, 0.5, 1e28, 1e25], np.float32)
+    assert iou(huge, huge[None])[0] == pytest.approx(1)
+
+
 def test_half_overlapping_boxes_share_a_third() -> None:
     assert iou(box(0.5).box, box(0.6).box[None])[0] == pytest.approx(1 / 3, rel=1e-5)
 
