@@ -126,10 +126,11 @@ def suppress(candidates: Candidates, suppression_iou: float) -> Floats:
 
 def iou(box: Floats, boxes: Floats) -> Floats:
     """Intersection over union of one box [4] with each of [D, 4]: [D], 0 to 1; 0 where both boxes are empty."""
-    # The areas of boxes that an untrained network draws go beyond float32.
+    # An untrained network draws boxes whose areas go beyond float32, and some too thin to be told from their centre:
+    # so no edge is computed, only sizes and the distance of the centres.
     box, boxes = box.astype(np.float64), boxes.astype(np.float64)
     half, halves = box[2:] / 2, boxes[:, 2:] / 2
-    shared = np.minimum(box[:2] + half, boxes[:, :2] + halves) - np.maximum(box[:2] - half, boxes[:, :2] - halves)
+    shared = np.minimum(half + halves - np.abs(box[:2] - boxes[:, :2]), 2 * np.minimum(half, halves))
     intersection = shared.clip(0).prod(1)
     union = box[2:].prod() + boxes[:, 2:].prod(1) - intersection
     overlap: Floats = np.divide(intersection, union, out=np.zeros_like(union), where=union > 0).astype(np.float32)

@@ -104,9 +104,10 @@ def test_overlap_is_symmetric_within_0_and_1_and_full_with_itself(
     assert iou(a, a[None])[0] == pytest.approx(1, abs=1e-4)
 
 
-def test_a_box_of_an_untrained_network_covers_itself() -> None:
-    huge = np.array([0.5, 0.5, 1e28, 1e25], np.float32)
-    assert iou(huge, huge[None])[0] == pytest.approx(1)
+@pytest.mark.parametrize("size", [1e-20, 1e28])
+def test_a_box_of_an_untrained_network_covers_itself(size: float) -> None:
+    odd = np.array([0.5, 0.5, size, size], np.float32)
+    assert iou(odd, odd[None])[0] == pytest.approx(1)
 
 
 def test_half_overlapping_boxes_share_a_third() -> None:
