@@ -77,7 +77,7 @@ def test_evaluate_writes_the_table_and_a_plot_that_the_ensemble_then_uses(folder
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("ensemble", "predict", "nowhere.png"), 2, "EmptyBatch: nowhere.png"),
+        (("ensemble", "predict", "nowhere.png"), 2, "ArtifactNotFound: nowhere.png: no such picture"),
         (("ensemble", "predict", "{folder}/pictures", "--mode", "both"), 2, "--mode both"),
         (("ensemble", "predict", "{folder}/pair.yaml", "--ensemble", "{folder}/pair.yaml"), 2, "NotAPicture"),
         (("ensemble", "predict", "{folder}/pictures", "--endpoint", "http://127.0.0.1:1"), 1, "does not answer"),
