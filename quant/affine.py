@@ -68,10 +68,24 @@ def quantise(x: Tensor, qparams: QParams, over_input: bool = False) -> Tensor:
     Args:
         over_input: x is not needed any more, so its memory may be used.
     """
-    codes = torch.add(
-        torch.tensor(_ROUND + qparams.zero_point), x, alpha=1.0 / qparams.scale, out=x if over_input else None
-    )
-    return codes.clamp_(_ROUND, _ROUND + 255).view(torch.int32).to(torch.uint8)
+    return _rounded(x, qparams, x if over_input else None).view(torch.int32).to(torch.uint8)
+
+
+def quantise_planes(x: Tensor, qparams: QParams) -> Tensor:
+    """As `quantise`, but channels-last whatever x is, and faster for few channels: each plane stays in the cache."""
+    codes = torch.empty_like(x, dtype=torch.uint8, memory_format=torch.channels_last)
+    rounded = torch.empty_like(x[:, 0], memory_format=torch.contiguous_format)
+    lowest_bytes = rounded.view(torch.uint8)[..., ::4]
+    for channel in range(x.shape[1]):
+        _rounded(x[:, channel], qparams, rounded)
+        codes[:, channel] = lowest_bytes
+    return codes
+
+
+def _rounded(x: Tensor, qparams: QParams, out: Tensor | None) -> Tensor:
+    """float32 whose lowest byte is the code."""
+    shifted = torch.add(torch.tensor(_ROUND + qparams.zero_point), x, alpha=1.0 / qparams.scale, out=out)
+    return shifted.clamp_(_ROUND, _ROUND + 255)
 
 
 def dequantise(codes: Tensor, qparams: QParams) -> Tensor:

@@ -83,7 +83,8 @@ class _Recorder(TorchDispatchMode):
 
     def compile(self, outputs: tuple[Tensor, ...]) -> Callable[[Tensor, list[Tensor]], list[Tensor]]:
         result = ", ".join(self._write(y, None) for y in outputs)
-        unpacked = [f"c{index} = c[{index}]" for index in range(len(self.constants))]
+        # all at once: an instruction each would be a hundredth of a small model's run
+        unpacked = [f"{', '.join(f'c{index}' for index in range(len(self.constants)))}, = c"] if self.constants else []
         body = [*unpacked, *self._lines, f"return [{result}]"]
         source = "def run(x: Tensor, c: List[Tensor]):\n" + "".join(f"    {line}\n" for line in body)
         return torch.jit.CompilationUnit(source).run  # type: ignore[no-any-return]

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quant.affine import QParams, Quantised, as_codes, dequantise, quantise
+from quant.affine import QParams, Quantised, as_codes, dequantise, quantise, quantise_planes
 from quant.errors import InvalidScale
 
 scales = st.floats(2.0**-20, 2.0**10)
@@ -25,6 +25,15 @@ def test_a_value_gets_the_nearest_code_or_the_outermost(scale: float, zero_point
     code = int(quantise(x, QParams(scale, zero_point)))
     exact = min(255.0, max(0.0, float(x) / scale + zero_point))
     assert abs(code - exact) <= 0.5 + 1e-4
+
+
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+def test_planes_get_the_same_codes_channels_last(memory_format: torch.memory_format) -> None:
+    x = (torch.randn(2, 3, 5, 7) * 3).contiguous(memory_format=memory_format)
+    meaning = QParams(0.03, 77)
+    codes = quantise_planes(x, meaning)
+    assert codes.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(codes, quantise(x, meaning))
 
 
 def test_a_value_between_two_codes_gets_the_even_one() -> None:
