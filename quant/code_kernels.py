@@ -27,6 +27,7 @@ from quant.operations import (
     Slice,
     Upsample,
 )
+from quant.precision import keeps_codes
 from quant.products import FLOAT_OUT, NO_POST_OP, ConvProduct, out_of
 from quant.scales import IntegerWeights
 
@@ -69,7 +70,7 @@ def _kernel(
             return _batch_norm(operation, inputs[0], out, input_shape)
         case Mul():
             return _multiply(inputs[0], out, input_shape)
-        case Activate():
+        case Activate() if not keeps_codes(operation):
             return partial(_look_up, table_of(operation.activation, inputs[0], out))
     if out is None:
         on_codes = _kernel(operation, inputs, inputs[0], input_shape)
@@ -77,6 +78,8 @@ def _kernel(
     match operation:
         case MaxPool():
             return partial(_max_pool, operation)
+        case Activate():
+            return partial(torch.clamp, min=out.zero_point)
         case Pad():
             return lambda codes: F.pad(codes, operation.padding, value=out.zero_point)
         case Slice():
@@ -87,11 +90,6 @@ def _kernel(
             return operation.run
         case _:
             raise NotImplementedError(type(operation).__name__)
-
-
-def keeps_codes(operation: Operation) -> bool:
-    """Codes pass unchanged, so that input and output share one meaning."""
-    return isinstance(operation, Concat | MaxPool | Slice | Upsample | Reorg | Pad | Flatten)
 
 
 def table_of(activation: Activation, x: QParams, out: QParams | None) -> Tensor:

@@ -1,6 +1,6 @@
-"""Joining layers that are one in arithmetic: norms into weights, sums into convolutions, activations into makers.
+"""Joining layers that are one in arithmetic: twins, norms and weights, sums and convolutions, makers and activations.
 
-Exact up to float rounding. A layer whose value is an output of the graph or has a second reader is left alone.
+Exact up to float rounding. A layer whose value is an output of the graph or has a second reader swallows nothing.
 """
 
 from collections import Counter
@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from quant.activation import Activation
 from quant.graph import Graph, Layer
-from quant.operations import Activate, Add, BatchNorm, Conv2d, Linear
+from quant.operations import Activate, Add, AvgPool, BatchNorm, Conv2d, Linear, MaxPool, Operation, Pad
 
 Lookup = Callable[[str], Layer | None]
 """The layer that makes a value, if nobody else reads it."""
@@ -20,9 +20,24 @@ Rule = Callable[[Layer, Lookup], tuple[str, Layer] | None]
 
 def fold(graph: Graph) -> Graph:
     """The same function in fewer layers; a joined layer has the name of the earlier one, the one with the weights."""
+    graph = _merge_twins(graph)
     for rule in (_norm_into_weights, _sum_into_convolution, _activation_into_maker):
         graph = _apply(graph, rule)
     return graph
+
+
+def _merge_twins(graph: Graph) -> Graph:
+    """Layers without weights that do the same to the same value become one: in NASNet each branch has its own ReLU."""
+    twins: dict[tuple[Operation, tuple[str, ...]], str] = {}
+    kept: list[Layer] = []
+    renamed: dict[str, str] = {}
+    for original in graph.layers:
+        layer = replace(original, inputs=tuple(renamed.get(name, name) for name in original.inputs))
+        if isinstance(layer.operation, Activate | MaxPool | AvgPool | Pad):
+            renamed[layer.name] = twins.setdefault((layer.operation, layer.inputs), layer.name)
+        if renamed.get(layer.name, layer.name) == layer.name:
+            kept.append(layer)
+    return Graph(graph.input_shape, tuple(kept), tuple(renamed.get(name, name) for name in graph.outputs))
 
 
 def _apply(graph: Graph, rule: Rule) -> Graph:

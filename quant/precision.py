@@ -3,8 +3,25 @@
 from collections.abc import Mapping
 from enum import StrEnum
 
+from quant.activation import Activation
 from quant.graph import Graph, Layer
-from quant.operations import Conv2d, Linear, Mul, Operation, Region, Softmax, Yolo
+from quant.operations import (
+    Activate,
+    Concat,
+    Conv2d,
+    Flatten,
+    Linear,
+    MaxPool,
+    Mul,
+    Operation,
+    Pad,
+    Region,
+    Reorg,
+    Slice,
+    Softmax,
+    Upsample,
+    Yolo,
+)
 
 
 class Precision(StrEnum):
@@ -46,6 +63,13 @@ def supports(operation: Operation, precision: Precision) -> bool:
 def takes_codes(operation: Operation, position: int) -> bool:
     """Does an INT8 layer read its input number `position` as codes? A product's factor stays float32."""
     return not (isinstance(operation, Mul) and position == 1)
+
+
+def keeps_codes(operation: Operation) -> bool:
+    """Input and output share one meaning of codes: a finer one for the output could not bring back what is lost."""
+    if isinstance(operation, Activate):
+        return operation.activation is Activation.RELU
+    return isinstance(operation, Concat | MaxPool | Slice | Upsample | Reorg | Pad | Flatten)
 
 
 def uniform_plan(graph: Graph, mode: Mode) -> dict[str, Precision]:

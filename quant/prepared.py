@@ -6,12 +6,12 @@ import torch
 from torch import Tensor
 
 from quant.affine import QParams, Quantised, Value, as_codes, as_float, quantise
-from quant.code_kernels import code_kernels, keeps_codes
+from quant.code_kernels import code_kernels
 from quant.float_kernels import Kernel, float_kernel
 from quant.graph import Layer
 from quant.integer_kernels import WeightedKernel, sums_codes, weighted_kernel
 from quant.operations import Weighted
-from quant.precision import Precision, takes_codes
+from quant.precision import Precision, keeps_codes, takes_codes
 from quant.scales import Calibration, IntegerWeights
 
 Format = QParams | None

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from quant.activation import activate
 from quant.affine import Quantised, Value, as_codes, as_float
-from quant.code_kernels import keeps_codes
 from quant.integer_kernels import WeightedKernel
 from quant.operations import Linear, Weighted
+from quant.precision import keeps_codes
 from quant.prepared import PreparedLayer
 
 TIE = 2.0**-10

@@ -9,7 +9,8 @@ from torch import Tensor
 from quant.affine import QParams
 from quant.errors import InvalidScale, NotCalibrated, ShapeMismatch
 from quant.graph import INPUT, Graph
-from quant.operations import Concat, Flatten, MaxPool, Pad, Reorg, Slice, Upsample, Weighted
+from quant.operations import Weighted
+from quant.precision import keeps_codes
 
 _BIAS_LIMIT = 2.0**30
 
@@ -105,13 +106,12 @@ def quantise_weights(
 def scale_groups(graph: Graph) -> dict[str, str]:
     """Of each value the first of its group: the values that share one scale, since codes pass between them untouched.
 
-    Pooling by maximum, slicing, padding, upsampling and reordering keep codes; a concatenation is a plain copy of codes
-    only if all its inputs share its scale.
+    A concatenation is a plain copy of codes only if all its inputs share its scale.
     """
     leader = {INPUT: INPUT}
     for layer in graph.layers:
         leader[layer.name] = layer.name
-        if isinstance(layer.operation, Concat | MaxPool | Slice | Upsample | Reorg | Pad | Flatten):
+        if keeps_codes(layer.operation):
             _merge(leader, (*layer.inputs, layer.name))
     return leader
 

@@ -5,7 +5,7 @@ import torch
 from quant.activation import Activation
 from quant.folding import fold
 from quant.graph import INPUT, Graph, Layer
-from quant.operations import Activate, Add, BatchNorm, Conv2d, Flatten, Linear
+from quant.operations import Activate, Add, BatchNorm, Conv2d, Flatten, Linear, Pad
 
 
 def conv(channels: int = 3) -> Conv2d:
@@ -52,6 +52,31 @@ def test_a_value_with_a_second_reader_is_left_alone() -> None:
 def test_a_value_that_is_an_output_is_left_alone() -> None:
     layers = (Layer("c", conv(), (INPUT,)), Layer("n", norm(), ("c",)))
     check(Graph((3, 8, 8), layers, ("c", "n")), ["c", "n"])
+
+
+def test_the_same_done_twice_to_one_value_is_done_once() -> None:
+    layers = (
+        Layer("c", conv(), (INPUT,)),
+        Layer("r1", Activate(Activation.RELU), ("c",)),
+        Layer("p1", Pad((1, 0, 0, 1)), ("r1",)),
+        Layer("r2", Activate(Activation.RELU), ("c",)),
+        Layer("p2", Pad((1, 0, 0, 1)), ("r2",)),
+        Layer("other", Activate(Activation.SIGMOID), ("c",)),
+        Layer("sum", Add(), ("p1", "p2")),
+    )
+    after = check(Graph((3, 8, 8), layers, ("sum", "other", "p2")), ["c", "r1", "p1", "other", "sum"])
+    assert after.layer("sum").inputs == ("p1", "p1")
+    assert after.outputs == ("sum", "other", "p1")
+
+
+def test_an_activation_twice_on_a_convolution_still_folds_into_it() -> None:
+    layers = (
+        Layer("c", conv(), (INPUT,)),
+        Layer("r1", Activate(Activation.RELU), ("c",)),
+        Layer("r2", Activate(Activation.RELU), ("c",)),
+        Layer("sum", Add(), ("r1", "r2")),
+    )
+    check(Graph((3, 8, 8), layers, ("sum",)), ["c", "sum"])
 
 
 def test_an_activation_before_the_norm_keeps_them_apart() -> None:
