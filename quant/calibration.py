@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from statistics import fmean
 
 import torch
 from torch import Tensor
@@ -12,7 +13,7 @@ from quant.affine import QParams, dequantise, quantise
 from quant.algorithms import Sample, Scales, algorithm_named, algorithm_names
 from quant.algorithms.base import ACTIVATION, WEIGHT, WEIGHT_7_BIT
 from quant.graph import Layer
-from quant.histogram import Histogram, histogram_of_rows
+from quant.histogram import Histogram, RunningHistogram, histogram_of_rows
 from quant.observations import Observations
 from quant.operations import Conv2d, Linear, Weighted
 from quant.scales import Calibration, IntegerWeights, quantise_weights
@@ -20,6 +21,9 @@ from quant.statistics import cosine, evenly, kl_nats, sqnr_db
 
 BEST = "best"
 """Not an algorithm: each value and each layer takes the algorithm whose output has the highest SQNR."""
+
+CLIPPING_GAIN_DB = 1.0
+"""What clipping must gain over the whole range seen: pictures that calibration has not seen reach further."""
 
 
 class Granularity(StrEnum):
@@ -39,7 +43,7 @@ class Candidate:
         clipped_fraction: share of the elements beyond the last code.
         sqnr_db, cosine, kl_nats: of the elements, coded and decoded, against themselves.
         output_sqnr_db: of the layer's output. For weights: integer weights on the coded input, float output.
-            For a value it is its own SQNR, the mean over its group where several share the scale.
+            For a value it is its own SQNR over all pictures, the mean over its group where several share the scale.
     """
 
     algorithm: str
@@ -94,7 +98,7 @@ def calibrate(
         AlgorithmNotFound: no algorithm of that name.
     """
     only = None if algorithm == BEST else algorithm_named(algorithm).name
-    by_leader = {leader: choose_value(observations, leader, only) for leader in observations.ranges}
+    by_leader = {leader: choose_value(observations, leader, only) for leader in set(observations.groups.values())}
     qparams = {name: by_leader[leader][0] for name, leader in observations.groups.items()}
     weights, choices = {}, {}
     for layer in layers:
@@ -109,20 +113,27 @@ def calibrate(
 
 
 def choose_value(observations: Observations, leader: str, only: str | None = None) -> tuple[QParams, Choice]:
-    """Try every algorithm on one scale group; take `only`, or the highest mean SQNR of the group's values."""
-    histogram = observations.ranges[leader].histogram()
-    samples = [sample for name, sample in observations.samples.items() if observations.groups[name] == leader]
-    together = torch.cat(samples)
+    """Try every algorithm on one scale group; take `only`, or the highest mean SQNR of the group's values.
+
+    Of algorithms within CLIPPING_GAIN_DB of the highest it is the one that clips least.
+    """
+    members = [name for name in observations.histograms if observations.groups[name] == leader]
+    group = RunningHistogram()
+    for name in members:
+        group.merge(observations.histograms[name])
+    histogram = group.histogram()
+    histograms = [observations.histograms[name].histogram() for name in members]
+    together = torch.cat([observations.samples[name] for name in members])
     tried: dict[str, QParams] = {}
     candidates = []
     for name in algorithm_names():
         scales = algorithm_named(name).choose(Sample(histogram), ACTIVATION)
         tried[name] = qparams = QParams(float(scales.scale), int(scales.zero_point))
-        decoded = [dequantise(quantise(sample, qparams), qparams) for sample in samples]
-        output_db = sum(map(sqnr_db, samples, decoded)) / len(samples)
+        decoded = dequantise(quantise(together, qparams), qparams)
+        output_db = fmean(each.sqnr_db(qparams.low, qparams.high, qparams.scale) for each in histograms)
         ends = (torch.tensor([qparams.low]), torch.tensor([qparams.high]))
-        candidates.append(_candidate(name, scales, histogram, ends, together, torch.cat(decoded), output_db))
-    choice = _take(leader, candidates, only)
+        candidates.append(_candidate(name, scales, histogram, ends, together, decoded, output_db))
+    choice = _take(leader, candidates, only, CLIPPING_GAIN_DB)
     return tried[choice.algorithm], choice
 
 
@@ -203,11 +214,17 @@ def _candidate(
     )
 
 
-def _take(name: str, candidates: list[Candidate], only: str | None) -> Choice:
+def _take(name: str, candidates: list[Candidate], only: str | None, clipping_gain_db: float = 0.0) -> Choice:
     ranked = sorted(candidates, key=lambda candidate: -candidate.output_sqnr_db)
     first, second = ranked[0], ranked[1]
     if only is not None:
         return Choice(name, only, f"asked for; the best is {first.algorithm}", tuple(candidates))
+    near = [each for each in ranked if each.output_sqnr_db > first.output_sqnr_db - clipping_gain_db]
+    widest = min(near, key=lambda candidate: candidate.clipped_fraction, default=first)
+    if widest.clipped_fraction < first.clipped_fraction:
+        lost = first.output_sqnr_db - widest.output_sqnr_db
+        reason = f"output {widest.output_sqnr_db:.1f} dB, {lost:.1f} dB below {first.algorithm}, which clips more"
+        return Choice(name, widest.algorithm, reason, tuple(candidates))
     margin = first.output_sqnr_db - second.output_sqnr_db
     reason = f"output {first.output_sqnr_db:.1f} dB, {margin:.1f} dB over {second.algorithm}"
     return Choice(name, first.algorithm, reason, tuple(candidates))

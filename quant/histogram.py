@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from quant.errors import NonFiniteValue
-from quant.statistics import evenly, flatten
+from quant.statistics import decibels, evenly, flatten
 
 BINS, ROW_BINS = 2048, 1024
 """For one value, and for each channel of a weight."""
@@ -94,6 +94,11 @@ class Histogram:
         inside = (n_high - n_low - dead_n).clamp_(min=0) * step**2 / 12
         return (under + over + dead_xx + inside).clamp_(min=0)
 
+    def sqnr_db(self, low: float, high: float, step: float) -> float:
+        """Signal to `noise`, of one row and one candidate."""
+        ends_and_step = (torch.tensor([[number]], dtype=torch.float64) for number in (low, high, step))
+        return decibels(float(self.energy), float(self.noise(*ends_and_step)))
+
     def quantile(self, fraction: float) -> Tensor:
         """[R], the value below which `fraction` of the values lie, at a bin's edge, within [low, high]."""
         below = self._moments[0]
@@ -165,6 +170,14 @@ class RunningHistogram:
         self._make_room()
         index = (evenly(flat, sample_limit) * (1 / self._width)).floor_().sub_(self._first)
         self._counts += torch.bincount(index.clamp_(0, self._bins - 1).to(torch.int32), minlength=self._bins)
+
+    def merge(self, other: "RunningHistogram") -> None:
+        """Count what `other`, of as many bins, has counted too."""
+        self.low, self.high = min(other.low, self.low), max(other.high, self.high)
+        self._make_room()
+        index = torch.arange(self._bins) + other._first
+        index = torch.div(index, self._width / other._width, rounding_mode="floor").to(torch.int64) - self._first
+        self._counts.index_add_(0, index.clamp_(0, self._bins - 1), other._counts)
 
     def histogram(self) -> Histogram:
         """What has been counted so far, as one row.

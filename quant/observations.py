@@ -24,14 +24,14 @@ class Observations:
     """Of a graph and some pictures.
 
     Attributes:
-        ranges: of each scale group, by its leader's name, the histogram of what its layers compute.
-        samples: of each such value that its layer computes (not just passes on), some of its elements, flat.
+        histograms: of each value that can be codes and that its layer computes (not just passes on), over all pictures.
+        samples: of each such value some elements of the first pictures, flat.
         inputs: of each weighted layer, crops [<= 4, C, h, w] (or [<= 4, C]) of its input, one a batch.
         groups: of each value that can be codes, its group's leader.
         pictures: how many were seen.
     """
 
-    ranges: Mapping[str, RunningHistogram]
+    histograms: Mapping[str, RunningHistogram]
     samples: Mapping[str, Tensor]
     inputs: Mapping[str, Tensor]
     groups: Mapping[str, str]
@@ -49,7 +49,7 @@ def observe(graph: Graph, pictures: Iterable[Tensor]) -> Observations:
     """
     groups = scale_groups(graph)
     samples: dict[str, list[Tensor]] = {name: [] for name in _coded(graph, groups)}
-    ranges = {groups[name]: RunningHistogram() for name in samples}
+    histograms = {name: RunningHistogram() for name in samples}
     inputs: dict[str, list[Tensor]] = {layer.name: [] for layer in weighted_layers(graph)}
     # A layer's second input is what is added to its product, and plays no part in choosing weights.
     readers = {
@@ -62,20 +62,21 @@ def observe(graph: Graph, pictures: Iterable[Tensor]) -> Observations:
             limit = max(_LATER_SAMPLE, _FIRST_SAMPLE // (number + 1))
             for name, value in _values(graph, batch.contiguous(memory_format=torch.channels_last)):
                 if name in samples:
-                    _count(ranges[groups[name]], name, value, limit)
+                    _count(histograms[name], name, value, limit)
                 if number < _KEPT_BATCHES:
                     if name in samples:
                         samples[name].append(evenly(value, _LATER_SAMPLE).clone())
                     for reader in readers[name]:
                         inputs[reader].append(_crop(value[:1]))
             seen += len(batch)
+    computed = {groups[name] for name in samples}
     if not seen:
         raise EmptyCalibration("calibration needs at least one picture, and there was none")
     return Observations(
-        ranges,
+        histograms,
         {name: torch.cat(parts) for name, parts in samples.items()},
         {name: torch.cat(parts) for name, parts in inputs.items()},
-        {name: leader for name, leader in groups.items() if leader in ranges},
+        {name: leader for name, leader in groups.items() if leader in computed},
         seen,
     )
 

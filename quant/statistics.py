@@ -64,13 +64,17 @@ def describe_codes(counts: Tensor, scale: float, zero_point: int) -> Statistics:
 
 def sqnr_db(wanted: Tensor, found: Tensor) -> float:
     """Signal to quantisation noise: 10 log10(sum wanted² / sum (wanted - found)²), in dB, at most NO_NOISE_DB."""
-    noise = float(torch.linalg.vector_norm(wanted - found))
-    signal = float(torch.linalg.vector_norm(wanted))
+    signal, noise = torch.linalg.vector_norm(wanted), torch.linalg.vector_norm(wanted - found)
+    return decibels(float(signal) ** 2, float(noise) ** 2)
+
+
+def decibels(signal: float, noise: float) -> float:
+    """10 log10(signal / noise) of two powers, at most NO_NOISE_DB either way."""
     if noise == 0.0:
         return NO_NOISE_DB
     if signal == 0.0:
         return -NO_NOISE_DB
-    return min(20 * math.log10(signal / noise), NO_NOISE_DB)
+    return min(10 * math.log10(signal / noise), NO_NOISE_DB)
 
 
 def cosine(wanted: Tensor, found: Tensor) -> float:

@@ -6,13 +6,22 @@ import pytest
 import torch
 from torch import Tensor
 
-from quant.affine import QParams
+from quant.affine import QParams, dequantise, quantise
 from quant.algorithms import algorithm_names
-from quant.calibration import BEST, Granularity, calibrate, choose_weights, decode_weights, run_decoded
+from quant.calibration import (
+    BEST,
+    CLIPPING_GAIN_DB,
+    Granularity,
+    calibrate,
+    choose_weights,
+    decode_weights,
+    run_decoded,
+)
 from quant.errors import AlgorithmNotFound, EmptyCalibration, NonFiniteValue
 from quant.graph import INPUT, Graph, Layer
 from quant.observations import observe, weighted_layers
 from quant.operations import Conv2d
+from quant.statistics import sqnr_db
 
 
 def test_no_pictures_are_refused(graph: Graph) -> None:
@@ -35,7 +44,7 @@ def test_unknown_algorithm_is_refused(graph: Graph, pictures: list[Tensor]) -> N
 def test_ranges_are_exact_over_all_pictures(graph: Graph, pictures: list[Tensor]) -> None:
     observed = observe(graph, pictures)
     reached = [dict(graph.values(picture))["expand"] for picture in pictures]
-    histogram = observed.ranges["expand"].histogram()
+    histogram = observed.histograms["expand"].histogram()
     assert histogram.low.item() == pytest.approx(float(torch.stack(reached).min()))
     assert observed.pictures == 4
     assert histogram.total.item() == 4 * reached[0].numel()
@@ -69,10 +78,28 @@ def test_every_algorithm_calibrates_every_layer(
 
 def test_best_has_the_highest_output_sqnr_of_all_and_says_by_how_much(graph: Graph, pictures: list[Tensor]) -> None:
     found = calibrate(graph.layers, observe(graph, pictures))
-    for choice in (*found.values.values(), *found.weights.values()):
+    for choice in found.weights.values():
         best = max(candidate.output_sqnr_db for candidate in choice.candidates)
         assert choice.chosen.output_sqnr_db == best > 25
         assert f"{best:.1f} dB" in choice.reason
+
+
+def test_a_value_is_clipped_only_for_a_decibel(graph: Graph, pictures: list[Tensor]) -> None:
+    found = calibrate(graph.layers, observe(graph, pictures))
+    for choice in found.values.values():
+        best = max(candidate.output_sqnr_db for candidate in choice.candidates)
+        near = [each for each in choice.candidates if each.output_sqnr_db > best - CLIPPING_GAIN_DB]
+        assert choice.chosen in near
+        assert choice.chosen.clipped_fraction == min(each.clipped_fraction for each in near)
+        assert f"{choice.chosen.output_sqnr_db:.1f} dB" in choice.reason
+
+
+def test_a_value_is_judged_by_the_last_picture_too(graph: Graph, pictures: list[Tensor]) -> None:
+    """The loudest comes late: its few elements decide, though samples are of the first pictures alone."""
+    loud = [*(picture * 0.1 for picture in (*pictures, *pictures)), pictures[0] * 5]
+    qparams = calibrate(graph.layers, observe(graph, loud)).calibration.values["expand"]
+    value = torch.cat([dict(graph.values(picture))["expand"] for picture in loud])
+    assert sqnr_db(value, dequantise(quantise(value, qparams), qparams)) > 30
 
 
 def test_seven_bit_weights_stay_within_63(graph: Graph, pictures: list[Tensor]) -> None:

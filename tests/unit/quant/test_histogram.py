@@ -31,6 +31,19 @@ def test_growing_the_range_gives_the_bins_of_counting_all_at_once(ranges: list[t
     assert torch.equal(grown.counts.cumsum(1)[0], wanted.double())
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.floats(-9, 9), st.floats(0, 9)), min_size=2, max_size=4), st.integers(0, 99))
+def test_merging_histograms_gives_the_bins_of_counting_together(ranges: list[tuple[float, float]], seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    parts = [torch.randn(50, generator=generator) * 2**spread + 2**shift for shift, spread in ranges]
+    merged = RunningHistogram(64)
+    for part in parts:
+        merged.merge(counted(part, bins=64))
+    found, wanted = merged.histogram(), counted(*parts, bins=64).histogram()
+    for name in ("counts", "width", "first", "low", "high"):
+        assert torch.equal(getattr(found, name), getattr(wanted, name)), name
+
+
 def test_every_value_is_counted_within_the_range() -> None:
     histogram = counted(torch.tensor([-3.0, 5.0]), torch.tensor([1000.0]), torch.tensor([-4000.0])).histogram()
     assert histogram.total == 4
