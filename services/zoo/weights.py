@@ -95,9 +95,25 @@ def randomise(module: nn.Module, seed: int, size: tuple[int, int]) -> None:
         module.eval()
         for layer, _ in norms:
             layer.train()
-        module(torch.randn(4, 3, *size))
+        module(_picture_like_noise(8, size))
         for layer, momentum in norms:
             layer.eval().momentum = momentum
+
+
+def _picture_like_noise(count: int, size: tuple[int, int]) -> Tensor:
+    """Noise with as much contrast at every scale, as photographs have; white noise has it between neighbours alone.
+
+    Source: Field, Relations between the statistics of natural images and the response properties of cortical cells
+    (1987): amplitude falls as one over the spatial frequency.
+
+    Returns:
+        [count, 3, H, W], float32, mean 0, deviation 1.
+    """
+    octaves = range(max(size).bit_length())
+    layers = [torch.randn(count, 3, 2**octave, 2**octave) for octave in octaves]
+    grown = [nn.functional.interpolate(layer, size, mode="bilinear", align_corners=False) for layer in layers]
+    noise = torch.stack(grown).sum(0)
+    return (noise - noise.mean()) / noise.std()
 
 
 def _seed(reference: str) -> int:
