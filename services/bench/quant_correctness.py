@@ -48,7 +48,8 @@ def correctness(name: str) -> dict[str, float]:
     """Check the five modes of a model; a mode that is right counts 1.
 
     Returns:
-        matrix.MODE, wrong_accumulators, float_error (relative to the largest output), own_sqnr_db (of each layer).
+        matrix.MODE, wrong_accumulators, float_error (relative to the largest output), own_sqnr_db of the layers, over
+            all unseen pictures together and of the first alone.
     """
     subject = prepare(name, ORACLE_SIZE)
     figures: dict[str, float] = {"float_error": float_error(name, subject)}
@@ -62,12 +63,15 @@ def correctness(name: str) -> dict[str, float]:
         )
     figures["wrong_accumulators"] = wrong
     figures["matrix.step"] = steps_equal_running(subject)
-    crossings = list(cross(subject.engine(Mode.FLOAT), subject.engine(Mode.INT8), subject.x))
+    engines = subject.engine(Mode.FLOAT), subject.engine(Mode.INT8)
+    crossings = list(cross(*engines, subject.x))
     figures["matrix.cross"] = len(crossings) == len(subject.model.graph.layers) and all(
         not math.isnan(value) for row in crossings for value in (row.own_db, row.inherited_db, row.total_db)
     )
-    own = [row.own_db for row in crossings if row.precision != Precision.FLOAT]
-    figures |= {"own_sqnr_db.median": float(np.median(own)), "own_sqnr_db.min": min(own)}
+    of_all = cross(*engines, torch.cat(subject.unseen))
+    for key, rows in (("own_sqnr_db", of_all), ("own_sqnr_db.one_picture", crossings)):
+        own = [row.own_db for row in rows if row.precision != Precision.FLOAT]
+        figures |= {f"{key}.median": float(np.median(own)), f"{key}.min": min(own)}
     return {key: float(value) for key, value in figures.items()}
 
 
