@@ -33,9 +33,9 @@ it, the peers' has not. Calibration is the same eight pictures for all.
 OpenCV for yolov4-tiny, torchvision's own module), hybrid and int8 against a 64-bit definition of every layer, stepping
 against running bit for bit, crossing with four outputs per layer. Darknet's networks are compared at 160x160, where
 its program and the 64-bit definition take seconds: their layers are the same at every size. `own_sqnr_db.median` is
-the median over the models of each model's median layer, `.min` the worst layer of all. A random network's batch norms
-have no statistics of its values: in EfficientNet-B0 these differ tenfold from picture to picture, and scales that take
-in the eight calibration pictures are too wide for the one that is measured.
+the median over the models of each model's median layer, `.min` the worst layer of all, over 16 pictures that
+calibration has not seen, together; `.one_picture` of the first of them alone. EfficientNet-B0 with random weights makes
+some pictures nine times louder than others, block after block: scales that take these in are wide for the rest.
 
 `agreement.MODE` is in percent with float: the same best class, or boxes matched at IoU 0.5 with the same class, on the
 16 pictures that `auto` was chosen by; `.unseen` on 16 others. The weights are random, so a thousand scores lie close
