@@ -13,7 +13,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_safetensors
 from torch import Tensor, nn
 
-from services.edge.errors import ArtifactNotFound, InvalidDeclaration, InvalidWeights, Unavailable
+from services.edge.errors import ArtifactNotFound, InvalidDeclaration, InvalidInput, InvalidWeights, Unavailable
+from services.zoo.whole_number import read_whole_number
 
 FILE, S3, RANDOM, TORCHVISION = "file://", "s3://", "random://", "torchvision://"
 
@@ -57,7 +58,7 @@ def load_into(module: nn.Module, reference: str, folder: Path, architecture: str
         ArtifactNotFound, Unavailable: as `fetch`.
     """
     if reference.startswith(RANDOM):
-        randomise(module, _seed(reference), size)
+        randomise(module, seed_of(reference), size)
         return
     tensors: Mapping[str, Tensor]
     if reference.startswith(TORCHVISION):
@@ -116,11 +117,12 @@ def _picture_like_noise(count: int, size: tuple[int, int]) -> Tensor:
     return (noise - noise.mean()) / noise.std()
 
 
-def _seed(reference: str) -> int:
+def seed_of(reference: str) -> int:
+    """The seed of a `random://SEED` reference. Raises InvalidDeclaration."""
     try:
-        return int(reference.removeprefix(RANDOM))
-    except ValueError as error:
-        raise InvalidDeclaration(f"weights '{reference}': the seed is not a whole number") from error
+        return read_whole_number(reference.removeprefix(RANDOM))
+    except InvalidInput as error:
+        raise InvalidDeclaration(f"weights '{reference}': {error}, as in random://0") from None
 
 
 def _from_torchvision(name: str, architecture: str) -> Mapping[str, Tensor]:

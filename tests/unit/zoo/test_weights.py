@@ -77,7 +77,9 @@ def test_what_is_not_there_is_said_to_be_missing(tmp_path: Path) -> None:
         load(small(), "file://w.safetensors", tmp_path)
 
 
-@pytest.mark.parametrize("reference", ["random://many", "torchvision://IMAGENET9K"])
+@pytest.mark.parametrize(
+    "reference", ["random://many", "random://²", "random://-1", f"random://{2**63}", "torchvision://IMAGENET9K"]
+)
 def test_a_name_that_does_not_exist_is_a_declaration_fault(reference: str) -> None:
     with pytest.raises(InvalidDeclaration):
         load(small(), reference)
