@@ -232,3 +232,30 @@ def test_what_is_not_understood_is_named(function: Callable[..., Tensor], words:
 def test_padding_by_name_is_refused_with_the_layer() -> None:
     with pytest.raises(Unsupported, match="same"):
         graph_of(nn.Sequential(nn.Conv2d(3, 4, 3, padding="same")), picture(9))
+
+
+class Twice(nn.Module):
+    """Takes two pictures."""
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        return x + y
+
+
+def test_a_program_must_take_one_picture() -> None:
+    for module, inputs in ((Twice(), (picture(9), picture(9))), (nn.ReLU(), (torch.zeros(1, 9),))):
+        with pytest.raises(Unsupported, match="one picture"):
+            graph_of_program(torch.export.export(module, inputs))
+
+
+@pytest.mark.filterwarnings("ignore:.*LeafSpec.*:FutureWarning")  # torch's own
+def test_a_decomposed_program_is_refused_by_its_operator() -> None:
+    program = torch.export.export(nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)).eval(), (picture(9),))
+    with pytest.raises(Unsupported, match="no operation for"):
+        graph_of_program(program.run_decompositions())
+
+
+def test_a_module_used_twice_gives_both_layers_its_weights() -> None:
+    conv = nn.Conv2d(3, 3, 1)
+    module, x = nn.Sequential(conv, nn.ReLU(), conv).eval(), picture(9)
+    with torch.inference_mode():
+        assert relative_error(run(graph_of(module, x), x), module(x)) <= TOLERANCE
