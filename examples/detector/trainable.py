@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from quant import operations
 from quant.activation import activate
-from services.zoo.darknet.layers import Convolutional, Network, Route
+from services.zoo.darknet.structure import Convolutional, Network, Route
 from services.zoo.darknet.weights import ConvolutionWeights, Floats, Header, Normalization, Weights
 
 _DARKNET_EPSILON = 1e-6

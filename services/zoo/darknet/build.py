@@ -11,7 +11,8 @@ from quant.graph import INPUT, Graph
 from quant.graph import Layer as GraphLayer
 from services.edge.errors import InvalidDeclaration, InvalidWeights
 from services.zoo.darknet.cfg import parse_cfg
-from services.zoo.darknet.layers import Convolutional, Layer, Network, Route, Skip, read_network
+from services.zoo.darknet.layers import read_network
+from services.zoo.darknet.structure import Convolutional, Layer, Network, Route, Skip
 from services.zoo.darknet.weights import ConvolutionWeights, Weights, read_weights
 
 _EPSILON = 1e-6  # added to the deviation, not to the variance: normalize_cpu in Darknet's src/blas.c

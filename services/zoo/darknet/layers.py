@@ -1,18 +1,18 @@
-"""Darknet's layers as values: what each does, what it reads, and the shape it gives.
+"""From a cfg's sections to layers: every option read, every reference resolved, every shape worked out.
 
 Source: the make_*_layer functions of github.com/pjreddie/darknet (September 2018); route groups and scale_x_y from
 github.com/AlexeyAB/darknet.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import prod
-from typing import NamedTuple
 
 from quant import operations
 from quant.activation import Activation
 from services.edge.errors import InvalidDeclaration
 from services.zoo.darknet.cfg import Section
+from services.zoo.darknet.structure import Convolutional, Layer, Network, Operation, Route, Shape, Skip
 
 _MOST_ELEMENTS = 2**31 - 1  # of one activation; Darknet counts them in a C int
 
@@ -25,86 +25,6 @@ ACTIVATIONS = {
     "mish": Activation.MISH,
     "swish": Activation.SILU,
 }
-
-
-class Shape(NamedTuple):
-    """One picture's activation, without the batch axis."""
-
-    channels: int
-    height: int
-    width: int
-
-
-@dataclass(frozen=True)
-class Convolutional:
-    """A convolution, batch normalisation where `batch_normalize`, a bias, an activation."""
-
-    filters: int
-    in_channels: int
-    size: int
-    stride: int
-    padding: int
-    groups: int
-    batch_normalize: bool
-    activation: Activation
-
-    @property
-    def weight_shape(self) -> tuple[int, int, int, int]:
-        """[O, I / groups, size, size]."""
-        return (self.filters, self.in_channels // self.groups, self.size, self.size)
-
-
-@dataclass(frozen=True)
-class Route:
-    """Its inputs one after the other along C; of each only the share `group` of `groups`."""
-
-    groups: int
-    group: int
-
-
-@dataclass(frozen=True)
-class Skip:
-    """A layer that only training needs (dropout, cost): its output is its input."""
-
-
-Operation = (
-    Convolutional
-    | Route
-    | Skip
-    | operations.MaxPool
-    | operations.GlobalAvgPool
-    | operations.Add
-    | operations.Upsample
-    | operations.Reorg
-    | operations.Softmax
-    | operations.Yolo
-    | operations.Region
-)
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One layer. `inputs` are indices of earlier layers; -1 is the picture."""
-
-    index: int
-    kind: str
-    operation: Operation
-    inputs: tuple[int, ...]
-    shape: Shape
-    line: int = field(default=0, compare=False)
-
-    @property
-    def name(self) -> str:
-        """`convolutional_12`: the section's name and Darknet's own index, from 0."""
-        return f"{self.kind}_{self.index}"
-
-
-@dataclass(frozen=True)
-class Network:
-    """A cfg that makes sense: every route leads to an earlier layer and every shape fits."""
-
-    input_shape: Shape
-    layers: tuple[Layer, ...]
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from quant.operations import Add
-from services.zoo.darknet.layers import Convolutional, Network
+from services.zoo.darknet.structure import Convolutional, Network
 from services.zoo.darknet.weights import ConvolutionWeights, Floats, Header, Normalization, Weights
 
 _BRANCH_GAIN = (

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.edge.errors import InvalidWeights
-from services.zoo.darknet.layers import Convolutional, Layer, Network
+from services.zoo.darknet.structure import Convolutional, Layer, Network
 
 Floats = NDArray[np.float32]
 

@@ -10,9 +10,9 @@ import torch
 from quant.operations import Yolo
 from services.zoo.darknet.build import load_model, load_network
 from services.zoo.darknet.cfg import write_cfg
-from services.zoo.darknet.layers import Convolutional, Layer, Route
 from services.zoo.darknet.networks import describe
 from services.zoo.darknet.random_weights import random_weights
+from services.zoo.darknet.structure import Convolutional, Layer, Route
 from services.zoo.darknet.weights import write_weights
 from services.zoo.detection import Size, decode
 

@@ -8,9 +8,10 @@ from quant.operations import Concat, Conv2d, Slice
 from services.edge.errors import InvalidDeclaration, InvalidWeights
 from services.zoo.darknet.build import build_model, load_model, load_network
 from services.zoo.darknet.cfg import parse_cfg, write_cfg
-from services.zoo.darknet.layers import Network, read_network
+from services.zoo.darknet.layers import read_network
 from services.zoo.darknet.networks import NAMES, describe
 from services.zoo.darknet.random_weights import random_weights
+from services.zoo.darknet.structure import Network
 from services.zoo.darknet.weights import ConvolutionWeights, Header, Normalization, Weights, write_weights
 
 NET = "[net]\nwidth=8\nheight=8\nchannels=4\n"

@@ -4,8 +4,9 @@ from quant.activation import Activation
 from quant.operations import Add, MaxPool, Yolo
 from services.edge.errors import InvalidDeclaration
 from services.zoo.darknet.cfg import parse_cfg
-from services.zoo.darknet.layers import Convolutional, Network, Route, Shape, read_network
+from services.zoo.darknet.layers import read_network
 from services.zoo.darknet.networks import NAMES, describe
+from services.zoo.darknet.structure import Convolutional, Network, Route, Shape
 
 NET = "[net]\nwidth=32\nheight=32\nchannels=3\n"
 CONV = "[convolutional]\nfilters=8\nsize=3\nstride=1\npad=1\nactivation=leaky\n"  # six lines
