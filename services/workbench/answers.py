@@ -8,7 +8,7 @@ from torch import Tensor
 
 from quant.operations import Region, Softmax, Yolo
 from services.workbench.model import Model
-from services.zoo.detection import Detection, Floats, Size, detect, match_boxes
+from services.zoo.detection import BoxPairing, Detection, Floats, Size, detect, match_boxes
 
 MOST_CANDIDATES = 300
 """Class scores of one picture that may become boxes, before suppression; COCO counts 100 boxes a picture."""
@@ -21,6 +21,18 @@ class Guess:
     label: int
     name: str
     probability: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What two runs are compared by: of one picture the best class, or the boxes above `threshold`.
+
+    Boxes are fractions of the network's own frame.
+    """
+
+    label: int | None
+    boxes: tuple[Detection, ...]
+    threshold: float
 
 
 @dataclass(frozen=True)
@@ -54,9 +66,7 @@ def top_classes(model: Model, outputs: Mapping[str, Tensor], count: int = 5) -> 
 
 def boxes(model: Model, outputs: Mapping[str, Tensor], picture_size: Size, threshold: float = 0.5) -> list[Detection]:
     """The boxes on the first picture, best first; of very many (untrained detectors see 80 in a cell) the best."""
-    _, height, width = model.graph.input_shape
-    least = max(threshold, crowded_threshold(model, outputs))
-    return detect(_heads(model, outputs), Size(height, width), picture_size, threshold=least)
+    return _boxes_above(model, outputs, picture_size, max(threshold, crowded_threshold(model, outputs)))
 
 
 def crowded_threshold(model: Model, outputs: Mapping[str, Tensor]) -> float:
@@ -71,6 +81,62 @@ def crowded_threshold(model: Model, outputs: Mapping[str, Tensor]) -> float:
     return float(np.partition(together, -MOST_CANDIDATES - 1)[-MOST_CANDIDATES - 1])
 
 
+def answer(model: Model, outputs: Mapping[str, Tensor], threshold: float) -> Answer:
+    """Reduce the first picture's outputs to what others are compared with.
+
+    Args:
+        threshold: the least score of a box; raised where very many are above it.
+    """
+    if model.detects:
+        threshold = max(threshold, crowded_threshold(model, outputs))
+    return _answer_above(model, outputs, threshold)
+
+
+def answer_like(model: Model, outputs: Mapping[str, Tensor], first: Answer) -> Answer:
+    """Reduce another run's outputs by the first one's threshold: two of their own would part the boxes between them."""
+    return _answer_above(model, outputs, first.threshold)
+
+
+def compare_answers(first: Sequence[Answer], second: Sequence[Answer]) -> Agreement:
+    """How far two runs over the same pictures, at least one, agree."""
+    pairs = list(zip(first, second, strict=True))
+    if first[0].label is not None:
+        return Agreement(len(pairs), sum(one.label == other.label for one, other in pairs) / len(pairs), None)
+    pairings = [match_boxes(one.boxes, other.boxes) for one, other in pairs]
+    together = BoxPairing(
+        tuple(pair for each in pairings for pair in each.pairs),
+        sum(each.first_only for each in pairings),
+        sum(each.second_only for each in pairings),
+    )
+    return Agreement(len(pairs), None, together.matched_fraction)
+
+
+def agreement(
+    model: Model, first: Sequence[Mapping[str, Tensor]], second: Sequence[Mapping[str, Tensor]], threshold: float
+) -> Agreement:
+    """How far two runs over the same inputs, at least one, agree, in the network's own frame."""
+    wanted = [answer(model, outputs, threshold) for outputs in first]
+    found = [answer_like(model, outputs, one) for outputs, one in zip(second, wanted, strict=True)]
+    return compare_answers(wanted, found)
+
+
+def accuracy(answers: Sequence[Answer], truth: Sequence[int]) -> float:
+    """The share of a classifier's answers whose class is the true one; 0 to 1."""
+    return sum(each.label == label for each, label in zip(answers, truth, strict=True)) / len(answers)
+
+
+def _answer_above(model: Model, outputs: Mapping[str, Tensor], threshold: float) -> Answer:
+    if not model.detects:
+        return Answer(top_classes(model, outputs, 1)[0].label, (), threshold)
+    _, height, width = model.graph.input_shape
+    return Answer(None, tuple(_boxes_above(model, outputs, Size(height, width), threshold)), threshold)
+
+
+def _boxes_above(model: Model, outputs: Mapping[str, Tensor], picture_size: Size, threshold: float) -> list[Detection]:
+    _, height, width = model.graph.input_shape
+    return detect(_heads(model, outputs), Size(height, width), picture_size, threshold=threshold)
+
+
 def _heads(model: Model, outputs: Mapping[str, Tensor]) -> list[tuple[Yolo | Region, Floats]]:
     heads = []
     for name in model.graph.outputs:
@@ -78,31 +144,3 @@ def _heads(model: Model, outputs: Mapping[str, Tensor]) -> list[tuple[Yolo | Reg
         if isinstance(operation, Yolo | Region):
             heads.append((operation, outputs[name][0].contiguous().numpy()))
     return heads
-
-
-def accuracy(model: Model, outputs: Sequence[Mapping[str, Tensor]], truth: Sequence[int]) -> float:
-    """The share of a classifier's answers, one picture each, whose best class is the true one; 0 to 1."""
-    right = [top_classes(model, each, 1)[0].label == label for each, label in zip(outputs, truth, strict=True)]
-    return sum(right) / len(right)
-
-
-def agreement(
-    model: Model, first: Sequence[Mapping[str, Tensor]], second: Sequence[Mapping[str, Tensor]], threshold: float
-) -> Agreement:
-    """How far two runs over the same inputs agree, in the network's own frame."""
-    if not model.detects:
-        same = [
-            top_classes(model, one, 1)[0].label == top_classes(model, other, 1)[0].label
-            for one, other in zip(first, second, strict=True)
-        ]
-        return Agreement(len(same), sum(same) / len(same), None)
-    _, height, width = model.graph.input_shape
-    frame = Size(height, width)
-    matched = total = 0
-    for one, other in zip(first, second, strict=True):
-        # one threshold for both: two of their own would part the boxes that lie between them
-        least = max(threshold, crowded_threshold(model, one))
-        pairing = match_boxes(boxes(model, one, frame, least), boxes(model, other, frame, least))
-        matched += 2 * len(pairing.pairs)
-        total += 2 * len(pairing.pairs) + pairing.first_only + pairing.second_only
-    return Agreement(len(first), None, matched / total if total else 1.0)

@@ -1,6 +1,6 @@
 """What quantising a model costs and saves: answers, time per layer, and the worst layers with a remedy each."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -9,6 +9,7 @@ from torch import Tensor
 from quant.affine import Value
 from quant.crossing import Crossing, cross
 from quant.engine import Engine
+from quant.float_kernels import float_kernel
 from quant.graph import INPUT, Graph
 from quant.observations import Observations
 from quant.operations import Weighted
@@ -16,7 +17,8 @@ from quant.plan_choice import Clock, time_layers, time_run
 from quant.precision import Mode, Precision
 from quant.remedies import find_remedy
 from quant.weight_edits import Variant
-from services.workbench.answers import Agreement, accuracy, agreement
+from services.edge.errors import EmptyBatch
+from services.workbench.answers import Agreement, Answer, accuracy, answer, answer_like, compare_answers
 from services.workbench.model import Model
 from services.workbench.usecases import DETECTION_THRESHOLD, Integers, Progress, engine_of
 
@@ -75,37 +77,69 @@ def make_report(
     model: Model,
     integers: Integers,
     observations: Observations,
-    inputs: Sequence[Tensor],
+    inputs: Iterable[Tensor],
     clock: Clock,
-    progress: Progress = lambda _: None,
-    *,
+    progress: Progress,
     truth: Sequence[int] | None = None,
 ) -> Report:
     """Measure everything; the first input is timed, all of them are compared.
 
     Args:
+        inputs: [1, C, H, W] each, at least one; taken one by one, and only the first is kept.
         truth: the class of each input, where it is known and the model is a classifier.
     Raises:
         NotCalibrated: there are no scales.
     """
     modes = [Mode.FLOAT, Mode.HYBRID, Mode.INT8, *([Mode.AUTO] if integers.auto_plan else [])]
     engines = {mode: engine_of(model, mode, integers) for mode in modes}
-    wanted = [engines[Mode.FLOAT].run(x) for x in inputs]
-    agreements, accuracies, modes_ms = {}, {}, {}
-    for mode, engine in engines.items():
-        found = [engine.run(x) for x in inputs]
-        agreements[mode.value] = agreement(model, wanted, found, DETECTION_THRESHOLD)
-        if truth is not None and not model.detects:
-            accuracies[mode.value] = accuracy(model, found, truth)
-        modes_ms[mode.value] = time_run(engine, inputs[0], clock) * 1e3
-        progress(mode.value)
+    x, answers = _answers(model, engines, inputs, progress)
+    known = truth is not None and not model.detects
+    modes_ms = {mode.value: time_run(engine, x, clock) * 1e3 for mode, engine in engines.items()}
+    progress("modes")
     in_float, in_int8 = engines[Mode.FLOAT], engines[Mode.INT8]
-    crossings = list(cross(in_float, in_int8, inputs[0]))
+    crossings = list(cross(in_float, in_int8, x))
     progress("cross")
-    times = time_layers(in_float, in_int8, inputs[0], clock)
-    bfloat16_s = time_bfloat16(model.graph, inputs[0], clock)
+    layers = _layer_rows(model.graph, in_float, in_int8, crossings, x, clock)
     progress("time")
-    rows = [
+    remedies = find_remedies(model, integers, observations, crossings, in_float, in_int8, x)
+    progress("remedies")
+    return Report(
+        model.name,
+        model.weights,
+        in_int8.cpu.isa,
+        torch.get_num_threads(),
+        len(answers[Mode.FLOAT]),
+        modes_ms,
+        {mode.value: accuracy(found, truth) for mode, found in answers.items()} if known and truth else {},
+        {mode.value: compare_answers(answers[Mode.FLOAT], found) for mode, found in answers.items()},
+        layers,
+        remedies,
+    )
+
+
+def _answers(
+    model: Model, engines: Mapping[Mode, Engine], inputs: Iterable[Tensor], progress: Progress
+) -> tuple[Tensor, dict[Mode, list[Answer]]]:
+    """The first input, and of every mode the answers: inputs and outputs are dropped as soon as they are read."""
+    first: Tensor | None = None
+    answers: dict[Mode, list[Answer]] = {mode: [] for mode in engines}
+    for x in inputs:
+        first = x if first is None else first
+        wanted = answer(model, engines[Mode.FLOAT].run(x), DETECTION_THRESHOLD)
+        for mode, engine in engines.items():
+            answers[mode].append(wanted if mode is Mode.FLOAT else answer_like(model, engine.run(x), wanted))
+        progress("picture")
+    if first is None:
+        raise EmptyBatch("a report needs at least one picture")
+    return first, answers
+
+
+def _layer_rows(
+    graph: Graph, in_float: Engine, in_int8: Engine, crossings: Sequence[Crossing], x: Tensor, clock: Clock
+) -> list[LayerRow]:
+    times = time_layers(in_float, in_int8, x, clock)
+    bfloat16_s = time_bfloat16(graph, x, clock)
+    return [
         LayerRow(
             row.layer,
             row.precision,
@@ -117,20 +151,6 @@ def make_report(
         )
         for row in crossings
     ]
-    remedies = find_remedies(model, integers, observations, crossings, in_float, in_int8, inputs[0])
-    progress("remedies")
-    return Report(
-        model.name,
-        model.weights,
-        in_int8.cpu.isa,
-        torch.get_num_threads(),
-        len(inputs),
-        modes_ms,
-        accuracies,
-        agreements,
-        rows,
-        remedies,
-    )
 
 
 def find_remedies(
@@ -164,24 +184,32 @@ def find_remedies(
 
 
 def time_bfloat16(graph: Graph, x: Tensor, clock: Clock, rounds: int = 3) -> dict[str, float]:
-    """Seconds of each weighted layer in bfloat16, the best of several: on AMX the rival of int8."""
+    """Seconds of each weighted layer in bfloat16, weights packed as float32's are, the best of several.
+
+    On AMX this is the rival of int8.
+    """
     best: dict[str, float] = {}
     with torch.inference_mode():
         values = {INPUT: x.contiguous(memory_format=torch.channels_last)}
         for layer in graph.layers:
-            operation = layer.operation
             inputs = [values[name] for name in layer.inputs]
-            if isinstance(operation, Weighted):
-                weight, bias = operation.weight.bfloat16(), operation.bias.bfloat16()
-                if weight.dim() == 4:
-                    weight = weight.contiguous(memory_format=torch.channels_last)
-                narrow, narrow_inputs = replace(operation, weight=weight, bias=bias), [v.bfloat16() for v in inputs]
-                for _ in range(rounds):
-                    started = clock()
-                    narrow.run(*narrow_inputs)
-                    best[layer.name] = min(best.get(layer.name, float("inf")), clock() - started)
-            values[layer.name] = operation.run(*inputs)
+            if isinstance(layer.operation, Weighted):
+                best[layer.name] = _bfloat16_s(layer.operation, inputs, clock, rounds)
+            values[layer.name] = layer.operation.run(*inputs)
     return best
+
+
+def _bfloat16_s(operation: Weighted, inputs: Sequence[Tensor], clock: Clock, rounds: int) -> float:
+    narrow = replace(operation, weight=operation.weight.bfloat16(), bias=operation.bias.bfloat16())
+    kernel = float_kernel(narrow, tuple(inputs[0].shape[1:]))
+    narrow_inputs = [value.bfloat16() for value in inputs]
+    kernel(*narrow_inputs)
+    seconds = []
+    for _ in range(rounds):
+        started = clock()
+        kernel(*narrow_inputs)
+        seconds.append(clock() - started)
+    return min(seconds)
 
 
 def _inputs_of_layers(engine: Engine, layers: set[str], x: Tensor) -> dict[str, list[Value]]:

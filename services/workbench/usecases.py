@@ -2,21 +2,25 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
+from quant.algorithms import algorithm_named
 from quant.calibration import BEST, Calibrated, Granularity, calibrate
 from quant.cpu import this_cpu
-from quant.crossing import Crossing, cross
+from quant.crossing import Crossing, cross, cross_layer
 from quant.engine import Engine
 from quant.observations import Observations, observe
 from quant.plan_choice import Clock, PlanChoice, careful_plan, choose_plan, mixed_plan, time_layers
-from quant.precision import Mode, Plan, Precision, uniform_plan
+from quant.precision import Mode, Precision, uniform_plan
 from quant.scales import Calibration
+from quant.statistics import sqnr_db
 from services.edge.errors import FailedPrecondition
-from services.workbench.answers import agreement
+from services.workbench.answers import answer, answer_like, compare_answers
+from services.workbench.integers import Integers as Integers
+from services.workbench.integers import Machine
 from services.workbench.model import Model
 from services.workbench.pictures import inputs_of
 
@@ -24,15 +28,8 @@ Progress = Callable[[str], None]
 """Told what was just finished."""
 
 AGREEMENT_PICTURES = 32
+NO_AUTO = "auto has no plan for this model yet; `strata quant calibrate --auto` measures one"
 DETECTION_THRESHOLD = 0.25
-
-
-@dataclass(frozen=True, eq=False)
-class Integers:
-    """A model's calibration, and the plan of `auto` where one was chosen."""
-
-    calibration: Calibration = field(default_factory=Calibration)
-    auto_plan: Plan = field(default_factory=dict)
 
 
 def calibrate_model(
@@ -55,6 +52,8 @@ def calibrate_model(
             yield x
             progress("picture")
 
+    if algorithm != BEST:
+        algorithm_named(algorithm)  # refused now, not when all pictures have been seen
     observations = observe(model.graph, told())
     bits = this_cpu().weight_bits
     found = calibrate(model.graph.layers, observations, algorithm, granularity, bits, on_layer=progress)
@@ -62,7 +61,7 @@ def calibrate_model(
 
 
 def engine_of(model: Model, mode: Mode, integers: Integers) -> Engine:
-    """The model ready to run in a mode.
+    """The model ready to run in a mode; precisions that a person gave single layers hold in HYBRID and INT8.
 
     Raises:
         NotCalibrated: an integer mode without scales.
@@ -70,16 +69,40 @@ def engine_of(model: Model, mode: Mode, integers: Integers) -> Engine:
     """
     if mode is Mode.AUTO:
         if not integers.auto_plan:
-            raise FailedPrecondition(
-                "auto has no plan for this model yet; `strata quant calibrate --auto` measures one"
-            )
+            raise FailedPrecondition(NO_AUTO)
         return Engine(model.graph, integers.auto_plan, integers.calibration)
-    return Engine(model.graph, uniform_plan(model.graph, mode), integers.calibration)
+    edited = {} if mode is Mode.FLOAT else integers.edited
+    return Engine(model.graph, {**uniform_plan(model.graph, mode), **edited}, integers.calibration)
+
+
+def this_machine() -> Machine:
+    """What is measured now is measured on this."""
+    return Machine(this_cpu().isa, torch.get_num_threads())
+
+
+def other_machine(integers: Integers, here: Machine) -> str | None:
+    """In words, where the plan of AUTO was measured otherwise than it would run here; None where it was not."""
+    there = integers.measured_on
+    if not integers.auto_plan or there in (None, here):
+        return None
+    assert there is not None
+    return (
+        f"auto's plan was measured on {there.isa} with {there.threads} thread(s), here are {here.isa} and "
+        f"{here.threads}; `strata quant calibrate --auto` measures it again"
+    )
 
 
 def cross_model(model: Model, integers: Integers, x: Tensor, mode: Mode = Mode.INT8) -> list[Crossing]:
     """Every layer in both precisions on both inputs."""
     return list(cross(engine_of(model, Mode.FLOAT, integers), engine_of(model, mode, integers), x))
+
+
+def cross_one(model: Model, integers: Integers, x: Tensor, layer: str, mode: Mode = Mode.INT8) -> Crossing:
+    """One layer in both precisions on both inputs, without crossing the others. Raises LayerNotFound."""
+    engine = engine_of(model, mode, integers)
+    four = cross_layer(engine_of(model, Mode.FLOAT, integers), engine, x, layer)
+    errors = (sqnr_db(four.ff, found) for found in (four.fi, four.if_, four.ii))
+    return Crossing(layer, engine.plan[layer].value, *errors)
 
 
 def choose_auto(model: Model, calibration: Calibration, inputs: Sequence[Tensor], clock: Clock) -> PlanChoice:
@@ -97,11 +120,11 @@ def choose_auto(model: Model, calibration: Calibration, inputs: Sequence[Tensor]
     if mixed != in_int8.plan:
         candidates["mixed"] = Engine(model.graph, mixed, calibration, reuse=in_int8)
     compared = inputs[:AGREEMENT_PICTURES]
-    wanted = [in_float.run(each) for each in compared]
+    wanted = [answer(model, in_float.run(each), DETECTION_THRESHOLD) for each in compared]
 
     def points_lost(engine: Engine) -> float:
-        found = [engine.run(each) for each in compared]
-        return 100 * (1 - agreement(model, wanted, found, DETECTION_THRESHOLD).fraction)
+        found = [answer_like(model, engine.run(each), one) for each, one in zip(compared, wanted, strict=True)]
+        return 100 * (1 - compare_answers(wanted, found).fraction)
 
     losses = {name: 0.0 if engine is in_float else points_lost(engine) for name, engine in candidates.items()}
     if all(losses[name] >= 1 for name in candidates if name != "float"):

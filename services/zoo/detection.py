@@ -187,7 +187,7 @@ def _area(right: NDArray[np.bool_], count: int) -> float:
 
 
 @dataclass(frozen=True)
-class Agreement:
+class BoxPairing:
     """How two detectors' boxes for the same pictures compare: pairs of one class that overlap enough."""
 
     pairs: tuple[tuple[Detection, Detection], ...]
@@ -201,7 +201,7 @@ class Agreement:
         return 2 * len(self.pairs) / boxes if boxes else 1.0
 
 
-def match_boxes(first: Sequence[Detection], second: Sequence[Detection], least_iou: float = 0.5) -> Agreement:
+def match_boxes(first: Sequence[Detection], second: Sequence[Detection], least_iou: float = 0.5) -> BoxPairing:
     """Pair the boxes of one picture, best score of `first` first, each with the free one that overlaps it most."""
     boxes = np.stack([box.box for box in second]) if second else np.zeros((0, 4), np.float32)
     labels = np.array([box.label for box in second])
@@ -213,4 +213,4 @@ def match_boxes(first: Sequence[Detection], second: Sequence[Detection], least_i
             partner = rivals[overlaps.argmax()]
             free[partner] = False
             pairs.append((box, second[partner]))
-    return Agreement(tuple(pairs), len(first) - len(pairs), int(free.sum()))
+    return BoxPairing(tuple(pairs), len(first) - len(pairs), int(free.sum()))

@@ -1,0 +1,72 @@
+"""The report's measurements, apart from how they are printed."""
+
+import time
+import weakref
+from collections.abc import Iterator
+
+import pytest
+import torch
+from torch import Tensor
+
+from quant.graph import INPUT, Graph, Layer
+from quant.observations import observe
+from quant.operations import Conv2d, Flatten, Linear
+from quant.scales import Calibration
+from services.edge.errors import EmptyBatch
+from services.workbench.integers import Integers
+from services.workbench.model import Model
+from services.workbench.report import make_report, time_bfloat16
+
+
+def test_a_report_keeps_no_picture_but_the_first(model: Model, calibration: Calibration, x: Tensor) -> None:
+    seen: list[weakref.ref[Tensor]] = []
+
+    def inputs() -> Iterator[Tensor]:
+        for _ in range(4):
+            assert not any(each() is not None for each in seen[1:-1])
+            picture = x.clone()
+            seen.append(weakref.ref(picture))
+            yield picture
+            del picture
+
+    seen_by_calibration = observe(model.graph, [x])
+    found = make_report(model, Integers(calibration), seen_by_calibration, inputs(), time.perf_counter, lambda _: None)
+    assert found.pictures == len(seen) == 4
+    assert found.agreements["float"].fraction == 1
+
+
+def test_a_report_of_no_picture_is_refused(model: Model, calibration: Calibration, x: Tensor) -> None:
+    with pytest.raises(EmptyBatch):
+        make_report(model, Integers(calibration), observe(model.graph, [x]), [], time.perf_counter, lambda _: None)
+
+
+def test_bfloat16_is_timed_with_weights_that_are_packed_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Told by a clock that counts packings: none may fall between two readings."""
+    packed = torch.ops.mkldnn._reorder_convolution_weight
+    count = 0
+
+    def counted(*arguments: object) -> Tensor:
+        nonlocal count
+        count += 1
+        weight: Tensor = packed(*arguments)
+        assert weight.dtype == torch.bfloat16
+        return weight
+
+    monkeypatch.setattr(torch.ops.mkldnn, "_reorder_convolution_weight", counted)
+    layers = (
+        Layer("conv", Conv2d(torch.randn(8, 3, 3, 3), torch.randn(8)), (INPUT,)),
+        Layer("again", Conv2d(torch.randn(8, 8, 3, 3), torch.randn(8)), ("conv",)),
+    )
+    graph = Graph((3, 16, 16), layers, ("again",))
+    seconds = time_bfloat16(graph, torch.rand(1, 3, 16, 16), lambda: float(count))
+    assert seconds == {"conv": 0, "again": 0}
+    assert count == 2
+
+
+def test_linear_layers_are_timed_in_bfloat16_too() -> None:
+    graph = Graph(
+        (3, 4, 4),
+        (Layer("flat", Flatten(), (INPUT,)), Layer("scores", Linear(torch.randn(5, 48), torch.randn(5)), ("flat",))),
+        ("scores",),
+    )
+    assert time_bfloat16(graph, torch.rand(1, 3, 4, 4), time.perf_counter)["scores"] > 0
