@@ -7,7 +7,7 @@ from typing import Any
 from services.edge.errors import DamagedFile
 from services.workbench.graph_codec import decode_graph, encode_graph
 from services.workbench.model import Model
-from services.workbench.tensor_file import read_tensor_file, write_tensor_file
+from services.workbench.tensor_file import encode_tensor_file, read_tensor_file, write_files
 from services.zoo.manifest import InputSpec
 
 KIND = "strata-model"
@@ -16,6 +16,11 @@ SUFFIX = ".strata"
 
 def write_model(path: Path, model: Model) -> None:
     """Write the whole file or nothing. Raises InvalidInput where it cannot be written."""
+    write_files({path: encode_model(model)})
+
+
+def encode_model(model: Model) -> bytes:
+    """The whole file as bytes."""
     graph, tensors = encode_graph(model.graph)
     content = {
         "name": model.name,
@@ -25,7 +30,7 @@ def write_model(path: Path, model: Model) -> None:
         "trained": model.trained,
         "graph": graph,
     }
-    write_tensor_file(path, KIND, content, tensors)
+    return encode_tensor_file(KIND, content, tensors)
 
 
 def read_model(path: Path) -> Model:

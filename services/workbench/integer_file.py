@@ -9,39 +9,42 @@ from torch import Tensor
 from quant.affine import QParams
 from quant.errors import QuantError
 from quant.operations import Weighted
-from quant.precision import Precision
+from quant.precision import Plan, Precision
 from quant.scales import Calibration, IntegerWeights
 from services.edge.errors import DamagedFile, OtherModel
+from services.workbench.integers import Integers, Machine
 from services.workbench.model import Model
-from services.workbench.tensor_file import read_tensor_file, write_tensor_file
+from services.workbench.tensor_file import encode_tensor_file, read_tensor_file, write_files
 
 KIND = "strata-integers"
 SUFFIX = ".integers"
 
 
-def write_integers(path: Path, model: Model, calibration: Calibration, auto_plan: dict[str, Precision]) -> None:
-    """Write the whole file or nothing.
+def write_integers(path: Path, model: Model, calibration: Calibration, auto_plan: Plan) -> None:
+    """Write a calibration and a plan; the whole file or nothing. Raises InvalidInput where it cannot be written."""
+    write_files({path: encode_integers(model, Integers(calibration, auto_plan))})
 
-    Args:
-        auto_plan: the precisions that `auto` runs with; empty where none were chosen yet.
-    Raises:
-        InvalidInput: it cannot be written.
-    """
-    tensors: dict[str, Tensor] = {}
-    for name, integers in calibration.weights.items():
-        tensors |= {f"{name}:codes": integers.codes, f"{name}:scale": integers.scale, f"{name}:bias": integers.bias}
+
+def encode_integers(model: Model, integers: Integers) -> bytes:
+    """The whole file as bytes."""
+    calibration, tensors = integers.calibration, dict[str, Tensor]()
+    for name, found in calibration.weights.items():
+        tensors |= {f"{name}:codes": found.codes, f"{name}:scale": found.scale, f"{name}:bias": found.bias}
     content = {
         "model": model.name,
         "model_digest": model.digest,
+        "isa": integers.isa,
         "values": {name: [qparams.scale, qparams.zero_point] for name, qparams in calibration.values.items()},
-        "x_scales": {name: integers.x_scale for name, integers in calibration.weights.items()},
-        "auto_plan": {name: precision.value for name, precision in auto_plan.items()},
+        "x_scales": {name: found.x_scale for name, found in calibration.weights.items()},
+        "auto_plan": dict(integers.auto_plan),
+        "auto_measured_on": integers.measured_on._asdict() if integers.measured_on else None,
+        "edited_precisions": dict(integers.edited),
     }
-    write_tensor_file(path, KIND, content, tensors)
+    return encode_tensor_file(KIND, content, tensors)
 
 
-def read_integers(path: Path, model: Model) -> tuple[Calibration, dict[str, Precision]]:
-    """Read the integers of a model, and the plan of `auto`.
+def read_integers(path: Path, model: Model) -> Integers:
+    """Read the integers of a model.
 
     Raises:
         ArtifactNotFound, ForeignFile, OtherVersion, DamagedFile: see `read_tensor_file`.
@@ -57,10 +60,21 @@ def read_integers(path: Path, model: Model) -> tuple[Calibration, dict[str, Prec
     try:
         values = {name: QParams(float(scale), int(zero)) for name, (scale, zero) in content["values"].items()}
         weights = {name: _integers(model, name, content, file.tensors) for name in content["x_scales"]}
-        plan = {name: Precision(precision) for name, precision in content["auto_plan"].items()}
-    except (KeyError, TypeError, ValueError, QuantError) as error:
+        # files of earlier builds do not say where they were made, and hold no edited precisions
+        measured_on = content.get("auto_measured_on")
+        return Integers(
+            Calibration(values, weights),
+            _plan(model, content["auto_plan"]),
+            Machine(str(measured_on["isa"]), int(measured_on["threads"])) if measured_on else None,
+            _plan(model, content.get("edited_precisions", {})),
+            str(content.get("isa", "")),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, QuantError) as error:
         raise DamagedFile(f"{path}: what it holds does not fit the model: {error}") from error
-    return Calibration(values, weights), plan
+
+
+def _plan(model: Model, content: Any) -> dict[str, Precision]:
+    return {model.graph.layer(name).name: Precision(precision) for name, precision in content.items()}
 
 
 def _integers(model: Model, name: str, content: Any, tensors: Any) -> IntegerWeights:

@@ -29,25 +29,52 @@ class TensorFile:
     sha256: str
 
 
-def write_tensor_file(path: Path, kind: str, content: object, tensors: Mapping[str, Tensor]) -> str:
-    """Write the whole file or nothing, and return its sha256.
+def encode_tensor_file(kind: str, content: object, tensors: Mapping[str, Tensor]) -> bytes:
+    """The whole file as bytes.
 
     Args:
         kind: what the file is; reading it asks for the same.
-    Raises:
-        InvalidInput: the place cannot be written to.
     """
-    contiguous = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
     text = json.dumps(content, sort_keys=True, allow_nan=False)
     header = {_FORMAT: kind, _VERSION: VERSION, _CONTENT: text, _SHA256: "0" * 64}
-    blank = encode_tensors(contiguous, header)
+    blank: bytes = encode_tensors(_each_alone(tensors), header)
     digest = _digest(blank, text)
-    data = blank.replace(b'"' + b"0" * 64 + b'"', b'"' + digest.encode() + b'"', 1)
+    return blank.replace(b'"' + b"0" * 64 + b'"', b'"' + digest.encode() + b'"', 1)
+
+
+def write_files(contents: Mapping[Path, bytes]) -> None:
+    """Write all files or none: each beside its place first, and only when all are whole into their places.
+
+    Raises:
+        InvalidInput: a place cannot be written to.
+    """
+    made: dict[Path, Path] = {}
     try:
-        _write_atomically(path, data)
+        for path, data in contents.items():
+            check_writable(path)
+            with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+                made[path] = Path(file.name)
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+                made[path].chmod(0o644)
+        for path, whole in made.items():
+            whole.replace(path)
     except OSError as error:
         raise InvalidInput(f"{path}: cannot be written: {error.strerror or error}") from error
-    return digest
+    finally:
+        for whole in made.values():
+            whole.unlink(missing_ok=True)
+
+
+def check_writable(path: Path) -> None:
+    """Raises InvalidInput where a file of that name cannot be written: before the work that would fill it."""
+    if path.is_dir():
+        raise InvalidInput(f"{path}: cannot be written: it is a folder")
+    if not path.parent.is_dir():
+        raise InvalidInput(f"{path}: cannot be written: there is no folder {path.parent}")
+    if not os.access(path.parent, os.W_OK):
+        raise InvalidInput(f"{path}: cannot be written: no permission in {path.parent}")
 
 
 def read_tensor_file(path: Path, kind: str) -> TensorFile:
@@ -113,14 +140,13 @@ def _digest(data: bytes, text: str) -> str:
     return hashed.hexdigest()
 
 
-def _write_atomically(path: Path, data: bytes) -> None:
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        try:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-            Path(file.name).chmod(0o644)
-            Path(file.name).replace(path)
-        except BaseException:
-            Path(file.name).unlink(missing_ok=True)
-            raise
+def _each_alone(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Contiguous, and none sharing memory with another (a module used twice): safetensors refuses that."""
+    seen: set[int] = set()
+    alone = {}
+    for name, tensor in tensors.items():
+        tensor = tensor.detach().contiguous()
+        memory = tensor.untyped_storage().data_ptr()
+        alone[name] = tensor.clone() if memory in seen else tensor
+        seen.add(memory)
+    return alone

@@ -1,7 +1,11 @@
 """Engine models and integer files: back to identical outputs, and everything else refused by name."""
 
 import contextlib
+import json
+import os
+from dataclasses import fields
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import torch
@@ -10,7 +14,10 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 from torch import Tensor
 
+from quant import operations
+from quant.activation import Activation
 from quant.engine import Engine
+from quant.graph import INPUT, Graph, Layer
 from quant.precision import Mode, Precision, uniform_plan
 from quant.scales import Calibration
 from services.edge.errors import (
@@ -25,7 +32,8 @@ from services.edge.errors import (
 from services.workbench import tensor_file
 from services.workbench.engine_file import read_model, write_model
 from services.workbench.graph_codec import decode_graph, encode_graph
-from services.workbench.integer_file import read_integers, write_integers
+from services.workbench.integer_file import encode_integers, read_integers, write_integers
+from services.workbench.integers import Integers, Machine
 from services.workbench.model import Model
 
 
@@ -40,7 +48,7 @@ def test_both_files_load_back_to_identical_outputs(
     written: tuple[Path, Path], model: Model, calibration: Calibration, x: Tensor
 ) -> None:
     again = read_model(written[0])
-    integers, plan = read_integers(written[1], again)
+    integers, plan, *_ = read_integers(written[1], again)
     assert plan == {"stem": Precision.FLOAT}
     for mode in (Mode.FLOAT, Mode.HYBRID, Mode.INT8):
         before = Engine(model.graph, uniform_plan(model.graph, mode), calibration).run(x)["head"]
@@ -115,14 +123,103 @@ def test_failed_write_leaves_the_old_file_and_nothing_else(
     assert sorted(path.name for path in written[0].parent.iterdir()) == ["m.integers", "m.strata"]
 
 
-def test_every_operation_survives_the_codec(model: Model) -> None:
-    content, tensors = encode_graph(model.graph)
-    again = decode_graph(content, tensors)
-    for before, after in zip(model.graph.layers, again.layers, strict=True):
-        assert (before.name, before.inputs, type(before.operation)) == (after.name, after.inputs, type(after.operation))
-        assert {k: v for k, v in vars(before.operation).items() if not isinstance(v, Tensor)} == {
-            k: v for k, v in vars(after.operation).items() if not isinstance(v, Tensor)
-        }
+OPERATIONS: tuple[operations.Operation, ...] = (
+    operations.Conv2d(torch.randn(4, 2, 3, 1), torch.randn(4), (2, 1), (1, 0), (1, 2), 2, Activation.SILU),
+    operations.Linear(torch.randn(5, 6), torch.randn(5), Activation.RELU),
+    operations.BatchNorm(torch.rand(7), torch.randn(7), Activation.LEAKY),
+    operations.MaxPool((2, 3), (1, 2), (0, 1, 0, 1)),
+    operations.AvgPool((2, 3), (1, 2), (1, 0, 1, 0), True),
+    operations.GlobalAvgPool(),
+    operations.Add(Activation.RELU6),
+    operations.Mul(),
+    operations.Concat(),
+    operations.Slice(1, 3),
+    operations.Upsample(2),
+    operations.Reorg(2),
+    operations.Pad((1, -1, 2, 0)),
+    operations.Activate(Activation.GELU),
+    operations.Flatten(),
+    operations.Softmax(),
+    operations.Yolo(2, ((10.0, 14.0), (23.0, 27.5)), 1.05),
+    operations.Region(3, ((1.5, 2.0),)),
+)
+
+
+def test_the_codec_is_tested_with_every_operation_there_is() -> None:
+    assert {type(operation) for operation in OPERATIONS} == set(get_args(operations.Operation))
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: type(operation).__name__)
+def test_every_operation_survives_the_codec(operation: operations.Operation) -> None:
+    inputs = (INPUT, INPUT) if isinstance(operation, operations.Add | operations.Mul) else (INPUT,)
+    content, tensors = encode_graph(Graph((6, 8, 8), (Layer("it", operation, inputs),), ("it",)))
+    again = decode_graph(json.loads(json.dumps(content)), tensors)
+    (layer,) = again.layers
+    assert (again.input_shape, again.outputs, layer.name, layer.inputs) == ((6, 8, 8), ("it",), "it", inputs)
+    assert type(layer.operation) is type(operation)
+    for part in fields(operation):
+        before, after = (getattr(each, part.name) for each in (operation, layer.operation))
+        assert type(before) is type(after)
+        assert torch.equal(before, after) if isinstance(before, Tensor) else before == after, part.name
+
+
+def test_a_failed_second_write_leaves_the_old_pair_and_nothing_else(
+    written: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = [path.read_bytes() for path in written]
+    sync, calls = os.fsync, list[int]()
+
+    def second_fails(file: int) -> None:
+        calls.append(file)
+        if len(calls) == 2:
+            raise OSError(28, "No space left on device")
+        sync(file)
+
+    monkeypatch.setattr("os.fsync", second_fails)
+    with pytest.raises(InvalidInput, match=r"m\.integers: cannot be written: No space left"):
+        tensor_file.write_files(dict.fromkeys(written, b"new"))
+    assert [path.read_bytes() for path in written] == before
+    assert sorted(path.name for path in written[0].parent.iterdir()) == ["m.integers", "m.strata"]
+
+
+def test_a_place_that_cannot_be_written_is_found_before_anything_is(written: tuple[Path, Path]) -> None:
+    before, folder = written[0].read_bytes(), written[0].parent
+    for bad, words in ((folder, "it is a folder"), (folder / "none" / "m.integers", "there is no folder")):
+        with pytest.raises(InvalidInput, match=words):
+            tensor_file.write_files({written[0]: b"new", bad: b"new"})
+    assert written[0].read_bytes() == before
+
+
+def test_a_module_used_twice_is_written_and_read(tmp_path: Path) -> None:
+    conv = operations.Conv2d(torch.randn(3, 3, 1, 1), torch.randn(3))
+    layers = (Layer("first", conv, (INPUT,)), Layer("second", conv, ("first",)))
+    tied = Model("tied", Graph((3, 8, 8), layers, ("second",)), (), None, "drawn here", True)
+    write_model(tmp_path / "tied.strata", tied)
+    again = read_model(tmp_path / "tied.strata")
+    assert again.digest == tied.digest
+
+
+def test_integers_say_where_they_were_made_and_old_files_that_do_not_are_read(
+    tmp_path: Path, model: Model, calibration: Calibration
+) -> None:
+    made = Integers(
+        calibration, {"stem": Precision.INT8}, Machine("AVX512-VNNI", 3), {"body": Precision.HYBRID}, "AVX512-VNNI"
+    )
+    path = tmp_path / "m.integers"
+    path.write_bytes(encode_integers(model, made))
+    assert read_integers(path, model)[1:] == made[1:]
+    file = tensor_file.read_tensor_file(path, "strata-integers")
+    old = {key: file.content[key] for key in ("model", "model_digest", "values", "x_scales", "auto_plan")}
+    path.write_bytes(tensor_file.encode_tensor_file("strata-integers", old, file.tensors))
+    assert read_integers(path, model)[1:] == ({"stem": Precision.INT8}, None, {}, "")
+
+
+def test_a_plan_for_a_layer_that_is_not_there_is_refused(
+    tmp_path: Path, model: Model, calibration: Calibration
+) -> None:
+    write_integers(tmp_path / "m.integers", model, calibration, {"nowhere": Precision.FLOAT})
+    with pytest.raises(DamagedFile, match="nowhere"):
+        read_integers(tmp_path / "m.integers", model)
 
 
 @settings(max_examples=60, deadline=None)
@@ -131,8 +228,9 @@ def test_no_changed_header_ends_in_an_untyped_error(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "fuzzed.strata"
-    tensor_file.write_tensor_file(path, "strata-model", {"graph": {}, "name": "n"}, {"w": torch.zeros(4)})
-    content = bytearray(path.read_bytes())
+    content = bytearray(
+        tensor_file.encode_tensor_file("strata-model", {"graph": {}, "name": "n"}, {"w": torch.zeros(4)})
+    )
     for _ in range(data.draw(st.integers(1, 4))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     path.write_bytes(bytes(content))
