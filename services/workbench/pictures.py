@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from services.edge.errors import ArtifactNotFound, EmptyBatch, NotAPicture
+from services.edge.errors import ArtifactNotFound, EmptyBatch, NotAPicture, PictureTooLarge
 from services.workbench.augmentation import augment
 from services.workbench.model import Model
 from services.zoo.darknet.pictures import letterbox
@@ -46,8 +46,8 @@ def read_picture(path: Path) -> Tensor:
         return decode(path.read_bytes())
     except OSError as error:
         raise ArtifactNotFound(f"{path}: {error.strerror or error}") from error
-    except NotAPicture as error:
-        raise NotAPicture(f"{path}: {error}") from error
+    except (NotAPicture, PictureTooLarge) as error:
+        raise type(error)(f"{path}: {error}") from error
 
 
 def as_input(model: Model, picture: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from services.edge.errors import ArtifactNotFound, EmptyBatch, NotAPicture
+from services.edge.errors import ArtifactNotFound, EmptyBatch, NotAPicture, PictureTooLarge
 from services.workbench.augmentation import augment
 from services.workbench.model import Model
 from services.workbench.pictures import as_input, find_pictures, inputs_of, labels_of, read_picture
@@ -66,3 +66,6 @@ def test_bad_places_are_refused_by_name(folder: Path, tmp_path: Path) -> None:
         read_picture(folder / "notes.txt")
     with pytest.raises(ArtifactNotFound):
         read_picture(folder / "gone.png")
+    Image.new("1", (10_000, 6_000)).save(folder / "huge.png")
+    with pytest.raises(PictureTooLarge, match=r"huge\.png: 10000 x 6000"):
+        read_picture(folder / "huge.png")
