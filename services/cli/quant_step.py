@@ -1,25 +1,31 @@
 """The terminal stepper of `strata quant step`: a command loop that reads a terminal or a script."""
 
 import cmd
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
 import torch
 from rich.console import Console
 from rich.table import Table
+from torch import Tensor
 
+from quant.affine import as_float
 from quant.errors import QuantError
+from quant.operations import Weighted
 from quant.precision import Precision
 from quant.stepping import Stepper, Visit
 from quant.weight_edits import Edit, EditBias, EditCodes, EditPrecision, EditRange, EditScale, EditWeights
+from services.cli.quant_tables import box_lines, class_lines
 from services.edge.errors import InvalidInput, StrataError
+from services.workbench.answers import boxes, top_classes
 from services.workbench.drawing import draw_grey, plot_histogram
-from services.workbench.engine_file import SUFFIX, write_model
-from services.workbench.integer_file import write_integers
+from services.workbench.integers import Integers
 from services.workbench.model import Model
+from services.workbench.storing import keep_variant
+from services.zoo.detection import Size
+from services.zoo.whole_number import read_whole_number
 
+_MOST_STEPS = 10_000
 _EDITS = ("weights", "codes", "bias", "scale", "range", "precision")
 
 
@@ -27,14 +33,19 @@ class StepperLoop(cmd.Cmd):
     """Commands are the `do_` methods; a script stops at its first fault, a person may try again.
 
     Args:
+        integers: those that the stepper was opened with.
+        console: without markup: names may hold brackets.
         commands: None reads the terminal, with completion and history.
     """
 
     intro = "Type `help` for the commands, Tab completes, Ctrl-D ends."
 
-    def __init__(self, model: Model, stepper: Stepper, console: Console, commands: IO[str] | None = None) -> None:
+    def __init__(
+        self, model: Model, integers: Integers, stepper: Stepper, console: Console, commands: IO[str] | None = None
+    ) -> None:
         super().__init__(stdin=commands)
-        self._model, self._stepper, self._console = model, stepper, console
+        self._model, self._integers, self._stepper, self._console = model, integers, stepper, console
+        self._opened = stepper.variant
         self._interactive = commands is None
         self.use_rawinput = self._interactive
         if not self._interactive:
@@ -47,7 +58,12 @@ class StepperLoop(cmd.Cmd):
         except (StrataError, QuantError) as error:
             if not self._interactive:
                 raise
-            self._console.print(f"[red]{type(error).__name__}[/]: {error}", highlight=False)
+            self._console.print(f"{type(error).__name__}: {error}", style="red")
+            return False
+        except KeyboardInterrupt:
+            if not self._interactive:
+                raise
+            self._console.print("stopped; you stand where you stood")
             return False
 
     def postcmd(self, stop: bool, line: str) -> bool:  # noqa: ARG002 - cmd's signature
@@ -58,8 +74,6 @@ class StepperLoop(cmd.Cmd):
         return False
 
     def default(self, line: str) -> None:
-        if line == "EOF":
-            raise EOFError
         raise InvalidInput(f"no command {line.split()[0]!r}; `help` lists them")
 
     def do_layers(self, _: str) -> None:
@@ -92,9 +106,9 @@ class StepperLoop(cmd.Cmd):
     def do_info(self, layer: str) -> None:
         """info [LAYER]: what a layer is; by default the one you stand at."""
         info = self._stepper.info(layer or self._here())
-        self._console.print(f"{info.index} {info.layer}: {info.operation} of {', '.join(info.inputs)}", highlight=False)
+        self._console.print(f"{info.index} {info.layer}: {info.operation} of {', '.join(info.inputs)}")
         self._console.print(f"  shape {list(info.shape)}, {info.parameters} parameters, runs in {info.precision.value}")
-        self._console.print(f"  codes: {info.qparams or 'none, float32'}", highlight=False)
+        self._console.print(f"  codes: {info.qparams or 'none, float32'}")
 
     complete_info = complete_to
 
@@ -117,8 +131,9 @@ class StepperLoop(cmd.Cmd):
             return
         step = max(1, len(counts) // 32)
         bars = [int(counts[at : at + step].sum()) for at in range(0, len(counts), step)]
+        most = max(1, *bars)
         for at, bar in enumerate(bars):
-            self._console.print(f"{float(edges[at * step]):>10.4g} {'█' * (40 * bar // max(bars)):<40} {bar}")
+            self._console.print(f"{float(edges[at * step]):>10.4g} {'█' * (40 * bar // most):<40} {bar}")
 
     def do_maps(self, path: str) -> None:
         """maps FILE.png: the value's channels as one grey picture."""
@@ -127,7 +142,8 @@ class StepperLoop(cmd.Cmd):
     def do_edit(self, line: str) -> None:
         """edit weights|codes|bias PLACE VALUE..., edit scale CHANNEL VALUE, edit range LOW HIGH, edit precision WORD.
 
-        PLACE is `all`, or indices as 3 or 3,0,1,1; one VALUE fills the place. The layer you stand at runs again, and
+        PLACE is `all`, or indices as 3 or 3,0,1,1; one VALUE fills the place, or there
+        is one for each number in it, rows first. The layer you stand at runs again, and
         its difference from before is shown. `edit precision` takes float, hybrid or int8.
         """
         self._stepper.edit(self._read_edit(line.split()))
@@ -137,8 +153,14 @@ class StepperLoop(cmd.Cmd):
         return [kind for kind in _EDITS if kind.startswith(text)]
 
     def do_rerun(self, _: str) -> None:
-        """rerun: run up to the layer you stand at with all edits, and show its statistics."""
-        self._show(self._stepper.jump(self._here()))
+        """rerun: run the model to its end with all edits, and show its answer; you stay where you are."""
+        outputs = {name: as_float(self._stepper.value(name)) for name in self._model.graph.outputs}
+        if self._model.detects:
+            frame = Size(*self._model.graph.input_shape[1:])
+            lines = box_lines(self._model, boxes(self._model, outputs, frame))
+        else:
+            lines = class_lines(top_classes(self._model, outputs))
+        self._console.print("\n".join(lines))
 
     def do_compare(self, branch: str) -> None:
         """compare [BRANCH]: this value against that before the last edit, or against another branch's."""
@@ -158,7 +180,7 @@ class StepperLoop(cmd.Cmd):
         if name:
             self._stepper.branch(name)
         for each in self._stepper.branches:
-            self._console.print(f"{'*' if each == self._stepper.branch_name else ' '} {each}", highlight=False)
+            self._console.print(f"{'*' if each == self._stepper.branch_name else ' '} {each}")
 
     def do_switch(self, name: str) -> None:
         """switch BRANCH: stand on another branch."""
@@ -169,15 +191,11 @@ class StepperLoop(cmd.Cmd):
 
     def do_keep(self, file: str) -> None:
         """keep FILE.strata: write the edited model, and its integers beside it."""
-        path = Path(file)
-        if path.suffix != SUFFIX:
-            raise InvalidInput(f"keep FILE{SUFFIX}: {file!r} does not end so")
         variant = self._stepper.variant
-        edited = replace(self._model, graph=variant.graph, name=path.stem)
-        write_model(path, edited)
-        if variant.calibration.values:
-            write_integers(path.with_suffix(".integers"), edited, variant.calibration, dict(variant.plan))
-        self._console.print(f"kept {path}", highlight=False)
+        keep_variant(self._model, self._integers, self._opened, variant, Path(file))
+        self._console.print(f"kept {file}")
+        if self._integers.auto_plan:
+            self._console.print("the plan of auto is not kept: `strata quant calibrate --auto` measures it again")
 
     def do_quit(self, _: str) -> bool:
         """quit: end; unkept edits are lost."""
@@ -227,17 +245,26 @@ class StepperLoop(cmd.Cmd):
 
     def _read_tensor_edit(self, layer: str, kind: str, place: str, values: list[str]) -> Edit:
         at = () if place == "all" else tuple(map(int, place.split(",")))
-        number: Callable[[str], float | int] = int if kind == "codes" else float
-        numbers = torch.tensor([number(value) for value in values])
+        try:
+            numbers = torch.tensor([int(value) if kind == "codes" else float(value) for value in values])
+        except RuntimeError as error:
+            raise InvalidInput(f"edit {kind}: {error}; see `help edit`") from error  # beyond 64 bits
         kinds: dict[str, type[EditWeights] | type[EditCodes] | type[EditBias]] = {
             "weights": EditWeights,
             "codes": EditCodes,
             "bias": EditBias,
         }
-        return kinds[kind](layer, numbers[0] if len(values) == 1 else numbers, at)
+        return kinds[kind](layer, numbers[0] if len(values) == 1 else self._shaped(layer, kind, at, numbers), at)
+
+    def _shaped(self, layer: str, kind: str, at: tuple[int, ...], numbers: Tensor) -> Tensor:
+        """The numbers in the shape of the place, where they fill it; the edit itself refuses all others."""
+        operation = self._stepper.variant.graph.layer(layer).operation
+        if isinstance(operation, Weighted):
+            shape = (operation.bias if kind == "bias" else operation.weight).shape[len(at) :]
+            if shape.numel() == len(numbers):
+                return numbers.reshape(shape)
+        return numbers
 
 
 def _whole(text: str) -> int:
-    if not text.isdigit():
-        raise InvalidInput(f"{text!r} is not a whole number")
-    return int(text)
+    return read_whole_number(text, _MOST_STEPS)

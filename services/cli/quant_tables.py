@@ -1,7 +1,7 @@
 """What `strata quant` prints: tables for people, JSON for programs."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, is_dataclass
 from typing import Any
 
@@ -12,7 +12,20 @@ from rich.table import Table
 from quant.calibration import Choice
 from quant.crossing import Crossing
 from quant.statistics import NO_NOISE_DB
+from services.workbench.answers import Guess
+from services.workbench.model import Model
 from services.workbench.report import Report
+from services.zoo.detection import Detection
+
+
+def box_lines(model: Model, found: Sequence[Detection]) -> list[str]:
+    """A line for each box, or one that says there is none."""
+    return [f"{box.score:6.1%} {model.label(box.label)}" for box in found] or ["no boxes"]
+
+
+def class_lines(guesses: Sequence[Guess]) -> list[str]:
+    """A line for each class."""
+    return [f"{guess.probability:6.1%} {guess.name}" for guess in guesses]
 
 
 def choice_table(what: str, choices: Iterable[Choice]) -> Table:

@@ -13,11 +13,19 @@ from torchvision.utils import draw_bounding_boxes
 from quant.crossing import Crossing
 from services.edge.errors import InvalidInput
 from services.workbench.model import Model
+from services.workbench.tensor_file import check_writable
 from services.zoo.detection import Detection
 
 matplotlib.use("Agg")
 _COLOURS = ("#e6194b", "#3cb44b", "#4363d8", "#f58231", "#911eb4", "#008080", "#9a6324", "#800000")
 _HIGHEST_DB = 80.0
+
+
+def check_drawable(path: Path) -> None:
+    """Raises InvalidInput where no picture can be written there: before the work that would fill it."""
+    if path.suffix.lower() != ".png":
+        raise InvalidInput(f"{path}: pictures are written as .png")
+    check_writable(path)
 
 
 def draw_boxes(model: Model, picture: Tensor, found: Sequence[Detection], path: Path) -> None:
@@ -62,8 +70,7 @@ def plot_histogram(title: str, edges: Tensor, counts: Tensor, path: Path) -> Non
 
 
 def _save(picture: object, path: Path) -> None:
-    if path.suffix.lower() != ".png":
-        raise InvalidInput(f"{path}: pictures are written as .png")
+    check_drawable(path)
     try:
         if isinstance(picture, Image.Image):
             picture.save(path)

@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 
 import torch
 
@@ -34,6 +35,13 @@ class Model:
     def detects(self) -> bool:
         """True where the outputs are boxes, False where they are class scores."""
         return any(isinstance(self.graph.layer(name).operation, Yolo | Region) for name in self.graph.outputs)
+
+    @property
+    def classes(self) -> int:
+        """K: how many classes an answer chooses from."""
+        name = self.graph.outputs[0]
+        operation = self.graph.layer(name).operation
+        return operation.classes if isinstance(operation, Yolo | Region) else prod(self.graph.shapes[name])
 
     @cached_property
     def digest(self) -> str:

@@ -3,96 +3,104 @@
 from pathlib import Path
 
 import torch
+from pydantic import ValidationError
 
-from services.edge.errors import ArtifactNotFound, InvalidInput, ModelNotFound
+from quant.graph import Graph
+from services.edge.errors import InvalidInput, ModelNotFound
 from services.workbench.engine_file import SUFFIX, read_model
 from services.workbench.model import Model
 from services.zoo.catalog import Catalog
-from services.zoo.compile import load_module
+from services.zoo.compile import load_module, load_program
 from services.zoo.darknet import networks
 from services.zoo.darknet.build import build_model, load_model
 from services.zoo.darknet.cfg import parse_cfg, write_cfg
 from services.zoo.darknet.layers import read_network
 from services.zoo.darknet.random_weights import random_weights
-from services.zoo.darknet.weights import read_weights
-from services.zoo.exported import graph_of
-from services.zoo.manifest import InputSpec
+from services.zoo.darknet.weights import parse_weights
+from services.zoo.exported import graph_of, graph_of_program
 from services.zoo.model_file import ModelFile
+from services.zoo.weights import FILE, RANDOM, S3, TORCHVISION, fetch, seed_of
 
-_IMAGENET = InputSpec((224, 224), 256, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), "bilinear")
-_ARCHITECTURES = {"resnet-18": "resnet18", "vgg-16": "vgg16"}
-"""Models the zoo's catalog does not serve, by torchvision's names."""
-_RANDOM = "random://0"
+_SEED_0 = f"{RANDOM}0"
 
 
 def open_model(reference: str, catalog: Catalog, weights: str | None = None, size: int | None = None) -> Model:
     """Open a `.strata` file, or a model by name.
 
     Args:
-        weights: of a named model: `random://SEED`, `file://PATH`, `s3://...`, `torchvision://NAME`. By default those
-            its model file names if they are files, else random ones: nothing is downloaded unasked.
+        weights: of a named model: `random://SEED`, `file://PATH` (from the working directory), `s3://...`,
+            `torchvision://NAME`. By default those its model file names, but torchvision's: nothing is downloaded from
+            there unasked, and the weights are random instead.
         size: of a Darknet network's square input in pixels; its own by default.
     Raises:
         ModelNotFound: neither a file nor a name.
         InvalidInput, ArtifactNotFound, InvalidWeights: weights or size that do not fit, or are not there.
+        Unavailable: the store or torchvision's host does not answer.
     """
     if reference.endswith(SUFFIX) or Path(reference).is_file():
         if weights or size:
             raise InvalidInput(f"{reference} brings its own weights and size; leave out --weights and --size")
         return read_model(Path(reference))
+    if weights:
+        _check_scheme(weights)
     if reference in networks.NAMES:
-        return _darknet(reference, weights, size)
+        return _darknet(reference, weights or _SEED_0, size)
     if size:
         raise InvalidInput(f"--size is for Darknet networks; {reference!r} is not one")
     return _torch_model(reference, catalog, weights)
 
 
-def import_darknet(cfg: Path, weights: Path, labels: tuple[str, ...] = ()) -> Model:
+def import_darknet(cfg: Path, weights: Path) -> Model:
     """Read a Darknet model. Raises InvalidDeclaration and InvalidWeights: see `load_model`."""
     graph = load_model(cfg, weights).graph
-    return Model(cfg.stem, graph, labels, None, f"{cfg.name} and {weights.name}", trained=True)
+    return Model(cfg.stem, graph, (), None, f"{cfg.name} and {weights.name}", trained=True)
 
 
 def known_names(catalog: Catalog) -> list[str]:
     """Every name `open_model` takes."""
-    return sorted({*catalog.names(), *networks.NAMES, *_ARCHITECTURES})
+    return sorted({*catalog.names(), *networks.NAMES})
 
 
-def _darknet(name: str, weights: str | None, size: int | None) -> Model:
+def _check_scheme(weights: str) -> None:
+    if not weights.startswith((FILE, S3, RANDOM, TORCHVISION)):
+        hint = f"; write {FILE}{weights} for a file" if "://" not in weights else ""
+        raise InvalidInput(f"--weights {weights}: not random://SEED, file://PATH, s3://... or torchvision://NAME{hint}")
+
+
+def _darknet(name: str, weights: str, size: int | None) -> Model:
     network = read_network(parse_cfg(write_cfg(networks.describe(name, size=size)), f"{name}.cfg"))
-    reference = weights or _RANDOM
-    if reference.startswith("random://"):
-        graph = build_model(network, random_weights(network, _seed(reference))).graph
-        return Model(name, graph, (), None, reference, trained=False)
-    path = Path(reference.removeprefix("file://"))
-    if not path.is_file():
-        raise ArtifactNotFound(f"{path}: no such weights file")
-    return Model(name, build_model(network, read_weights(path, network)).graph, (), None, reference, trained=True)
+    if weights.startswith(TORCHVISION):
+        raise InvalidInput(f"--weights {weights}: torchvision has none for the Darknet network {name!r}")
+    drawn = weights.startswith(RANDOM)
+    values = (
+        random_weights(network, seed_of(weights)) if drawn else parse_weights(fetch(weights, Path()), network, weights)
+    )
+    return Model(name, build_model(network, values).graph, (), None, weights, trained=not drawn)
 
 
 def _torch_model(name: str, catalog: Catalog, weights: str | None) -> Model:
-    if name in _ARCHITECTURES:
-        declared = ModelFile(name=name, architecture=_ARCHITECTURES[name], weights=_RANDOM, folder=Path())
-    elif name in catalog.names():
-        declared = catalog.model(name)
-    else:
+    if name not in catalog.names():
         raise ModelNotFound(f"no file and no model {name!r}; by name there are: {', '.join(known_names(catalog))}")
-    own = declared.weights if declared.weights.startswith(("file://", "s3://", "random://")) else _RANDOM
-    declared = _with_weights(declared, weights or own)
-    spec = declared.input.spec() if name not in _ARCHITECTURES else _IMAGENET
-    module = load_module(declared)
-    with torch.no_grad():
-        graph = graph_of(module, torch.zeros(1, 3, *spec.size))
-    return Model(name, graph, declared.label_names(), spec, declared.weights, not declared.weights.startswith("random"))
+    declared = catalog.model(name)
+    labels = declared.label_names()
+    if weights or declared.weights.startswith(TORCHVISION):
+        declared = _with_weights(declared, weights or _SEED_0)
+    told = weights or declared.weights
+    return Model(name, _graph(declared), labels, declared.input.spec(), told, not told.startswith(RANDOM))
 
 
 def _with_weights(declared: ModelFile, weights: str) -> ModelFile:
-    """The same declaration with other weights, checked anew."""
-    return ModelFile.model_validate({**declared.model_dump(), "weights": weights})
+    """The same declaration with a user's weights, checked anew; a relative path starts where the user is."""
+    where = f"{FILE}{Path(weights.removeprefix(FILE)).absolute()}" if weights.startswith(FILE) else weights
+    try:
+        return ModelFile.model_validate({**declared.model_dump(), "weights": where})
+    except ValidationError as error:
+        faults = "; ".join(fault["msg"].removeprefix("Value error, ") for fault in error.errors())
+        raise InvalidInput(f"--weights {weights}: {faults}") from error
 
 
-def _seed(reference: str) -> int:
-    seed = reference.removeprefix("random://")
-    if not seed.isdigit():
-        raise InvalidInput(f"{reference}: a seed is a whole number, as in random://0")
-    return int(seed)
+def _graph(declared: ModelFile) -> Graph:
+    with torch.no_grad():
+        if declared.weights.endswith(".pt2"):
+            return graph_of_program(load_program(declared))
+        return graph_of(load_module(declared), torch.zeros(1, 3, *declared.input.size))

@@ -14,7 +14,7 @@ from functools import partial
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 from onnx import checker
 from torch import nn
+from torch.export import ExportedProgram
 
 from services.edge.errors import InvalidDeclaration, InvalidWeights, Unsupported
 from services.zoo import weights
@@ -129,7 +130,7 @@ def load_module(model_file: ModelFile) -> nn.Module:
     if model_file.weights.endswith(".onnx"):
         raise Unsupported(f"model '{model_file.name}' is an ONNX program; torch cannot load it")
     if model_file.is_program:
-        return _load_program(model_file)
+        return load_program(model_file).module()
     assert model_file.architecture
     labels = model_file.label_names()
     classes = model_file.classes or len(labels) or IMAGENET_CLASSES
@@ -139,18 +140,17 @@ def load_module(model_file: ModelFile) -> nn.Module:
     return evaluating
 
 
-def _load_program(model_file: ModelFile) -> nn.Module:
+def load_program(model_file: ModelFile) -> ExportedProgram:
+    """Load the declared `.pt2` file. Raises InvalidWeights, ArtifactNotFound, Unavailable."""
     with tempfile.NamedTemporaryFile(suffix=".pt2") as file:
         file.write(weights.fetch(model_file.weights, model_file.folder))
         file.flush()
         try:
             with quiet():
-                program: Any = torch.export.load(file.name)
+                return torch.export.load(file.name)
         except Exception as error:
             # torch.export.load names no errors of its own: a cut file ends in whatever it stumbled over.
             raise InvalidWeights(f"{model_file.weights}: not a program of torch.export: {error}") from error
-    module: nn.Module = program.module()
-    return module
 
 
 def _onnx_program(model_file: ModelFile) -> bytes:

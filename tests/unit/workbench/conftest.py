@@ -1,14 +1,21 @@
 """One small detector on the workbench."""
 
+import shutil
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 from quant.activation import Activation
 from quant.graph import INPUT, Graph, Layer
 from quant.operations import Add, BatchNorm, Concat, Conv2d, MaxPool, Upsample, Yolo
 from quant.scales import Calibration, minmax_calibration
+from services.workbench.engine_file import write_model
 from services.workbench.model import Model
+from tests.unit.workbench.commands import DETECTOR, quant
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -57,3 +64,23 @@ def calibration(model: Model, x: Tensor) -> Calibration:
 def other_model() -> Model:
     """The same layers with other weights."""
     return make_model(seed=1)
+
+
+@pytest.fixture(scope="session")
+def place(tmp_path_factory: pytest.TempPathFactory, model: Model) -> Path:
+    """A folder with a model, two pictures, and the model's integers."""
+    folder = tmp_path_factory.mktemp("quant")
+    write_model(folder / "small.strata", model)
+    for seed in (0, 1):
+        blocks = np.kron(np.random.default_rng(seed).integers(0, 255, (4, 5, 3)), np.ones((9, 9, 1)))
+        Image.fromarray(blocks.astype(np.uint8)).save(folder / f"{seed}.png")
+    found = quant(folder, "calibrate", "small.strata", "0.png", "1.png", "--augment", "--auto", "--json")
+    assert found.exit_code == 0, found.output
+    assert quant(folder, "calibrate", "small.strata", "0.png", "-o", "plain.integers").exit_code == 0
+    write_model(folder / "fresh.strata", model)
+    for name in ("shapes.cfg", "shapes.weights", "shapes.names"):
+        shutil.copy(DETECTOR / name, folder)
+    (folder / "cut.weights").write_bytes((DETECTOR / "shapes.weights").read_bytes()[:-4])
+    (folder / "two.names").write_text("one\n\ntwo\n")
+    (folder / "empty").mkdir()
+    return folder

@@ -1,64 +1,36 @@
 """`strata quant`, verb by verb, on a small model."""
 
-import io
-import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from PIL import Image
-from rich.console import Console
-from typer.testing import CliRunner, Result
 
-from quant.errors import InvalidEdit, LayerNotFound, NotCalibrated
+from quant.cpu import Cpu, this_cpu
+from quant.errors import AlgorithmNotFound, LayerNotFound
 from quant.graph import INPUT, Graph, Layer
 from quant.operations import Flatten, GlobalAvgPool, Linear
-from quant.precision import Mode, uniform_plan
-from quant.scales import Calibration
-from quant.stepping import Stepper
-from quant.weight_edits import Variant
-from services.cli.quant import app
-from services.cli.quant_step import StepperLoop
-from services.edge.errors import ArtifactNotFound, FailedPrecondition, InvalidInput, ModelNotFound, OtherModel
-from services.workbench.engine_file import read_model, write_model
-from services.workbench.integer_file import read_integers
+from quant.scales import minmax_calibration
+from services.edge.errors import (
+    ArtifactNotFound,
+    EmptyBatch,
+    FailedPrecondition,
+    InvalidInput,
+    InvalidWeights,
+    ModelNotFound,
+    OtherModel,
+)
+from services.workbench.engine_file import encode_model, read_model, write_model
+from services.workbench.integer_file import encode_integers, read_integers
+from services.workbench.integers import Integers, Machine
 from services.workbench.model import Model
-from services.workbench.pictures import as_input, read_picture
+from services.workbench.opening import import_darknet
+from services.workbench.usecases import this_machine
 from services.zoo.manifest import InputSpec
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory, model: Model) -> Path:
-    """A folder with a model, two pictures, and the model's integers."""
-    folder = tmp_path_factory.mktemp("quant")
-    write_model(folder / "small.strata", model)
-    for seed in (0, 1):
-        blocks = np.kron(np.random.default_rng(seed).integers(0, 255, (4, 5, 3)), np.ones((9, 9, 1)))
-        Image.fromarray(blocks.astype(np.uint8)).save(folder / f"{seed}.png")
-    found = quant(folder, "calibrate", "small.strata", "0.png", "1.png", "--augment", "--auto", "--json")
-    assert found.exit_code == 0, found.output
-    assert quant(folder, "calibrate", "small.strata", "0.png", "-o", "plain.integers").exit_code == 0
-    return folder
-
-
-def pixels(path: Path) -> NDArray[np.uint8]:
-    with Image.open(path) as picture:
-        return np.array(picture)
-
-
-def quant(folder: Path, *arguments: str) -> Result:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        return CliRunner().invoke(app, arguments)
-
-
-def answer(folder: Path, *arguments: str) -> object:
-    result = quant(folder, *arguments, "--json")
-    assert result.exit_code == 0, result.output
-    return json.loads(result.stdout)
+from tests.unit.workbench.commands import DETECTOR, answer, pixels, quant
 
 
 def test_calibrate_writes_integers_and_shows_every_algorithm(place: Path, model: Model) -> None:
@@ -68,9 +40,10 @@ def test_calibrate_writes_integers_and_shows_every_algorithm(place: Path, model:
     candidate = found["weights"]["body"]["candidates"][0]
     wanted = {"scale", "zero_point", "clipped_fraction", "sqnr_db", "cosine", "kl_nats", "output_sqnr_db"}
     assert wanted <= set(candidate)
-    integers, plan = read_integers(place / "tensor.integers", model)
-    assert len(set(integers.weights["body"].scale.tolist())) == 1
-    assert plan == {}
+    integers = read_integers(place / "tensor.integers", model)
+    assert len(set(integers.calibration.weights["body"].scale.tolist())) == 1
+    assert (integers.auto_plan, integers.measured_on) == ({}, None)
+    assert found["isa"] == integers.isa == this_cpu().isa
     table = quant(place, "calibrate", "small.strata", "0.png", "--algorithm", "kl", "-o", "kl.integers")
     assert "log2-paper" in table.stdout
     assert "asked for" in table.stdout
@@ -89,13 +62,16 @@ def test_run_draws_boxes_in_every_mode(place: Path, mode: str) -> None:
 
 
 def test_cross_gives_a_row_per_layer_and_a_plot(place: Path, model: Model) -> None:
-    rows = answer(place, "cross", "small.strata", "0.png", "--plot", "cross.png")
-    assert isinstance(rows, list)
+    found = answer(place, "cross", "small.strata", "0.png", "--plot", "cross.png")
+    assert isinstance(found, dict)
+    assert (found["mode"], found["isa"]) == ("int8", this_cpu().isa)
+    rows = found["layers"]
     assert [row["layer"] for row in rows] == [layer.name for layer in model.graph.layers]
     assert all(row["own_db"] > 20 for row in rows)
     assert pixels(place / "cross.png").shape[1] > 500
     one = answer(place, "cross", "small.strata", "0.png", "--layer", "body")
-    assert one == [row for row in rows if row["layer"] == "body"]
+    assert isinstance(one, dict)
+    assert one["layers"] == [row for row in rows if row["layer"] == "body"]
 
 
 def test_report_measures_modes_layers_and_remedies(place: Path, model: Model) -> None:
@@ -169,6 +145,24 @@ def test_import_makes_an_engine_model_of_a_named_network(place: Path) -> None:
         (("run", "small.strata", "0.png", "-o", "out.jpg"), InvalidInput, "png"),
         (("cross", "small.strata", "0.png", "--layer", "nowhere"), LayerNotFound, "nowhere"),
         (("import", "some.cfg"), InvalidInput, "weights"),
+        (("import", "yolov3-tiny", "tiny.weights"), InvalidInput, "--weights file://tiny.weights"),
+        (("import", "shapes.cfg", "shapes.weights", "--size", "320"), InvalidInput, "--size"),
+        (("import", "shapes.cfg", "shapes.weights", "--weights", "random://0"), InvalidInput, "--weights"),
+        (("import", "shapes.cfg", "cut.weights"), InvalidWeights, "too short"),
+        (("import", "shapes.cfg", "shapes.weights", "--labels", "none.names"), InvalidInput, "none.names"),
+        (("import", "shapes.cfg", "shapes.weights", "--labels", "0.png"), InvalidInput, "no text"),
+        (("import", "shapes.cfg", "shapes.weights", "--labels", "two.names"), InvalidInput, "2 class names"),
+        (("import", "shapes.cfg", "shapes.weights", "-o", "nowhere/x.strata"), InvalidInput, "no folder nowhere"),
+        (("run", "yolov3-tiny", "0.png", "--size", "32", "--weights", "file://none"), ArtifactNotFound, "none"),
+        (("run", "resnet-18", "0.png", "--weights", "my.safetensors"), InvalidInput, "file://my.safetensors"),
+        (("calibrate", "small.strata", "0.png", "--algorithm", "min-max"), AlgorithmNotFound, "minmax"),
+        (("calibrate", "small.strata", "empty"), EmptyBatch, "empty"),
+        (("calibrate", "small.strata", "0.png", "-o", "nowhere/x.integers"), InvalidInput, "no folder nowhere"),
+        (("calibrate", "small.strata", "0.png", "-o", "empty"), InvalidInput, "it is a folder"),
+        (("export", "small.strata", "-o", "0.png"), InvalidInput, "cannot be made"),
+        (("run", "fresh.strata", "0.png", "--mode", "auto"), FailedPrecondition, "calibrate --auto"),
+        (("run", "small.strata", "0.png", "-o", "nowhere/x.png"), InvalidInput, "no folder nowhere"),
+        (("cross", "small.strata", "0.png", "--plot", "x.svg"), InvalidInput, "png"),
         (("export", "yolov3-tiny", "--size", "32"), FailedPrecondition, "calibrate"),
         (("run", "yolov3-tiny", "0.png", "--size", "32", "--integers", "small.integers"), OtherModel, "small"),
     ],
@@ -176,9 +170,62 @@ def test_import_makes_an_engine_model_of_a_named_network(place: Path) -> None:
 def test_bad_input_is_refused_by_name(
     place: Path, arguments: tuple[str, ...], error: type[Exception], words: str
 ) -> None:
-    result = quant(place, *arguments)
+    before = sorted(path.name for path in place.iterdir())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("quant.engine.Engine.run", refuse_to_work)
+        patch.setattr("quant.graph.Graph.values", refuse_to_work)
+        result = quant(place, *arguments)
     assert isinstance(result.exception, error), result.output
     assert words in str(result.exception)
+    assert sorted(path.name for path in place.iterdir()) == before
+
+
+def refuse_to_work(*_: object) -> None:
+    raise AssertionError("this should have been refused before the work")
+
+
+def test_imported_labels_name_the_classes(place: Path) -> None:
+    result = quant(place, "import", "shapes.cfg", "shapes.weights", "--labels", "shapes.names", "-o", "shapes.strata")
+    assert result.exit_code == 0, result.output
+    names = (DETECTOR / "shapes.names").read_text().split()
+    assert read_model(place / "shapes.strata").labels == tuple(names)
+
+
+def test_the_shipped_detectors_integers_are_about_a_quarter_of_its_float_file(place: Path) -> None:
+    model = import_darknet(DETECTOR / "shapes.cfg", DETECTOR / "shapes.weights")
+    calibration = minmax_calibration(model.graph, [torch.rand(1, *model.graph.input_shape)])
+    ratio = len(encode_integers(model, Integers(calibration))) / len(encode_model(model))
+    assert 0.25 < ratio <= 0.27
+
+
+def test_output_is_refused_where_no_picture_is_drawn(tmp_path: Path, place: Path) -> None:
+    layers = (Layer("mean", GlobalAvgPool(), (INPUT,)), Layer("flat", Flatten(), ("mean",)))
+    spec = InputSpec((8, 8), 8, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), "bilinear")
+    write_model(
+        tmp_path / "plain.strata", Model("plain", Graph((3, 8, 8), layers, ("flat",)), (), spec, "drawn here", True)
+    )
+    result = quant(tmp_path, "run", "plain.strata", str(place / "0.png"), "--mode", "float", "-o", "out.png")
+    assert result.exit_code == 2
+    assert "draws no boxes" in result.stderr
+
+
+def test_a_processor_that_is_not_exact_is_said_aloud(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("quant.cpu.this_cpu", lambda: Cpu("AVX512", exact_8_bit=False))
+    said = quant(place, "cross", "small.strata", "0.png").stderr
+    assert said.count("AVX512 adds 8-bit products inexactly: weights are 7-bit here") == 1
+    monkeypatch.undo()
+    if this_cpu().exact_8_bit:
+        assert "inexactly" not in quant(place, "cross", "small.strata", "0.png").stderr
+
+
+def test_a_plan_that_was_measured_otherwise_is_said_to_be(place: Path, model: Model, tmp_path: Path) -> None:
+    integers = read_integers(place / "small.integers", model)
+    assert integers.measured_on == this_machine()
+    for machine, said in ((this_machine(), False), (Machine("none", 1), True), (Machine(this_cpu().isa, 999), True)):
+        path = tmp_path / "moved.integers"
+        path.write_bytes(encode_integers(model, integers._replace(measured_on=machine)))
+        run = ("run", "small.strata", "0.png", "--mode", "auto", "--integers", str(path), "-o", str(tmp_path / "o.png"))
+        assert ("measures it again" in quant(place, *run).stderr) == said
 
 
 @pytest.mark.parametrize("option", [("--mode", "int9"), ("--top", "0")])
@@ -186,58 +233,11 @@ def test_bad_options_end_with_2(place: Path, option: tuple[str, str]) -> None:
     assert quant(place, "run", "small.strata", "0.png", *option).exit_code == 2
 
 
-def loop(place: Path, model: Model, calibration: Calibration, script: str) -> str:
-    written = io.StringIO()
-    stepper = Stepper(
-        Variant(model.graph, uniform_plan(model.graph, Mode.INT8), calibration),
-        as_input(model, read_picture(place / "0.png")),
-    )
-    StepperLoop(model, stepper, Console(file=written, width=160), io.StringIO(script)).cmdloop()
-    return written.getvalue()
-
-
-def test_stepper_walks_edits_compares_and_keeps(place: Path, model: Model, calibration: Calibration) -> None:
-    kept = place / "edited.strata"
-    edits = ["next", "next 2", "info", "sums", "edit weights 3 0.2", "back", "to end", "histogram", "layers"]
-    script = [*edits, "branch other", f"keep {kept}", "quit", "next"]
-    said = loop(place, model, calibration, "\n".join(script))
-    assert "2 body:" in said
-    assert "sums " in said
-    assert "of the elements differ" in said
-    assert "* other" in said
-    edited = read_model(kept)
-    weight = edited.graph.layer("body").operation.weight  # type: ignore[union-attr]
-    assert weight[3].eq(0.2).all()
-    read_integers(kept.with_suffix(".integers"), edited)
-
-
-@pytest.mark.parametrize(
-    ("script", "error"),
-    [
-        ("info\n", InvalidInput),
-        ("to nowhere\n", LayerNotFound),
-        ("dance\n", InvalidInput),
-        ("next\nedit weights 99 1\n", InvalidEdit),
-        ("next\nedit weights x 1\n", InvalidInput),
-        ("next\nedit\n", InvalidInput),
-        ("next\nedit precision int9\n", InvalidInput),
-        ("undo\n", InvalidEdit),
-        ("keep model.png\n", InvalidInput),
-        ("next two\n", InvalidInput),
-    ],
-)
-def test_script_stops_at_its_first_fault(
-    place: Path, model: Model, calibration: Calibration, script: str, error: type[Exception]
-) -> None:
-    with pytest.raises(error):
-        loop(place, model, calibration, script)
-
-
-def test_every_stepper_command_has_help(place: Path, model: Model) -> None:
-    commands = [name for name in dir(StepperLoop) if name.startswith("do_") and name != "do_help"]
-    assert all(getattr(StepperLoop, name).__doc__ for name in commands)
-    words = set(re.findall(r"\w+", quant(place, "step", "--help").stdout))
-    assert {name.removeprefix("do_") for name in commands} - {"EOF", "n", "b", "q"} <= words
+def test_labels_with_brackets_are_printed_as_they_are(place: Path, model: Model, tmp_path: Path) -> None:
+    write_model(tmp_path / "odd.strata", replace(model, labels=("[/x]", "[red]:smile:")))
+    result = quant(tmp_path, "run", "odd.strata", str(place / "0.png"), "--mode", "float", "--threshold", "0.2")
+    assert result.exit_code == 0, result.output
+    assert re.search(r"% (\[/x\]|\[red\]:smile:)", result.stdout)
 
 
 def test_integer_modes_without_integers_calibrate_on_the_picture_and_say_so(
@@ -247,8 +247,3 @@ def test_integer_modes_without_integers_calibrate_on_the_picture_and_say_so(
     result = quant(tmp_path, "run", "fresh.strata", str(place / "0.png"), "-o", "out.png")
     assert result.exit_code == 0, result.output
     assert "augmented to five" in result.stderr
-
-
-def test_stepping_in_integers_needs_scales(model: Model) -> None:
-    with pytest.raises(NotCalibrated):
-        Stepper(Variant(model.graph, uniform_plan(model.graph, Mode.INT8)), torch.zeros(1, 3, 32, 32))

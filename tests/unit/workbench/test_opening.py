@@ -1,0 +1,119 @@
+"""Models by name, with weights from wherever a user says; and what does not fit is refused by name."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from quant.precision import Mode
+from services.edge.errors import ArtifactNotFound, InvalidDeclaration, InvalidInput, InvalidWeights, ModelNotFound
+from services.workbench import opening
+from services.workbench.opening import known_names, open_model
+from services.workbench.usecases import Integers, engine_of
+from services.zoo.architectures import build
+from services.zoo.catalog import BUILT_IN, Catalog
+from services.zoo.darknet import networks
+from services.zoo.darknet.cfg import parse_cfg, write_cfg
+from services.zoo.darknet.layers import read_network
+from services.zoo.darknet.random_weights import random_weights
+from services.zoo.darknet.weights import write_weights
+
+SMALL = "parameters: {width_mult: 0.25}\nclasses: 3\ninput: {size: [32, 32]}\n"
+
+
+@pytest.fixture(scope="module")
+def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
+    """A plain model, and one that is a whole program for any number of pictures."""
+    folder = tmp_path_factory.mktemp("models")
+    torch.manual_seed(0)
+    module = build("mobilenet_v2", 3, width_mult=0.25).eval()
+    save_file(module.state_dict(), folder / "plain.safetensors")
+    (folder / "plain.yaml").write_text(
+        f"name: plain\narchitecture: mobilenet_v2\nweights: file://plain.safetensors\n{SMALL}labels: [a, b, c]\n"
+    )
+    pictures = torch.zeros(2, 3, 32, 32)
+    batch = torch.export.Dim("batch")
+    program = torch.export.export(module, (pictures,), dynamic_shapes=({0: batch},))
+    torch.export.save(program, folder / "program.pt2")
+    (folder / "program.yaml").write_text("name: program\nweights: file://program.pt2\ninput: {size: [32, 32]}\n")
+    (folder / "theirs.yaml").write_text(
+        f"name: theirs\narchitecture: mobilenet_v2\nweights: torchvision://NONE\n{SMALL}"
+    )
+    return Catalog([folder])
+
+
+def test_a_program_of_the_catalog_opens_to_the_plain_models_answers(catalog: Catalog) -> None:
+    program, plain = (open_model(name, catalog) for name in ("program", "plain"))
+    x = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    found, expected = (
+        next(iter(engine_of(model, Mode.FLOAT, Integers()).run(x).values())) for model in (program, plain)
+    )
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+    assert (plain.labels, plain.trained, plain.classes) == (("a", "b", "c"), True, 3)
+
+
+def test_torchvisions_weights_are_not_fetched_unasked(catalog: Catalog) -> None:
+    model = open_model("theirs", catalog)
+    assert (model.weights, model.trained) == ("random://0", False)
+
+
+@pytest.mark.parametrize("name", ["plain", "yolov3-tiny"])
+def test_a_users_file_is_found_from_the_working_directory(
+    catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ArtifactNotFound, match=str(tmp_path) if name == "plain" else "own"):
+        open_model(name, catalog, "file://own", 32 if name == "yolov3-tiny" else None)
+    if name == "plain":
+        save_file(build("mobilenet_v2", 3, width_mult=0.25).state_dict(), tmp_path / "own")
+        model = open_model(name, catalog, "file://own")
+    else:
+        network = read_network(parse_cfg(write_cfg(networks.describe(name, size=32)), name))
+        with (tmp_path / "own").open("wb") as stream:
+            write_weights(stream, network, random_weights(network, 7))
+        model = open_model(name, catalog, "file://own", 32)
+        assert model.digest == open_model(name, catalog, "random://7", 32).digest
+    assert (model.weights, model.trained) == ("file://own", True)
+
+
+def test_darknet_weights_come_from_the_object_store_too(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def fetch(reference: str, folder: Path) -> bytes:
+        asked.append(reference)
+        return b"12 bytes long, or a few more"
+
+    monkeypatch.setattr(opening, "fetch", fetch)
+    with pytest.raises(InvalidWeights, match=r"s3://bucket/tiny\.weights: too short"):
+        open_model("yolov3-tiny", catalog, "s3://bucket/tiny.weights", 32)
+    assert asked == ["s3://bucket/tiny.weights"]
+
+
+@pytest.mark.parametrize(
+    ("name", "weights", "error", "words"),
+    [
+        ("plain", "my.safetensors", InvalidInput, "write file://my.safetensors"),
+        ("yolov3-tiny", "my.weights", InvalidInput, "write file://my.weights"),
+        ("plain", "http://host/w", InvalidInput, "s3://"),
+        ("plain", "file://x.onnx", InvalidInput, "whole program"),
+        ("plain", "file://x.pt2", InvalidInput, "whole program"),
+        ("program", "file://x.safetensors", InvalidInput, "architecture"),
+        ("yolov3-tiny", "torchvision://IMAGENET1K_V1", InvalidInput, "'yolov3-tiny'"),
+        ("plain", "random://²", InvalidDeclaration, "whole number"),
+        ("yolov3-tiny", "random://²", InvalidDeclaration, "whole number"),
+        ("yolov3-tiny", f"random://{10**30}", InvalidDeclaration, "whole number"),
+        ("plain", f"random://{10**30}", InvalidDeclaration, "whole number"),
+        ("yolov9", None, ModelNotFound, "yolov3-tiny"),
+    ],
+)
+def test_weights_that_cannot_be_a_models_are_refused_by_name(
+    catalog: Catalog, name: str, weights: str | None, error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        open_model(name, catalog, weights)
+
+
+def test_every_network_of_the_papers_can_be_named() -> None:
+    names = known_names(Catalog([BUILT_IN]))
+    assert {"resnet-18", "resnet-50", "vgg-16", "alexnet", "yolov2", "yolov3", "darknet19"} <= set(names)

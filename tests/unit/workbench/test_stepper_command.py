@@ -1,0 +1,196 @@
+"""`strata quant step`: walked by script and by hand."""
+
+import io
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from rich.console import Console
+
+from quant.errors import InvalidEdit, LayerNotFound, NotCalibrated
+from quant.operations import Conv2d
+from quant.precision import Mode, Precision, uniform_plan
+from quant.scales import Calibration
+from quant.stepping import Stepper
+from quant.weight_edits import Variant
+from services.cli.quant_begin import out
+from services.cli.quant_step import StepperLoop
+from services.edge.errors import (
+    FailedPrecondition,
+    InvalidInput,
+)
+from services.workbench.engine_file import read_model
+from services.workbench.integer_file import read_integers
+from services.workbench.integers import Integers
+from services.workbench.model import Model
+from services.workbench.pictures import as_input, read_picture
+from services.workbench.usecases import engine_of
+from tests.unit.workbench.commands import quant
+
+
+def loop(place: Path, model: Model, calibration: Calibration, script: str) -> str:
+    written = io.StringIO()
+    stepper = Stepper(
+        Variant(model.graph, uniform_plan(model.graph, Mode.INT8), calibration),
+        as_input(model, read_picture(place / "0.png")),
+    )
+    console = Console(file=written, width=160, markup=False)
+    opened = Integers(calibration, auto_plan={"stem": Precision.FLOAT})
+    StepperLoop(model, opened, stepper, console, io.StringIO(script)).cmdloop()
+    return written.getvalue()
+
+
+def test_stepper_walks_edits_compares_and_keeps(place: Path, model: Model, calibration: Calibration) -> None:
+    kept = place / "edited.strata"
+    edits = ["next", "next 2", "info", "sums", "edit weights 3 0.2", "back", "to end", "histogram", "layers"]
+    script = [*edits, "branch other", f"keep {kept}", "quit", "next"]
+    said = loop(place, model, calibration, "\n".join(script))
+    assert "2 body:" in said
+    assert "sums " in said
+    assert "of the elements differ" in said
+    assert "* other" in said
+    assert "calibrate --auto" in said
+    edited = read_model(kept)
+    weight = edited.graph.layer("body").operation.weight  # type: ignore[union-attr]
+    assert weight[3].eq(0.2).all()
+    integers = read_integers(kept.with_suffix(".integers"), edited)
+    assert (integers.auto_plan, integers.edited) == ({}, {})
+
+
+def test_kept_precisions_hold_in_integer_modes_and_are_no_plan_of_auto(
+    place: Path, model: Model, calibration: Calibration, tmp_path: Path
+) -> None:
+    kept = tmp_path / "mixed.strata"
+    loop(place, model, calibration, f"next 3\nedit precision float\nkeep {kept}\n")
+    again = read_model(kept)
+    integers = read_integers(kept.with_suffix(".integers"), again)
+    assert integers.edited == {"body": Precision.FLOAT}
+    plans = {mode: engine_of(again, mode, integers).plan for mode in (Mode.FLOAT, Mode.HYBRID, Mode.INT8)}
+    assert plans[Mode.INT8] == {**uniform_plan(again.graph, Mode.INT8), "body": Precision.FLOAT}
+    assert plans[Mode.HYBRID] == {**uniform_plan(again.graph, Mode.HYBRID), "body": Precision.FLOAT}
+    assert plans[Mode.FLOAT] == uniform_plan(again.graph, Mode.FLOAT)
+    result = quant(place, "run", str(kept), "0.png", "--mode", "auto", "-o", str(tmp_path / "out.png"))
+    assert isinstance(result.exception, FailedPrecondition)
+
+
+def test_rerun_shows_the_edited_models_answer_and_stays(place: Path, model: Model, calibration: Calibration) -> None:
+    said = loop(place, model, calibration, "next\nrerun\nedit bias all 0\nedit weights all 0\nrerun\ninfo\n")
+    answers = [line for line in said.splitlines() if line.endswith(("circle", "square", "no boxes"))]
+    assert answers
+    assert "0 stem: Conv2d" in said.splitlines()[-3]
+
+
+def test_an_edit_takes_one_value_for_each_number_in_the_place(
+    place: Path, model: Model, calibration: Calibration, tmp_path: Path
+) -> None:
+    kept = tmp_path / "edited.strata"
+    values = [f"{value / 100}" for value in range(9)]
+    script = f"next\nedit weights 3,1 {' '.join(values)}\nedit bias all {' '.join(['0.5'] * 16)}\nkeep {kept}\n"
+    loop(place, model, calibration, script)
+    stem = read_model(kept).graph.layer("stem").operation
+    assert isinstance(stem, Conv2d)
+    assert torch.equal(stem.weight[3, 1], torch.arange(9).view(3, 3) / 100)
+    assert stem.bias.eq(0.5).all()
+
+
+def test_an_interrupted_command_does_not_end_an_interactive_session(
+    place: Path, model: Model, calibration: Calibration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(_: object, layer: str) -> None:
+        raise KeyboardInterrupt
+
+    stepper = Stepper(
+        Variant(model.graph, uniform_plan(model.graph, Mode.INT8), calibration), torch.zeros(1, 3, 32, 32)
+    )
+    monkeypatch.setattr(Stepper, "jump", interrupt)
+    person = StepperLoop(model, Integers(calibration), stepper, Console(file=io.StringIO()))
+    assert person.onecmd("to end") is False
+    script = StepperLoop(model, Integers(calibration), stepper, Console(file=io.StringIO()), io.StringIO())
+    with pytest.raises(KeyboardInterrupt):
+        script.onecmd("to end")
+
+
+def test_a_fault_in_a_script_leaves_session_and_files_as_they_were(
+    place: Path, model: Model, calibration: Calibration, tmp_path: Path
+) -> None:
+    kept = tmp_path / "kept.strata"
+    loop(place, model, calibration, f"next\nkeep {kept}\n")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert set(before) == {"kept.strata", "kept.integers"}
+    stepper = Stepper(
+        Variant(model.graph, uniform_plan(model.graph, Mode.INT8), calibration),
+        as_input(model, read_picture(place / "0.png")),
+    )
+    script = io.StringIO(f"next 2\nedit weights 0 0.1\nedit weights 99 1\nkeep {kept}\n")
+    with pytest.raises(InvalidEdit):
+        StepperLoop(model, Integers(calibration), stepper, Console(file=io.StringIO()), script).cmdloop()
+    assert stepper.layer == "norm"
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_keep_that_fails_leaves_the_old_pair(
+    place: Path, model: Model, calibration: Calibration, tmp_path: Path
+) -> None:
+    kept = tmp_path / "kept.strata"
+    kept.write_bytes(b"old")
+    kept.with_suffix(".integers").mkdir()
+    with pytest.raises(InvalidInput, match="folder"):
+        loop(place, model, calibration, f"next\nkeep {kept}\n")
+    assert kept.read_bytes() == b"old"
+
+
+def test_a_person_is_told_of_a_fault_and_goes_on(
+    model: Model, calibration: Calibration, capsys: pytest.CaptureFixture[str]
+) -> None:
+    variant = Variant(model.graph, uniform_plan(model.graph, Mode.INT8), calibration)
+    person = StepperLoop(model, Integers(calibration), Stepper(variant, torch.zeros(1, 3, 32, 32)), out)
+    assert person.onecmd("[/x]") is False
+    assert "InvalidInput: no command '[/x]'; `help` lists them" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("script", ["branch [/x]\n", "next\nedit scale 0 0.1\nbranch [red]:smile:\n"])
+def test_names_with_brackets_are_printed_as_they_are(place: Path, script: str) -> None:
+    result = quant(place, "step", "small.strata", "0.png", script=script)
+    assert result.exit_code == 0, result.output
+    assert script.split()[-1] in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("script", "error"),
+    [
+        ("info\n", InvalidInput),
+        ("to nowhere\n", LayerNotFound),
+        ("dance\n", InvalidInput),
+        ("[/x]\n", InvalidInput),
+        ("next ²\n", InvalidInput),
+        ("next " + "9" * 5000 + "\n", InvalidInput),
+        ("next\nedit codes 0 " + "9" * 30 + "\n", InvalidInput),
+        ("next\nedit weights 0,0 1 2 3\n", InvalidEdit),
+        ("next\nedit weights 0,0,0,0,0 1 2\n", InvalidEdit),
+        ("next\nedit weights 99 1\n", InvalidEdit),
+        ("next\nedit weights x 1\n", InvalidInput),
+        ("next\nedit\n", InvalidInput),
+        ("next\nedit precision int9\n", InvalidInput),
+        ("undo\n", InvalidEdit),
+        ("keep model.png\n", InvalidInput),
+        ("next two\n", InvalidInput),
+    ],
+)
+def test_script_stops_at_its_first_fault(
+    place: Path, model: Model, calibration: Calibration, script: str, error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        loop(place, model, calibration, script)
+
+
+def test_every_stepper_command_has_help(place: Path, model: Model) -> None:
+    commands = [name for name in dir(StepperLoop) if name.startswith("do_") and name != "do_help"]
+    assert all(getattr(StepperLoop, name).__doc__ for name in commands)
+    words = set(re.findall(r"\w+", quant(place, "step", "--help").stdout))
+    assert {name.removeprefix("do_") for name in commands} - {"EOF", "n", "b", "q"} <= words
+
+
+def test_stepping_in_integers_needs_scales(model: Model) -> None:
+    with pytest.raises(NotCalibrated):
+        Stepper(Variant(model.graph, uniform_plan(model.graph, Mode.INT8)), torch.zeros(1, 3, 32, 32))
