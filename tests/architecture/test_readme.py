@@ -1,4 +1,4 @@
-"""What the README tells people to type works, in its order, from the project's root."""
+"""What README.md and docs/quant.md tell people to type works, in its order, from the project's root."""
 
 import os
 import re
@@ -10,14 +10,23 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-README = (ROOT / "README.md").read_text()
+TEXTS = ("README.md", "docs/quant.md")
 MAKEFILE = (ROOT / "Makefile").read_text()
 
 
-def lines(kind: str) -> list[str]:
-    """The commands of the fenced blocks of one kind, comments cut off."""
-    blocks = re.findall(rf"^```{kind}\n(.*?)^```", README, flags=re.M | re.S)
-    return [line.split("  #")[0].strip() for block in blocks for line in block.splitlines() if line.strip()]
+def blocks(text: str, kind: str) -> list[str]:
+    """The fenced blocks of one kind."""
+    return re.findall(rf"^```{kind}\n(.*?)^```", (ROOT / text).read_text(), flags=re.M | re.S)
+
+
+def commands(text: str, kind: str) -> list[str]:
+    """The commands of the blocks of one kind, comments cut off; a here-document stays with its command."""
+    found = re.findall(r"^[^\n]*<<'END'\n.*?^END$|^[^\n]+$", "\n".join(blocks(text, kind)), flags=re.M | re.S)
+    return [each.split("  #")[0].strip() for each in found]
+
+
+def strata_commands(text: str) -> list[str]:
+    return [each for each in commands(text, "sh") if re.match(r"([A-Z_]+=\S+ )*strata |printf .*\| strata ", each)]
 
 
 @pytest.fixture(scope="module")
@@ -30,26 +39,39 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
 
 
 def test_the_first_lines_are_make_run_and_make_test() -> None:
-    assert [line.split()[:2] for line in lines("sh")[:2]] == [["make", "run"], ["make", "test"]]
+    assert [line.split()[:2] for line in commands("README.md", "sh")[:2]] == [["make", "run"], ["make", "test"]]
 
 
-@pytest.mark.parametrize("line", [line for kind in ("sh", "sh cluster") for line in lines(kind) if line[:5] == "make "])
+@pytest.mark.parametrize(
+    "line", [line for kind in ("sh", "sh cluster") for line in commands("README.md", kind) if line[:5] == "make "]
+)
 def test_every_make_target_exists(line: str) -> None:
     assert re.search(rf"^{line.split()[1]}:", MAKEFILE, flags=re.M)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_every_strata_command_succeeds(environment: dict[str, str]) -> None:
-    commands = [line for line in lines("sh") if line.startswith("strata ")]
-    assert len(commands) > 5
-    for written in commands:
-        # On any free port: another service may run where this is tested.
+@pytest.mark.parametrize("text", TEXTS)
+def test_every_strata_command_succeeds(text: str, environment: dict[str, str], tmp_path: Path) -> None:
+    found = strata_commands(text)
+    assert len(found) > 5
+    for written in found:
+        # On any free port: another service may run where this is tested; and in a folder of the test's own.
         line = written.replace("serve start", "serve start --http 127.0.0.1:0 --grpc 127.0.0.1:0")
+        line = line.replace("/tmp/", f"{tmp_path}/")
         done = subprocess.run(line, shell=True, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, f"{line}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
 
 
-def test_every_link_leads_somewhere() -> None:
-    for target in re.findall(r"\]\(([^)#:]+)\)", README):
-        assert (ROOT / target).exists(), target
+def test_every_python_block_of_the_quantisation_guide_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    found = blocks("docs/quant.md", "python")
+    assert found
+    for block in found:
+        exec(compile(block, "docs/quant.md", "exec"), {})
+    assert " dB, total " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_every_link_leads_somewhere(text: str) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)\)", (ROOT / text).read_text()):
+        assert ((ROOT / text).parent / target).exists(), target
