@@ -2,12 +2,17 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
+from typer.testing import CliRunner
+
+from services.cli.app import app
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXTS = ("README.md", "docs/quant.md")
@@ -51,19 +56,35 @@ def test_every_make_target_exists(line: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("text", TEXTS)
-def test_every_strata_command_succeeds(text: str, environment: dict[str, str], tmp_path: Path) -> None:
-    found = strata_commands(text)
+def test_every_strata_command_of_the_readme_succeeds(environment: dict[str, str]) -> None:
+    found = strata_commands("README.md")
     assert len(found) > 5
     for written in found:
-        # On any free port: another service may run where this is tested; and in a folder of the test's own.
+        # On any free port: another service may run where this is tested.
         line = written.replace("serve start", "serve start --http 127.0.0.1:0 --grpc 127.0.0.1:0")
-        line = line.replace("/tmp/", f"{tmp_path}/")
         done = subprocess.run(line, shell=True, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, f"{line}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
 
 
+@pytest.mark.slow
+def test_every_command_of_the_quantisation_guide_succeeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All in this process, for torch takes longer to load than they take to run."""
+    monkeypatch.chdir(ROOT)
+    torch.set_num_threads(1)
+    found = strata_commands("docs/quant.md")
+    assert len(found) > 5
+    for written in found:
+        head, _, script = written.replace("/tmp/", f"{tmp_path}/").partition("\n")
+        words = shlex.split(head.removesuffix("<<'END'"))
+        at = words.index("strata")
+        settings = dict(word.split("=", 1) for word in words[:at])
+        done = CliRunner().invoke(app, words[at + 1 :], input=script.removesuffix("END"), env=settings)
+        assert done.exit_code == 0, f"{head}\n{done.output[-2000:]}\n{done.exception!r}"
+
+
+@pytest.mark.slow
 def test_every_python_block_of_the_quantisation_guide_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    torch.set_num_threads(1)
     found = blocks("docs/quant.md", "python")
     assert found
     for block in found:
