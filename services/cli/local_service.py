@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from services.edge.errors import Unavailable
 from services.edge.stop import stop_event
 from services.ensemble.front_door import open_front_door
 from services.ensemble.graph import build_predictor
@@ -71,11 +72,16 @@ async def serve(
     """Serve until SIGTERM or SIGINT; leave a note in `state` while it lasts.
 
     Raises:
-        OSError: an address is taken or not ours; and what `local_ensembles` raises.
+        Unavailable: an address is taken or not ours; and what `local_ensembles` raises.
     """
     stop = stop_event()
     async with local_ensembles(files, state, idle_s, report, http, grpc) as local:
-        door = await open_front_door(local.predictor, local.settings)
+        try:
+            door = await open_front_door(local.predictor, local.settings)
+        except OSError as error:
+            raise Unavailable(
+                f"{error}; choose another with --http (STRATA_HTTP) or --grpc (STRATA_GRPC); port 0 takes any free one"
+            ) from error
         hosts = [address.rpartition(":")[0] for address in (http, grpc)]
         running = Running(
             pid=os.getpid(),

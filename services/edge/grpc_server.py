@@ -11,6 +11,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health_aio
 
+from services.edge.address import listen, split_address
 from services.edge.status import status_of
 
 ERROR_METADATA_KEY = "strata-error"
@@ -103,7 +104,7 @@ async def start_grpc(
         services: full proto name and what adds its servicer to the server, each.
         max_message_bytes: larger requests are refused with RESOURCE_EXHAUSTED by gRPC itself.
     Raises:
-        OSError: the address is taken or not ours.
+        OSError: the address is taken or not ours; the message names it.
     """
     server = grpc.aio.server(
         interceptors=(ErrorsAsStatus(),),
@@ -122,6 +123,7 @@ async def start_grpc(
     try:
         port = server.add_insecure_port(address)
     except RuntimeError as error:
+        listen(*split_address(address)).close()  # gRPC does not say why: the kernel does
         raise OSError(f"cannot listen on {address}: {error}") from error
     running = GrpcServer(server, health, names, port)
     await running.set_ready(False)

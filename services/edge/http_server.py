@@ -5,7 +5,6 @@ Without FastAPI, whose import a cold start would pay for; `http_app` adds it whe
 
 import asyncio
 import logging
-import socket
 from contextlib import AbstractContextManager, nullcontext
 
 import uvicorn
@@ -14,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, ExceptionHandler, Message, Receive, Scope, Send
 
+from services.edge.address import listen
 from services.edge.errors import StrataError, TooLarge
 from services.edge.status import status_of
 
@@ -107,9 +107,9 @@ async def start_http(app: ASGIApp, host: str, port: int, grace_s: int = 30) -> H
     """Serve `app` in the running loop; port 0 takes any free one.
 
     Raises:
-        OSError: the address is taken or not ours.
+        OSError: the address is taken or not ours; the message names it.
     """
-    listener = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener = listen(host, port)
     config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=grace_s, lifespan="off")
     server = _Embedded(config)
     task = asyncio.create_task(server.serve(sockets=[listener]))

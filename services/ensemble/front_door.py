@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from prometheus_client import REGISTRY, CollectorRegistry
 
+from services.edge.address import split_address
 from services.edge.errors import QueueFull
 from services.edge.grpc_server import GrpcServer, start_grpc
 from services.edge.http_server import HttpServer, start_http
@@ -96,9 +97,9 @@ async def open_front_door(predictor: Predicts, settings: Settings, registry: Col
     add = EnsembleServicer(counted).add_to
     grpc_server = await start_grpc(settings.grpc_address, [(SERVICE, add)], settings.max_message_bytes)
     app = create_http_app(counted, lambda: readiness.value, settings.max_message_bytes, registry)
-    host, _, port = settings.http_address.rpartition(":")
+    host, port = split_address(settings.http_address)
     try:
-        http_server = await start_http(app, host.strip("[]"), int(port), grace_s=int(settings.drain_s))
+        http_server = await start_http(app, host, port, grace_s=int(settings.drain_s))
     except OSError:
         await grpc_server.drain(0)
         raise

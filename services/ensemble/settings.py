@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from services.edge.address import split_address
 from services.edge.settings import Settings as BaseSettings
 from services.ensemble.members import Address
 from services.ensemble.receipts import Tariff
@@ -67,9 +68,7 @@ class Settings(BaseSettings):
     @field_validator("http_address", "grpc_address")
     @classmethod
     def _host_and_port(cls, address: str) -> str:
-        host, separator, port = address.rpartition(":")
-        if not host or not separator or not port.isdecimal():
-            raise ValueError(f"'{address}' is not host:port")
+        split_address(address)
         return address
 
     def prices(self) -> Tariff:

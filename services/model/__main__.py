@@ -15,6 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from services.edge.address import split_address
 from services.edge.cpu_share import thread_count
 from services.edge.errors import InvalidDeclaration, InvalidWeights, StrataError, Unsupported
 from services.edge.grpc_server import GrpcServer, start_grpc
@@ -22,7 +23,7 @@ from services.edge.lean_logs import configure_lean_logs
 from services.edge.stop import stop_event
 from services.model.domain import Images
 from services.model.meter import read_process
-from services.model.settings import PREFIX, Settings, settings_from, split_address
+from services.model.settings import PREFIX, Settings, settings_from
 from services.model.usecases import Forward, Model
 from services.zoo.manifest import InputSpec, Manifest
 
@@ -84,7 +85,7 @@ async def _start_http(model: Model, settings: Settings, servers: AsyncExitStack)
     from services.edge.http_server import start_http
     from services.model.http_api import create_app
 
-    host, port = split_address(settings.http_address, f"{PREFIX}HTTP_ADDRESS")
+    host, port = split_address(settings.http_address)
     server = await start_http(create_app(model, settings.max_message_bytes), host, port, int(settings.drain_s))
     servers.push_async_callback(server.drain)
     return server

@@ -12,9 +12,10 @@ import kserve
 from kserve import errors as kserve_errors
 from kserve import model_server
 
+from services.edge.address import split_address
 from services.edge.errors import InvalidDeclaration, InvalidInput, NotFound
 from services.model.domain import InferAnswer, InferRequest, TensorMetadata, describe
-from services.model.settings import Settings, split_address
+from services.model.settings import Settings
 from services.model.tensors import BYTES, Tensor
 from services.model.usecases import Model
 
@@ -58,8 +59,8 @@ def serve_with_kserve(model: Model, settings: Settings) -> None:
     """
     if not settings.http_address:
         raise InvalidDeclaration("MODEL_HTTP_ADDRESS: is empty; KServe's server always serves HTTP")
-    _, http_port = split_address(settings.http_address, "MODEL_HTTP_ADDRESS")
-    grpc_port = split_address(settings.grpc_address, "MODEL_GRPC_ADDRESS")[1] if settings.grpc_address else None
+    _, http_port = split_address(settings.http_address)
+    grpc_port = split_address(settings.grpc_address)[1] if settings.grpc_address else None
     asyncio.run(model.load())
     asyncio.set_event_loop(asyncio.new_event_loop())  # KServe asks for a current one, then runs another
     # KServe reads these two from its command line alone.

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from services.edge.address import split_address
 from services.edge.environment import read_settings, setting
 from services.edge.errors import InvalidDeclaration
 
@@ -51,16 +52,16 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         settings = replace(settings, grpc_address="")
     if not settings.grpc_address and not settings.http_address:
         raise InvalidDeclaration(f"{PREFIX}GRPC_ADDRESS and {PREFIX}HTTP_ADDRESS are both empty; give one")
+    _check_addresses(settings)
     return settings
 
 
-def split_address(address: str, variable: str) -> tuple[str, int]:
-    """Split "host:port"; an IPv6 host is in brackets.
-
-    Raises:
-        InvalidDeclaration: it is something else.
-    """
-    host, separator, port = address.rpartition(":")
-    if not separator or not port.isdecimal():
-        raise InvalidDeclaration(f"{variable}: '{address}' is not host:port")
-    return host.strip("[]"), int(port)
+def _check_addresses(settings: Settings) -> None:
+    faults = []
+    for name in ("grpc_address", "http_address"):
+        try:
+            split_address(getattr(settings, name) or "any:0")
+        except ValueError as error:
+            faults.append(f"{PREFIX}{name.upper()}: {error}")
+    if faults:
+        raise InvalidDeclaration("\n".join(faults))
