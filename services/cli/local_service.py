@@ -14,7 +14,7 @@ from services.ensemble.graph import build_predictor
 from services.ensemble.loading import Served, load_ensembles
 from services.ensemble.settings import Settings
 from services.ensemble.usecases import Predictor
-from services.local.running import Running, announce, withdraw
+from services.local.running import Running, announce, began, withdraw
 from services.local.supervisor import local_models
 from services.zoo.compile import compile_model, default_cache
 
@@ -85,6 +85,7 @@ async def serve(
         hosts = [address.rpartition(":")[0] for address in (http, grpc)]
         running = Running(
             pid=os.getpid(),
+            began=began(os.getpid()),
             http_address=f"{hosts[0]}:{door.http_port}",
             grpc_address=f"{hosts[1]}:{door.grpc_port}",
             ensembles=tuple(local.served),

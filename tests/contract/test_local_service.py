@@ -1,5 +1,6 @@
 """`strata serve` as a user runs it: a command that starts, is found, answers, and stops."""
 
+import json
 import os
 import socket
 import subprocess
@@ -77,6 +78,15 @@ def test_a_port_that_is_taken_is_named_with_what_to_do(environment: dict[str, st
     assert done.returncode == 1, done.stderr
     assert f"cannot listen on {ports[option]}: Address already in use; choose another with --http" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_stop_leaves_a_process_alone_that_is_not_the_service(environment: dict[str, str], tmp_path: Path) -> None:
+    note = {"http_address": "127.0.0.1:1", "grpc_address": "127.0.0.1:2", "ensembles": ["x"], "log": "none"}
+    with subprocess.Popen(["sleep", "60"]) as other:
+        (tmp_path / "serve.json").write_text(json.dumps({**note, "pid": other.pid, "began": 1}))
+        assert strata({**environment, "STRATA_STATE": str(tmp_path)}, "serve", "stop").stdout == "Nothing is served.\n"
+        assert other.poll() is None
+        other.kill()
 
 
 def test_stop_ends_it_and_status_says_so(environment: dict[str, str], address: str) -> None:
