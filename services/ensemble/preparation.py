@@ -30,7 +30,8 @@ KEPT_BYTES = 256 * 2**20
 class Preparation:
     """The tensors of one request.
 
-    Every member asks for its chunks at its own pace: a slow one holds nobody up, and memory stays bounded.
+    Every member asks for its chunks at its own pace: a slow one holds nobody up, and memory stays bounded. Members with
+    one input spec wait for the same tensors, so that none of them may cancel what it waits for: `close` ends the work.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Preparation:
         self._length = min(MAX_CHUNK, max(1, CHUNK_BYTES // max(item_bytes)))
         self._kept = max(2, kept_bytes // (self._length * sum(item_bytes)))
         self._chunks: OrderedDict[int, dict[InputSpec, list[Future[Images]]]] = OrderedDict()
+        self._closed = False
 
     @property
     def chunks(self) -> int:
@@ -67,8 +69,14 @@ class Preparation:
             self._chunks[index] = self._start(index)
             while len(self._chunks) > self._kept:
                 self._chunks.popitem(last=False)
-        images = await asyncio.gather(*map(asyncio.wrap_future, self._chunks[index][spec]))
+        images = await asyncio.gather(
+            *(asyncio.shield(asyncio.wrap_future(each)) for each in self._chunks[index][spec])
+        )
         return np.stack(images) if len(images) > 1 else images[0][np.newaxis]
+
+    def close(self) -> None:
+        """Prepare no more pictures; for when nobody waits for a chunk any longer."""
+        self._closed = True
 
     def _start(self, index: int) -> dict[InputSpec, list[Future[Images]]]:
         begin = index * self._length
@@ -79,13 +87,13 @@ class Preparation:
         return futures
 
     def _prepare_one(self, n: int, picture: bytes, futures: list[Future[Images]]) -> None:
-        waiting = [future for future in futures if future.set_running_or_notify_cancel()]
-        if not waiting:
+        if self._closed:
             return
         try:
             for future, images in zip(futures, self._prepare(picture, self._specs), strict=True):
-                if not future.cancelled():
-                    future.set_result(images)
+                if self._closed:
+                    return
+                future.set_result(images)
         except Exception as error:
             named = type(error)(f"picture {n}: {error}") if isinstance(error, StrataError) else error
             for future in futures:

@@ -101,6 +101,55 @@ async def test_a_broken_member_costs_itself_only() -> None:
     assert members[0].error == "gone"
 
 
+@pytest.mark.parametrize("mode", Mode)
+async def test_a_member_that_breaks_takes_no_picture_from_others_with_its_input(mode: Mode) -> None:
+    def slow(picture: bytes, specs: Sequence[InputSpec]) -> Iterator[Images]:
+        time.sleep(0.002)
+        return prepare(picture, specs)
+
+    models = Models({"a": 0.0, "broken": 0.0}, {"broken": MemberUnavailable("gone")})
+    members, pictures = runs("broken", "a"), [b"%d" % n for n in range(200)]
+    with ThreadPoolExecutor(2) as pool:
+        await fan_out(members, Preparation(pictures, [SPEC], slow, pool), models.infer, mode, None, time.monotonic)
+    assert states(members) == ["failed", "answered"]
+    assert members[1].scores[:, 0].tolist() == list(range(200))
+
+
+async def test_a_member_whose_call_was_broken_off_has_failed() -> None:
+    async def infer(model: str, images: Images, timeout_s: float | None) -> Reply:
+        if images[0, 0, 0, 0] >= 64:
+            raise asyncio.CancelledError  # as gRPC does when its channel is closed
+        return Reply(np.zeros((len(images), 2), np.float32), Usage(1), 1.0, False)
+
+    (member,) = members = runs("a")
+    pictures = [b"%d" % n for n in range(100)]
+    await fan_out(members, preparation(pictures), infer, Mode.PARALLEL, None, time.monotonic)
+    assert (member.state, member.error) == (MemberState.FAILED, "a call to it was broken off")
+
+
+async def test_once_it_returns_no_more_pictures_are_prepared() -> None:
+    prepared = []
+
+    def slow(picture: bytes, specs: Sequence[InputSpec]) -> Iterator[Images]:
+        prepared.append(picture)
+        time.sleep(0.01)
+        return prepare(picture, specs)
+
+    models, deadline_s = Models({"a": 0.0}), time.monotonic() + 0.05
+    with ThreadPoolExecutor(1) as pool:
+        members = runs("a")
+        await fan_out(
+            members,
+            Preparation([b"1"] * 100, [SPEC], slow, pool),
+            models.infer,
+            Mode.PARALLEL,
+            deadline_s,
+            time.monotonic,
+        )
+    assert states(members) == ["missing"]
+    assert len(prepared) < 20
+
+
 async def test_a_member_that_says_its_time_is_up_is_missing() -> None:
     models, members = Models({"a": 0.0}, {"a": DeadlineExceeded("late")}), runs("a")
     await fan_out(members, preparation([b"1"]), models.infer, Mode.PARALLEL, None, time.monotonic)
