@@ -2,8 +2,9 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,10 +61,26 @@ async def local_ensembles(
         InvalidDeclaration and whatever else is wrong with a file or with weights.
     """
     settings = Settings(files=tuple(files), http_address=http, grpc_address=grpc)
-    served = load_ensembles(files, os.environ, accuracies)
-    compiled = compile_members(served, report)
+    with _interruptible():
+        served = load_ensembles(files, os.environ, accuracies)
+        compiled = compile_members(served, report)
     async with local_models(compiled, state / "logs", idle_s) as models:
         yield LocalEnsembles(served, build_predictor(served, models, settings), settings)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """While it lasts, SIGINT and SIGTERM interrupt what runs: nothing is served yet, and a compilation takes minutes.
+
+    The event loop's own handlers would be called only after it.
+    """
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 async def serve(

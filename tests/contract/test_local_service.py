@@ -80,6 +80,23 @@ def test_a_port_that_is_taken_is_named_with_what_to_do(environment: dict[str, st
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
+def test_a_signal_ends_it_while_it_compiles_and_leaves_nothing_half_done(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "services.cli", "serve", "run", str(SLEEPERS.with_name("full.yaml"))]
+    chosen = {**environment, "STRATA_STATE": str(tmp_path), "STRATA_CACHE": str(tmp_path / "cache")}
+    with subprocess.Popen(command, env=chosen, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr
+        while "compiling" not in (line := process.stderr.readline()):
+            assert line, "it ended before it compiled anything"
+        process.terminate()
+        _, told = process.communicate(timeout=15)
+    assert process.returncode == 130
+    assert "Traceback" not in told
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
 def test_stop_leaves_a_process_alone_that_is_not_the_service(environment: dict[str, str], tmp_path: Path) -> None:
     note = {"http_address": "127.0.0.1:1", "grpc_address": "127.0.0.1:2", "ensembles": ["x"], "log": "none"}
     with subprocess.Popen(["sleep", "60"]) as other:
