@@ -113,7 +113,7 @@ def measure(subject: Subject, parts: Sequence[str]) -> Iterator[Figures]:
         if part in _HERE:
             yield from _HERE[part](subject)
         elif subject.cluster:
-            yield from _ON_KNATIVE[part](subject, subject.cluster)
+            yield from ON_KNATIVE[part](subject, subject.cluster)
 
 
 def _overhead(subject: Subject) -> Iterator[Figures]:
@@ -207,12 +207,12 @@ _HERE: dict[str, Callable[[Subject], Iterator[Figures]]] = {
     "forward": _forward,
     "accuracy": _accuracy,
 }
-_ON_KNATIVE: dict[str, Callable[[Subject, Cluster], Iterator[Figures]]] = {
+ON_KNATIVE: dict[str, Callable[[Subject, Cluster], Iterator[Figures]]] = {
     "path": _path,
     "batches": _batches,
     "cold": _cold,
 }
-PARTS = (*_HERE, *_ON_KNATIVE)
+PARTS = (*_HERE, *ON_KNATIVE)
 
 
 def _worst(key: str, by_model: dict[str, float]) -> Figures:
