@@ -1,6 +1,7 @@
 """The pictures of one request as tensors: each decoded once, for all members, a chunk at a time."""
 
 import asyncio
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
@@ -50,7 +51,7 @@ class Preparation:
         self._length = min(MAX_CHUNK, max(1, CHUNK_BYTES // max(item_bytes)))
         self._kept = max(2, kept_bytes // (self._length * sum(item_bytes)))
         self._chunks: OrderedDict[int, dict[InputSpec, list[Future[Images]]]] = OrderedDict()
-        self._closed = False
+        self._closed = threading.Event()
 
     @property
     def chunks(self) -> int:
@@ -76,7 +77,7 @@ class Preparation:
 
     def close(self) -> None:
         """Prepare no more pictures; for when nobody waits for a chunk any longer."""
-        self._closed = True
+        self._closed.set()
 
     def _start(self, index: int) -> dict[InputSpec, list[Future[Images]]]:
         begin = index * self._length
@@ -87,11 +88,11 @@ class Preparation:
         return futures
 
     def _prepare_one(self, n: int, picture: bytes, futures: list[Future[Images]]) -> None:
-        if self._closed:
+        if self._closed.is_set():
             return
         try:
             for future, images in zip(futures, self._prepare(picture, self._specs), strict=True):
-                if self._closed:
+                if self._closed.is_set():
                     return
                 future.set_result(images)
         except Exception as error:

@@ -63,6 +63,13 @@ def huge_png() -> bytes:
     return bytes(data)
 
 
+def narrow_png() -> bytes:
+    """A line, small until its height becomes the tensor's."""
+    file = io.BytesIO()
+    Image.new("1", (7_000_000, 1)).save(file, "PNG")
+    return file.getvalue()
+
+
 @dataclass
 class Model:
     process: "subprocess.Popen[bytes]"
@@ -240,6 +247,9 @@ FAULTS = [
     Fault("single", (b"GIF89a?",), "NotAPicture", grpc.StatusCode.INVALID_ARGUMENT, 400, "picture 0"),
     Fault("single", (png(), png()[:60]), "NotAPicture", grpc.StatusCode.INVALID_ARGUMENT, 400, "picture 1"),
     Fault("single", (huge_png(),), "PictureTooLarge", grpc.StatusCode.INVALID_ARGUMENT, 400, "10000 x 10000"),
+    Fault(
+        "single", (narrow_png(),), "PictureTooLarge", grpc.StatusCode.INVALID_ARGUMENT, 400, "7000000 x 1 pixels become"
+    ),
     Fault("unlike", (png(),), "ShapeMismatch", grpc.StatusCode.INVALID_ARGUMENT, 400, "'fast' 10, 'odd' 7"),
     Fault("broken", (png(),), "MemberUnavailable", grpc.StatusCode.UNAVAILABLE, 503, "'gone'"),
     Fault("only-slow", (png(),), "DeadlineExceeded", grpc.StatusCode.DEADLINE_EXCEEDED, 504, "'slow'", 100),
