@@ -52,6 +52,11 @@ def huge_picture() -> bytes:
     return png(Image.new("1", (10_000, 10_000)))
 
 
+def narrow_picture() -> bytes:
+    """A line of 7 megapixels in 1 kB; resized to a height of 8 it would have 448 million."""
+    return png(Image.new("1", (7_000_000, 1)))
+
+
 def png(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
@@ -110,6 +115,8 @@ CASES = [
     Case(errors.DtypeMismatch, "'FP8' is none of", datatype="FP8"),
     Case(errors.ShapeMismatch, "takes [N, 3, 8, 8]", shape=(1, 8, 8, 3)),
     Case(errors.ShapeMismatch, "700 bytes", raw=IMAGE.tobytes()[:700]),
+    Case(errors.ShapeMismatch, "65 axes", shape=(1,) * 65),
+    Case(errors.ShapeMismatch, "no array has shape", shape=(0, 2**62, 2**62), raw=b""),
     Case(errors.EmptyBatch, "empty", shape=(0, 3, 8, 8), raw=b""),
     Case(errors.BatchTooLarge, "at most 4", shape=(5, 3, 8, 8), raw=IMAGE.tobytes() * 5),
     Case(errors.NonFiniteInput, "nan at [2, 7, 7]", raw=IMAGE.tobytes()[:-4] + np.float32(np.nan).tobytes()),
@@ -117,6 +124,7 @@ CASES = [
     Case(errors.NotAPicture, "picture 1", **of_pictures(picture(), picture()[:-40])),  # type: ignore[arg-type]
     Case(errors.NotAPicture, "picture 0", **of_pictures(b"")),  # type: ignore[arg-type]
     Case(errors.PictureTooLarge, "10000 x 10000", **of_pictures(huge_picture())),  # type: ignore[arg-type]
+    Case(errors.PictureTooLarge, "become 56000000 x 8", **of_pictures(narrow_picture())),  # type: ignore[arg-type]
     Case(errors.ShapeMismatch, "cut short", **of_pictures(b"x", raw=elements(b"x")[:3])),  # type: ignore[arg-type]
 ]
 ELSEWHERE = {errors.NotReady, errors.QueueFull, errors.InvalidInput, errors.TooLarge}
