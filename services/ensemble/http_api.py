@@ -10,7 +10,7 @@ from starlette.datastructures import UploadFile
 
 from services.edge.errors import EmptyBatch, InvalidInput
 from services.edge.http_app import create_app
-from services.ensemble.domain import DEFAULT_TOP_K, Mode, PredictRequest
+from services.ensemble.domain import DEFAULT_TOP_K, MAX_DEADLINE_MS, Mode, PredictRequest
 from services.ensemble.http_bodies import AnswerBody, EnsembleBody, ModelBody, models_of
 from services.ensemble.usecases import Predicts
 
@@ -61,7 +61,9 @@ def create_http_app(
         request: Request,
         name: Annotated[str, Path(description="The ensemble", examples=["fashion"])],
         mode: Annotated[Mode | None, Query(description="As the ensemble declares, unless given")] = None,
-        deadline_ms: Annotated[int | None, Query(gt=0, description="The ensemble's own, unless given")] = None,
+        deadline_ms: Annotated[
+            int | None, Query(gt=0, le=MAX_DEADLINE_MS, description="The ensemble's own, unless given")
+        ] = None,
         top_k: Annotated[int, Query(gt=0, description="Classes to name per picture")] = DEFAULT_TOP_K,
     ) -> AnswerBody:
         deadline_s = deadline_ms / 1e3 if deadline_ms else None

@@ -298,7 +298,13 @@ async def test_a_body_over_the_limit_is_refused(stub: Any, http: httpx.AsyncClie
 
 @pytest.mark.parametrize(
     ("query", "said"),
-    [("mode=both", "query.mode"), ("deadline_ms=0", "query.deadline_ms"), ("top_k=none", "query.top_k")],
+    [
+        ("mode=both", "query.mode"),
+        ("deadline_ms=0", "query.deadline_ms"),
+        ("deadline_ms=3600001", "query.deadline_ms"),
+        (f"deadline_ms={'9' * 400}", "query.deadline_ms"),
+        ("top_k=none", "query.top_k"),
+    ],
 )
 async def test_a_wrong_parameter_is_named(http: httpx.AsyncClient, query: str, said: str) -> None:
     answer = await http.post(f"/v1/ensembles/single:predict?{query}", content=png())
@@ -309,6 +315,12 @@ async def test_a_wrong_parameter_is_named(http: httpx.AsyncClient, query: str, s
 async def test_an_unknown_mode_is_refused_over_grpc(stub: Any) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await stub.Predict(pb.PredictRequest(ensemble="single", pictures=[png()], mode=7))  # type: ignore[arg-type]
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_a_deadline_beyond_an_hour_is_refused_over_grpc(stub: Any) -> None:
+    with pytest.raises(grpc.aio.AioRpcError, match="deadline_ms is 3600001") as caught:
+        await stub.Predict(pb.PredictRequest(ensemble="single", pictures=[png()], deadline_ms=3_600_001))
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
