@@ -10,6 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from services.cli import ensemble_evaluation
+from services.edge.errors import MemberUnavailable
+
 pytestmark = pytest.mark.slow
 
 
@@ -74,6 +77,20 @@ def test_evaluate_writes_the_table_and_a_plot_that_the_ensemble_then_uses(folder
     assert json.loads(done.stdout)["pictures"][0]["expected_accuracy"] == 0.5
 
 
+def test_accuracies_are_kept_where_the_timing_after_them_fails(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(*_: object) -> None:
+        raise MemberUnavailable("a model died")
+
+    monkeypatch.setattr(ensemble_evaluation, "measure_latency", fail)
+    for name in ("STRATA_STATE", "STRATA_CACHE"):
+        monkeypatch.setenv(name, str(folder / name.removeprefix("STRATA_").lower()))
+    ensemble = folder / "kept.yaml"
+    ensemble.write_text("name: kept\nmembers: [{model: first}, {model: second}]\n")
+    with pytest.raises(MemberUnavailable, match="a model died"):
+        ensemble_evaluation.evaluate_folder(folder / "pictures", None, 1, str(ensemble), write=True, as_json=True)
+    assert json.loads((folder / "kept.accuracy.json").read_text())["pictures"] == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
@@ -81,6 +98,11 @@ def test_evaluate_writes_the_table_and_a_plot_that_the_ensemble_then_uses(folder
         (("ensemble", "predict", "{folder}/pictures", "--mode", "both"), 2, "--mode both"),
         (("ensemble", "predict", "{folder}/pair.yaml", "--ensemble", "{folder}/pair.yaml"), 2, "NotAPicture"),
         (("ensemble", "predict", "{folder}/pictures", "--endpoint", "http://127.0.0.1:1"), 1, "does not answer"),
+        (
+            ("ensemble", "evaluate", "{folder}/pictures", "--ensemble", "{folder}/pair.yaml", "--batch", "1001"),
+            2,
+            "BatchTooLarge: --batch 1001: one request may have 1000 pictures",
+        ),
         (("ensemble", "describe", "{folder}/none.yaml"), 2, "InvalidDeclaration"),
         (("models", "describe", "resnet-51"), 2, "did you mean 'resnet-50'"),
     ],
