@@ -4,14 +4,18 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from services.cli import ensemble_evaluation
-from services.edge.errors import MemberUnavailable
+from services.cli.ensemble_source import Remote
+from services.edge.errors import MemberUnavailable, Unavailable
 
 pytestmark = pytest.mark.slow
 
@@ -37,7 +41,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def strata(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     environment = {name: value for name, value in os.environ.items() if not name.startswith("STRATA_")}
-    environment |= {"STRATA_STATE": str(folder / "state"), "STRATA_CACHE": str(folder / "cache")}
+    # A proxy that nobody is behind: nothing here leaves the machine.
+    environment |= {
+        "http_proxy": "http://127.0.0.1:1",
+        "STRATA_STATE": str(folder / "state"),
+        "STRATA_CACHE": str(folder / "cache"),
+    }
     command = [sys.executable, "-m", "services.cli", *arguments]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
 
@@ -114,6 +123,50 @@ def test_a_wrong_call_ends_with_its_code_and_one_line(
     assert done.returncode == code, done.stderr
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+class Stranger(BaseHTTPRequestHandler):
+    """Answers every GET with 200 and the server's `said`."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(self.server.said)  # type: ignore[attr-defined]
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        pass
+
+
+@pytest.fixture
+def stranger() -> Iterator[ThreadingHTTPServer]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Stranger) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("said", [b"hello", b"[1]", b'{"status": "ok"}', b"\xff"])
+async def test_what_answers_200_and_is_no_front_door_is_named(stranger: ThreadingHTTPServer, said: bytes) -> None:
+    stranger.said = said  # type: ignore[attr-defined]
+    endpoint = f"http://127.0.0.1:{stranger.server_port}"
+    async with Remote(endpoint) as source:
+        with pytest.raises(Unavailable, match=f"{endpoint} is no front door of ours"):
+            await source.ensembles()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+async def test_loopback_is_asked_without_the_environments_proxy(
+    stranger: ThreadingHTTPServer, host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stranger.said = b"[]"  # type: ignore[attr-defined]
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    async with Remote(f"http://{host}:{stranger.server_port}") as source:
+        assert await source.ensembles() == []
+    async with Remote("http://front-door.example") as source:
+        with pytest.raises(Unavailable, match="does not answer"):
+            await source.ensembles()
 
 
 def test_the_models_are_listed_with_the_built_in_ones(folder: Path) -> None:
