@@ -56,7 +56,12 @@ seccompProfile: {type: RuntimeDefault}
 {{- end -}}
 {{- end -}}
 {{- range $name, $ensemble := .Values.ensembles -}}
+{{- $seen := dict -}}
 {{- range $ensemble.members -}}
+{{- if hasKey $seen .model -}}
+{{- fail (printf "ensembles.%s: member %q is named twice; each counts once" $name .model) -}}
+{{- end -}}
+{{- $_ := set $seen .model true -}}
 {{- if not (hasKey $members .model) -}}
 {{- fail (printf "ensembles.%s: member %q is not one of the models with protocol grpc: %s" $name .model (keys $members | sortAlpha | join ", ")) -}}
 {{- end -}}
