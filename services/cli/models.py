@@ -2,7 +2,6 @@
 
 import json
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -54,10 +53,9 @@ def describe(name: Annotated[str, typer.Argument(help="The model.")], as_json: J
 
 def _catalog() -> "Catalog":
     from services.cli.shipped import MODELS
-    from services.zoo.catalog import BUILT_IN, Catalog
+    from services.zoo.catalog import BUILT_IN, Catalog, named_folders
 
-    named = [Path(each) for each in os.environ.get("STRATA_MODELS", "").split(os.pathsep) if each]
-    return Catalog([*named, *([MODELS] if MODELS.is_dir() else []), BUILT_IN])
+    return Catalog([*named_folders(os.environ), *([MODELS] if MODELS.is_dir() else []), BUILT_IN])
 
 
 def _row(model_file: "ModelFile") -> dict[str, Any]:

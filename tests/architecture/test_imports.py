@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SHARED = {"contracts", "edge", "artifacts", "zoo"}
+SHARED = {"contracts", "edge", "zoo"}
 COMPOSERS = {"cli", "bench"}
 EDGE_LIBRARIES = {"grpc", "ray", "kserve", "fastapi", "uvicorn", "starlette", "typer"}
 # A file's rank by name; it imports only files of its own service with a lower or the same rank.
