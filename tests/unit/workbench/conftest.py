@@ -5,9 +5,11 @@ import torch
 from torch import Tensor
 
 from quant.activation import Activation
+from quant.calibration import calibrate
 from quant.graph import INPUT, Graph, Layer
+from quant.observations import observe
 from quant.operations import Add, BatchNorm, Concat, Conv2d, MaxPool, Upsample, Yolo
-from quant.scales import Calibration, minmax_calibration
+from quant.scales import Calibration
 from services.workbench.model import Model
 
 
@@ -50,7 +52,7 @@ def x() -> Tensor:
 
 @pytest.fixture(scope="session")
 def calibration(model: Model, x: Tensor) -> Calibration:
-    return minmax_calibration(model.graph, [x])
+    return calibrate(model.graph.layers, observe(model.graph, [x]), "minmax").calibration
 
 
 @pytest.fixture(scope="session")
