@@ -75,13 +75,13 @@ def ensemble(
                 place.remove()
     Console().print(document.table("strata bench ensemble", figures, area.BARS))
     if json:
-        console.print(f"wrote {json}")
+        console.print(f"wrote {json}", markup=False)
     if report:
         write_report(
             report, "The ensemble's figures", "make bench-ensemble", figures, provenance, area.BARS, area.NOTES
         )
         plot(report.with_suffix(".png"), figures, area.PLOTS)
-        console.print(f"wrote {report}")
+        console.print(f"wrote {report}", markup=False)
 
 
 @app.command()
@@ -115,13 +115,13 @@ def quant(
             document.write(json, figures, provenance)
     Console().print(document.table("strata bench quant", figures, bars))
     if json:
-        console.print(f"wrote {json}")
+        console.print(f"wrote {json}", markup=False)
     if report:
         write_report(
             report, "The quantisation engine's figures", "make bench-quant", figures, provenance, bars, area.NOTES
         )
         plot(report.with_suffix(".png"), figures, area.PLOTS)
-        console.print(f"wrote {report}")
+        console.print(f"wrote {report}", markup=False)
 
 
 def _chosen(given: str, known: Sequence[str], option: str) -> list[str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -63,7 +64,7 @@ def evaluate_folder(folder: Path, labels: Path | None, batch: int, ensemble: str
         highlight=False,
     )
     if write:
-        console.print(f"Wrote {table_path} and {table_path.with_suffix('.png')}", highlight=False)
+        console.print(f"Wrote {table_path} and {table_path.with_suffix('.png')}", highlight=False, markup=False)
 
 
 def _check_batch(batch: int, path: Path) -> None:
@@ -81,7 +82,7 @@ async def _evaluate(
         starting = bar.add_task("starting", total=None)
         state = state_folder(os.environ)
         async with local_ensembles(
-            [path], state, _IDLE_S, lambda step: bar.update(starting, description=step), accuracies=False
+            [path], state, _IDLE_S, lambda step: bar.update(starting, description=escape(step)), accuracies=False
         ) as local:
             served = next(iter(local.served.values()))
             pairs = labelled_pictures(folder, served.labels, labels)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Column, Table
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ def models(context: typer.Context, as_json: Json = False) -> None:
         return
     table = Table(Column("model", no_wrap=True), "architecture", "weights", "input", "runtime")
     for row in rows:
-        table.add_row(row["name"], row["architecture"] or "its own", row["weights"], row["input"], row["runtime"])
+        texts = (row["name"], row["architecture"] or "its own", row["weights"], row["input"], row["runtime"])
+        table.add_row(*map(escape, texts))
     Console().print(table, highlight=False)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from services.edge.address import split_address
 
@@ -137,7 +138,7 @@ def _await_ready(process: "subprocess.Popen[bytes]", log: Path) -> "Running":
                 return running
             if process.poll() is not None:
                 raise Unavailable(f"the service ended with code {process.returncode}; {log} ends with\n{_tail(log, 5)}")
-            spinner.update(_tail(log, 1) or "starting")
+            spinner.update(escape(_tail(log, 1)) or "starting")
             time.sleep(0.1)
     process.terminate()
     raise Unavailable(f"the service was not ready after {_START_TIMEOUT_S:g} s; {log} ends with\n{_tail(log, 5)}")
