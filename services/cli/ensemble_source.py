@@ -159,5 +159,6 @@ def _error_of(answer: httpx.Response, where: str) -> StrataError:
         kind, message = getattr(errors, body["error"], None), str(body["message"])
     except (ValueError, KeyError, TypeError):
         return Unavailable(f"{where} answered {answer.status_code}: {answer.text[:200]}")
-    known = isinstance(kind, type) and issubclass(kind, StrataError)
-    return kind(message) if known else errors.Internal(message)
+    if isinstance(kind, type) and issubclass(kind, StrataError):
+        return kind(message)
+    return errors.Internal(message)
