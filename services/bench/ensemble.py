@@ -67,11 +67,11 @@ latency of an ensemble of members that sleep 100, 60 and 40 ms over the slowest 
 (a tensor of 12 kB; `.large`: a JPEG of 224x224 noise, 602 kB to each member). `speedup_share` is serial over
 parallel, divided by the sum over the maximum of the members' own times in the serial answer. The one held to the bar
 is that of 100 pictures in a request: an answer at half a CPU then takes many of the 100 ms periods of the CPU quota.
-`speedup_share.1` and `speedup_share.10` below it are those of 1 and of 10 pictures, held to none. `batch.slowdown.N` is the
-parallel answer over the slowest member alone, both with half a CPU a pod. `hop_ms` is a gRPC client's time minus the
-model's own forward pass, 602 kB there. `forward_ratio` compares the service's forward pass with the fastest of torch
-eager, ONNX Runtime and OpenVINO in the same rounds. `cold_ratio` is a model's first answer from zero over that of
-Knative's hello world, in the same rounds.
+`speedup_share.1` and `speedup_share.10` below it are those of 1 and of 10 pictures, held to none. `batch.slowdown.N`
+is the parallel answer over the slowest member alone, both with half a CPU a pod. `hop_ms` is a gRPC client's time
+minus the model's own forward pass, 602 kB there. `forward_ratio` compares the service's forward pass with the fastest
+of torch eager, ONNX Runtime and OpenVINO in the same rounds. `cold_ratio` is a model's first answer from zero over
+that of Knative's hello world, in the same rounds.
 """
 
 
