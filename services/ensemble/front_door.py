@@ -95,8 +95,10 @@ async def open_front_door(predictor: Predicts, settings: Settings, registry: Col
     counted = Counted(predictor, settings.max_ongoing, Metrics(registry))
     readiness = _Readiness()
     add = EnsembleServicer(counted).add_to
-    grpc_server = await start_grpc(settings.grpc_address, [(SERVICE, add)], settings.max_message_bytes)
-    app = create_http_app(counted, lambda: readiness.value, settings.max_message_bytes, registry)
+    # Twice as many as are answered: whoever is one too many should learn so by name, and be counted.
+    at_most = 2 * settings.max_ongoing
+    grpc_server = await start_grpc(settings.grpc_address, [(SERVICE, add)], settings.max_message_bytes, at_most)
+    app = create_http_app(counted, lambda: readiness.value, settings.max_message_bytes, at_most, registry)
     host, port = split_address(settings.http_address)
     try:
         http_server = await start_http(app, host, port, grace_s=int(settings.drain_s))

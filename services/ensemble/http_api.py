@@ -51,10 +51,10 @@ _BODY: dict[str, Any] = {
 
 
 def create_http_app(
-    predictor: Predicts, ready: Callable[[], bool], max_body_bytes: int, registry: CollectorRegistry
+    predictor: Predicts, ready: Callable[[], bool], max_body_bytes: int, max_bodies: int, registry: CollectorRegistry
 ) -> FastAPI:
     """Build the application over whatever predicts."""
-    app = create_app("Strata ensembles", version("strata"), _ABOUT, ready, max_body_bytes, registry)
+    app = create_app("Strata ensembles", version("strata"), _ABOUT, ready, max_body_bytes, max_bodies, registry)
 
     @app.post("/v1/ensembles/{name}:predict", tags=["ensembles"], summary="Classify pictures", openapi_extra=_BODY)
     async def predict(

@@ -5,6 +5,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -19,13 +20,21 @@ Prepare: TypeAlias = Callable[[bytes, Sequence[InputSpec]], Iterator[Images]]
 """Decodes a picture and yields it as [3, H, W], one input spec after the other; raises NotAPicture, PictureTooLarge."""
 
 CHUNK_BYTES = 8 * 3 * 224 * 224 * 4
-"""A chunk holds at most this much of the largest tensor: as much as a model computes at a time."""
-
-MAX_CHUNK = 64
-"""Pictures in a chunk, at most: what a model service takes in one call by default."""
+"""A chunk holds at most this much of the largest tensor: as much as a model service computes at a time."""
 
 KEPT_BYTES = 256 * 2**20
-"""Chunks kept for members that are behind. One that falls further behind has its chunks made again."""
+"""Chunks kept for members that are behind, of all requests together. Those further behind have theirs made again."""
+
+_ENVELOPE_BYTES = 2**10
+"""What a message has around its tensor, at most."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a model takes in one call; the defaults are those of a model service."""
+
+    max_batch: int = 64
+    max_message_bytes: int = 64 * 2**20
 
 
 class Preparation:
@@ -41,15 +50,24 @@ class Preparation:
         specs: Sequence[InputSpec],
         prepare: Prepare,
         pool: Executor,
-        kept_bytes: int = KEPT_BYTES,
+        limits: Sequence[Limits] = (Limits(),),
+        may_keep_bytes: Callable[[], int] = lambda: KEPT_BYTES,
     ):
+        """Prepare nothing yet.
+
+        Args:
+            limits: of the models that get the chunks; chunks suit the smallest.
+            may_keep_bytes: asked at each new chunk.
+        """
         self._pictures = pictures
         self._specs = tuple(dict.fromkeys(specs))
         self._prepare = prepare
         self._pool = pool
         item_bytes = [4 * 3 * spec.size[0] * spec.size[1] for spec in self._specs]
-        self._length = min(MAX_CHUNK, max(1, CHUNK_BYTES // max(item_bytes)))
-        self._kept = max(2, kept_bytes // (self._length * sum(item_bytes)))
+        message_bytes = min(CHUNK_BYTES, *(each.max_message_bytes - _ENVELOPE_BYTES for each in limits))
+        self._length = max(1, min(message_bytes // max(item_bytes), *(each.max_batch for each in limits)))
+        self._chunk_bytes = self._length * sum(item_bytes)
+        self._may_keep_bytes = may_keep_bytes
         self._chunks: OrderedDict[int, dict[InputSpec, list[Future[Images]]]] = OrderedDict()
         self._closed = threading.Event()
 
@@ -59,7 +77,7 @@ class Preparation:
         return -(-len(self._pictures) // self._length)
 
     async def chunk(self, spec: InputSpec, index: int) -> Images:
-        """Return chunk `index` as [n, 3, H, W], n being up to `MAX_CHUNK`.
+        """Return chunk `index` as [n, 3, H, W], n being what every model takes in one call.
 
         Raises:
             NotAPicture, PictureTooLarge: names the picture by its place in the request.
@@ -68,7 +86,7 @@ class Preparation:
             self._chunks.move_to_end(index)
         else:
             self._chunks[index] = self._start(index)
-            while len(self._chunks) > self._kept:
+            while len(self._chunks) > max(2, self._may_keep_bytes() // self._chunk_bytes):
                 self._chunks.popitem(last=False)
         images = await asyncio.gather(
             *(asyncio.shield(asyncio.wrap_future(each)) for each in self._chunks[index][spec])

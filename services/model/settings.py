@@ -26,7 +26,7 @@ class Settings:
     protocol: str = setting("", one_of=("", "grpc", "rest"))
     threads: int = setting(0, least=0)
     max_batch: int = setting(64, least=1)
-    max_queue: int = setting(32, least=1)
+    max_queue: int = setting(64, least=1)
     max_message_bytes: int = setting(64 * 2**20, least=1)
     drain_s: float = setting(30.0, least=0)
 
@@ -53,6 +53,8 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
     if not settings.grpc_address and not settings.http_address:
         raise InvalidDeclaration(f"{PREFIX}GRPC_ADDRESS and {PREFIX}HTTP_ADDRESS are both empty; give one")
     _check_addresses(settings)
+    if settings.server == "kserve":
+        _check_kserve(settings)
     return settings
 
 
@@ -65,3 +67,17 @@ def _check_addresses(settings: Settings) -> None:
             faults.append(f"{PREFIX}{name.upper()}: {error}")
     if faults:
         raise InvalidDeclaration("\n".join(faults))
+
+
+def _check_kserve(settings: Settings) -> None:
+    """KServe's server always serves HTTP, listens on every interface, and does not say which port it got."""
+    if not settings.http_address:
+        raise InvalidDeclaration(f"{PREFIX}HTTP_ADDRESS: is empty; KServe's server always serves HTTP")
+    for name in ("grpc_address", "http_address"):
+        address = getattr(settings, name)
+        host, port = split_address(address or "0.0.0.0:1")
+        if host not in ("0.0.0.0", "::") or port == 0:
+            raise InvalidDeclaration(
+                f"{PREFIX}{name.upper()}: '{address}'; KServe's server listens on every interface, and on a port that is "
+                "given: 0.0.0.0:PORT"
+            )

@@ -55,7 +55,8 @@ def preprocess(picture: Tensor, spec: InputSpec) -> Tensor:
     Raises:
         PictureTooLarge: so narrow that, resized, it would have more than `MAX_PIXELS`; nothing of it was resized.
     """
-    _check_resized(*picture.shape[-2:], spec.resize)
+    height, width = picture.shape[-2:]
+    _check_resized(height, width, spec.resize)
     transforms = v2.Compose(
         [
             v2.Resize(spec.resize, interpolation=InterpolationMode(spec.interpolation), antialias=True),

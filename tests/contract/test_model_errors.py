@@ -7,7 +7,7 @@ import json
 import struct
 import threading
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -127,7 +127,7 @@ CASES = [
     Case(errors.PictureTooLarge, "become 56000000 x 8", **of_pictures(narrow_picture())),  # type: ignore[arg-type]
     Case(errors.ShapeMismatch, "cut short", **of_pictures(b"x", raw=elements(b"x")[:3])),  # type: ignore[arg-type]
 ]
-ELSEWHERE = {errors.NotReady, errors.QueueFull, errors.InvalidInput, errors.TooLarge}
+ELSEWHERE = {errors.NotReady, errors.QueueFull, errors.InvalidInput, errors.TooLarge, errors.Internal}
 """Errors that one request in the raw form cannot cause: each has its own test below."""
 
 
@@ -136,12 +136,13 @@ class Engine:
         self.go = threading.Event()
         self.go.set()
         self.fault: Exception | None = None
+        self.score = 0.0
 
     def __call__(self, images: Images) -> Images:
         self.go.wait(10)
         if self.fault:
             raise self.fault
-        return np.asarray(images.mean((2, 3))[:, :2])
+        return np.asarray(images.mean((2, 3))[:, :2] + np.float32(self.score))
 
 
 @dataclass(frozen=True)
@@ -159,8 +160,8 @@ async def loading() -> AsyncIterator[Live]:
     engine = Engine()
     read_picture = lambda data: preprocess(decode(data), SPEC).numpy()  # noqa: E731
     model = Model(MANIFEST, lambda: engine, read_picture, MAX_BATCH, 2, read_process)
-    grpc_server = await start_grpc("127.0.0.1:0", [(SERVICE, InferenceServicer(model).add_to)], MAX_MESSAGE_BYTES)
-    http_server = await start_http(create_app(model, MAX_MESSAGE_BYTES), "127.0.0.1", 0)
+    grpc_server = await start_grpc("127.0.0.1:0", [(SERVICE, InferenceServicer(model).add_to)], MAX_MESSAGE_BYTES, 8)
+    http_server = await start_http(create_app(model, MAX_MESSAGE_BYTES, 8), "127.0.0.1", 0)
     async with (
         grpc.aio.insecure_channel(f"127.0.0.1:{grpc_server.port}") as channel,
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{http_server.port}", trust_env=False) as http,
@@ -278,6 +279,22 @@ async def test_a_fault_of_the_engine_is_internal_and_keeps_its_text(
     assert "secret" not in details + answer.text
     for told in (details, answer.json()["message"]):
         assert told.split()[-4] in caplog.text
+
+
+async def test_scores_that_are_not_finite_are_never_sent(live: Live, caplog: pytest.LogCaptureFixture) -> None:
+    live.engine.score = np.nan
+    code, name, _ = await refused_by_grpc(live.stub, GOOD.to_message())
+    answer = await GOOD.post(live.http)
+    assert (code, name) == (grpc.StatusCode.INTERNAL, "Internal")
+    assert (answer.status_code, answer.json()["error"]) == (500, "Internal")
+    assert "computed scores that are not finite" in caplog.text
+
+
+async def test_a_message_that_repeats_what_was_sent_is_cut(live: Live) -> None:
+    case = replace(GOOD, name="ü" * 5000)
+    code, name, details = await refused_by_grpc(live.stub, case.to_message())
+    assert (code, name, len(details) < 2000) == (grpc.StatusCode.INVALID_ARGUMENT, "UnknownTensor", True)
+    assert (await case.post(live.http)).json()["message"] == details
 
 
 async def test_both_protocols_and_all_forms_of_a_tensor_give_the_same_scores(live: Live) -> None:

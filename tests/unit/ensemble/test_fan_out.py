@@ -5,14 +5,16 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import pytest
 
+import services.model.domain
 from services.edge.errors import DeadlineExceeded, MemberUnavailable, NotAPicture
 from services.ensemble.domain import MemberState, Mode
 from services.ensemble.fan_out import MemberRun, Reply, fan_out
-from services.ensemble.preparation import Images, Preparation
+from services.ensemble.preparation import CHUNK_BYTES, Images, Limits, Preparation
 from services.ensemble.receipts import Usage
 from services.zoo.manifest import InputSpec
 
@@ -28,7 +30,7 @@ def prepare(picture: bytes, specs: Sequence[InputSpec]) -> Iterator[Images]:
         yield np.full((3, *spec.size), float(picture), np.float32)
 
 
-def preparation(pictures: Sequence[bytes], specs: Sequence[InputSpec] = (SPEC,), **options: int) -> Preparation:
+def preparation(pictures: Sequence[bytes], specs: Sequence[InputSpec] = (SPEC,), **options: Any) -> Preparation:
     return Preparation(pictures, specs, prepare, ThreadPoolExecutor(2), **options)
 
 
@@ -217,11 +219,32 @@ async def test_members_with_different_inputs_each_get_their_own_from_one_decodin
 
 
 async def test_a_member_far_behind_gets_its_chunk_made_again() -> None:
-    prepared = preparation([b"%d" % n for n in range(300)], kept_bytes=1)
+    prepared = preparation([b"%d" % n for n in range(300)], may_keep_bytes=lambda: 1)
     for index in range(prepared.chunks):
         await prepared.chunk(SPEC, index)
     again = await prepared.chunk(SPEC, 0)
     assert again[:, 0, 0, 0].tolist() == list(range(64))
+
+
+@pytest.mark.parametrize(
+    ("limits", "length"),
+    [
+        ([Limits()], 64),
+        ([Limits(max_batch=100), Limits(max_batch=16)], 16),
+        ([Limits(), Limits(max_message_bytes=2048)], 5),  # 1 KiB of envelope, and 192 bytes a picture
+        ([Limits(max_message_bytes=1)], 1),
+        ([Limits(max_batch=10**6)], CHUNK_BYTES // (3 * 4 * 4 * 4)),
+    ],
+)
+async def test_chunks_suit_the_member_that_takes_least(limits: list[Limits], length: int) -> None:
+    prepared = preparation([b"1"] * length + [b"1"], limits=limits)
+    assert prepared.chunks == 2
+    if length <= 64:
+        assert len(await prepared.chunk(SPEC, 0)) == length
+
+
+def test_a_chunk_is_what_a_model_service_computes_at_a_time() -> None:
+    assert CHUNK_BYTES == services.model.domain.CHUNK_BYTES
 
 
 @pytest.mark.parametrize(

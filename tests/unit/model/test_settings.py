@@ -6,6 +6,14 @@ from services.edge.errors import InvalidDeclaration
 from services.model.settings import settings_from
 
 
+KSERVE = {
+    "MODEL_NAME": "a",
+    "MODEL_SERVER": "kserve",
+    "MODEL_GRPC_ADDRESS": "0.0.0.0:8081",
+    "MODEL_HTTP_ADDRESS": "0.0.0.0:8080",
+}
+
+
 def test_both_protocols_listen_on_loopback_unless_told_otherwise() -> None:
     settings = settings_from({"MODEL_NAME": "alexnet"})
     assert (settings.grpc_address, settings.http_address) == ("127.0.0.1:0", "127.0.0.1:0")
@@ -20,6 +28,10 @@ def test_the_platforms_one_port_goes_to_the_protocol_named(protocol: str, addres
     assert (settings.grpc_address, settings.http_address) == addresses
 
 
+def test_kserves_server_takes_the_addresses_it_can_have() -> None:
+    assert settings_from(KSERVE).http_address == "0.0.0.0:8080"
+
+
 @pytest.mark.parametrize(
     ("environment", "message"),
     [
@@ -28,6 +40,9 @@ def test_the_platforms_one_port_goes_to_the_protocol_named(protocol: str, addres
         ({"MODEL_NAME": "a", "MODEL_PROTOCOL": "soap"}, "none of"),
         ({"MODEL_NAME": "a", "MODEL_GRPC_ADDRESS": "", "MODEL_HTTP_ADDRESS": ""}, "both empty"),
         ({"MODEL_NAME": "a", "MODEL_HTTP_ADDRESS": "localhost"}, "MODEL_HTTP_ADDRESS: 'localhost' is not host:port"),
+        (KSERVE | {"MODEL_HTTP_ADDRESS": ""}, "MODEL_HTTP_ADDRESS: is empty; KServe's server always serves HTTP"),
+        (KSERVE | {"MODEL_HTTP_ADDRESS": "127.0.0.1:80"}, "HTTP_ADDRESS: '127.0.0.1:80'; KServe's .* every interface"),
+        (KSERVE | {"MODEL_GRPC_ADDRESS": "0.0.0.0:0"}, "GRPC_ADDRESS: '0.0.0.0:0'; .* on a port that is given"),
         ({"MODEL_NAME": "a", "MODEL_MAXBATCH": "1"}, "did you mean MODEL_MAX_BATCH"),
     ],
 )
