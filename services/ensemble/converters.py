@@ -81,6 +81,7 @@ def _member(member: MemberAnswer) -> pb.MemberAnswer:
         latency_ms=member.latency_ms,
         compute_ms=member.compute_ms,
         error=member.error,
+        cold=member.cold,
     )
 
 
@@ -113,4 +114,5 @@ def _line(line: ReceiptLine) -> receipt_pb2.ReceiptLine:
         bytes_in=usage.bytes_in,
         bytes_out=usage.bytes_out,
         money=line.money,
+        requests=usage.requests,
     )
