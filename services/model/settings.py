@@ -78,6 +78,6 @@ def _check_kserve(settings: Settings) -> None:
         host, port = split_address(address or "0.0.0.0:1")
         if host not in ("0.0.0.0", "::") or port == 0:
             raise InvalidDeclaration(
-                f"{PREFIX}{name.upper()}: '{address}'; KServe's server listens on every interface, and on a port that is "
+                f"{PREFIX}{name.upper()}: '{address}'; KServe's server listens on every interface, on a port that is "
                 "given: 0.0.0.0:PORT"
             )

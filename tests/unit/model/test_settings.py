@@ -5,7 +5,6 @@ import pytest
 from services.edge.errors import InvalidDeclaration
 from services.model.settings import settings_from
 
-
 KSERVE = {
     "MODEL_NAME": "a",
     "MODEL_SERVER": "kserve",
