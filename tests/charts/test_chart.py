@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import inspect
 import json
 import re
 import shutil
@@ -41,8 +42,9 @@ OWN_MODEL = {
         "traffic": {"latestPercent": 20, "stableRevision": "resnet-50-00001"},
     }
 }
+MEMBERS = [{"model": "fashion-mobilenet-v2"}, {"model": "fashion-efficientnet-b0", "weight": 2.0}]
 PAIR = {
-    "members": [{"model": "fashion-mobilenet-v2"}, {"model": "fashion-efficientnet-b0", "weight": 2.0}],
+    "members": MEMBERS,
     "rule": "weighted",
     "mode": "parallel",
     "deadline_ms": 2000,
@@ -252,6 +254,15 @@ def test_members_are_called_inside_the_cluster_by_their_service_names() -> None:
     assert members[SHIPPED[0]]["authority"] == f"{SHIPPED[0]}.demo.svc.corp.local"
 
 
+def test_the_front_door_knows_what_each_member_takes_in_one_call() -> None:
+    objects = render({"models": {SHIPPED[0]: {"maxBatch": 1, "maxMessageBytes": 200_000_000}}})
+    (container,) = objects["Deployment", "strata-ensemble"]["spec"]["template"]["spec"]["containers"]
+    settings = ensemble_settings.settings_from(environment(container))
+    own, other = (settings.members[name] for name in SHIPPED[:2])
+    assert (own.max_batch, own.max_message_bytes) == (1, 200_000_000)
+    assert other.max_batch == 64
+
+
 def test_declared_ensembles_reach_the_front_door() -> None:
     objects = render({"ensembles": {"pair": PAIR}})
     (container,) = objects["Deployment", "strata-ensemble"]["spec"]["template"]["spec"]["containers"]
@@ -298,8 +309,8 @@ def test_kuberay_takes_the_place_of_the_deployment() -> None:
         ({"ensembles": {"pair": {"members": [{"model": "alexnet"}]}}}, 'member "alexnet"'),
         ({"ensembles": {"p" * 53: PAIR}}, "p" * 53),
         ({"ensembles": {"pair": {**PAIR, "rule": "mean"}}}, "/ensembles/pair/members/1/weight"),
-        ({"ensembles": {"pair": {"members": PAIR["members"]}}}, "/ensembles/pair/members/1/weight"),
-        ({"ensembles": {"pair": {**PAIR, "members": [*PAIR["members"], {"model": SHIPPED[0]}]}}}, "named twice"),
+        ({"ensembles": {"pair": {"members": MEMBERS}}}, "/ensembles/pair/members/1/weight"),
+        ({"ensembles": {"pair": {**PAIR, "members": [*MEMBERS, {"model": SHIPPED[0]}]}}}, "named twice"),
         ({"ensembles": {"pair": {"members": [{"model": f"m{n}"} for n in range(11)]}}}, "/ensembles/pair/members"),
         ({"ensemble": {"files": []}}, "at least one ensemble"),
         ({"models": {"m": {"file": {"weights": "s3://b/m.safetensors"}}}}, "architecture"),
@@ -336,7 +347,9 @@ def test_what_the_services_take_the_schema_takes_too(values: dict[str, Any]) -> 
 def test_the_front_door_may_wait_for_the_graph_as_long_as_it_means_to() -> None:
     _, door = pod_specs(render({"ensemble": {"ray": "kuberay"}}))["RayService/strata-ensemble"]["containers"]
     probe = door["startupProbe"]
-    assert probe["periodSeconds"] * probe["failureThreshold"] > ray_graph._JOIN_TIMEOUT_S
+    waits = (ray_graph.find_deployment, ray_graph.RayPredictor.wait_until_it_answers)
+    longest_s = sum(inspect.signature(wait).parameters["timeout_s"].default for wait in waits)
+    assert probe["periodSeconds"] * probe["failureThreshold"] > longest_s
 
 
 def test_every_container_that_stays_is_probed(objects: Objects) -> None:

@@ -52,7 +52,7 @@ seccompProfile: {type: RuntimeDefault}
 {{- $model := include "strata.model.values" (dict "root" $ "name" $name) | fromYaml -}}
 {{- if eq $model.protocol "grpc" -}}
 {{- $host := printf "%s.%s.svc.%s" $name $.Release.Namespace $.Values.clusterDomain -}}
-{{- $_ := set $members $name (dict "address" (printf "%s:80" $host) "authority" $host) -}}
+{{- $_ := set $members $name (dict "address" (printf "%s:80" $host) "authority" $host "max_batch" (int $model.maxBatch) "max_message_bytes" (int $model.maxMessageBytes)) -}}
 {{- end -}}
 {{- end -}}
 {{- range $name, $ensemble := .Values.ensembles -}}

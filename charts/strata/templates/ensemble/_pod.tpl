@@ -29,11 +29,11 @@ env:
 ports:
   - {name: http, containerPort: 8088}
   - {name: grpc, containerPort: 9090}
-# Beside KubeRay's head it waits up to 300 s for the application, and says then what it waited for.
+# Beside KubeRay's head it waits up to 360 s for the application, and says then what it waited for.
 startupProbe:
   httpGet: {path: /readyz, port: http}
   periodSeconds: 2
-  failureThreshold: {{ eq .Values.ensemble.ray "kuberay" | ternary 180 90 }}
+  failureThreshold: {{ eq .Values.ensemble.ray "kuberay" | ternary 200 90 }}
 readinessProbe:
   httpGet: {path: /readyz, port: http}
   periodSeconds: 2
