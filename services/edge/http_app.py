@@ -5,6 +5,7 @@ from collections.abc import Callable
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi_offline import FastAPIOffline
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 from pydantic import BaseModel, Field
 
@@ -37,7 +38,8 @@ def create_app(
         max_body_bytes: a larger body is refused with 413 before it is read to its end.
         max_bodies: requests with a body under way at a time; more are refused with 503 before it is read.
     """
-    app = FastAPI(
+    app = FastAPIOffline(  # its page loads nothing from elsewhere
+        redoc_url=None,
         title=title,
         version=version,
         description=description,

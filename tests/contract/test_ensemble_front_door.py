@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import zlib
@@ -430,8 +431,12 @@ async def test_metrics_count_answers_refusals_and_members(http: httpx.AsyncClien
     assert "no-such-name" not in text
 
 
-async def test_the_page_describes_the_request(http: httpx.AsyncClient) -> None:
-    assert (await http.get("/docs")).status_code == 200
+async def test_the_page_describes_the_request_and_loads_nothing_from_elsewhere(http: httpx.AsyncClient) -> None:
+    page = (await http.get("/docs")).text
+    sources = re.findall(r'(?:src|href)="([^"]*)"', page)
+    assert len(sources) == 3
+    assert "https://" not in page
+    assert [(await http.get(source)).status_code for source in sources] == [200] * 3
     operation = (await http.get("/openapi.json")).json()["paths"]["/v1/ensembles/{name}:predict"]["post"]
     assert set(operation["requestBody"]["content"]) >= {"image/png", "image/jpeg", "multipart/form-data"}
     assert set(operation["responses"]) >= {"200", "400", "404", "413", "503", "504"}
