@@ -21,9 +21,9 @@ class TariffSetting(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    per_cpu_second: Annotated[float, Field(ge=0)] = Tariff.per_cpu_second
-    per_gb_second: Annotated[float, Field(ge=0)] = Tariff.per_gb_second
-    per_request: Annotated[float, Field(ge=0)] = Tariff.per_request
+    per_cpu_second: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Tariff.per_cpu_second
+    per_gb_second: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Tariff.per_gb_second
+    per_request: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Tariff.per_request
     currency: str = Tariff.currency
 
 

@@ -46,6 +46,7 @@ def test_a_model_queues_all_that_a_front_door_lets_in() -> None:
         ("MEMBERS", "{", "ENSEMBLE_MEMBERS: Value error, not JSON"),
         ("MEMBERS", '{"m": {"adress": "x"}}', "ENSEMBLE_MEMBERS.M.ADDRESS: Field required"),
         ("TARIFF", '{"per_cpu_second": -1}', "greater than or equal to 0"),
+        ("TARIFF", '{"per_request": Infinity}', "ENSEMBLE_TARIFF.PER_REQUEST: Input should be a finite number"),
         ("HTTP_ADDRESS", "8000", "'8000' is not host:port"),
         ("MAX_PICTURES", "0", "ENSEMBLE_MAX_PICTURES"),
         ("MAX_PICTURE", "3", "did you mean ENSEMBLE_MAX_PICTURES?"),
