@@ -24,4 +24,5 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:
-        raise OSError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
+        why = str(error.strerror or error).partition(" (while")[0]  # Python adds the address in a form of its own
+        raise OSError(f"cannot listen on {host}:{port}: {why}") from error
