@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from services.edge.address import listen, split_address
 from services.edge.errors import Unavailable
 from services.edge.stop import stop_event
 from services.ensemble.front_door import open_front_door
@@ -83,6 +84,16 @@ def _interruptible() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+@contextmanager
+def _naming_options() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise Unavailable(
+            f"{error}; choose another with --http (STRATA_HTTP) or --grpc (STRATA_GRPC); port 0 takes any free one"
+        ) from error
+
+
 async def serve(
     files: Sequence[Path], http: str, grpc: str, idle_s: float, state: Path, report: Callable[[str], None]
 ) -> None:
@@ -92,13 +103,12 @@ async def serve(
         Unavailable: an address is taken or not ours; and what `local_ensembles` raises.
     """
     stop = stop_event()
+    with _naming_options():
+        for address in (http, grpc):
+            listen(*split_address(address)).close()  # now, not after minutes of compilation
     async with local_ensembles(files, state, idle_s, report, http, grpc) as local:
-        try:
+        with _naming_options():
             door = await open_front_door(local.predictor, local.settings)
-        except OSError as error:
-            raise Unavailable(
-                f"{error}; choose another with --http (STRATA_HTTP) or --grpc (STRATA_GRPC); port 0 takes any free one"
-            ) from error
         hosts = [address.rpartition(":")[0] for address in (http, grpc)]
         running = Running(
             pid=os.getpid(),
