@@ -47,7 +47,6 @@ ARG MODEL_FOLDERS=examples/fashion/models
 COPY quant quant
 COPY services/__init__.py services/
 COPY services/edge services/edge
-COPY services/artifacts services/artifacts
 COPY services/zoo services/zoo
 COPY examples/fashion/models examples/fashion/models
 COPY examples/measure/models examples/measure/models
@@ -61,7 +60,6 @@ COPY quant quant
 COPY services/__init__.py services/
 COPY services/contracts services/contracts
 COPY services/edge services/edge
-COPY services/artifacts services/artifacts
 COPY services/zoo services/zoo
 COPY services/model services/model
 RUN python -m compileall -q --invalidation-mode unchecked-hash quant services
@@ -81,7 +79,6 @@ COPY quant quant
 COPY services/__init__.py services/
 COPY services/contracts services/contracts
 COPY services/edge services/edge
-COPY services/artifacts services/artifacts
 COPY services/zoo services/zoo
 COPY services/ensemble services/ensemble
 COPY examples/fashion examples/fashion

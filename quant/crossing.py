@@ -53,7 +53,7 @@ def cross(float_engine: Engine, integer_engine: Engine, x: Tensor) -> Iterator[C
     Raises:
         ShapeMismatch: x does not have the graph's input shape.
     """
-    for four in _both_ways(float_engine, integer_engine, x):
+    for four in four_outputs(float_engine, integer_engine, x):
         precision = integer_engine.plan[four.layer].value
         errors = (sqnr_db(four.ff, found) for found in (four.fi, four.if_, four.ii))
         yield Crossing(four.layer, precision, *errors)
@@ -67,13 +67,17 @@ def cross_layer(float_engine: Engine, integer_engine: Engine, x: Tensor, layer: 
         ShapeMismatch: x does not have the graph's input shape.
     """
     float_engine.graph.index(layer)
-    return next(four for four in _both_ways(float_engine, integer_engine, x, layer) if four.layer == layer)
+    return next(four for four in four_outputs(float_engine, integer_engine, x, layer) if four.layer == layer)
 
 
-def _both_ways(
+def four_outputs(
     float_engine: Engine, integer_engine: Engine, x: Tensor, only: str | None = None
 ) -> Iterator[FourOutputs]:
-    """Run both engines side by side; with `only`, the crossed runs of the other layers are left out."""
+    """Run both engines side by side, every layer also on the other's input; with `only`, that layer alone is yielded.
+
+    Raises:
+        ShapeMismatch: x does not have the graph's input shape.
+    """
     with torch.inference_mode():
         readers_left = Counter(name for layer in float_engine.graph.layers for name in layer.inputs)
         floats: dict[str, Value] = {INPUT: float_engine.enter(x)}

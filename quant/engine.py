@@ -15,18 +15,29 @@ from quant.cpu import Cpu, this_cpu
 from quant.errors import ShapeMismatch
 from quant.float_kernels import Kernel
 from quant.graph import INPUT, Graph, Layer
-from quant.operations import Add, BatchNorm, Concat, Conv2d, Mul, Weighted
+from quant.operations import (
+    Activate,
+    Add,
+    AvgPool,
+    BatchNorm,
+    Concat,
+    Conv2d,
+    GlobalAvgPool,
+    Linear,
+    Mul,
+    Weighted,
+)
 from quant.precision import Plan, Precision, supports, takes_codes
 from quant.prepared import Format, PreparedLayer, prepare_layer
 from quant.scales import Calibration
-from quant.script import Run, script
+from quant.script import NotScriptable, Run, script
 
 
 class Engine:
     """Runs one graph under one plan and calibration.
 
-    From its second run of a single picture on, the whole run is one script of the same calls (quant/script.py), but not
-    in HYBRID, whose every layer codes its input: scripts are slow at that.
+    From its second run of a single picture on, the whole run is one script of the same calls (quant/script.py) where
+    there can be one, but not in HYBRID, whose every layer codes its input: scripts are slow at that.
 
     Args:
         plan: precisions without a kernel fall back to float.
@@ -84,7 +95,10 @@ class Engine:
             if not self._ran_once:
                 self._ran_once = True
                 return self._run_program(stored)
-            self._script = script(self._run_program, stored)
+            try:
+                self._script = script(self._run_program, stored)
+            except NotScriptable:
+                self._script = self._run_program
         return self._script(stored)
 
     def _run_program(self, stored: Tensor) -> tuple[Tensor, ...]:
@@ -166,6 +180,8 @@ def _channels_last(x: Tensor, stored: Format) -> Tensor:
     return quantise(x, stored).contiguous(memory_format=torch.channels_last)
 
 
+_NEW_MEMORY = Conv2d | Linear | Add | Mul | BatchNorm | Concat | Activate | AvgPool | GlobalAvgPool
+
 Step = tuple[Kernel, tuple[int, ...], int, tuple[int, ...]]
 """Kernel, slots it reads, slot it writes, slots nobody reads any more."""
 
@@ -178,15 +194,18 @@ def _program(graph: Graph, layers: tuple[PreparedLayer, ...]) -> list[Step]:
         layer = prepared.layer
         dead = {name for name in layer.inputs if last_reader[name] == layer.name} - set(graph.outputs)
         inputs = tuple(slot[name] for name in layer.inputs)
-        owns_second = len(layer.inputs) == 2 and layer.inputs[1] in dead and _makes_new_memory(graph, layer.inputs[1])
+        owns_second = len(layer.inputs) == 2 and layer.inputs[1] in dead and _in_memory_of_its_own(graph, layer, 1)
         kernel = prepared.stored_kernel(last_reader_of_second=owns_second and layer.inputs[0] != layer.inputs[1])
         program.append((kernel, inputs, slot[layer.name], tuple(slot[name] for name in dead)))
     return program
 
 
-def _makes_new_memory(graph: Graph, name: str) -> bool:
-    """The value is surely no view: neither the caller's picture nor made by an operation that may hand its input on."""
-    return name != INPUT and isinstance(graph.layer(name).operation, Conv2d | Add | Mul | BatchNorm | Concat)
+def _in_memory_of_its_own(graph: Graph, layer: Layer, position: int) -> bool:
+    """An input of the layer is surely no view, and nobody else has a view of it: it is not the caller's picture, and
+    neither its maker nor its other readers are operations that may hand their input on."""
+    name = layer.inputs[position]
+    others = {name, *graph.consumers[name]} - {layer.name}
+    return name != INPUT and all(isinstance(graph.layer(other).operation, _NEW_MEMORY) for other in others)
 
 
 def _supported(layer: Layer, plan: Plan) -> Precision:

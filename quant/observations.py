@@ -87,11 +87,12 @@ def weighted_layers(graph: Graph) -> Iterator[Layer]:
 
 
 def _coded(graph: Graph, groups: Mapping[str, str]) -> Iterator[str]:
-    """The input and every value that can be codes and is not just codes passed on."""
+    """The input and every value that is made as codes or read as codes, and is not just codes passed on."""
     yield INPUT
     for layer in graph.layers:
         passed_on = groups[layer.name] == groups[layer.inputs[0]]
-        if supports(layer.operation, Precision.INT8) and not passed_on:
+        readers = (graph.layer(reader) for reader in graph.consumers[layer.name])
+        if not passed_on and any(supports(each.operation, Precision.INT8) for each in (layer, *readers)):
             yield layer.name
 
 

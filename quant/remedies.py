@@ -52,7 +52,8 @@ def find_remedy(
 
     before_db = own_db(variant)
     tried = [
-        Remedy(layer, action, before_db, own_db(each), each) for action, each in _ideas(variant, observations, layer)
+        Remedy(layer, action, before_db, own_db(each), each)
+        for action, each in _ideas(variant, observations, layer, engine.cpu.weight_bits)
     ]
     best = max(tried, key=lambda remedy: remedy.after_db, default=None)
     if best and best.after_db >= max(before_db + LEAST_GAIN_DB, ENOUGH_DB):
@@ -77,7 +78,7 @@ def correct_bias(operation: Weighted, integers: IntegerWeights, x_qparams: QPara
     return replace(integers, bias=(integers.bias - shift).to(torch.int32))
 
 
-def _ideas(variant: Variant, observations: Observations, name: str) -> Iterator[tuple[str, Variant]]:
+def _ideas(variant: Variant, observations: Observations, name: str, bits: int) -> Iterator[tuple[str, Variant]]:
     layer = variant.graph.layer(name)
     operation, integers = layer.operation, variant.calibration.weights[name]
     assert isinstance(operation, Weighted)
@@ -92,12 +93,12 @@ def _ideas(variant: Variant, observations: Observations, name: str) -> Iterator[
 
     qparams, value_choice = choose_value(observations, observations.groups[name])
     yield f"range by {value_choice.algorithm}", with_range(variant)
-    best, choice = choose_weights(layer, x_qparams, crops)
+    best, choice = choose_weights(layer, x_qparams, crops, bits=bits)
     per_tensor = len(integers.scale) > 1 and bool((integers.scale == integers.scale[0]).all())
     channel = "per channel, " if per_tensor else ""
     yield f"{channel}algorithm {choice.algorithm}", with_weights(best)
     if per_tensor:
-        tensor_best, tensor_choice = choose_weights(layer, x_qparams, crops, granularity=Granularity.TENSOR)
+        tensor_best, tensor_choice = choose_weights(layer, x_qparams, crops, None, Granularity.TENSOR, bits)
         yield f"algorithm {tensor_choice.algorithm}", with_weights(tensor_best)
     yield "bias correction", with_weights(correct_bias(operation, integers, x_qparams, crops))
     corrected = correct_bias(operation, best, x_qparams, crops)

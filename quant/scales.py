@@ -46,12 +46,14 @@ class IntegerWeights:
         return replace(self, bias=bias.to(torch.int32), x_scale=x_scale)
 
     def narrowed(self) -> "IntegerWeights":
-        """With 7-bit codes (-63..63), for processors whose 8-bit products saturate; unchanged if narrow already."""
-        if not self.codes.numel() or int(self.codes.abs().max()) <= 63:
+        """With 7-bit codes (-63..63), for processors whose 8-bit products saturate; channels narrow already stay."""
+        wide = self.codes.flatten(1).to(torch.int16).abs().amax(1) > 63
+        if not bool(wide.any()):
             return self
-        codes = (self.codes.double() * (63 / 127)).round().to(torch.int8)
-        bias = (self.bias.double() * (63 / 127)).round().to(torch.int32)
-        return replace(self, codes=codes, scale=self.scale * (127 / 63), bias=bias)
+        share = torch.where(wide, 63 / 127, 1.0).double()
+        codes = (self.codes.double() * share.view(-1, *[1] * (self.codes.dim() - 1))).round().to(torch.int8)
+        bias = (self.bias.double() * share).round().to(torch.int32)
+        return replace(self, codes=codes, scale=(self.scale / share).float(), bias=bias)
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,36 +124,3 @@ def _merge(leader: dict[str, str], names: Iterable[str]) -> None:
     for name, old in leader.items():
         if old in joined:
             leader[name] = first
-
-
-def minmax_calibration(graph: Graph, pictures: Iterable[Tensor]) -> Calibration:
-    """The simplest calibration: every value's own range, one weight scale per output channel.
-
-    Args:
-        pictures: batches [N, C, H, W], float32; at least one.
-    Raises:
-        NotCalibrated: there was no picture.
-    """
-    groups = scale_groups(graph)
-    ranges: dict[str, tuple[float, float]] = {}
-
-    def widen(name: str, x: Tensor) -> None:
-        low, high = (float(edge) for edge in torch.aminmax(x))
-        known = ranges.get(groups[name], (0.0, 0.0))
-        ranges[groups[name]] = (min(low, known[0]), max(high, known[1]))
-
-    with torch.inference_mode():
-        for batch in pictures:
-            widen(INPUT, batch)
-            for name, value in graph.values(batch):
-                widen(name, value)
-    if not ranges:
-        raise NotCalibrated("calibration needs at least one picture")
-    values = {name: QParams.of_range(*ranges[group]) for name, group in groups.items()}
-    weights = {}
-    for layer in graph.layers:
-        if isinstance(layer.operation, Weighted):
-            reach = layer.operation.weight.flatten(1).abs().amax(1)
-            scale = torch.where(reach > 0, reach / 127, 1.0)
-            weights[layer.name] = quantise_weights(layer.operation, scale, values[layer.inputs[0]].scale)
-    return Calibration(values, weights)

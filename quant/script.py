@@ -27,6 +27,10 @@ _NUMBERS: Mapping[object, int] = {
 """TorchScript writes dtypes, layouts and memory formats as numbers."""
 
 
+class NotScriptable(Exception):
+    """There is no script for this run; it works call by call."""
+
+
 def script(run: Run, x: Tensor) -> Run:
     """The operations `run` calls for x, recorded and compiled, with every other tensor they read kept as a constant.
 
@@ -34,7 +38,7 @@ def script(run: Run, x: Tensor) -> Run:
     operations alone: what it computed from x elsewhere, as with numpy, would be taken for a constant.
 
     Raises:
-        NotImplementedError: an operation takes or gives something that a script cannot name.
+        NotScriptable: an operation takes or gives something that a script cannot name, or is none of TorchScript's.
     """
     recorder = _Recorder(x)
     with recorder:
@@ -77,7 +81,7 @@ class _Recorder(TorchDispatchMode):
             self._lines.append(f"{', '.join(names)} = torch.ops.{namespace}.{name}({', '.join(told)})")
         for result, name in zip(results, names, strict=True):
             if not isinstance(result, Tensor):
-                raise NotImplementedError(f"{operation} gives {type(result).__name__}, not a tensor")
+                raise NotScriptable(f"{operation} gives {type(result).__name__}, not a tensor")
             self._names[result] = name
         return y
 
@@ -87,7 +91,10 @@ class _Recorder(TorchDispatchMode):
         unpacked = [f"{', '.join(f'c{index}' for index in range(len(self.constants)))}, = c"] if self.constants else []
         body = [*unpacked, *self._lines, f"return [{result}]"]
         source = "def run(x: Tensor, c: List[Tensor]):\n" + "".join(f"    {line}\n" for line in body)
-        return torch.jit.CompilationUnit(source).run  # type: ignore[no-any-return]
+        try:
+            return torch.jit.CompilationUnit(source).run  # type: ignore[no-any-return]
+        except RuntimeError as error:
+            raise NotScriptable(str(error)) from error
 
     def _write(self, value: object, kind: object) -> str:
         if isinstance(value, Tensor):
@@ -105,7 +112,7 @@ class _Recorder(TorchDispatchMode):
             return f"torch.device({str(value)!r})"
         if value in _NUMBERS:
             return str(_NUMBERS[value])
-        raise NotImplementedError(f"a script cannot name {value!r}")
+        raise NotScriptable(f"a script cannot name {value!r}")
 
 
 def _copy_as(y: Tensor, x: str, dtype: str) -> str:

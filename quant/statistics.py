@@ -64,17 +64,18 @@ def describe_codes(counts: Tensor, scale: float, zero_point: int) -> Statistics:
 
 def sqnr_db(wanted: Tensor, found: Tensor) -> float:
     """Signal to quantisation noise: 10 log10(sum wanted² / sum (wanted - found)²), in dB, at most NO_NOISE_DB."""
-    signal, noise = torch.linalg.vector_norm(wanted), torch.linalg.vector_norm(wanted - found)
-    return decibels(float(signal) ** 2, float(noise) ** 2)
+    # in float64: the squares of an edited layer's values may lie beyond float32
+    signal, noise = (float(torch.linalg.vector_norm(x, dtype=torch.float64)) for x in (wanted, wanted - found))
+    return decibels(signal**2, noise**2)
 
 
 def decibels(signal: float, noise: float) -> float:
-    """10 log10(signal / noise) of two powers, at most NO_NOISE_DB either way."""
+    """10 log10(signal / noise) of two powers, at most NO_NOISE_DB either way; noise that is not finite drowns all."""
     if noise == 0.0:
         return NO_NOISE_DB
-    if signal == 0.0:
+    if signal == 0.0 or not math.isfinite(noise):
         return -NO_NOISE_DB
-    return min(10 * math.log10(signal / noise), NO_NOISE_DB)
+    return max(-NO_NOISE_DB, min(10 * (math.log10(signal) - math.log10(noise)), NO_NOISE_DB))
 
 
 def cosine(wanted: Tensor, found: Tensor) -> float:

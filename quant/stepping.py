@@ -1,5 +1,6 @@
 """One picture through one model, layer by layer, back, edited, branched: what is stepped is what serves."""
 
+import math
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -8,7 +9,7 @@ from torch import Tensor
 
 from quant.affine import QParams, Quantised, Value, as_float
 from quant.engine import Engine
-from quant.errors import InvalidEdit, LayerNotFound
+from quant.errors import InvalidEdit, LayerNotFound, NonFiniteValue
 from quant.graph import INPUT, Graph
 from quant.precision import Precision
 from quant.statistics import Statistics, count_codes, describe, describe_codes, evenly, sqnr_db, tile_channels
@@ -184,12 +185,19 @@ class Stepper:
         )
 
     def histogram(self, layer: str, bins: int = 64) -> tuple[Tensor, Tensor]:
-        """Edges [B + 1] and counts [B] of a layer's value: a bin per code, or `bins` where it is float."""
+        """Edges [B + 1] and counts [B] of a layer's value: a bin per code, or `bins` where it is float.
+
+        Raises:
+            LayerNotFound: no layer of that name.
+            NonFiniteValue: the value holds NaN or infinity, after an edit too large.
+        """
         value = self.value(layer)
         if isinstance(value, Quantised):
             edges = (torch.arange(257) - 0.5 - value.qparams.zero_point) * value.qparams.scale
             return edges, count_codes(value.codes)
         low, high = (float(end) for end in torch.aminmax(value))
+        if not (math.isfinite(low) and math.isfinite(high)):
+            raise NonFiniteValue(f"the value of {layer!r} holds NaN or infinity; undo the edit before it")
         return torch.linspace(low, high, bins + 1), torch.histc(value, bins, low, high)
 
     def feature_maps(self, layer: str, columns: int | None = None) -> Tensor:

@@ -1,5 +1,6 @@
 """Generate services/contracts from proto/: messages, stubs and their types, importable under services.contracts."""
 
+import os
 import re
 import shutil
 import sys
@@ -22,6 +23,8 @@ def generate(out: Path) -> None:
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     protos = [str(path.relative_to(PROTO)) for path in sorted(PROTO.rglob("*.proto"))]
+    # protoc finds its plugins for types on the PATH; they are installed beside this interpreter.
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     well_known = files("grpc_tools") / "_proto"
     options = [f"--{kind}_out={out}" for kind in ("python", "grpc_python", "mypy", "mypy_grpc")]
     if status := protoc.main(["protoc", f"-I{PROTO}", f"-I{well_known}", *options, *protos]):

@@ -9,10 +9,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from services.edge.errors import Unavailable, Unsupported
+from services.edge.errors import FailedPrecondition, Unavailable, Unsupported
 
 CHART = Path(__file__).resolve().parents[2] / "charts" / "strata"
+INGRESS = "http://127.0.0.1:8180"
+"""Where k8s/kind.yaml puts Knative's ingress."""
+
 _WAIT_S = 420.0
+_OURS = "strata.dev/disposable"
 
 
 def run(*command: str, standard_input: str | None = None) -> str:
@@ -50,10 +54,27 @@ class Cluster:
         """Read objects as JSON."""
         return json.loads(self.kubectl("get", *arguments, "--output", "json"))
 
+    def claim(self) -> None:
+        """Create the namespace, labelled as one that may be removed; what an earlier run left of it goes first.
+
+        Raises:
+            FailedPrecondition: it exists and is not labelled: what is in it is somebody's.
+        """
+        self.remove()
+        (*left,) = json.loads(run("kubectl", "get", *self._named(), "--output", "json"))["items"]
+        if left:
+            raise FailedPrecondition(
+                f"namespace '{self.namespace}' exists and is not one of ours (label {_OURS}), which are removed "
+                "afterwards; name one that does not exist"
+            )
+        metadata = {"name": self.namespace, "labels": {_OURS: "true"}}
+        made = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
+        run("kubectl", "create", "--filename", "-", standard_input=json.dumps(made))
+
     def install(self, release: str, values: Mapping[str, object]) -> None:
         """Install or change the chart's release and wait until everything is ready."""
         command = ("helm", "upgrade", "--install", release, str(CHART), "--namespace", self.namespace)
-        options = ("--create-namespace", "--reset-values", "--values", "-")
+        options = ("--reset-values", "--values", "-")
         run(*command, *options, standard_input=json.dumps(values))
         self.kubectl("rollout", "status", "deployment", f"{release}-ensemble", f"--timeout={_WAIT_S:.0f}s")
         self.kubectl("wait", "ksvc", "--all", "--for=condition=Ready", f"--timeout={_WAIT_S:.0f}s")
@@ -83,6 +104,9 @@ class Cluster:
                 raise Unavailable(f"a pod of {service} is still there after {_WAIT_S:.0f} s")
             time.sleep(0.5)
 
-    def remove(self) -> None:
-        """Delete the namespace and all that is in it."""
-        run("kubectl", "delete", "namespace", self.namespace, "--ignore-not-found", "--wait=true")
+    def remove(self, wait: bool = True) -> None:
+        """Delete the namespace and all that is in it, if it is one that `claim` created."""
+        run("kubectl", "delete", *self._named(), "--selector", _OURS, f"--wait={str(wait).lower()}")
+
+    def _named(self) -> tuple[str, ...]:
+        return "namespaces", "--field-selector", f"metadata.name={self.namespace}"

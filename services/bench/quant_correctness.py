@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from quant.affine import Value, as_float
-from quant.crossing import cross
+from quant.crossing import cross, four_outputs
 from quant.engine import Engine
 from quant.graph import INPUT
 from quant.operations import Yolo
@@ -64,13 +64,9 @@ def correctness(name: str) -> dict[str, float]:
     figures["wrong_accumulators"] = wrong
     figures["matrix.step"] = steps_equal_running(subject)
     engines = subject.engine(Mode.FLOAT), subject.engine(Mode.INT8)
-    crossings = list(cross(*engines, subject.x))
-    figures["matrix.cross"] = len(crossings) == len(subject.model.graph.layers) and all(
-        not math.isnan(value) for row in crossings for value in (row.own_db, row.inherited_db, row.total_db)
-    )
-    of_all = cross(*engines, torch.cat(subject.unseen))
-    for key, rows in (("own_sqnr_db", of_all), ("own_sqnr_db.one_picture", crossings)):
-        own = [row.own_db for row in rows if row.precision != Precision.FLOAT]
+    figures["matrix.cross"] = crosses_equal_running(*engines, subject.x)
+    for key, x in (("own_sqnr_db", torch.cat(subject.unseen)), ("own_sqnr_db.one_picture", subject.x)):
+        own = [row.own_db for row in cross(*engines, x) if row.precision != Precision.FLOAT]
         figures |= {f"{key}.median": float(np.median(own)), f"{key}.min": min(own)}
     return {key: float(value) for key, value in figures.items()}
 
@@ -98,7 +94,9 @@ def float_error(name: str, subject: Subject) -> float:
         with weights.open("wb") as stream:
             write_weights(stream, network, random_weights(network, 0))
         expected = _opencv(cfg, weights, subject) if name == "yolov4-tiny" else _libdarknet(cfg, weights, subject)
-    return max(map(_relative, found.values(), expected), default=math.nan)
+    if not expected:
+        return math.nan
+    return float(np.max([_relative(*pair) for pair in zip(found.values(), expected, strict=True)]))
 
 
 def _libdarknet(cfg: Path, weights: Path, subject: Subject) -> list[Tensor]:
@@ -151,6 +149,24 @@ def steps_equal_running(subject: Subject) -> bool:
     # twice: an engine may run otherwise once it knows its input's shape
     runs = [engine.run(subject.x) for _ in range(2)]
     return all(torch.equal(as_float(stepper.value(name)), output) for run in runs for name, output in run.items())
+
+
+def crosses_equal_running(in_float: Engine, in_int8: Engine, x: Tensor) -> bool:
+    """Hold the four outputs of every layer against both engines' own values, and layers run on the other's."""
+    floats, integers = ({p.name: value for p, value in engine.values(x)} for engine in (in_float, in_int8))
+    floats[INPUT], integers[INPUT] = in_float.enter(x), in_int8.enter(x)
+    crossed = []
+    for four in four_outputs(in_float, in_int8, x):
+        prepared = in_float.layer(four.layer), in_int8.layer(four.layer)
+        sources = prepared[0].layer.inputs
+        fi = prepared[1].run(*(floats[name] for name in sources))
+        if_ = prepared[0].run(*(integers[name] for name in sources))
+        wanted = (floats[four.layer], fi, if_, integers[four.layer])
+        found = (four.ff, four.fi, four.if_, four.ii)
+        if not all(torch.equal(a, as_float(b)) for a, b in zip(found, wanted, strict=True)):
+            return False
+        crossed.append(four.layer)
+    return crossed == [layer.name for layer in in_float.graph.layers]
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -1,7 +1,6 @@
 """The tree of verbs. Their modules import heavy things inside functions: `--help` must not wait for torch."""
 
 import importlib
-import importlib.util
 import sys
 from importlib.metadata import version
 from typing import Annotated
@@ -39,8 +38,7 @@ def strata(
 
 
 for _verb in ("models", "ensemble", "serve", "quant", "bench"):
-    if importlib.util.find_spec(f"services.cli.{_verb}"):
-        app.add_typer(importlib.import_module(f"services.cli.{_verb}").app, name=_verb)
+    app.add_typer(importlib.import_module(f"services.cli.{_verb}").app, name=_verb)
 
 
 def main() -> None:

@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from services.bench.cluster import INGRESS
+
 app = typer.Typer(help="Measure an area and write its figures as JSON.", no_args_is_help=True)
 
 Json = Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")]
@@ -28,10 +30,8 @@ def ensemble(
         str, typer.Option(help="Of overhead, hop, forward, accuracy; and path, batches, cold where KUBECONFIG is set.")
     ] = "",
     merge: Merge = False,
-    namespace: Annotated[str, typer.Option(help="Namespace to measure in; removed afterwards.")] = "strata-bench",
-    ingress: Annotated[
-        str, typer.Option(envvar="INGRESS_URL", help="URL of Knative's ingress gateway.")
-    ] = "http://127.0.0.1:8080",
+    namespace: Annotated[str, typer.Option(help="Namespace to create, measure in, and remove.")] = "strata-bench",
+    ingress: Annotated[str, typer.Option(envvar="INGRESS_URL", help="URL of Knative's ingress gateway.")] = INGRESS,
     model_image: Annotated[
         str, typer.Option(help="Image of a model, with the full-size models inside.")
     ] = "dev.local/strata/model:bench",
@@ -55,9 +55,12 @@ def ensemble(
     isa = this_cpu().isa
     provenance = document.provenance(isa, area.PACKAGES)
     figures = document.begun(json, isa) if json and merge else {}
-    place = Cluster(namespace, urlsplit(ingress).netloc) if "KUBECONFIG" in os.environ else None
+    on_cluster = "KUBECONFIG" in os.environ and set(wanted) & set(area.ON_KNATIVE)
+    place = Cluster(namespace, urlsplit(ingress).netloc) if on_cluster else None
     images = Images(model_image, ensemble_image, hello_image)
     with console.status("") as status:
+        if place:
+            place.claim()
         effort = area.QUICK_EFFORT if quick else area.FULL_EFFORT
         subject = area.Subject(effort, pictures, place, images, status.update)
         try:
@@ -72,13 +75,13 @@ def ensemble(
                 place.remove()
     Console().print(document.table("strata bench ensemble", figures, area.BARS))
     if json:
-        console.print(f"wrote {json}")
+        console.print(f"wrote {json}", markup=False)
     if report:
         write_report(
             report, "The ensemble's figures", "make bench-ensemble", figures, provenance, area.BARS, area.NOTES
         )
         plot(report.with_suffix(".png"), figures, area.PLOTS)
-        console.print(f"wrote {report}")
+        console.print(f"wrote {report}", markup=False)
 
 
 @app.command()
@@ -112,13 +115,13 @@ def quant(
             document.write(json, figures, provenance)
     Console().print(document.table("strata bench quant", figures, bars))
     if json:
-        console.print(f"wrote {json}")
+        console.print(f"wrote {json}", markup=False)
     if report:
         write_report(
             report, "The quantisation engine's figures", "make bench-quant", figures, provenance, bars, area.NOTES
         )
         plot(report.with_suffix(".png"), figures, area.PLOTS)
-        console.print(f"wrote {report}")
+        console.print(f"wrote {report}", markup=False)
 
 
 def _chosen(given: str, known: Sequence[str], option: str) -> list[str]:

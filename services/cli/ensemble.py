@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import track
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ async def _predict(
 
     console = Console(stderr=True)
     with console.status("starting") as spinner:
-        async with open_source(endpoint, ensemble, spinner.update) as (source, named):
+        async with open_source(endpoint, ensemble, lambda step: spinner.update(escape(step))) as (source, named):
             chosen = _chosen(await source.ensembles(), named)
             if not endpoint:
                 spinner.update("waking the models")

@@ -4,22 +4,26 @@ import asyncio
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
 from services.cli.local_service import local_ensembles
 from services.cli.shipped import ensemble_file
+from services.edge.errors import BatchTooLarge
 from services.ensemble.accuracy import AccuracyFile, write_accuracy
 from services.ensemble.domain import Mode
 from services.ensemble.ensemble_file import read_ensemble_file
 from services.ensemble.evaluation import BatchLatency, measure_accuracy, measure_latency, timings
 from services.ensemble.labelled import labelled_pictures
+from services.ensemble.settings import Settings
 from services.local.running import state_folder
 
 _BATCH = 64
@@ -39,9 +43,11 @@ def evaluate_folder(folder: Path, labels: Path | None, batch: int, ensemble: str
     """Evaluate, print, and, if asked, write the table and the plot beside the ensemble's file."""
     path = ensemble_file(ensemble)
     table_path = read_ensemble_file(path).accuracy_path or path.with_suffix(".accuracy.json")
-    evaluation = asyncio.run(_evaluate(folder, labels, batch, path))
+    _check_batch(batch, path)
+    # As soon as it is measured: what the latency's part meets later does not cost it.
+    keep = partial(write_accuracy, table_path) if write else lambda _: None
+    evaluation = asyncio.run(_evaluate(folder, labels, batch, path, keep))
     if write:
-        write_accuracy(table_path, evaluation.accuracy)
         _plot(evaluation, table_path.with_suffix(".png"))
     if as_json:
         latencies = [asdict(each) for each in evaluation.latencies]
@@ -58,17 +64,25 @@ def evaluate_folder(folder: Path, labels: Path | None, batch: int, ensemble: str
         highlight=False,
     )
     if write:
-        console.print(f"Wrote {table_path} and {table_path.with_suffix('.png')}", highlight=False)
+        console.print(f"Wrote {table_path} and {table_path.with_suffix('.png')}", highlight=False, markup=False)
 
 
-async def _evaluate(folder: Path, labels: Path | None, batch: int, path: Path) -> Evaluation:
+def _check_batch(batch: int, path: Path) -> None:
+    most = Settings(files=(path,)).max_pictures
+    if batch > most:
+        raise BatchTooLarge(f"--batch {batch}: one request may have {most} pictures")
+
+
+async def _evaluate(
+    folder: Path, labels: Path | None, batch: int, path: Path, keep: Callable[[AccuracyFile], None]
+) -> Evaluation:
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
         starting = bar.add_task("starting", total=None)
         state = state_folder(os.environ)
         async with local_ensembles(
-            [path], state, _IDLE_S, lambda step: bar.update(starting, description=step), accuracies=False
+            [path], state, _IDLE_S, lambda step: bar.update(starting, description=escape(step)), accuracies=False
         ) as local:
             served = next(iter(local.served.values()))
             pairs = labelled_pictures(folder, served.labels, labels)
@@ -82,11 +96,13 @@ async def _evaluate(folder: Path, labels: Path | None, batch: int, path: Path) -
                 local.predictor, served, pairs, _BATCH, lambda done: bar.advance(counting, done)
             )
             seconds = time.monotonic() - began_s
+            accuracy = tally.file()
+            keep(accuracy)
             timing = bar.add_task("latency", total=timings(served, batch))
             latencies = await measure_latency(
                 local.predictor, served, paths, batch, time.monotonic, lambda done: bar.advance(timing, done)
             )
-            return Evaluation(tally.file(), latencies, seconds)
+            return Evaluation(accuracy, latencies, seconds)
 
 
 def _accuracy_table(accuracy: AccuracyFile) -> Table:

@@ -3,11 +3,13 @@
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from ipaddress import ip_address
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, TypeVar
 
 import httpx
+from pydantic import TypeAdapter, ValidationError
 
 from services.cli.shipped import ensemble_file
 from services.edge import errors
@@ -19,6 +21,8 @@ from services.local.running import find_running, state_folder
 
 _PATIENCE_S = 600.0
 _IDLE_S = 3600.0
+
+Body = TypeVar("Body")
 
 
 class Source(Protocol):
@@ -35,7 +39,9 @@ class Remote:
     def __init__(self, endpoint: str):
         self._endpoint = endpoint
         try:
-            self._client = httpx.AsyncClient(base_url=endpoint, timeout=_PATIENCE_S)
+            # The environment's proxy knows nothing of this machine's loopback.
+            near = is_loopback(httpx.URL(endpoint).host)
+            self._client = httpx.AsyncClient(base_url=endpoint, timeout=_PATIENCE_S, trust_env=not near)
         except (httpx.InvalidURL, ValueError) as error:
             raise InvalidInput(f"endpoint '{endpoint}': {error}") from error
 
@@ -49,7 +55,7 @@ class Remote:
 
     async def ensembles(self) -> list[EnsembleBody]:
         """Ask what is served."""
-        return [EnsembleBody.model_validate(each) for each in (await self._ask("GET", "/v1/ensembles")).json()]
+        return self._read(TypeAdapter(list[EnsembleBody]), await self._ask("GET", "/v1/ensembles"))
 
     async def predict(self, ensemble: str, picture: Path, mode: Mode | None, deadline_ms: int | None) -> AnswerBody:
         """Send one picture as the body."""
@@ -58,7 +64,7 @@ class Remote:
         path = f"/v1/ensembles/{ensemble}:predict"
         with naming(picture):
             answer = await self._ask("POST", path, params=parameters, content=picture.read_bytes())
-        return AnswerBody.model_validate_json(answer.content)
+        return self._read(TypeAdapter(AnswerBody), answer)
 
     async def _ask(
         self, method: str, path: str, params: dict[str, str] | None = None, content: bytes | None = None
@@ -70,6 +76,14 @@ class Remote:
         if answer.is_error:
             raise _error_of(answer, self._endpoint)
         return answer
+
+    def _read(self, kind: "TypeAdapter[Body]", answer: httpx.Response) -> Body:
+        try:
+            return kind.validate_json(answer.content)
+        except ValidationError as error:
+            raise Unavailable(
+                f"{self._endpoint} is no front door of ours: it answers {answer.text[:60]!r}; see `strata serve status`"
+            ) from error
 
 
 class Embedded:
@@ -130,11 +144,21 @@ def running_endpoint(ensemble: str) -> str:
     return f"http://{running.http_address}" if running and not ensemble.endswith((".yaml", ".yml")) else ""
 
 
+def is_loopback(host: str) -> bool:
+    """Tell whether a host of a URL is this machine."""
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
 def _error_of(answer: httpx.Response, where: str) -> StrataError:
     """Turn an error's body back into the error it was."""
     try:
         body = answer.json()
-        kind, message = getattr(errors, body["error"], errors.Internal), str(body["message"])
+        kind, message = getattr(errors, body["error"], None), str(body["message"])
     except (ValueError, KeyError, TypeError):
         return Unavailable(f"{where} answered {answer.status_code}: {answer.text[:200]}")
-    return kind(message) if issubclass(kind, StrataError) else errors.Internal(message)
+    if isinstance(kind, type) and issubclass(kind, StrataError):
+        return kind(message)
+    return errors.Internal(message)

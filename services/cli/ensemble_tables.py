@@ -54,7 +54,8 @@ def answers_table(answered: Sequence[Answered]) -> Table:
     for each in answered:
         answer = each.answer
         costs = {line.name: line for line in answer.receipt.lines}
-        table.add_row(f"[underline]{each.picture.absolute().parent.name}/{each.picture.name}[/]")
+        shown_name = escape(f"{each.picture.absolute().parent.name}/{each.picture.name}")
+        table.add_row(f"[underline]{shown_name}[/]")
         for member in answer.members:
             shown = _best(member.predictions) if member.predictions else (f"[red]{member.state}[/]", "")
             times = (f"{member.latency_ms:.1f}", f"{member.compute_ms:.1f}")
@@ -128,7 +129,7 @@ def _add(row: Summary, predictions: Sequence[PredictionBody], truth: str | None,
 
 def _best(predictions: Sequence[PredictionBody]) -> tuple[str, str]:
     best = predictions[0].scores[0]
-    return best.label, f"{best.score:.3f}"
+    return escape(best.label), f"{best.score:.3f}"
 
 
 def _cost(line: LineBody) -> tuple[str, str]:
@@ -140,5 +141,5 @@ def _table(first: str, *others: str) -> Table:
     """A table of numbers, narrow enough for a terminal of 80 columns."""
     table = Table(Column(first, no_wrap=True), box=SIMPLE, padding=(0, 1))
     for name in others:
-        table.add_column(name, justify="left" if name == "answer" else "right")
+        table.add_column(escape(name), justify="left" if name == "answer" else "right")
     return table

@@ -2,18 +2,21 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from services.edge.address import listen, split_address
+from services.edge.errors import Unavailable
 from services.edge.stop import stop_event
 from services.ensemble.front_door import open_front_door
 from services.ensemble.graph import build_predictor
 from services.ensemble.loading import Served, load_ensembles
 from services.ensemble.settings import Settings
 from services.ensemble.usecases import Predictor
-from services.local.running import Running, announce, withdraw
+from services.local.running import Running, announce, began, withdraw
 from services.local.supervisor import local_models
 from services.zoo.compile import compile_model, default_cache
 
@@ -59,10 +62,36 @@ async def local_ensembles(
         InvalidDeclaration and whatever else is wrong with a file or with weights.
     """
     settings = Settings(files=tuple(files), http_address=http, grpc_address=grpc)
-    served = load_ensembles(files, os.environ, accuracies)
-    compiled = compile_members(served, report)
+    with _interruptible():
+        served = load_ensembles(files, os.environ, accuracies)
+        compiled = compile_members(served, report)
     async with local_models(compiled, state / "logs", idle_s) as models:
         yield LocalEnsembles(served, build_predictor(served, models, settings), settings)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """While it lasts, SIGINT and SIGTERM interrupt what runs: nothing is served yet, and a compilation takes minutes.
+
+    The event loop's own handlers would be called only after it.
+    """
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _naming_options() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise Unavailable(
+            f"{error}; choose another with --http (STRATA_HTTP) or --grpc (STRATA_GRPC); port 0 takes any free one"
+        ) from error
 
 
 async def serve(
@@ -71,14 +100,19 @@ async def serve(
     """Serve until SIGTERM or SIGINT; leave a note in `state` while it lasts.
 
     Raises:
-        OSError: an address is taken or not ours; and what `local_ensembles` raises.
+        Unavailable: an address is taken or not ours; and what `local_ensembles` raises.
     """
     stop = stop_event()
+    with _naming_options():
+        for address in (http, grpc):
+            listen(*split_address(address)).close()  # now, not after minutes of compilation
     async with local_ensembles(files, state, idle_s, report, http, grpc) as local:
-        door = await open_front_door(local.predictor, local.settings)
+        with _naming_options():
+            door = await open_front_door(local.predictor, local.settings)
         hosts = [address.rpartition(":")[0] for address in (http, grpc)]
         running = Running(
             pid=os.getpid(),
+            began=began(os.getpid()),
             http_address=f"{hosts[0]}:{door.http_port}",
             grpc_address=f"{hosts[1]}:{door.grpc_port}",
             ensembles=tuple(local.served),

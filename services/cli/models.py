@@ -2,11 +2,11 @@
 
 import json
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Column, Table
 
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ def models(context: typer.Context, as_json: Json = False) -> None:
         return
     table = Table(Column("model", no_wrap=True), "architecture", "weights", "input", "runtime")
     for row in rows:
-        table.add_row(row["name"], row["architecture"] or "its own", row["weights"], row["input"], row["runtime"])
+        texts = (row["name"], row["architecture"] or "its own", row["weights"], row["input"], row["runtime"])
+        table.add_row(*map(escape, texts))
     Console().print(table, highlight=False)
 
 
@@ -54,10 +55,9 @@ def describe(name: Annotated[str, typer.Argument(help="The model.")], as_json: J
 
 def _catalog() -> "Catalog":
     from services.cli.shipped import MODELS
-    from services.zoo.catalog import BUILT_IN, Catalog
+    from services.zoo.catalog import BUILT_IN, Catalog, named_folders
 
-    named = [Path(each) for each in os.environ.get("STRATA_MODELS", "").split(os.pathsep) if each]
-    return Catalog([*named, *([MODELS] if MODELS.is_dir() else []), BUILT_IN])
+    return Catalog([*named_folders(os.environ), *([MODELS] if MODELS.is_dir() else []), BUILT_IN])
 
 
 def _row(model_file: "ModelFile") -> dict[str, Any]:

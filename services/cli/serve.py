@@ -10,15 +10,31 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
+
+from services.edge.address import split_address
 
 if TYPE_CHECKING:
     from services.local.running import Running
 
 app = typer.Typer(help="Serve an ensemble from this machine: HTTP, OpenAPI page and gRPC.", no_args_is_help=True)
 
+
+def _address(given: str) -> str:
+    try:
+        split_address(given)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    return given
+
+
 Files = Annotated[list[Path], typer.Argument(metavar="ENSEMBLE.yaml...", help="Ensemble files to serve.")]
-Http = Annotated[str, typer.Option(help="host:port for HTTP; port 0 takes any free one.")]
-Grpc = Annotated[str, typer.Option(help="host:port for gRPC; port 0 takes any free one.")]
+Http = Annotated[
+    str, typer.Option(envvar="STRATA_HTTP", callback=_address, help="host:port for HTTP; port 0 takes any free one.")
+]
+Grpc = Annotated[
+    str, typer.Option(envvar="STRATA_GRPC", callback=_address, help="host:port for gRPC; port 0 takes any free one.")
+]
 Idle = Annotated[float, typer.Option(help="Stop a model that nobody has asked for in this many seconds.", min=1)]
 
 _START_TIMEOUT_S = 900.0
@@ -122,7 +138,7 @@ def _await_ready(process: "subprocess.Popen[bytes]", log: Path) -> "Running":
                 return running
             if process.poll() is not None:
                 raise Unavailable(f"the service ended with code {process.returncode}; {log} ends with\n{_tail(log, 5)}")
-            spinner.update(_tail(log, 1) or "starting")
+            spinner.update(escape(_tail(log, 1)) or "starting")
             time.sleep(0.1)
     process.terminate()
     raise Unavailable(f"the service was not ready after {_START_TIMEOUT_S:g} s; {log} ends with\n{_tail(log, 5)}")

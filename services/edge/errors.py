@@ -58,7 +58,7 @@ class NotAPicture(InvalidInput):
 
 
 class PictureTooLarge(InvalidInput):
-    """The picture has more pixels than the limit; nothing of it was decoded."""
+    """The picture has more pixels than the limit, or would have once resized; found before any of that is done."""
 
 
 class EmptyBatch(InvalidInput):

@@ -11,9 +11,11 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health_aio
 
+from services.edge.address import listen, split_address
 from services.edge.status import status_of
 
 ERROR_METADATA_KEY = "strata-error"
+_SPARE_CALLS = 8
 
 _log = logging.getLogger(__name__)
 
@@ -96,14 +98,16 @@ async def start_grpc(
     address: str,
     services: Sequence[tuple[str, Callable[[grpc.aio.Server], None]]],
     max_message_bytes: int,
+    max_calls: int,
 ) -> GrpcServer:
     """Start serving on `address` ("127.0.0.1:0" takes any free port).
 
     Args:
         services: full proto name and what adds its servicer to the server, each.
         max_message_bytes: larger requests are refused with RESOURCE_EXHAUSTED by gRPC itself.
+        max_calls: at a time; more are refused likewise, before their message is read. A few health checks fit beside.
     Raises:
-        OSError: the address is taken or not ours.
+        OSError: the address is taken or not ours; the message names it.
     """
     server = grpc.aio.server(
         interceptors=(ErrorsAsStatus(),),
@@ -111,7 +115,11 @@ async def start_grpc(
             ("grpc.max_receive_message_length", max_message_bytes),
             ("grpc.max_send_message_length", max_message_bytes),
             ("grpc.so_reuseport", 0),
+            # Callers may ask as often as they like whether we are still there, during a long call too: by default the
+            # third ping in five minutes without data would end the connection.
+            ("grpc.http2.max_ping_strikes", 0),
         ],
+        maximum_concurrent_rpcs=max_calls + _SPARE_CALLS,
     )
     health = health_aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
@@ -122,6 +130,7 @@ async def start_grpc(
     try:
         port = server.add_insecure_port(address)
     except RuntimeError as error:
+        listen(*split_address(address)).close()  # gRPC does not say why: the kernel does
         raise OSError(f"cannot listen on {address}: {error}") from error
     running = GrpcServer(server, health, names, port)
     await running.set_ready(False)

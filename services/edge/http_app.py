@@ -5,6 +5,7 @@ from collections.abc import Callable
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi_offline import FastAPIOffline
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 from pydantic import BaseModel, Field
 
@@ -27,6 +28,7 @@ def create_app(
     description: str,
     ready: Callable[[], bool],
     max_body_bytes: int,
+    max_bodies: int,
     registry: CollectorRegistry = REGISTRY,
 ) -> FastAPI:
     """Build an application with /healthz, /readyz and /metrics; add routes to it.
@@ -34,14 +36,16 @@ def create_app(
     Args:
         ready: asked at each /readyz; False answers 503.
         max_body_bytes: a larger body is refused with 413 before it is read to its end.
+        max_bodies: requests with a body under way at a time; more are refused with 503 before it is read.
     """
-    app = FastAPI(
+    app = FastAPIOffline(  # its page loads nothing from elsewhere
+        redoc_url=None,
         title=title,
         version=version,
         description=description,
         responses={code: {"model": ErrorBody} for code in (400, 404, 413, 503, 504)},
     )
-    app.add_middleware(BodyLimit, max_body_bytes=max_body_bytes)
+    app.add_middleware(BodyLimit, max_body_bytes=max_body_bytes, max_bodies=max_bodies)
     for kind, handler in {**ERROR_HANDLERS, RequestValidationError: _answer_validation}.items():
         app.add_exception_handler(kind, handler)
 

@@ -5,7 +5,6 @@ Without FastAPI, whose import a cold start would pay for; `http_app` adds it whe
 
 import asyncio
 import logging
-import socket
 from contextlib import AbstractContextManager, nullcontext
 
 import uvicorn
@@ -14,7 +13,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, ExceptionHandler, Message, Receive, Scope, Send
 
-from services.edge.errors import StrataError, TooLarge
+from services.edge.address import listen
+from services.edge.errors import QueueFull, StrataError, TooLarge
 from services.edge.status import status_of
 
 _log = logging.getLogger(__name__)
@@ -43,20 +43,36 @@ ERROR_HANDLERS: dict[int | type[Exception], ExceptionHandler] = {
 
 
 class BodyLimit:
-    """Refuse a body over the limit by its declared length, or, without one, as soon as it has passed the limit."""
+    """Bound what bodies take of the memory.
 
-    def __init__(self, app: ASGIApp, max_body_bytes: int):
+    A body over the limit is refused by its declared length, or, without one, as soon as it has passed the limit. A
+    request with a body is refused before any of it is read while `max_bodies` others are under way.
+    """
+
+    def __init__(self, app: ASGIApp, max_body_bytes: int, max_bodies: int):
         self._app = app
         self._max_body_bytes = max_body_bytes
+        self._max_bodies = max_bodies
+        self._bodies = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        headers = dict(scope["headers"]) if scope["type"] == "http" else {}
+        declared = headers.get(b"content-length", b"0")
+        if declared == b"0" and b"transfer-encoding" not in headers:
             await self._app(scope, receive, send)
-            return
-        declared = dict(scope["headers"]).get(b"content-length", b"0")
-        if declared.isdigit() and int(declared) > self._max_body_bytes:
-            await self._refuse(scope, receive, send)
-            return
+        elif declared.isdigit() and (len(declared) > 18 or int(declared) > self._max_body_bytes):
+            await self._refuse(self._too_large(), scope, receive, send)
+        elif self._bodies >= self._max_bodies:
+            full = QueueFull(f"{self._max_bodies} requests with a body are under way, the most there may be; try again")
+            await self._refuse(full, scope, receive, send)
+        else:
+            self._bodies += 1
+            try:
+                await self._counted(scope, receive, send)
+            finally:
+                self._bodies -= 1
+
+    async def _counted(self, scope: Scope, receive: Receive, send: Send) -> None:
         received = 0
         over = False
         answered = False
@@ -80,10 +96,12 @@ class BodyLimit:
             if not over:
                 raise
         if over and not answered:
-            await self._refuse(scope, receive, send)
+            await self._refuse(self._too_large(), scope, receive, send)
 
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        error = TooLarge(f"the body is over the limit of {self._max_body_bytes} bytes; send fewer pictures at a time")
+    def _too_large(self) -> TooLarge:
+        return TooLarge(f"the body is over the limit of {self._max_body_bytes} bytes; send fewer pictures at a time")
+
+    async def _refuse(self, error: StrataError, scope: Scope, receive: Receive, send: Send) -> None:
         status = status_of(error)
         body = JSONResponse({"error": status.error, "message": status.message}, status.http_code)
         await body(scope, receive, send)
@@ -107,9 +125,9 @@ async def start_http(app: ASGIApp, host: str, port: int, grace_s: int = 30) -> H
     """Serve `app` in the running loop; port 0 takes any free one.
 
     Raises:
-        OSError: the address is taken or not ours.
+        OSError: the address is taken or not ours; the message names it.
     """
-    listener = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener = listen(host, port)
     config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=grace_s, lifespan="off")
     server = _Embedded(config)
     task = asyncio.create_task(server.serve(sockets=[listener]))

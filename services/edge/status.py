@@ -21,6 +21,10 @@ _TABLE: dict[type[Exception], tuple[grpc.StatusCode, int]] = {
 }
 
 
+MAX_MESSAGE_BYTES = 2000
+"""Of UTF-8: gRPC sends it as a header, three bytes for each that is not ASCII, and takes 8 kB of headers in all."""
+
+
 @dataclass(frozen=True)
 class Status:
     """What a caller is told.
@@ -36,14 +40,21 @@ class Status:
 
 
 def status_of(error: Exception) -> Status:
-    """Find the status of the nearest class in the table.
+    """Find the status of the nearest class in the table. A message that repeats much of what a caller sent is cut.
 
     An error outside the tree is a fault of ours: the caller gets INTERNAL / 500 and an incident id, never the text.
     """
     for kind in type(error).__mro__:
         if kind in _TABLE:
             grpc_code, http_code = _TABLE[kind]
-            return Status(grpc_code, http_code, type(error).__name__, str(error))
+            return Status(grpc_code, http_code, type(error).__name__, _cut(str(error)))
     incident = uuid.uuid4().hex[:12]
     message = f"a fault on our side; look for incident {incident} in the log"
     return Status(grpc.StatusCode.INTERNAL, 500, errors.Internal.__name__, message, incident)
+
+
+def _cut(message: str) -> str:
+    encoded = message.encode(errors="replace")
+    if len(encoded) <= MAX_MESSAGE_BYTES:
+        return encoded.decode()
+    return encoded[:MAX_MESSAGE_BYTES].decode(errors="ignore") + "..."

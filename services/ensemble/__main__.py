@@ -2,68 +2,15 @@
 
 Prints one JSON line on standard output when its servers run, with the ports they got; it is ready once the graph
 answers. Ends with code 0 on SIGTERM, once the running requests are answered; with 2 where settings or declarations are
-at fault; with 1 where the fault is ours.
+at fault; with 1 where the graph does not start or the fault is ours.
 """
 
-import asyncio
-import json
-import logging
-import os
+import signal
 import sys
-from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager
-
-from services.edge.errors import StrataError
-from services.edge.logs import configure_logs
-from services.edge.stop import stop_event
-from services.ensemble.front_door import open_front_door
-from services.ensemble.loading import Served, load_ensembles
-from services.ensemble.settings import Settings, settings_from
-from services.ensemble.usecases import Predicts
-
-_log = logging.getLogger("services.ensemble")
-
-
-def main() -> int:
-    """Serve until told to stop; return the exit code."""
-    configure_logs("ensemble")
-    try:
-        asyncio.run(_serve(settings_from(os.environ)))
-    except (StrataError, OSError) as error:
-        _log.error("%s: %s", type(error).__name__, error)
-        return 2
-    except Exception:
-        _log.exception("cannot serve")
-        return 1
-    return 0
-
-
-async def _serve(settings: Settings) -> None:
-    stopped_early = stop_event()
-    served = load_ensembles(settings.files, os.environ)
-    async with _open(served, settings) as graph:
-        stop = stop_event()  # anew: Ray takes the signals for itself when it starts
-        door = await open_front_door(graph, settings)
-        ports = {"grpc_port": door.grpc_port, "http_port": door.http_port}
-        print(json.dumps({"event": "ready", **ports}), flush=True)
-        _log.info("ready %s", ports)
-        await door.set_ready(True)
-        if not stopped_early.is_set():
-            await stop.wait()
-        _log.info("draining")
-        await door.drain(settings.drain_s)
-
-
-def _open(served: Mapping[str, Served], settings: Settings) -> AbstractAsyncContextManager[Predicts]:
-    # Imported here: a graph in this process needs torch and no Ray, a front door beside Ray the opposite.
-    if settings.executor == "embedded":
-        from services.ensemble.graph import open_graph
-
-        return open_graph(served, settings)
-    from services.ensemble.ray_graph import open_ray_graph
-
-    return open_ray_graph(served, settings)
-
 
 if __name__ == "__main__":
+    # Before the imports, which take a while: until it has a handler, process 1 of a container ignores the signal.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    from services.ensemble.process import main
+
     sys.exit(main())

@@ -5,6 +5,7 @@ from services.contracts.strata.receipt.v1 import receipt_pb2
 from services.edge.errors import InvalidInput
 from services.ensemble.domain import (
     DEFAULT_TOP_K,
+    MAX_DEADLINE_MS,
     Answer,
     Description,
     MemberAnswer,
@@ -28,10 +29,12 @@ def request_from_message(message: pb.PredictRequest, time_remaining_s: float | N
     """Read a request; of its own deadline and the call's, the sooner wins.
 
     Raises:
-        InvalidInput: no such mode.
+        InvalidInput: no such mode, or a deadline over `MAX_DEADLINE_MS`.
     """
     if message.mode not in _MODES:
         raise InvalidInput(f"mode {message.mode}: it is {pb.MODE_PARALLEL} (parallel) or {pb.MODE_SERIAL} (serial)")
+    if message.deadline_ms > MAX_DEADLINE_MS:
+        raise InvalidInput(f"deadline_ms is {message.deadline_ms}; at most {MAX_DEADLINE_MS}, which is an hour")
     asked_s = message.deadline_ms / 1e3 if message.deadline_ms else None
     return PredictRequest(
         ensemble=message.ensemble,
@@ -78,6 +81,7 @@ def _member(member: MemberAnswer) -> pb.MemberAnswer:
         latency_ms=member.latency_ms,
         compute_ms=member.compute_ms,
         error=member.error,
+        cold=member.cold,
     )
 
 
@@ -110,4 +114,5 @@ def _line(line: ReceiptLine) -> receipt_pb2.ReceiptLine:
         bytes_in=usage.bytes_in,
         bytes_out=usage.bytes_out,
         money=line.money,
+        requests=usage.requests,
     )

@@ -8,6 +8,9 @@ from services.ensemble.receipts import Receipt
 
 DEFAULT_TOP_K = 5
 
+MAX_DEADLINE_MS = 3_600_000
+"""An hour: the most that a request or a declaration may ask for."""
+
 
 class Rule(StrEnum):
     """How members' scores become one answer; `rules` has the formulas."""

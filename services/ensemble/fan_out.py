@@ -78,19 +78,27 @@ async def fan_out(
         InvalidInput: a picture cannot be prepared.
     """
     batches = [list(runs)] if mode is Mode.PARALLEL else [[run] for run in runs]
-    for batch in batches:
-        remaining_s = None if deadline_s is None else deadline_s - clock()
-        if remaining_s is not None and remaining_s <= 0:
-            return
-        tasks = {asyncio.create_task(_run(run, preparation, infer, deadline_s, clock)): run for run in batch}
-        try:
-            done, _ = await asyncio.wait(tasks, timeout=remaining_s, return_when=asyncio.FIRST_EXCEPTION)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-        for task in done:
-            task.result()
+    try:
+        for batch in batches:
+            remaining_s = None if deadline_s is None else deadline_s - clock()
+            if remaining_s is not None and remaining_s <= 0:
+                return
+            await _together([_run(run, preparation, infer, deadline_s, clock) for run in batch], remaining_s)
+    finally:
+        preparation.close()
+
+
+async def _together(parts: Sequence[Coroutine[Any, Any, None]], timeout_s: float | None) -> None:
+    """Run all until they end or the time is up; then, or at the first error, which is raised, cancel the others."""
+    tasks = [asyncio.create_task(part) for part in parts]
+    try:
+        done, _ = await asyncio.wait(tasks, timeout=timeout_s, return_when=asyncio.FIRST_EXCEPTION)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in done:
+        task.result()
 
 
 async def _run(run: MemberRun, preparation: Preparation, infer: Infer, deadline_s: float | None, clock: Clock) -> None:
@@ -105,6 +113,10 @@ async def _run(run: MemberRun, preparation: Preparation, infer: Infer, deadline_
     run.began_s = clock()
     try:
         await _all([ask(index) for index in range(preparation.chunks)])
+        if (
+            len(run.replies) < preparation.chunks
+        ):  # whoever closes a channel cancels its calls, and a group lets that pass
+            raise MemberUnavailable("a call to it was broken off")
         run.state = MemberState.ANSWERED
     except DeadlineExceeded:
         pass  # it stays missing

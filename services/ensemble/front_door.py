@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from prometheus_client import REGISTRY, CollectorRegistry
 
+from services.edge.address import split_address
 from services.edge.errors import QueueFull
 from services.edge.grpc_server import GrpcServer, start_grpc
 from services.edge.http_server import HttpServer, start_http
@@ -94,11 +95,13 @@ async def open_front_door(predictor: Predicts, settings: Settings, registry: Col
     counted = Counted(predictor, settings.max_ongoing, Metrics(registry))
     readiness = _Readiness()
     add = EnsembleServicer(counted).add_to
-    grpc_server = await start_grpc(settings.grpc_address, [(SERVICE, add)], settings.max_message_bytes)
-    app = create_http_app(counted, lambda: readiness.value, settings.max_message_bytes, registry)
-    host, _, port = settings.http_address.rpartition(":")
+    # Twice as many as are answered: whoever is one too many should learn so by name, and be counted.
+    at_most = 2 * settings.max_ongoing
+    grpc_server = await start_grpc(settings.grpc_address, [(SERVICE, add)], settings.max_message_bytes, at_most)
+    app = create_http_app(counted, lambda: readiness.value, settings.max_message_bytes, at_most, registry)
+    host, port = split_address(settings.http_address)
     try:
-        http_server = await start_http(app, host.strip("[]"), int(port), grace_s=int(settings.drain_s))
+        http_server = await start_http(app, host, port, grace_s=int(settings.drain_s))
     except OSError:
         await grpc_server.drain(0)
         raise

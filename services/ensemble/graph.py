@@ -22,6 +22,7 @@ def build_predictor(served: Mapping[str, Served], members: Members, settings: Se
         preparation_pool(thread_count(), specs),
         settings.prices(),
         settings.max_pictures,
+        {model: address.limits for model, address in settings.members.items()},
     )
 
 

@@ -10,7 +10,7 @@ from starlette.datastructures import UploadFile
 
 from services.edge.errors import EmptyBatch, InvalidInput
 from services.edge.http_app import create_app
-from services.ensemble.domain import DEFAULT_TOP_K, Mode, PredictRequest
+from services.ensemble.domain import DEFAULT_TOP_K, MAX_DEADLINE_MS, Mode, PredictRequest
 from services.ensemble.http_bodies import AnswerBody, EnsembleBody, ModelBody, models_of
 from services.ensemble.usecases import Predicts
 
@@ -51,17 +51,19 @@ _BODY: dict[str, Any] = {
 
 
 def create_http_app(
-    predictor: Predicts, ready: Callable[[], bool], max_body_bytes: int, registry: CollectorRegistry
+    predictor: Predicts, ready: Callable[[], bool], max_body_bytes: int, max_bodies: int, registry: CollectorRegistry
 ) -> FastAPI:
     """Build the application over whatever predicts."""
-    app = create_app("Strata ensembles", version("strata"), _ABOUT, ready, max_body_bytes, registry)
+    app = create_app("Strata ensembles", version("strata"), _ABOUT, ready, max_body_bytes, max_bodies, registry)
 
     @app.post("/v1/ensembles/{name}:predict", tags=["ensembles"], summary="Classify pictures", openapi_extra=_BODY)
     async def predict(
         request: Request,
         name: Annotated[str, Path(description="The ensemble", examples=["fashion"])],
         mode: Annotated[Mode | None, Query(description="As the ensemble declares, unless given")] = None,
-        deadline_ms: Annotated[int | None, Query(gt=0, description="The ensemble's own, unless given")] = None,
+        deadline_ms: Annotated[
+            int | None, Query(gt=0, le=MAX_DEADLINE_MS, description="The ensemble's own, unless given")
+        ] = None,
         top_k: Annotated[int, Query(gt=0, description="Classes to name per picture")] = DEFAULT_TOP_K,
     ) -> AnswerBody:
         deadline_s = deadline_ms / 1e3 if deadline_ms else None

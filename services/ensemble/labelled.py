@@ -34,10 +34,13 @@ def labelled_pictures(folder: Path, labels: Sequence[str], mapping: Path | None)
         labels: the classes' names, in order.
         mapping: a file that gives folders' classes where folders are not called as the labels; see `read_mapping`.
     Raises:
-        InvalidDeclaration: a folder stands for no class.
+        InvalidDeclaration: a folder stands for no class, or the mapping has a fault.
         EmptyBatch: there are no pictures.
     """
     classes = read_mapping(mapping) if mapping else {name: index for index, name in enumerate(labels)}
+    for name, index in classes.items() if labels else ():
+        if index >= len(labels):
+            raise InvalidDeclaration(f"{mapping}: '{name}' is class {index}; the models know 0 to {len(labels) - 1}")
     pairs = []
     for sub in sorted(each for each in folder.iterdir() if each.is_dir()) if folder.is_dir() else []:
         if sub.name not in classes:

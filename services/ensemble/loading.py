@@ -1,6 +1,5 @@
 """Ensembles ready to be served: their files, their models' and their accuracies, held against each other."""
 
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from services.edge.errors import EnsembleNotFound, InvalidDeclaration, ModelNotF
 from services.ensemble.accuracy import AccuracyTable, read_accuracy
 from services.ensemble.domain import Description, Ensemble, ModelDescription
 from services.ensemble.ensemble_file import EnsembleFile, read_ensemble_file
-from services.zoo.catalog import BUILT_IN, Catalog
+from services.zoo.catalog import BUILT_IN, Catalog, named_folders
 from services.zoo.manifest import InputSpec
 from services.zoo.model_file import ModelFile
 
@@ -99,9 +98,8 @@ def find(served: Mapping[str, Served], name: str) -> Served:
 
 
 def _model_folders(file: Path, environment: Mapping[str, str]) -> list[Path]:
-    named = [Path(each) for each in environment.get("STRATA_MODELS", "").split(os.pathsep) if each]
     beside = file.parent / "models"
-    return [*named, *([beside] if beside.is_dir() else []), BUILT_IN]
+    return [*named_folders(environment), *([beside] if beside.is_dir() else []), BUILT_IN]
 
 
 def _labels(file: Path, model_files: Mapping[str, ModelFile]) -> tuple[str, ...]:

@@ -1,20 +1,26 @@
 """Members at addresses that stay: one channel each, opened at the first request and kept open."""
 
 from collections.abc import Mapping
+from typing import Annotated
 
 import grpc
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from services.edge.declaration import did_you_mean
 from services.edge.errors import ModelNotFound
+from services.ensemble.preparation import Limits
 
 _OPTIONS = [
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", -1),
-    # A peer that vanished without a word is noticed within 30 s, also between requests.
+    # A peer that vanished without a word is noticed within 30 s, also between requests and during a long one. Our
+    # servers welcome such pings (`edge.grpc_server`); others may end a connection that brings pings and no data.
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.max_pings_without_data", 0),
+    # Members are beside us: a proxy that the environment names for the world outside is not the way to them.
+    ("grpc.enable_http_proxy", 0),
     # A service that just came from zero is tried again soon.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1000),
@@ -22,12 +28,25 @@ _OPTIONS = [
 
 
 class Address(BaseModel):
-    """Where a model is: host:port; `authority`, where it differs, is the name the ingress knows it by."""
+    """Where a model is, and what it takes.
+
+    Attributes:
+        address: host:port.
+        authority: the name the ingress knows it by, where it differs.
+        max_batch, max_message_bytes: of one call, as the model's own settings have them.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     address: str
     authority: str = ""
+    max_batch: Annotated[int, Field(gt=0)] = Limits.max_batch
+    max_message_bytes: Annotated[int, Field(gt=0)] = Limits.max_message_bytes
+
+    @property
+    def limits(self) -> Limits:
+        """What it takes in one call."""
+        return Limits(self.max_batch, self.max_message_bytes)
 
 
 class StaticMembers:

@@ -12,38 +12,38 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry):
         self._requests = Counter(
-            "ensemble_requests_total",
+            "strata_ensemble_requests_total",
             "Requests by outcome: answered, or the error's class",
             ["ensemble", "outcome"],
             registry=registry,
         )
         self._seconds = Histogram(
-            "ensemble_latency_seconds",
+            "strata_ensemble_latency_seconds",
             "Time to the answer",
             ["ensemble", "mode"],
             buckets=_SECONDS,
             registry=registry,
         )
         self._members = Counter(
-            "ensemble_members_total",
+            "strata_ensemble_members_total",
             "Members asked, by what became of them",
             ["ensemble", "model", "state"],
             registry=registry,
         )
         self._member_seconds = Histogram(
-            "ensemble_member_latency_seconds",
+            "strata_ensemble_member_latency_seconds",
             "A member's time to its answer",
             ["ensemble", "model"],
             buckets=_SECONDS,
             registry=registry,
         )
         self._cpu_seconds = Counter(
-            "ensemble_cpu_seconds_total",
+            "strata_ensemble_cpu_seconds_total",
             "CPU time of the members, as their receipts state it",
             ["ensemble", "model"],
             registry=registry,
         )
-        self.ongoing = Gauge("ensemble_ongoing_requests", "Requests under way", registry=registry)
+        self.ongoing = Gauge("strata_ensemble_ongoing_requests", "Requests under way", registry=registry)
 
     def answered(self, answer: Answer) -> None:
         """Count an answer and its members."""

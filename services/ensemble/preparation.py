@@ -1,9 +1,11 @@
 """The pictures of one request as tensors: each decoded once, for all members, a chunk at a time."""
 
 import asyncio
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -18,19 +20,28 @@ Prepare: TypeAlias = Callable[[bytes, Sequence[InputSpec]], Iterator[Images]]
 """Decodes a picture and yields it as [3, H, W], one input spec after the other; raises NotAPicture, PictureTooLarge."""
 
 CHUNK_BYTES = 8 * 3 * 224 * 224 * 4
-"""A chunk holds at most this much of the largest tensor: as much as a model computes at a time."""
-
-MAX_CHUNK = 64
-"""Pictures in a chunk, at most: what a model service takes in one call by default."""
+"""A chunk holds at most this much of the largest tensor: as much as a model service computes at a time."""
 
 KEPT_BYTES = 256 * 2**20
-"""Chunks kept for members that are behind. One that falls further behind has its chunks made again."""
+"""Chunks kept for members that are behind, of all requests together. Those further behind have theirs made again."""
+
+_ENVELOPE_BYTES = 2**10
+"""What a message has around its tensor, at most."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a model takes in one call; the defaults are those of a model service."""
+
+    max_batch: int = 64
+    max_message_bytes: int = 64 * 2**20
 
 
 class Preparation:
     """The tensors of one request.
 
-    Every member asks for its chunks at its own pace: a slow one holds nobody up, and memory stays bounded.
+    Every member asks for its chunks at its own pace: a slow one holds nobody up, and memory stays bounded. Members with
+    one input spec wait for the same tensors, so that none of them may cancel what it waits for: `close` ends the work.
     """
 
     def __init__(
@@ -39,16 +50,26 @@ class Preparation:
         specs: Sequence[InputSpec],
         prepare: Prepare,
         pool: Executor,
-        kept_bytes: int = KEPT_BYTES,
+        limits: Sequence[Limits] = (Limits(),),
+        may_keep_bytes: Callable[[], int] = lambda: KEPT_BYTES,
     ):
+        """Prepare nothing yet.
+
+        Args:
+            limits: of the models that get the chunks; chunks suit the smallest.
+            may_keep_bytes: asked at each new chunk.
+        """
         self._pictures = pictures
         self._specs = tuple(dict.fromkeys(specs))
         self._prepare = prepare
         self._pool = pool
         item_bytes = [4 * 3 * spec.size[0] * spec.size[1] for spec in self._specs]
-        self._length = min(MAX_CHUNK, max(1, CHUNK_BYTES // max(item_bytes)))
-        self._kept = max(2, kept_bytes // (self._length * sum(item_bytes)))
+        message_bytes = min(CHUNK_BYTES, *(each.max_message_bytes - _ENVELOPE_BYTES for each in limits))
+        self._length = max(1, min(message_bytes // max(item_bytes), *(each.max_batch for each in limits)))
+        self._chunk_bytes = self._length * sum(item_bytes)
+        self._may_keep_bytes = may_keep_bytes
         self._chunks: OrderedDict[int, dict[InputSpec, list[Future[Images]]]] = OrderedDict()
+        self._closed = threading.Event()
 
     @property
     def chunks(self) -> int:
@@ -56,7 +77,7 @@ class Preparation:
         return -(-len(self._pictures) // self._length)
 
     async def chunk(self, spec: InputSpec, index: int) -> Images:
-        """Return chunk `index` as [n, 3, H, W], n being up to `MAX_CHUNK`.
+        """Return chunk `index` as [n, 3, H, W], n being what every model takes in one call.
 
         Raises:
             NotAPicture, PictureTooLarge: names the picture by its place in the request.
@@ -65,10 +86,16 @@ class Preparation:
             self._chunks.move_to_end(index)
         else:
             self._chunks[index] = self._start(index)
-            while len(self._chunks) > self._kept:
+            while len(self._chunks) > max(2, self._may_keep_bytes() // self._chunk_bytes):
                 self._chunks.popitem(last=False)
-        images = await asyncio.gather(*map(asyncio.wrap_future, self._chunks[index][spec]))
+        images = await asyncio.gather(
+            *(asyncio.shield(asyncio.wrap_future(each)) for each in self._chunks[index][spec])
+        )
         return np.stack(images) if len(images) > 1 else images[0][np.newaxis]
+
+    def close(self) -> None:
+        """Prepare no more pictures; for when nobody waits for a chunk any longer."""
+        self._closed.set()
 
     def _start(self, index: int) -> dict[InputSpec, list[Future[Images]]]:
         begin = index * self._length
@@ -79,13 +106,13 @@ class Preparation:
         return futures
 
     def _prepare_one(self, n: int, picture: bytes, futures: list[Future[Images]]) -> None:
-        waiting = [future for future in futures if future.set_running_or_notify_cancel()]
-        if not waiting:
+        if self._closed.is_set():
             return
         try:
             for future, images in zip(futures, self._prepare(picture, self._specs), strict=True):
-                if not future.cancelled():
-                    future.set_result(images)
+                if self._closed.is_set():
+                    return
+                future.set_result(images)
         except Exception as error:
             named = type(error)(f"picture {n}: {error}") if isinstance(error, StrataError) else error
             for future in futures:

@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from services.edge.errors import DeadlineExceeded, NotReady, StrataError
@@ -18,7 +19,6 @@ APPLICATION = "strata"
 _OBJECT_STORE_BYTES = 100 * 2**20
 _LATE_S = 1.0
 """A replica ends each request by its deadline; one that has not this much later is lost."""
-_JOIN_TIMEOUT_S = 300.0
 
 
 class RayPredictor:
@@ -35,7 +35,8 @@ class RayPredictor:
     async def predict(self, request: PredictRequest) -> Answer:
         """Answer a request; raises as `Predictor.predict` does, and NotReady where no replica answers."""
         allowed_s = time_allowed(request, find(self._served, request.ensemble).ensemble)
-        answer = await _call(self._handle.predict.remote(request), allowed_s + _LATE_S)
+        handed_over = replace(request, deadline_s=allowed_s, latest_s=None)
+        answer = await _call(self._handle.predict.remote(handed_over), allowed_s + _LATE_S)
         if isinstance(answer, StrataError):
             raise answer
         assert isinstance(answer, Answer)
@@ -43,16 +44,21 @@ class RayPredictor:
 
     async def wait_until_it_answers(self, timeout_s: float = 60.0) -> None:
         """Ask the deployment for its ensembles; raises NotReady."""
-        await _call(self._handle.describe.remote(), timeout_s)
+        try:
+            await _call(self._handle.describe.remote(), timeout_s)
+        except DeadlineExceeded as error:
+            raise NotReady(str(error)) from error
 
 
 async def _call(response: Awaitable[Any], timeout_s: float) -> Any:
-    from ray.exceptions import RayError
+    from ray.exceptions import RayError, RayTaskError
     from ray.serve.exceptions import RayServeException
 
     try:
         async with asyncio.timeout(timeout_s):
             return await response
+    except RayTaskError:
+        raise  # a fault in the replica's code, not its loss; it is an instance of what was raised there, too
     except TimeoutError:
         raise DeadlineExceeded(f"the graph had not answered after {timeout_s:.1f} s") from None
     except (RayError, RayServeException) as error:
@@ -67,6 +73,9 @@ async def open_ray_graph(served: Mapping[str, Served], settings: Settings) -> As
 
     Where RAY_ADDRESS is set, the application runs on that cluster already, or will soon (KubeRay deploys it); otherwise
     a Ray head starts here, and ends with us.
+
+    Raises:
+        NotReady: the graph does not answer in time.
     """
     os.environ.update(_ray_environment(settings.max_message_bytes))
     # In this thread, though it blocks: Ray wants the main one, and nothing is served yet.
@@ -74,7 +83,7 @@ async def open_ray_graph(served: Mapping[str, Served], settings: Settings) -> As
     import ray
 
     try:
-        predictor = RayPredictor(await _handle(), served)
+        predictor = RayPredictor(await find_deployment(), served)
         await predictor.wait_until_it_answers()
         yield predictor
     finally:
@@ -114,14 +123,17 @@ def _join() -> None:
     ray.init(address=os.environ["RAY_ADDRESS"], log_to_driver=False, configure_logging=False)
 
 
-async def _handle() -> "DeploymentHandle":
-    """Find the application; it may still be on its way."""
+async def find_deployment(timeout_s: float = 300.0) -> "DeploymentHandle":
+    """Find the application; it may still be on its way. Raises NotReady."""
     from ray import serve
     from ray.serve.exceptions import RayServeException
 
-    async with asyncio.timeout(_JOIN_TIMEOUT_S):
-        while True:
-            try:
-                return await asyncio.to_thread(serve.get_app_handle, APPLICATION)
-            except RayServeException:
-                await asyncio.sleep(1)
+    try:
+        async with asyncio.timeout(timeout_s):
+            while True:
+                try:
+                    return await asyncio.to_thread(serve.get_app_handle, APPLICATION)
+                except RayServeException:
+                    await asyncio.sleep(1)
+    except TimeoutError:
+        raise NotReady(f"no application '{APPLICATION}' was deployed in Ray Serve within {timeout_s:g} s") from None

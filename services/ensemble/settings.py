@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from services.edge.address import split_address
 from services.edge.settings import Settings as BaseSettings
 from services.ensemble.members import Address
 from services.ensemble.receipts import Tariff
@@ -20,9 +21,9 @@ class TariffSetting(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    per_cpu_second: Annotated[float, Field(ge=0)] = Tariff.per_cpu_second
-    per_gb_second: Annotated[float, Field(ge=0)] = Tariff.per_gb_second
-    per_request: Annotated[float, Field(ge=0)] = Tariff.per_request
+    per_cpu_second: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Tariff.per_cpu_second
+    per_gb_second: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Tariff.per_gb_second
+    per_request: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Tariff.per_request
     currency: str = Tariff.currency
 
 
@@ -33,9 +34,12 @@ class Settings(BaseSettings):
         files: ensemble files, separated as in PATH.
         executor: where the graph runs: in this process, or in Ray Serve.
         http_address, grpc_address: host:port; port 0 takes any free one.
-        members: JSON, model -> {"address": host:port, "authority": name}.
+        members: JSON, model -> {"address": host:port, "authority": name, "max_batch": n, "max_message_bytes": n};
+            the last three may be left out.
         max_pictures: in one request.
-        max_ongoing: requests that may be under way at a time; one more is refused with QueueFull.
+        max_ongoing: requests that may be under way at a time; one more is refused with QueueFull. Each has up to
+            `fan_out.IN_FLIGHT` calls to a model under way, whose MODEL_MAX_QUEUE should be no less than all together.
+            At most twice as many bodies are in memory, each of up to `max_message_bytes`.
         tariff: JSON: per_cpu_second, per_gb_second, per_request, currency.
         drain_s: what running requests get to end when the process is told to stop.
     """
@@ -47,7 +51,7 @@ class Settings(BaseSettings):
     members: dict[str, Address] = Field(default_factory=dict)
     max_pictures: Annotated[int, Field(gt=0)] = 1000
     max_message_bytes: Annotated[int, Field(gt=0)] = 64 * 2**20
-    max_ongoing: Annotated[int, Field(gt=0)] = 64
+    max_ongoing: Annotated[int, Field(gt=0)] = 32
     tariff: TariffSetting = TariffSetting()
     drain_s: Annotated[float, Field(ge=0)] = 30.0
 
@@ -67,9 +71,7 @@ class Settings(BaseSettings):
     @field_validator("http_address", "grpc_address")
     @classmethod
     def _host_and_port(cls, address: str) -> str:
-        host, separator, port = address.rpartition(":")
-        if not host or not separator or not port.isdecimal():
-            raise ValueError(f"'{address}' is not host:port")
+        split_address(address)
         return address
 
     def prices(self) -> Tariff:

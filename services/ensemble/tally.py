@@ -6,11 +6,11 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from services.edge.errors import EmptyBatch
+from services.edge.errors import EmptyBatch, InvalidDeclaration
 from services.ensemble.accuracy import AccuracyFile, GainRow, SubsetRow, weights_of
 from services.ensemble.domain import Ensemble
 from services.ensemble.intervals import Interval, paired_difference, wilson
-from services.ensemble.rules import combine, softmax
+from services.ensemble.rules import check_classes, combine, softmax
 
 Subset = tuple[str, ...]
 
@@ -34,8 +34,15 @@ class Tally:
 
         Args:
             logits: each member's [N, K].
-            truth: N classes.
+            truth: N classes, from 0.
+        Raises:
+            ShapeMismatch: the members disagree on K.
+            InvalidDeclaration: a picture is said to be of a class that they do not know.
         """
+        check_classes(list(logits), list(logits.values()))
+        classes = next(iter(logits.values())).shape[-1]
+        if max(truth) >= classes:
+            raise InvalidDeclaration(f"a picture is labelled as class {max(truth)}; the models know 0 to {classes - 1}")
         probabilities = {model: softmax(each) for model, each in logits.items()}
         right = {subset: self._answers(subset, probabilities) == np.asarray(truth) for subset in self.subsets}
         whole = right[self._ensemble.models]

@@ -20,7 +20,7 @@ from services.ensemble.domain import (
 )
 from services.ensemble.fan_out import Clock, Infer, MemberRun, fan_out
 from services.ensemble.loading import Served, find
-from services.ensemble.preparation import Preparation, Prepare
+from services.ensemble.preparation import KEPT_BYTES, Limits, Preparation, Prepare
 from services.ensemble.receipts import Tariff, add, write_receipt
 from services.ensemble.rules import best_classes, check_classes, combine, shares, softmax
 
@@ -44,14 +44,18 @@ class Predictor:
         pool: Executor,
         tariff: Tariff,
         max_pictures: int,
+        limits: Mapping[str, Limits],
         clock: Clock = time.monotonic,
     ):
+        """Put the parts together; `limits` of a model that it does not name are the default ones."""
         self._served = served
         self._infer = infer
         self._prepare = prepare
         self._pool = pool
         self._tariff = tariff
         self._max_pictures = max_pictures
+        self._limits = limits
+        self._ongoing = 0
         self._clock = clock
 
     def describe(self) -> Sequence[Description]:
@@ -84,8 +88,19 @@ class Predictor:
         """Ask an ensemble's members for their scores; see `fan_out`."""
         check_pictures(tuple(pictures), self._max_pictures)
         runs = [MemberRun(model, served.spec(model)) for model in served.ensemble.models]
-        preparation = Preparation(pictures, [run.spec for run in runs], self._prepare, self._pool)
-        await fan_out(runs, preparation, self._infer, mode, deadline_s, self._clock)
+        preparation = Preparation(
+            pictures,
+            [run.spec for run in runs],
+            self._prepare,
+            self._pool,
+            [self._limits.get(run.model, Limits()) for run in runs],
+            lambda: KEPT_BYTES // self._ongoing,
+        )
+        self._ongoing += 1
+        try:
+            await fan_out(runs, preparation, self._infer, mode, deadline_s, self._clock)
+        finally:
+            self._ongoing -= 1
         return runs
 
     def _answer(self, served: Served, runs: Sequence[MemberRun], mode: Mode, top_k: int, began_s: float) -> Answer:

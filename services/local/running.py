@@ -10,9 +10,10 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Running:
-    """A service that runs on this machine; addresses are host:port."""
+    """A service that runs on this machine; addresses are host:port, `began` is what `began` says of its process."""
 
     pid: int
+    began: int
     http_address: str
     grpc_address: str
     ensembles: tuple[str, ...]
@@ -27,15 +28,31 @@ def state_folder(environment: Mapping[str, str]) -> Path:
     return (Path(base) if base else Path.home() / ".local" / "state") / "strata"
 
 
+def began(pid: int) -> int:
+    """Say when a process started, in clock ticks since the machine did; 0 where there is no /proc.
+
+    Numbers of processes are used again, also after a restart of the machine: only with this one is it the same process.
+
+    Raises:
+        ProcessLookupError: there is no such process.
+    """
+    os.kill(pid, 0)
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return 0
+    # proc(5): the second field is a name in parentheses, which may hold any; `starttime` is the 22nd.
+    return int(status.rpartition(")")[2].split()[19])
+
+
 def find_running(folder: Path) -> Running | None:
     """Read the note; None where there is none, it is no note of ours, or its process has ended."""
     try:
         note = json.loads((folder / "serve.json").read_text())
         running = Running(**{**note, "ensembles": tuple(note["ensembles"])})
-        os.kill(running.pid, 0)
+        return running if began(running.pid) == running.began else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return running
 
 
 def announce(folder: Path, running: Running) -> None:

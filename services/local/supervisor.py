@@ -18,7 +18,11 @@ from services.local.process import start_model
 
 _log = logging.getLogger(__name__)
 
-_CHANNEL_OPTIONS = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
+_CHANNEL_OPTIONS = [
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.enable_http_proxy", 0),  # the environment's proxy knows nothing of this machine's loopback
+]
 
 
 class Child(Protocol):

@@ -20,7 +20,7 @@ from services.model.open_inference_json import (
 from services.model.usecases import Model
 
 
-def create_app(model: Model, max_body_bytes: int) -> Starlette:
+def create_app(model: Model, max_body_bytes: int, max_bodies: int) -> Starlette:
     """Build the application; it takes no decision but the route."""
 
     async def live(_: Request) -> Response:
@@ -68,7 +68,7 @@ def create_app(model: Model, max_body_bytes: int) -> Starlette:
             Route("/readyz", ready),
             Route("/metrics", metrics),
         ],
-        middleware=[Middleware(BodyLimit, max_body_bytes=max_body_bytes)],
+        middleware=[Middleware(BodyLimit, max_body_bytes=max_body_bytes, max_bodies=max_bodies)],
         exception_handlers=ERROR_HANDLERS,
     )
 

@@ -4,19 +4,25 @@ KServe brings its own copy of the protocol's messages, under the names ours have
 """
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, cast
 
+import grpc
 import kserve
 from kserve import errors as kserve_errors
 from kserve import model_server
 
-from services.edge.errors import InvalidDeclaration, InvalidInput, NotFound
+from services.edge.address import split_address
+from services.edge.errors import InvalidInput
+from services.edge.status import status_of
 from services.model.domain import InferAnswer, InferRequest, TensorMetadata, describe
-from services.model.settings import Settings, split_address
+from services.model.settings import Settings
 from services.model.tensors import BYTES, Tensor
 from services.model.usecases import Model
+
+_log = logging.getLogger(__name__)
 
 
 class ServedModel(kserve.Model):  # type: ignore[misc]
@@ -41,25 +47,17 @@ class ServedModel(kserve.Model):  # type: ignore[misc]
         headers: dict[str, str] | None = None,  # noqa: ARG002  the hook's signature
         response_headers: dict[str, str] | None = None,  # noqa: ARG002
     ) -> kserve.InferResponse:
-        """Answer one request; errors become KServe's, so that its interceptor finds their status."""
+        """Answer one request; errors become KServe's, so that its handlers find their status."""
         try:
             return _to_kserve(await self._model.infer(_from_kserve(payload)))
-        except InvalidInput as error:
-            raise kserve_errors.InvalidInput(str(error)) from error
-        except NotFound as error:
-            raise kserve_errors.ModelNotFound(payload.model_name) from error
+        except Exception as error:
+            raise _error_to_kserve(error) from error
 
 
 def serve_with_kserve(model: Model, settings: Settings) -> None:
-    """Serve until told to stop. There is no ready line: KServe does not say when it listens.
-
-    Raises:
-        InvalidDeclaration: no HTTP address; KServe's server always serves it, on every interface.
-    """
-    if not settings.http_address:
-        raise InvalidDeclaration("MODEL_HTTP_ADDRESS: is empty; KServe's server always serves HTTP")
-    _, http_port = split_address(settings.http_address, "MODEL_HTTP_ADDRESS")
-    grpc_port = split_address(settings.grpc_address, "MODEL_GRPC_ADDRESS")[1] if settings.grpc_address else None
+    """Serve until told to stop. There is no ready line: KServe does not say when it listens."""
+    _, http_port = split_address(settings.http_address)
+    grpc_port = split_address(settings.grpc_address)[1] if settings.grpc_address else None
     asyncio.run(model.load())
     asyncio.set_event_loop(asyncio.new_event_loop())  # KServe asks for a current one, then runs another
     # KServe reads these two from its command line alone.
@@ -72,6 +70,22 @@ def serve_with_kserve(model: Model, settings: Settings) -> None:
         grace_period=int(settings.drain_s),
     )
     server.start([ServedModel(model)])
+
+
+def _error_to_kserve(error: Exception) -> Exception:
+    """Find the class of KServe's for an error; all others are faults of ours to it."""
+    status = status_of(error)
+    if status.incident:
+        _log.error("incident %s", status.incident, exc_info=error)
+    kinds = {
+        grpc.StatusCode.INVALID_ARGUMENT: kserve_errors.InvalidInput,
+        grpc.StatusCode.NOT_FOUND: kserve_errors.ModelNotFound,
+        grpc.StatusCode.UNAVAILABLE: kserve_errors.ModelNotReady,
+    }
+    told: Any = kinds.get(status.grpc_code, RuntimeError)(status.message)
+    # KServe's gRPC handler reads the one, its HTTP handlers the other; no class of its own has both.
+    told.reason = told.error_msg = status.message
+    return cast(Exception, told)
 
 
 def _from_kserve(payload: kserve.InferRequest) -> InferRequest:

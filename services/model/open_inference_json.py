@@ -98,7 +98,7 @@ def metadata_to_json(metadata: Metadata) -> dict[str, Any]:
 def _parts(body: bytes, header_length: str | None) -> tuple[bytes, memoryview]:
     if header_length is None:
         return body, memoryview(b"")
-    if not header_length.isdecimal() or int(header_length) > len(body):
+    if not header_length.isdecimal() or len(header_length) > 18 or int(header_length) > len(body):
         raise InvalidInput(f"{HEADER_LENGTH} is '{header_length}', but the body has {len(body)} bytes")
     return body[: int(header_length)], memoryview(body)[int(header_length) :]
 

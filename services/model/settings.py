@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from services.edge.address import split_address
 from services.edge.environment import read_settings, setting
 from services.edge.errors import InvalidDeclaration
 
@@ -25,7 +26,7 @@ class Settings:
     protocol: str = setting("", one_of=("", "grpc", "rest"))
     threads: int = setting(0, least=0)
     max_batch: int = setting(64, least=1)
-    max_queue: int = setting(32, least=1)
+    max_queue: int = setting(64, least=1)
     max_message_bytes: int = setting(64 * 2**20, least=1)
     drain_s: float = setting(30.0, least=0)
 
@@ -51,16 +52,32 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         settings = replace(settings, grpc_address="")
     if not settings.grpc_address and not settings.http_address:
         raise InvalidDeclaration(f"{PREFIX}GRPC_ADDRESS and {PREFIX}HTTP_ADDRESS are both empty; give one")
+    _check_addresses(settings)
+    if settings.server == "kserve":
+        _check_kserve(settings)
     return settings
 
 
-def split_address(address: str, variable: str) -> tuple[str, int]:
-    """Split "host:port"; an IPv6 host is in brackets.
+def _check_addresses(settings: Settings) -> None:
+    faults = []
+    for name in ("grpc_address", "http_address"):
+        try:
+            split_address(getattr(settings, name) or "any:0")
+        except ValueError as error:
+            faults.append(f"{PREFIX}{name.upper()}: {error}")
+    if faults:
+        raise InvalidDeclaration("\n".join(faults))
 
-    Raises:
-        InvalidDeclaration: it is something else.
-    """
-    host, separator, port = address.rpartition(":")
-    if not separator or not port.isdecimal():
-        raise InvalidDeclaration(f"{variable}: '{address}' is not host:port")
-    return host.strip("[]"), int(port)
+
+def _check_kserve(settings: Settings) -> None:
+    """KServe's server always serves HTTP, listens on every interface, and does not say which port it got."""
+    if not settings.http_address:
+        raise InvalidDeclaration(f"{PREFIX}HTTP_ADDRESS: is empty; KServe's server always serves HTTP")
+    for name in ("grpc_address", "http_address"):
+        address = getattr(settings, name)
+        host, port = split_address(address or "0.0.0.0:1")
+        if host not in ("0.0.0.0", "::") or port == 0:
+            raise InvalidDeclaration(
+                f"{PREFIX}{name.upper()}: '{address}'; KServe's server listens on every interface, on a port that is "
+                "given: 0.0.0.0:PORT"
+            )

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from services.edge.errors import DtypeMismatch, ShapeMismatch
+from services.edge.errors import BatchTooLarge, DtypeMismatch, ShapeMismatch
 
 BYTES = "BYTES"
 DTYPES: dict[str, np.dtype[Any]] = {
@@ -22,6 +22,12 @@ DTYPES: dict[str, np.dtype[Any]] = {
     **{f"FP{bits}": np.dtype(f"<f{bits // 8}") for bits in (16, 32, 64)},
 }
 _NAMES = {dtype: name for name, dtype in DTYPES.items()}
+
+MAX_AXES = 64
+"""As many as numpy has."""
+
+MAX_ELEMENTS = 2**16
+"""Of a BYTES tensor: each is a picture, and a request for millions of empty ones must not keep the process busy."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,17 +50,18 @@ class Tensor:
 
         Raises:
             DtypeMismatch: no such datatype.
-            ShapeMismatch: the bytes are more or fewer than the shape needs.
+            ShapeMismatch: the bytes are more or fewer than the shape needs, or no array has that shape.
+            BatchTooLarge: more than `MAX_ELEMENTS` of BYTES.
         """
         if datatype == BYTES:
-            return cls.from_elements(name, shape, _split(name, raw))
+            return cls.from_elements(name, shape, _split(name, raw, _count_elements(name, shape)))
         dtype = dtype_of(name, datatype)
         needed_bytes = _count(name, shape) * dtype.itemsize
         if len(raw) != needed_bytes:
             raise ShapeMismatch(
                 f"tensor '{name}': {len(raw)} bytes, but shape {list(shape)} of {datatype} takes {needed_bytes}"
             )
-        return cls(name, datatype, tuple(shape), np.frombuffer(raw, dtype).reshape(shape))
+        return cls(name, datatype, tuple(shape), _reshaped(name, np.frombuffer(raw, dtype), shape))
 
     @classmethod
     def from_numbers(cls, name: str, datatype: str, shape: Sequence[int], numbers: Any) -> "Tensor":
@@ -62,7 +69,8 @@ class Tensor:
 
         Raises:
             DtypeMismatch: no such datatype, or a value that does not fit it.
-            ShapeMismatch: the values are more or fewer than the shape needs, or nested unevenly.
+            ShapeMismatch: the values are more or fewer than the shape needs, or nested unevenly, or no array has that
+                shape.
         """
         dtype = dtype_of(name, datatype)
         try:
@@ -75,7 +83,7 @@ class Tensor:
             raise ShapeMismatch(
                 f"tensor '{name}': {values.size} values, but shape {list(shape)} takes {_count(name, shape)}"
             )
-        return cls(name, datatype, tuple(shape), values.reshape(shape))
+        return cls(name, datatype, tuple(shape), _reshaped(name, values, shape))
 
     @classmethod
     def from_elements(cls, name: str, shape: Sequence[int], elements: list[bytes]) -> "Tensor":
@@ -83,11 +91,11 @@ class Tensor:
 
         Raises:
             ShapeMismatch: the elements are more or fewer than the shape needs.
+            BatchTooLarge: more than `MAX_ELEMENTS`.
         """
-        if len(elements) != _count(name, shape):
-            raise ShapeMismatch(
-                f"tensor '{name}': {len(elements)} elements, but shape {list(shape)} takes {_count(name, shape)}"
-            )
+        needed = _count_elements(name, shape)
+        if len(elements) != needed:
+            raise ShapeMismatch(f"tensor '{name}': {len(elements)} elements, but shape {list(shape)} takes {needed}")
         return cls(name, BYTES, tuple(shape), elements)
 
     def to_raw(self) -> bytes:
@@ -109,15 +117,34 @@ def dtype_of(name: str, datatype: str) -> np.dtype[Any]:
 
 
 def _count(name: str, shape: Sequence[int]) -> int:
-    if any(length < 0 for length in shape):
-        raise ShapeMismatch(f"tensor '{name}': shape {list(shape)} has a negative axis")
+    if len(shape) > MAX_AXES:
+        raise ShapeMismatch(f"tensor '{name}': a shape of {len(shape)} axes; it has at most {MAX_AXES}")
+    if not all(0 <= length < 2**63 for length in shape):
+        raise ShapeMismatch(f"tensor '{name}': shape {list(shape)} has an axis that is negative or beyond 64 bits")
     return math.prod(shape)
 
 
-def _split(name: str, raw: bytes | memoryview) -> list[bytes]:
+def _count_elements(name: str, shape: Sequence[int]) -> int:
+    needed = _count(name, shape)
+    if needed > MAX_ELEMENTS:
+        raise BatchTooLarge(f"tensor '{name}': {needed} elements of {BYTES} in one tensor; at most {MAX_ELEMENTS}")
+    return needed
+
+
+def _reshaped(name: str, values: NDArray[Any], shape: Sequence[int]) -> NDArray[Any]:
+    """Reshape values of the right number: those of an empty array fit shapes that no array can have."""
+    try:
+        return values.reshape(tuple(shape))
+    except ValueError as error:
+        raise ShapeMismatch(f"tensor '{name}': no array has shape {list(shape)}: {error}") from error
+
+
+def _split(name: str, raw: bytes | memoryview, needed: int) -> list[bytes]:
     elements: list[bytes] = []
     offset = 0
     while offset < len(raw):
+        if len(elements) == needed:
+            raise ShapeMismatch(f"tensor '{name}': more than the {needed} elements that its shape takes")
         if offset + 4 > len(raw):
             raise ShapeMismatch(f"tensor '{name}': cut short in the length of element {len(elements)}")
         (size_bytes,) = struct.unpack_from("<I", raw, offset)

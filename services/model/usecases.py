@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from services.edge.errors import NotReady, QueueFull, StrataError
+from services.edge.errors import Internal, NotReady, QueueFull, StrataError
 from services.model.domain import (
     Cost,
     Images,
@@ -83,6 +83,7 @@ class Model:
         Raises:
             InvalidInput, ModelNotFound: the request is refused, see `batch_of`; or a picture is, see `read_picture`.
             NotReady, QueueFull: not now.
+            Internal: the model computed scores that are not finite.
         """
         try:
             scores, cost = await self._scores(request)
@@ -118,6 +119,8 @@ class Model:
         before = self._read_meter()
         scores = np.concatenate([forward(chunk) for chunk in self._chunks(batch)])
         after = self._read_meter()
+        if not np.isfinite(scores).all():
+            raise Internal(f"model '{self.manifest.name}' computed scores that are not finite")
         cold, self._cold = self._cold, False
         wall_ms = (after.wall_s - before.wall_s) * 1e3
         return scores, Cost(wall_ms, after.cpu_s - before.cpu_s, after.resident_bytes, cold)

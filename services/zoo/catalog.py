@@ -47,7 +47,11 @@ def _read_folder(folder: Path) -> dict[str, ModelFile]:
     return found
 
 
+def named_folders(environment: Mapping[str, str]) -> list[Path]:
+    """The folders of STRATA_MODELS, separated as in PATH."""
+    return [Path(each) for each in environment.get("STRATA_MODELS", "").split(os.pathsep) if each]
+
+
 def default_catalog(environment: Mapping[str, str]) -> Catalog:
-    """The catalog of STRATA_MODELS (folders, separated as in PATH) over the built-in models."""
-    folders = [Path(each) for each in environment.get("STRATA_MODELS", "").split(os.pathsep) if each]
-    return Catalog([*folders, BUILT_IN])
+    """The catalog of STRATA_MODELS over the built-in models."""
+    return Catalog([*named_folders(environment), BUILT_IN])

@@ -52,7 +52,11 @@ def preprocess(picture: Tensor, spec: InputSpec) -> Tensor:
         picture: uint8 [3, H, W], RGB.
     Returns:
         float32 [3, *spec.size].
+    Raises:
+        PictureTooLarge: so narrow that, resized, it would have more than `MAX_PIXELS`; nothing of it was resized.
     """
+    height, width = picture.shape[-2:]
+    _check_resized(height, width, spec.resize)
     transforms = v2.Compose(
         [
             v2.Resize(spec.resize, interpolation=InterpolationMode(spec.interpolation), antialias=True),
@@ -63,3 +67,14 @@ def preprocess(picture: Tensor, spec: InputSpec) -> Tensor:
     )
     tensor: Tensor = transforms(picture)
     return tensor
+
+
+def _check_resized(height: int, width: int, shorter: int) -> None:
+    """A line of 1 x 65535 pixels would become one of 224 x 14 680 000: 10 GB from a file of some hundred bytes."""
+    scale = shorter / min(height, width)
+    resized_height, resized_width = int(height * scale), int(width * scale)
+    if resized_height * resized_width > MAX_PIXELS:
+        raise PictureTooLarge(
+            f"{width} x {height} pixels become {resized_width} x {resized_height} where the shorter side is "
+            f"{shorter}, the limit is {MAX_PIXELS / 1e6:g} million"
+        )

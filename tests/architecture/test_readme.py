@@ -1,4 +1,7 @@
-"""What README.md and docs/quant.md tell people to type works, in its order, from the project's root."""
+"""What README.md and docs/quant.md tell people to type works, in its order, from the project's root.
+
+The block for a cluster is run in tests/cluster.
+"""
 
 import os
 import re

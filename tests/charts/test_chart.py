@@ -1,6 +1,8 @@
 """The chart, rendered by helm over several sets of values: what it makes, what it refuses."""
 
+import dataclasses
 import functools
+import inspect
 import json
 import re
 import shutil
@@ -11,6 +13,12 @@ from typing import Any, TypeAlias
 import pytest
 import yaml
 
+from services.ensemble import ray_graph
+from services.ensemble import settings as ensemble_settings
+from services.ensemble.ensemble_file import EnsembleFile
+from services.model import settings as model_settings
+from services.zoo.model_file import ModelFile
+
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts" / "strata"
 SHIPPED = ["fashion-efficientnet-b0", "fashion-mobilenet-v2", "fashion-nasnet-a-mobile"]
@@ -20,6 +28,8 @@ Objects: TypeAlias = dict[tuple[str, str], Document]
 
 pytestmark = pytest.mark.skipif(shutil.which("helm") is None, reason="helm is not on the PATH")
 
+MODEL_SETTINGS = {field.name for field in dataclasses.fields(model_settings.Settings)}
+ENSEMBLE_SETTINGS = set(ensemble_settings.Settings.model_fields)
 OWN_MODEL = {
     "resnet-50": {
         "file": {
@@ -32,8 +42,9 @@ OWN_MODEL = {
         "traffic": {"latestPercent": 20, "stableRevision": "resnet-50-00001"},
     }
 }
+MEMBERS = [{"model": "fashion-mobilenet-v2"}, {"model": "fashion-efficientnet-b0", "weight": 2.0}]
 PAIR = {
-    "members": [{"model": "fashion-mobilenet-v2"}, {"model": "fashion-efficientnet-b0", "weight": 2.0}],
+    "members": MEMBERS,
     "rule": "weighted",
     "mode": "parallel",
     "deadline_ms": 2000,
@@ -98,7 +109,7 @@ def is_knative(document: Document) -> bool:
 
 def environment(container: Document) -> dict[str, str]:
     """Read a container's variables."""
-    return {variable["name"]: variable["value"] for variable in container["env"] if "value" in variable}
+    return {variable["name"]: variable["value"] for variable in container.get("env", []) if "value" in variable}
 
 
 @pytest.fixture(params=VALUE_SETS, name="objects")
@@ -243,6 +254,15 @@ def test_members_are_called_inside_the_cluster_by_their_service_names() -> None:
     assert members[SHIPPED[0]]["authority"] == f"{SHIPPED[0]}.demo.svc.corp.local"
 
 
+def test_the_front_door_knows_what_each_member_takes_in_one_call() -> None:
+    objects = render({"models": {SHIPPED[0]: {"maxBatch": 1, "maxMessageBytes": 200_000_000}}})
+    (container,) = objects["Deployment", "strata-ensemble"]["spec"]["template"]["spec"]["containers"]
+    settings = ensemble_settings.settings_from(environment(container))
+    own, other = (settings.members[name] for name in SHIPPED[:2])
+    assert (own.max_batch, own.max_message_bytes) == (1, 200_000_000)
+    assert other.max_batch == 64
+
+
 def test_declared_ensembles_reach_the_front_door() -> None:
     objects = render({"ensembles": {"pair": PAIR}})
     (container,) = objects["Deployment", "strata-ensemble"]["spec"]["template"]["spec"]["containers"]
@@ -287,6 +307,16 @@ def test_kuberay_takes_the_place_of_the_deployment() -> None:
         ({"ensembles": {"pair": {**PAIR, "rule": "median"}}}, "/ensembles/pair/rule"),
         ({"ensembles": {"pair": {"members": []}}}, "/ensembles/pair/members"),
         ({"ensembles": {"pair": {"members": [{"model": "alexnet"}]}}}, 'member "alexnet"'),
+        ({"ensembles": {"p" * 53: PAIR}}, "p" * 53),
+        ({"ensembles": {"pair": {**PAIR, "rule": "mean"}}}, "/ensembles/pair/members/1/weight"),
+        ({"ensembles": {"pair": {"members": MEMBERS}}}, "/ensembles/pair/members/1/weight"),
+        ({"ensembles": {"pair": {**PAIR, "members": [*MEMBERS, {"model": SHIPPED[0]}]}}}, "named twice"),
+        ({"ensembles": {"pair": {"members": [{"model": f"m{n}"} for n in range(11)]}}}, "/ensembles/pair/members"),
+        ({"ensemble": {"files": []}}, "at least one ensemble"),
+        ({"models": {"m": {"file": {"weights": "s3://b/m.safetensors"}}}}, "architecture"),
+        ({"models": {"m": {"file": {"weights": "s3://b/m.pt2", "architecture": "alexnet"}}}}, "architecture"),
+        ({"modelDefaults": {"maxQueue": 0}}, "/modelDefaults/maxQueue"),
+        ({"ensemble": {"maxOngoing": 0}}, "/ensemble/maxOngoing"),
         ({"modelDefaults": {"protocol": "rest"}, "ensembles": {"pair": PAIR}}, "protocol grpc"),
         ({"images": {"model": ""}}, "/images/model"),
     ],
@@ -294,6 +324,75 @@ def test_kuberay_takes_the_place_of_the_deployment() -> None:
 def test_wrong_values_fail_at_install_and_are_named(values: dict[str, Any], named: str) -> None:
     with pytest.raises(Refused, match=re.escape(named)):
         render(values)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"ensembles": {"p" * 52: {"members": [{"model": SHIPPED[0]}]}}, "ensemble": {"files": []}},
+        {"ensembles": {"pair": {"members": [{"model": SHIPPED[0], "weight": 1.0}], "rule": "mean"}}},
+        {"models": {"m": {"file": {"weights": "s3://b/m.pt2"}}}},
+        {"models": {"m": {"file": {"weights": "random://1", "architecture": "alexnet"}}}},
+    ],
+)
+def test_what_the_services_take_the_schema_takes_too(values: dict[str, Any]) -> None:
+    objects = render(values)
+    for (kind, _), document in objects.items():
+        for name, text in document["data"].items() if kind == "ConfigMap" else ():
+            declared = {**yaml.safe_load(text), "file": Path(name), "folder": Path()}
+            fields = EnsembleFile if "members" in declared else ModelFile
+            fields.model_validate({key: each for key, each in declared.items() if key in fields.model_fields})
+
+
+def test_the_front_door_may_wait_for_the_graph_as_long_as_it_means_to() -> None:
+    _, door = pod_specs(render({"ensemble": {"ray": "kuberay"}}))["RayService/strata-ensemble"]["containers"]
+    probe = door["startupProbe"]
+    waits = (ray_graph.find_deployment, ray_graph.RayPredictor.wait_until_it_answers)
+    longest_s = sum(inspect.signature(wait).parameters["timeout_s"].default for wait in waits)
+    assert probe["periodSeconds"] * probe["failureThreshold"] > longest_s
+
+
+def test_every_container_that_stays_is_probed(objects: Objects) -> None:
+    for owner, spec in pod_specs(objects).items():
+        for container in spec["containers"] if not owner.startswith("Pod/") else ():
+            assert "readinessProbe" in container, f"{owner}: {container['name']}"
+
+
+def test_no_volume_grows_without_end(objects: Objects) -> None:
+    for owner, spec in pod_specs(objects).items():
+        for volume in spec.get("volumes", []):
+            assert "emptyDir" not in volume or volume["emptyDir"]["sizeLimit"], owner
+
+
+@pytest.mark.parametrize("ray", ["deployment", "kuberay"])
+def test_changed_ensembles_start_new_front_doors(ray: str) -> None:
+    before, after = (
+        render({"ensemble": {"ray": ray}, "ensembles": {"pair": {**PAIR, "deadline_ms": deadline_ms}}})
+        for deadline_ms in (1000, 2000)
+    )
+    (owner,) = [key for key in before if key[0] in ("Deployment", "RayService")]
+    assert before[owner] != after[owner]
+
+
+# What the platform gives, or the image has: nothing an installer could choose.
+NOT_VALUES = {
+    "MODEL_": {"SERVER", "GRPC_ADDRESS", "HTTP_ADDRESS", "THREADS", "DRAIN_S"},
+    "ENSEMBLE_": {"DRAIN_S"},
+}
+
+
+@pytest.mark.parametrize(("prefix", "settings"), [("MODEL_", MODEL_SETTINGS), ("ENSEMBLE_", ENSEMBLE_SETTINGS)])
+def test_the_chart_sets_every_setting_and_no_other(prefix: str, settings: set[str]) -> None:
+    given = {
+        name.removeprefix(prefix)
+        for values in VALUE_SETS.values()
+        for spec in pod_specs(render(values)).values()
+        for container in spec["containers"]
+        for name in environment(container)
+        if name.startswith(prefix)
+    }
+    assert given | NOT_VALUES[prefix] == {name.upper() for name in settings}
+    assert not given & NOT_VALUES[prefix]
 
 
 def test_every_value_has_a_place_in_the_schema() -> None:

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
+from services.bench.cluster import INGRESS
+
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 
@@ -77,6 +79,13 @@ def test_torch_of_the_images_is_the_projects() -> None:
 
 def _pins(path: Path) -> dict[str, str]:
     return dict(re.findall(r"^([a-z0-9.-]+)==([^\s;]+)", path.read_text(), flags=re.MULTILINE))
+
+
+def test_commands_look_for_the_ingress_where_kind_puts_it() -> None:
+    (node,) = _yaml("k8s/kind.yaml")["nodes"]
+    (port,) = node["extraPortMappings"]
+    assert f"http://{port['listenAddress']}:{port['hostPort']}" == INGRESS
+    assert INGRESS in (ROOT / "k8s/README.md").read_text()
 
 
 def test_versions_of_the_cluster_are_written_once() -> None:

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from services.bench.cluster import Cluster
-from tests.cluster.installed import MEMBERS, RELEASE, TIMEOUT_S, Install, forget, images
+from services.bench.cluster import INGRESS, Cluster
+from tests.cluster.installed import MEMBERS, RELEASE, TIMEOUT_S, Install, images
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -31,14 +31,14 @@ def cluster() -> Iterator[Cluster]:
     if not os.environ.get("KUBECONFIG"):
         pytest.fail("KUBECONFIG is not set: point it at a cluster with Knative Serving (k8s/README.md)")
     cluster = Cluster("strata-e2e", urlsplit(_ingress()).netloc)
-    cluster.remove()
+    cluster.claim()
     yield cluster
     if not os.environ.get("STRATA_E2E_KEEP"):
-        forget(cluster.namespace)
+        cluster.remove(wait=False)
 
 
 def _ingress() -> str:
-    return os.environ.get("INGRESS_URL", "http://127.0.0.1:8180")
+    return os.environ.get("INGRESS_URL", INGRESS)
 
 
 @pytest.fixture(scope="session")
@@ -61,12 +61,12 @@ def install(cluster: Cluster) -> Install:
 def rest_model(cluster: Cluster) -> Iterator[tuple[str, str]]:
     """A model that speaks REST, beside the others in a namespace of its own: base address, and its Host."""
     beside = Cluster(f"{cluster.namespace}-rest", cluster.ingress)
-    beside.remove()
+    beside.claim()
     name = MEMBERS[1]
     models: dict[str, object] = {**dict.fromkeys(MEMBERS), name: {"protocol": "rest", "scale": {"max": 1}}}
     beside.install("rest", {"images": images(), "models": models, "ensemble": {"replicas": 0}})
     yield _ingress(), beside.authority(name)
-    forget(beside.namespace)
+    beside.remove(wait=False)
 
 
 @pytest.fixture

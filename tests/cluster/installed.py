@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from services.bench.cluster import Cluster, run
+from services.bench.cluster import Cluster
 from services.contracts.inference.v2 import open_inference_pb2 as oip
 from services.zoo.catalog import Catalog
 
@@ -78,11 +78,6 @@ def tensor_request(model: str, image: NDArray[np.float32]) -> oip.ModelInferRequ
     """Ask `model` for the scores of `image`."""
     tensor = oip.ModelInferRequest.InferInputTensor(name="image", datatype="FP32", shape=image.shape)
     return oip.ModelInferRequest(model_name=model, inputs=[tensor], raw_input_contents=[image.tobytes()])
-
-
-def forget(namespace: str) -> None:
-    """Have a namespace deleted, without waiting for its end."""
-    run("kubectl", "delete", "namespace", namespace, "--ignore-not-found", "--wait=false")
 
 
 def under_load(ask: Callable[[], str], change: Callable[[], None], pause_s: float = 0.1) -> Load:

@@ -1,6 +1,7 @@
 """What users of an installed Strata do: predict, over every protocol, warm and from zero, with good input and bad."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ from services.contracts.inference.v2 import open_inference_pb2 as oip
 from services.contracts.inference.v2 import open_inference_pb2_grpc as oip_grpc
 from services.contracts.strata.ensemble.v1 import ensemble_pb2 as pb
 from services.contracts.strata.ensemble.v1 import ensemble_pb2_grpc as pb_grpc
-from tests.cluster.installed import MEMBERS, RELEASE, TIMEOUT_S, Install, batch, pictures, tensor_request
+from tests.cluster.installed import MEMBERS, RELEASE, ROOT, TIMEOUT_S, Install, batch, pictures, tensor_request
 
 PREDICT = "/v1/ensembles/fashion:predict"
 PATIENT = {"deadline_ms": 60_000}
@@ -48,6 +49,24 @@ def test_serial_and_parallel_answers_are_the_same(front_door: httpx.Client) -> N
     ]
     assert [answer["mode"] for answer in answers] == ["serial", "parallel"]
     assert answers[0]["predictions"] == answers[1]["predictions"]
+
+
+def test_answers_are_those_of_the_same_ensemble_on_this_machine(front_door: httpx.Client, tmp_path: Path) -> None:
+    example = ROOT / "examples" / "fashion"
+    files = [str(next(iter(sorted(folder.glob("*.png"))))) for folder in sorted((example / "pictures").iterdir())]
+    options = ("--ensemble", str(example / "ensemble.yaml"), "--deadline-ms", "60000", "--json")
+    command = [sys.executable, "-m", "services.cli", "ensemble", "predict", *files, *options]
+    own_state = {**os.environ, "STRATA_STATE": str(tmp_path)}
+    done = subprocess.run(command, capture_output=True, text=True, env=own_state, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    answers = json.loads(done.stdout)["pictures"]
+    assert len(answers) == len(files)
+    for here in answers:
+        picture = Path(here["picture"]).read_bytes()
+        there = front_door.post(PREDICT, content=picture, params={**PATIENT, "top_k": 10}).raise_for_status().json()
+        scores = {score["label"]: score["score"] for score in there["predictions"][0]["scores"]}
+        expected = {score["label"]: score["score"] for score in here["predictions"][0]["scores"]}
+        assert {label: scores[label] for label in expected} == pytest.approx(expected, abs=1e-4)
 
 
 def test_a_model_answers_directly_through_the_ingress(install: Install) -> None:

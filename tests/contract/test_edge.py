@@ -49,7 +49,7 @@ class Servicer(pb_grpc.EnsembleServiceServicer):
 async def grpc_server() -> AsyncIterator[GrpcServer]:
     name = pb.DESCRIPTOR.services_by_name["EnsembleService"].full_name
     add = lambda server: pb_grpc.add_EnsembleServiceServicer_to_server(Servicer(), server)  # noqa: E731
-    server = await start_grpc("127.0.0.1:0", [(name, add)], max_message_bytes=1000)
+    server = await start_grpc("127.0.0.1:0", [(name, add)], max_message_bytes=1000, max_calls=2)
     yield server
     await server.drain(0)
 
@@ -86,6 +86,29 @@ async def test_a_message_over_the_limit_is_refused(stub: "Stub") -> None:
     assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
+async def test_more_calls_than_may_be_are_refused_and_the_others_are_answered(
+    grpc_server: GrpcServer, stub: "Stub"
+) -> None:
+    calls = [stub.Predict(pb.PredictRequest(ensemble="slow")) for _ in range(20)]
+    ended = await asyncio.gather(*calls, return_exceptions=True)
+    refused = [each for each in ended if isinstance(each, grpc.aio.AioRpcError)]
+    assert len(refused) == 10  # 2, and 8 that are kept for health checks, are answered
+    assert {each.code() for each in refused} == {grpc.StatusCode.RESOURCE_EXHAUSTED}
+
+
+async def test_a_caller_may_often_ask_whether_the_server_is_still_there(grpc_server: GrpcServer) -> None:
+    pings = [
+        ("grpc.keepalive_time_ms", 50),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.max_pings_without_data", 0),
+    ]
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{grpc_server.port}", pings) as channel:
+        stub: Any = pb_grpc.EnsembleServiceStub(channel)
+        await stub.Predict(pb.PredictRequest())
+        await asyncio.sleep(6)  # a ping a second, the least there is; gRPC's default is to part at the fourth
+        assert channel.get_state() is grpc.ChannelConnectivity.READY
+
+
 async def test_health_follows_readiness(grpc_server: GrpcServer) -> None:
     async with grpc.aio.insecure_channel(f"127.0.0.1:{grpc_server.port}") as channel:
         health: Any = health_pb2_grpc.HealthStub(channel)
@@ -104,12 +127,12 @@ async def test_a_drain_lets_the_running_call_end(grpc_server: GrpcServer, stub: 
 
 async def test_a_taken_address_is_an_os_error(grpc_server: GrpcServer) -> None:
     with pytest.raises(OSError, match="cannot listen"):
-        await start_grpc(f"127.0.0.1:{grpc_server.port}", [], 1000)
+        await start_grpc(f"127.0.0.1:{grpc_server.port}", [], 1000, 2)
 
 
 @pytest.fixture
 async def http() -> AsyncIterator[httpx.AsyncClient]:
-    app = create_app("t", "1", "d", lambda: False, max_body_bytes=1000, registry=CollectorRegistry())
+    app = create_app("t", "1", "d", lambda: False, max_body_bytes=1000, max_bodies=2, registry=CollectorRegistry())
 
     @app.post("/raise/{name}")
     async def raise_(name: str) -> None:
@@ -152,6 +175,23 @@ async def test_a_body_over_the_limit_is_413_with_and_without_a_declared_length(h
     for body in (b"x" * 1001, chunks()):
         answer = await http.post("/length", content=body)
         assert (answer.status_code, answer.json()["error"]) == (413, "TooLarge")
+
+
+async def test_more_bodies_than_may_be_are_refused_unread_and_health_is_still_answered(http: httpx.AsyncClient) -> None:
+    go = asyncio.Event()
+
+    async def slow_body() -> AsyncIterator[bytes]:
+        yield b"x" * 100
+        await go.wait()
+
+    sending = [asyncio.create_task(http.post("/length", content=slow_body())) for _ in range(2)]
+    await asyncio.sleep(0.2)
+    refused = await http.post("/length", content=b"x")
+    assert (refused.status_code, refused.json()["error"]) == (503, "QueueFull")
+    assert (await http.get("/healthz")).status_code == 200
+    go.set()
+    assert [each.json() for each in await asyncio.gather(*sending)] == [100, 100]
+    assert (await http.post("/length", content=b"x")).json() == 1
 
 
 def test_logs_of_both_libraries_are_one_json_object_a_line() -> None:

@@ -4,11 +4,18 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from services.cli import ensemble_evaluation
+from services.cli.ensemble_source import Remote
+from services.edge.errors import MemberUnavailable, Unavailable
 
 pytestmark = pytest.mark.slow
 
@@ -34,7 +41,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def strata(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     environment = {name: value for name, value in os.environ.items() if not name.startswith("STRATA_")}
-    environment |= {"STRATA_STATE": str(folder / "state"), "STRATA_CACHE": str(folder / "cache")}
+    # A proxy that nobody is behind: nothing here leaves the machine.
+    environment |= {
+        "http_proxy": "http://127.0.0.1:1",
+        "STRATA_STATE": str(folder / "state"),
+        "STRATA_CACHE": str(folder / "cache"),
+    }
     command = [sys.executable, "-m", "services.cli", *arguments]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
 
@@ -74,6 +86,20 @@ def test_evaluate_writes_the_table_and_a_plot_that_the_ensemble_then_uses(folder
     assert json.loads(done.stdout)["pictures"][0]["expected_accuracy"] == 0.5
 
 
+def test_accuracies_are_kept_where_the_timing_after_them_fails(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(*_: object) -> None:
+        raise MemberUnavailable("a model died")
+
+    monkeypatch.setattr(ensemble_evaluation, "measure_latency", fail)
+    for name in ("STRATA_STATE", "STRATA_CACHE"):
+        monkeypatch.setenv(name, str(folder / name.removeprefix("STRATA_").lower()))
+    ensemble = folder / "kept.yaml"
+    ensemble.write_text("name: kept\nmembers: [{model: first}, {model: second}]\n")
+    with pytest.raises(MemberUnavailable, match="a model died"):
+        ensemble_evaluation.evaluate_folder(folder / "pictures", None, 1, str(ensemble), write=True, as_json=True)
+    assert json.loads((folder / "kept.accuracy.json").read_text())["pictures"] == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
@@ -81,6 +107,11 @@ def test_evaluate_writes_the_table_and_a_plot_that_the_ensemble_then_uses(folder
         (("ensemble", "predict", "{folder}/pictures", "--mode", "both"), 2, "--mode both"),
         (("ensemble", "predict", "{folder}/pair.yaml", "--ensemble", "{folder}/pair.yaml"), 2, "NotAPicture"),
         (("ensemble", "predict", "{folder}/pictures", "--endpoint", "http://127.0.0.1:1"), 1, "does not answer"),
+        (
+            ("ensemble", "evaluate", "{folder}/pictures", "--ensemble", "{folder}/pair.yaml", "--batch", "1001"),
+            2,
+            "BatchTooLarge: --batch 1001: one request may have 1000 pictures",
+        ),
         (("ensemble", "describe", "{folder}/none.yaml"), 2, "InvalidDeclaration"),
         (("models", "describe", "resnet-51"), 2, "did you mean 'resnet-50'"),
     ],
@@ -92,6 +123,50 @@ def test_a_wrong_call_ends_with_its_code_and_one_line(
     assert done.returncode == code, done.stderr
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+class Stranger(BaseHTTPRequestHandler):
+    """Answers every GET with 200 and the server's `said`."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(self.server.said)  # type: ignore[attr-defined]
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        pass
+
+
+@pytest.fixture
+def stranger() -> Iterator[ThreadingHTTPServer]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Stranger) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("said", [b"hello", b"[1]", b'{"status": "ok"}', b"\xff"])
+async def test_what_answers_200_and_is_no_front_door_is_named(stranger: ThreadingHTTPServer, said: bytes) -> None:
+    stranger.said = said  # type: ignore[attr-defined]
+    endpoint = f"http://127.0.0.1:{stranger.server_port}"
+    async with Remote(endpoint) as source:
+        with pytest.raises(Unavailable, match=f"{endpoint} is no front door of ours"):
+            await source.ensembles()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+async def test_loopback_is_asked_without_the_environments_proxy(
+    stranger: ThreadingHTTPServer, host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stranger.said = b"[]"  # type: ignore[attr-defined]
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    async with Remote(f"http://{host}:{stranger.server_port}") as source:
+        assert await source.ensembles() == []
+    async with Remote("http://front-door.example") as source:
+        with pytest.raises(Unavailable, match="does not answer"):
+            await source.ensembles()
 
 
 def test_the_models_are_listed_with_the_built_in_ones(folder: Path) -> None:

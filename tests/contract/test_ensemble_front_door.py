@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import zlib
@@ -18,6 +19,7 @@ import httpx
 import numpy as np
 import pytest
 import yaml
+from google.protobuf import json_format
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from PIL import Image
@@ -26,6 +28,7 @@ from prometheus_client import CollectorRegistry
 from services.contracts.strata.ensemble.v1 import ensemble_pb2 as pb
 from services.contracts.strata.ensemble.v1 import ensemble_pb2_grpc as pb_grpc
 from services.edge.grpc_server import ERROR_METADATA_KEY
+from services.ensemble.domain import MemberState, PredictRequest
 from services.ensemble.front_door import FrontDoor, open_front_door
 from services.ensemble.graph import open_graph
 from services.ensemble.loading import load_ensembles
@@ -63,6 +66,13 @@ def huge_png() -> bytes:
     return bytes(data)
 
 
+def narrow_png() -> bytes:
+    """A line, small until its height becomes the tensor's."""
+    file = io.BytesIO()
+    Image.new("1", (7_000_000, 1)).save(file, "PNG")
+    return file.getvalue()
+
+
 @dataclass
 class Model:
     process: "subprocess.Popen[bytes]"
@@ -83,12 +93,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def start_model(folder: Path, name: str) -> Model:
+def start_model(folder: Path, name: str, **settings: str) -> Model:
     compiled = compile_model(read_model_file(folder / "models" / f"{name}.yaml"), folder / "cache")
     process = subprocess.Popen(
         [sys.executable, "-m", "services.model"],
         stdout=subprocess.PIPE,
-        env={**os.environ, "MODEL_COMPILED": str(compiled), "MODEL_HTTP_ADDRESS": ""},
+        env={**os.environ, "MODEL_COMPILED": str(compiled), "MODEL_HTTP_ADDRESS": "", **settings},
     )
     assert process.stdout is not None
     return Model(process, f"127.0.0.1:{json.loads(process.stdout.readline())['grpc_port']}")
@@ -138,15 +148,53 @@ async def http(door: FrontDoor) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-async def test_both_protocols_give_the_same_answer(stub: Any, http: httpx.AsyncClient) -> None:
-    message = await stub.Predict(pb.PredictRequest(ensemble="pair", pictures=[png(), png()], top_k=3))
-    body = (await http.post("/v1/ensembles/pair:predict?top_k=3", files=[("pictures", png())] * 2)).json()
-    scores = [[(s.index, s.label, round(s.score, 6)) for s in p.scores] for p in message.predictions]
-    bodies = [[(s["index"], s["label"], s["score"]) for s in p["scores"]] for p in body["predictions"]]
-    assert scores == bodies == [[(0, "0", 0.1), (1, "1", 0.1), (2, "2", 0.1)]] * 2
-    assert [member.state for member in message.members] == [pb.MemberAnswer.STATE_ANSWERED] * 2
-    assert [member["state"] for member in body["members"]] == ["answered"] * 2
-    assert [member["weight"] for member in body["members"]] == [0.5, 0.5]
+VARYING = {"latency_ms", "compute_ms", "cpu_seconds", "gb_seconds", "money", "cold"}
+"""What two answers to one request differ in; of these only the types are compared."""
+
+
+def comparable(value: Any) -> Any:
+    """An answer as HTTP spells it, without what varies; numbers as float32 has them."""
+    if isinstance(value, dict):
+        return {key: type(each) if key in VARYING else comparable(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [comparable(each) for each in value]
+    return round(value, 6) if isinstance(value, float) else value
+
+
+def spelled(message: Any) -> Any:
+    """A message as HTTP spells it: 64-bit numbers as numbers, enumerations without their prefix, null where unset."""
+    body = json_format.MessageToDict(
+        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+    )
+    body["mode"] = body["mode"].removeprefix("MODE_").lower()
+    body.setdefault("expected_accuracy", None)
+    for member in body["members"]:
+        member["state"] = member["state"].removeprefix("STATE_").lower()
+    for line in (*body["receipt"]["lines"], body["receipt"]["total"]):
+        line |= {key: int(line[key]) for key in ("requests", "bytes_in", "bytes_out")}
+    return body
+
+
+@pytest.mark.parametrize("ensemble", ["pair", "half"])
+async def test_both_protocols_give_the_same_answer(ensemble: str, stub: Any, http: httpx.AsyncClient) -> None:
+    message = await stub.Predict(pb.PredictRequest(ensemble=ensemble, pictures=[png(), png()], top_k=3))
+    body = (await http.post(f"/v1/ensembles/{ensemble}:predict?top_k=3", files=[("pictures", png())] * 2)).json()
+    for answer in (said := spelled(message), body):
+        for member in answer["members"]:
+            member["error"] = bool(member["error"])  # its text has the moment of the failure in it
+    assert comparable(said) == comparable(body)
+    scores = [[(s["index"], s["label"], s["score"]) for s in p["scores"]] for p in body["predictions"]]
+    assert scores == [[(0, "0", 0.1), (1, "1", 0.1), (2, "2", 0.1)]] * 2
+    states = ["answered", "answered" if ensemble == "pair" else "failed"]
+    assert [member["state"] for member in body["members"]] == states
+    assert [line["requests"] for line in body["receipt"]["lines"]] == [1, 1 if ensemble == "pair" else 0]
+
+
+def test_an_answer_of_an_older_server_still_parses() -> None:
+    written = bytes.fromhex("0a047061697222200a0466617374100119000000000000e03f31000000000000f83f3a04676f6e65")
+    member = pb.PredictResponse.FromString(written).members[0]
+    assert (member.model, member.state, member.weight, member.compute_ms) == ("fast", 1, 0.5, 1.5)
+    assert (member.error, member.cold) == ("gone", False)
 
 
 async def test_a_raw_body_is_one_picture(http: httpx.AsyncClient) -> None:
@@ -240,6 +288,9 @@ FAULTS = [
     Fault("single", (b"GIF89a?",), "NotAPicture", grpc.StatusCode.INVALID_ARGUMENT, 400, "picture 0"),
     Fault("single", (png(), png()[:60]), "NotAPicture", grpc.StatusCode.INVALID_ARGUMENT, 400, "picture 1"),
     Fault("single", (huge_png(),), "PictureTooLarge", grpc.StatusCode.INVALID_ARGUMENT, 400, "10000 x 10000"),
+    Fault(
+        "single", (narrow_png(),), "PictureTooLarge", grpc.StatusCode.INVALID_ARGUMENT, 400, "7000000 x 1 pixels become"
+    ),
     Fault("unlike", (png(),), "ShapeMismatch", grpc.StatusCode.INVALID_ARGUMENT, 400, "'fast' 10, 'odd' 7"),
     Fault("broken", (png(),), "MemberUnavailable", grpc.StatusCode.UNAVAILABLE, 503, "'gone'"),
     Fault("only-slow", (png(),), "DeadlineExceeded", grpc.StatusCode.DEADLINE_EXCEEDED, 504, "'slow'", 100),
@@ -279,6 +330,28 @@ async def test_one_request_too_many_is_refused_and_the_others_are_answered(stub:
     assert all(answer.predictions for answer in await asyncio.gather(*calls))
 
 
+async def test_of_a_burst_that_is_let_in_every_member_answers_every_request(settings: Settings) -> None:
+    at_most = Settings.model_fields["max_ongoing"].default
+    settings = settings.model_copy(update={"max_pictures": 1000})
+    async with open_graph(load_ensembles(settings.files, {}), settings) as graph:
+        request = PredictRequest("single", (png(8, 8),) * 65)  # two chunks, which are under way at once
+        answers = await asyncio.gather(*(graph.predict(request) for _ in range(at_most)))
+    assert {member.state for answer in answers for member in answer.members} == {MemberState.ANSWERED}
+
+
+async def test_chunks_are_no_larger_than_a_member_takes(folder: Path, settings: Settings) -> None:
+    limited = start_model(folder, "fast", MODEL_MAX_BATCH="4")
+    try:
+        address = Address(address=limited.address, max_batch=4)
+        settings = settings.model_copy(update={"members": {**settings.members, "fast": address}})
+        async with open_graph(load_ensembles(settings.files, {}), settings) as graph:
+            (member,) = (await graph.predict(PredictRequest("single", (png(),) * 10))).members
+        assert (member.state, member.error, len(member.predictions)) == (MemberState.ANSWERED, "", 10)
+    finally:
+        limited.process.terminate()
+        limited.process.communicate(timeout=30)
+
+
 async def test_a_body_over_the_limit_is_refused(stub: Any, http: httpx.AsyncClient) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await stub.Predict(pb.PredictRequest(ensemble="single", pictures=[bytes(200_000)]))
@@ -288,7 +361,13 @@ async def test_a_body_over_the_limit_is_refused(stub: Any, http: httpx.AsyncClie
 
 @pytest.mark.parametrize(
     ("query", "said"),
-    [("mode=both", "query.mode"), ("deadline_ms=0", "query.deadline_ms"), ("top_k=none", "query.top_k")],
+    [
+        ("mode=both", "query.mode"),
+        ("deadline_ms=0", "query.deadline_ms"),
+        ("deadline_ms=3600001", "query.deadline_ms"),
+        (f"deadline_ms={'9' * 400}", "query.deadline_ms"),
+        ("top_k=none", "query.top_k"),
+    ],
 )
 async def test_a_wrong_parameter_is_named(http: httpx.AsyncClient, query: str, said: str) -> None:
     answer = await http.post(f"/v1/ensembles/single:predict?{query}", content=png())
@@ -299,6 +378,12 @@ async def test_a_wrong_parameter_is_named(http: httpx.AsyncClient, query: str, s
 async def test_an_unknown_mode_is_refused_over_grpc(stub: Any) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await stub.Predict(pb.PredictRequest(ensemble="single", pictures=[png()], mode=7))  # type: ignore[arg-type]
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_a_deadline_beyond_an_hour_is_refused_over_grpc(stub: Any) -> None:
+    with pytest.raises(grpc.aio.AioRpcError, match="deadline_ms is 3600001") as caught:
+        await stub.Predict(pb.PredictRequest(ensemble="single", pictures=[png()], deadline_ms=3_600_001))
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
@@ -340,14 +425,18 @@ async def test_metrics_count_answers_refusals_and_members(http: httpx.AsyncClien
     await http.post("/v1/ensembles/half:predict", content=png())
     await http.post("/v1/ensembles/no-such-name:predict", content=png())
     text = (await http.get("/metrics")).text
-    assert 'ensemble_requests_total{ensemble="half",outcome="answered"} 1.0' in text
-    assert 'ensemble_requests_total{ensemble="",outcome="EnsembleNotFound"} 1.0' in text
-    assert 'ensemble_members_total{ensemble="half",model="gone",state="failed"} 1.0' in text
+    assert 'strata_ensemble_requests_total{ensemble="half",outcome="answered"} 1.0' in text
+    assert 'strata_ensemble_requests_total{ensemble="",outcome="EnsembleNotFound"} 1.0' in text
+    assert 'strata_ensemble_members_total{ensemble="half",model="gone",state="failed"} 1.0' in text
     assert "no-such-name" not in text
 
 
-async def test_the_page_describes_the_request(http: httpx.AsyncClient) -> None:
-    assert (await http.get("/docs")).status_code == 200
+async def test_the_page_describes_the_request_and_loads_nothing_from_elsewhere(http: httpx.AsyncClient) -> None:
+    page = (await http.get("/docs")).text
+    sources = re.findall(r'(?:src|href)="([^"]*)"', page)
+    assert len(sources) == 3
+    assert "https://" not in page
+    assert [(await http.get(source)).status_code for source in sources] == [200] * 3
     operation = (await http.get("/openapi.json")).json()["paths"]["/v1/ensembles/{name}:predict"]["post"]
     assert set(operation["requestBody"]["content"]) >= {"image/png", "image/jpeg", "multipart/form-data"}
     assert set(operation["responses"]) >= {"200", "400", "404", "413", "503", "504"}

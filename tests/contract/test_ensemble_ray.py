@@ -1,5 +1,6 @@
 """The graph gives the same answers in this process and behind Ray Serve."""
 
+import asyncio
 import io
 import json
 import os
@@ -8,6 +9,8 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any, cast
 
 import httpx
 import numpy as np
@@ -16,11 +19,12 @@ import yaml
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from services.edge.errors import EmptyBatch, EnsembleNotFound, NotAPicture, StrataError
+from services.edge.errors import EmptyBatch, EnsembleNotFound, NotAPicture, NotReady, StrataError
+from services.edge.status import status_of
 from services.ensemble.domain import Answer, Mode, PredictRequest
 from services.ensemble.graph import open_graph
 from services.ensemble.loading import load_ensembles
-from services.ensemble.ray_graph import APPLICATION, RayPredictor
+from services.ensemble.ray_graph import APPLICATION, RayPredictor, find_deployment
 from services.ensemble.settings import settings_from
 from services.ensemble.usecases import Predictor
 from services.zoo.compile import compile_model
@@ -143,6 +147,85 @@ async def test_refusals_are_the_same_through_the_deployment(
         assert type(caught.value) is error
         said.append(str(caught.value))
     assert said[0] == said[1]
+
+
+class Handle:
+    """A handle as Ray Serve's: what its one method answers is given, what it got is kept."""
+
+    def __init__(self, answer: Callable[[], Awaitable[object]]):
+        self.answer = answer
+        self.got: list[PredictRequest] = []
+
+    @property
+    def predict(self) -> Any:
+        return SimpleNamespace(remote=self._remote)
+
+    describe = predict
+
+    def _remote(self, *request: PredictRequest) -> Awaitable[object]:
+        self.got += request
+        return self.answer()
+
+
+def predictor_over(handle: Handle, environment: dict[str, str]) -> RayPredictor:
+    return RayPredictor(cast(Any, handle), load_ensembles(settings_from(environment).files, environment))
+
+
+@pytest.mark.parametrize("cause", [ZeroDivisionError("secret"), TimeoutError("secret")])
+async def test_a_fault_in_the_replicas_code_is_ours_and_not_its_loss(
+    environment: dict[str, str], cause: Exception
+) -> None:
+    from ray.exceptions import RayTaskError
+
+    async def fail() -> object:
+        raise RayTaskError("predict", "traceback", cause, proctitle="replica", ip="127.0.0.1").as_instanceof_cause()
+
+    with pytest.raises(RayTaskError) as caught:
+        await predictor_over(Handle(fail), environment).predict(PredictRequest("pair", (picture(0),)))
+    status = status_of(caught.value)
+    assert (status.http_code, status.error, bool(status.incident)) == (500, "Internal", True)
+
+
+async def test_a_replica_that_is_lost_is_not_ready(environment: dict[str, str]) -> None:
+    from ray.exceptions import ActorUnavailableError
+
+    async def fail() -> object:
+        raise ActorUnavailableError("gone", None)
+
+    with pytest.raises(NotReady, match="replica is gone"):
+        await predictor_over(Handle(fail), environment).predict(PredictRequest("pair", (picture(0),)))
+
+
+async def test_the_time_that_remains_is_handed_over(environment: dict[str, str]) -> None:
+    async def refuse() -> object:
+        return EmptyBatch("")
+
+    handle = Handle(refuse)
+    predictor = predictor_over(handle, environment)
+    for deadline_s, latest_s in ((None, None), (3.0, None), (3.0, 1.02)):
+        with pytest.raises(EmptyBatch):
+            await predictor.predict(PredictRequest("pair", (), deadline_s=deadline_s, latest_s=latest_s))
+    assert [(got.deadline_s, got.latest_s) for got in handle.got] == [(20.0, None), (3.0, None), (1.0, None)]
+
+
+async def test_a_graph_that_does_not_answer_at_the_start_is_not_ready(environment: dict[str, str]) -> None:
+    async def wait() -> object:
+        await asyncio.sleep(9)
+        return ()
+
+    with pytest.raises(NotReady, match=r"had not answered after 0\.1 s"):
+        await predictor_over(Handle(wait), environment).wait_until_it_answers(0.1)
+
+
+async def test_an_application_that_is_never_deployed_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ray.serve.exceptions import RayServeException
+
+    def none(name: str) -> None:
+        raise RayServeException(name)
+
+    monkeypatch.setattr("ray.serve.get_app_handle", none)
+    with pytest.raises(NotReady, match=r"no application 'strata' was deployed in Ray Serve within 0\.1 s"):
+        await find_deployment(0.1)
 
 
 @pytest.mark.slow

@@ -1,6 +1,8 @@
 """`strata serve` as a user runs it: a command that starts, is found, answers, and stops."""
 
+import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -55,6 +57,53 @@ def test_faults_of_the_ensemble_file_are_told_with_exit_code_2(environment: dict
     typo.write_text("name: x\nmembers: [{model: sleep-100}]\nrul: mean\n")
     done = strata(environment, "serve", "run", str(typo))
     assert (done.returncode, "did you mean 'rule'" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("option", ["--http", "--grpc"])
+@pytest.mark.parametrize("address", ["foo", "127.0.0.1:99999"])
+def test_what_is_no_address_is_named_with_exit_code_2(environment: dict[str, str], option: str, address: str) -> None:
+    done = strata({**environment, "COLUMNS": "200"}, "serve", "run", str(SLEEPERS), option, address)
+    assert done.returncode == 2, done.stderr
+    assert f"'{address}' is not host:port" in done.stderr
+    assert option in done.stderr
+
+
+@pytest.mark.parametrize("option", ["--http", "--grpc"])
+def test_a_port_that_is_taken_is_named_with_what_to_do(environment: dict[str, str], option: str) -> None:
+    ports = {"--http": "127.0.0.1:0", "--grpc": "127.0.0.1:0"}
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        ports[option] = f"127.0.0.1:{taken.getsockname()[1]}"
+        state = {**environment, "STRATA_STATE": f"{environment['STRATA_STATE']}/taken"}
+        done = strata(state, "serve", "start", str(SLEEPERS), *(word for pair in ports.items() for word in pair))
+    assert done.returncode == 1, done.stderr
+    assert f"cannot listen on {ports[option]}: Address already in use; choose another with --http" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_a_signal_ends_it_while_it_compiles_and_leaves_nothing_half_done(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "services.cli", "serve", "run", str(SLEEPERS.with_name("full.yaml"))]
+    chosen = {**environment, "STRATA_STATE": str(tmp_path), "STRATA_CACHE": str(tmp_path / "cache")}
+    with subprocess.Popen(command, env=chosen, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr
+        while "compiling" not in (line := process.stderr.readline()):
+            assert line, "it ended before it compiled anything"
+        process.terminate()
+        _, told = process.communicate(timeout=15)
+    assert process.returncode == 130
+    assert "Traceback" not in told
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_stop_leaves_a_process_alone_that_is_not_the_service(environment: dict[str, str], tmp_path: Path) -> None:
+    note = {"http_address": "127.0.0.1:1", "grpc_address": "127.0.0.1:2", "ensembles": ["x"], "log": "none"}
+    with subprocess.Popen(["sleep", "60"]) as other:
+        (tmp_path / "serve.json").write_text(json.dumps({**note, "pid": other.pid, "began": 1}))
+        assert strata({**environment, "STRATA_STATE": str(tmp_path)}, "serve", "stop").stdout == "Nothing is served.\n"
+        assert other.poll() is None
+        other.kill()
 
 
 def test_stop_ends_it_and_status_says_so(environment: dict[str, str], address: str) -> None:

@@ -7,7 +7,7 @@ import json
 import struct
 import threading
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -50,6 +50,11 @@ def picture(size: tuple[int, int] = (16, 12)) -> bytes:
 def huge_picture() -> bytes:
     """100 megapixels in 15 kB."""
     return png(Image.new("1", (10_000, 10_000)))
+
+
+def narrow_picture() -> bytes:
+    """A line of 7 megapixels in 1 kB; resized to a height of 8 it would have 448 million."""
+    return png(Image.new("1", (7_000_000, 1)))
 
 
 def png(image: Image.Image) -> bytes:
@@ -110,6 +115,8 @@ CASES = [
     Case(errors.DtypeMismatch, "'FP8' is none of", datatype="FP8"),
     Case(errors.ShapeMismatch, "takes [N, 3, 8, 8]", shape=(1, 8, 8, 3)),
     Case(errors.ShapeMismatch, "700 bytes", raw=IMAGE.tobytes()[:700]),
+    Case(errors.ShapeMismatch, "65 axes", shape=(1,) * 65),
+    Case(errors.ShapeMismatch, "no array has shape", shape=(0, 2**62, 2**62), raw=b""),
     Case(errors.EmptyBatch, "empty", shape=(0, 3, 8, 8), raw=b""),
     Case(errors.BatchTooLarge, "at most 4", shape=(5, 3, 8, 8), raw=IMAGE.tobytes() * 5),
     Case(errors.NonFiniteInput, "nan at [2, 7, 7]", raw=IMAGE.tobytes()[:-4] + np.float32(np.nan).tobytes()),
@@ -117,9 +124,10 @@ CASES = [
     Case(errors.NotAPicture, "picture 1", **of_pictures(picture(), picture()[:-40])),  # type: ignore[arg-type]
     Case(errors.NotAPicture, "picture 0", **of_pictures(b"")),  # type: ignore[arg-type]
     Case(errors.PictureTooLarge, "10000 x 10000", **of_pictures(huge_picture())),  # type: ignore[arg-type]
+    Case(errors.PictureTooLarge, "become 56000000 x 8", **of_pictures(narrow_picture())),  # type: ignore[arg-type]
     Case(errors.ShapeMismatch, "cut short", **of_pictures(b"x", raw=elements(b"x")[:3])),  # type: ignore[arg-type]
 ]
-ELSEWHERE = {errors.NotReady, errors.QueueFull, errors.InvalidInput, errors.TooLarge}
+ELSEWHERE = {errors.NotReady, errors.QueueFull, errors.InvalidInput, errors.TooLarge, errors.Internal}
 """Errors that one request in the raw form cannot cause: each has its own test below."""
 
 
@@ -128,12 +136,13 @@ class Engine:
         self.go = threading.Event()
         self.go.set()
         self.fault: Exception | None = None
+        self.score = 0.0
 
     def __call__(self, images: Images) -> Images:
         self.go.wait(10)
         if self.fault:
             raise self.fault
-        return np.asarray(images.mean((2, 3))[:, :2])
+        return np.asarray(images.mean((2, 3))[:, :2] + np.float32(self.score))
 
 
 @dataclass(frozen=True)
@@ -151,8 +160,8 @@ async def loading() -> AsyncIterator[Live]:
     engine = Engine()
     read_picture = lambda data: preprocess(decode(data), SPEC).numpy()  # noqa: E731
     model = Model(MANIFEST, lambda: engine, read_picture, MAX_BATCH, 2, read_process)
-    grpc_server = await start_grpc("127.0.0.1:0", [(SERVICE, InferenceServicer(model).add_to)], MAX_MESSAGE_BYTES)
-    http_server = await start_http(create_app(model, MAX_MESSAGE_BYTES), "127.0.0.1", 0)
+    grpc_server = await start_grpc("127.0.0.1:0", [(SERVICE, InferenceServicer(model).add_to)], MAX_MESSAGE_BYTES, 8)
+    http_server = await start_http(create_app(model, MAX_MESSAGE_BYTES, 8), "127.0.0.1", 0)
     async with (
         grpc.aio.insecure_channel(f"127.0.0.1:{grpc_server.port}") as channel,
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{http_server.port}", trust_env=False) as http,
@@ -270,6 +279,22 @@ async def test_a_fault_of_the_engine_is_internal_and_keeps_its_text(
     assert "secret" not in details + answer.text
     for told in (details, answer.json()["message"]):
         assert told.split()[-4] in caplog.text
+
+
+async def test_scores_that_are_not_finite_are_never_sent(live: Live, caplog: pytest.LogCaptureFixture) -> None:
+    live.engine.score = np.nan
+    code, name, _ = await refused_by_grpc(live.stub, GOOD.to_message())
+    answer = await GOOD.post(live.http)
+    assert (code, name) == (grpc.StatusCode.INTERNAL, "Internal")
+    assert (answer.status_code, answer.json()["error"]) == (500, "Internal")
+    assert "computed scores that are not finite" in caplog.text
+
+
+async def test_a_message_that_repeats_what_was_sent_is_cut(live: Live) -> None:
+    case = replace(GOOD, name="ü" * 5000)
+    code, name, details = await refused_by_grpc(live.stub, case.to_message())
+    assert (code, name, len(details) < 2000) == (grpc.StatusCode.INVALID_ARGUMENT, "UnknownTensor", True)
+    assert (await case.post(live.http)).json()["message"] == details
 
 
 async def test_both_protocols_and_all_forms_of_a_tensor_give_the_same_scores(live: Live) -> None:

@@ -150,6 +150,25 @@ async def test_sigterm_lets_the_running_request_end_and_the_process_ends_with_0(
         assert await stopped == 0
 
 
+def signals_caught(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/status").read_text().split("SigCgt:")[1].split()[0], 16)
+
+
+@pytest.mark.parametrize("module", ["services.model", "services.ensemble"])
+async def test_sigterm_before_the_imports_are_done_ends_the_process_with_0(module: str, tiny: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", module),
+        stdout=asyncio.subprocess.PIPE,
+        env=environment(MODEL_COMPILED=str(tiny), ENSEMBLE_FILES="/nowhere"),
+    )
+    while not signals_caught(process.pid) & 1 << signal.SIGTERM - 1:
+        await asyncio.sleep(0.001)
+    assert "grpc" not in Path(f"/proc/{process.pid}/maps").read_text()
+    process.terminate()
+    output, _ = await asyncio.wait_for(process.communicate(), START_TIMEOUT_S)
+    assert (process.returncode, output) == (0, b"")
+
+
 def namespaces_allowed() -> bool:
     return subprocess.run(["unshare", "--pid", "--fork", "true"], capture_output=True, check=False).returncode == 0
 
@@ -183,10 +202,24 @@ def truncate(path: Path) -> None:
         (lambda folder: truncate(folder / "manifest.json"), {}, "InvalidDeclaration"),
         (lambda folder: (folder / "manifest.json").unlink(), {}, "ArtifactNotFound"),
         (lambda _: None, {"MODEL_GRPC_ADDRESS": "192.0.2.1:1"}, "cannot listen on 192.0.2.1:1"),
+        (
+            lambda _: None,
+            {"MODEL_SERVER": "kserve", "MODEL_HTTP_ADDRESS": "127.0.0.1:80"},
+            "listens on every interface",
+        ),
         (lambda _: None, {"MODEL_NAME": "large"}, "MODEL_NAME is 'large', but"),
         (lambda _: None, {"MODEL_THREAD": "1"}, "did you mean MODEL_THREADS?"),
     ],
-    ids=["weights-cut", "weights-gone", "manifest-cut", "manifest-gone", "address", "name", "setting"],
+    ids=[
+        "weights-cut",
+        "weights-gone",
+        "manifest-cut",
+        "manifest-gone",
+        "address",
+        "kserves-address",
+        "name",
+        "setting",
+    ],
 )
 def test_a_fault_at_start_is_named_and_ends_the_process_with_2(
     tmp_path: Path, spoil: Callable[[Path], object], settings: dict[str, str], told: str
@@ -242,24 +275,79 @@ async def listening(port: int) -> None:
             return
 
 
-@pytest.mark.slow
-async def test_kserves_own_server_gives_the_same_scores_and_ends_on_sigterm(
-    tiny: Path, unused_tcp_port_factory: Callable[[], int]
-) -> None:
-    grpc_port, http_port = unused_tcp_port_factory(), unused_tcp_port_factory()
-    addresses = {"MODEL_GRPC_ADDRESS": f"127.0.0.1:{grpc_port}", "MODEL_HTTP_ADDRESS": f"127.0.0.1:{http_port}"}
+@asynccontextmanager
+async def kserves_server(folder: Path, grpc_port: int, http_port: int, **settings: str) -> AsyncIterator[Service]:
+    addresses = {"MODEL_GRPC_ADDRESS": f"0.0.0.0:{grpc_port}", "MODEL_HTTP_ADDRESS": f"0.0.0.0:{http_port}"}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "services.model"),
         stderr=asyncio.subprocess.DEVNULL,
-        env=environment(MODEL_SERVER="kserve", MODEL_COMPILED=str(tiny), **addresses),
+        env=environment(MODEL_SERVER="kserve", MODEL_COMPILED=str(folder), **addresses, **settings),
     )
     try:
         for port in (grpc_port, http_port):
             await asyncio.wait_for(listening(port), START_TIMEOUT_S)
-        hold_to_the_model(await ask_with_kserves_client(grpc_port, http_port))
-        process.terminate()
-        await asyncio.wait_for(process.wait(), 20)
+        yield Service(process, {"grpc_port": grpc_port, "http_port": http_port})
     finally:
         if process.returncode is None:
             process.kill()
-            await process.wait()
+        await process.wait()
+
+
+@pytest.mark.slow
+async def test_kserves_own_server_gives_the_same_scores_and_ends_on_sigterm(
+    tiny: Path, unused_tcp_port_factory: Callable[[], int]
+) -> None:
+    async with kserves_server(tiny, unused_tcp_port_factory(), unused_tcp_port_factory()) as service:
+        hold_to_the_model(await ask_with_kserves_client(service.grpc_port, service.http_port))
+        await service.stop()
+
+
+def of_shape(*shape: int, name: str = "image", datatype: str = "FP32") -> pb.ModelInferRequest:
+    tensor = pb.ModelInferRequest.InferInputTensor(name=name, datatype=datatype, shape=shape)
+    raw = np.zeros(shape, np.float64 if datatype == "FP64" else np.float32).tobytes()
+    return pb.ModelInferRequest(model_name="tiny", inputs=[tensor], raw_input_contents=[raw])
+
+
+@pytest.mark.slow
+async def test_kserves_own_server_tells_errors_as_ours_does(
+    sleeping: Path, unused_tcp_port_factory: Callable[[], int]
+) -> None:
+    other = request(np.zeros((1, 3, 8, 8), np.float32))
+    other.model_name = "large"
+    refusals = [
+        (of_shape(1, 3, 8, 9), grpc.StatusCode.INVALID_ARGUMENT, 400, "takes [N, 3, 8, 8]"),
+        (of_shape(1, 3, 8, 8, name="pixels"), grpc.StatusCode.INVALID_ARGUMENT, 400, "input 'pixels'"),
+        (of_shape(1, 3, 8, 8, datatype="FP64"), grpc.StatusCode.INVALID_ARGUMENT, 400, "FP64"),
+        (of_shape(0, 3, 8, 8), grpc.StatusCode.INVALID_ARGUMENT, 400, "empty"),
+        (request(np.full((1, 3, 8, 8), np.nan, np.float32)), grpc.StatusCode.INVALID_ARGUMENT, 400, "nan"),
+        (other, grpc.StatusCode.NOT_FOUND, 404, "large"),
+    ]
+    ports = unused_tcp_port_factory(), unused_tcp_port_factory()
+    async with (
+        kserves_server(sleeping, *ports, MODEL_MAX_QUEUE="1") as service,
+        stub_of(service) as stub,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{service.http_port}", trust_env=False) as http,
+    ):
+
+        async def hold(message: pb.ModelInferRequest, code: grpc.StatusCode, status: int, said: str) -> None:
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await stub.ModelInfer(message)
+            assert (caught.value.code(), said in (caught.value.details() or "")) == (code, True)
+            answer = await post(http, message)
+            assert (answer.status_code, said in answer.json()["error"]) == (status, True)
+
+        for refusal in refusals:
+            await hold(*refusal)
+        running = asyncio.ensure_future(stub.ModelInfer(ZEROS))
+        await asyncio.sleep(0.3)
+        await hold(ZEROS, grpc.StatusCode.UNAVAILABLE, 503, "1 requests waiting")
+        assert (await running).outputs[0].shape == [1, 4]
+
+
+async def post(http: httpx.AsyncClient, message: pb.ModelInferRequest) -> httpx.Response:
+    (tensor,), (raw,) = message.inputs, message.raw_input_contents
+    given = {"name": tensor.name, "datatype": tensor.datatype, "shape": list(tensor.shape)}
+    header = json.dumps({"inputs": [{**given, "parameters": {"binary_data_size": len(raw)}}]}).encode()
+    path, length = f"/v2/models/{message.model_name}/infer", str(len(header))
+    headers = {"Inference-Header-Content-Length": length, "Content-Type": "application/octet-stream"}
+    return await http.post(path, content=header + raw, headers=headers)

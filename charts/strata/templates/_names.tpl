@@ -52,11 +52,16 @@ seccompProfile: {type: RuntimeDefault}
 {{- $model := include "strata.model.values" (dict "root" $ "name" $name) | fromYaml -}}
 {{- if eq $model.protocol "grpc" -}}
 {{- $host := printf "%s.%s.svc.%s" $name $.Release.Namespace $.Values.clusterDomain -}}
-{{- $_ := set $members $name (dict "address" (printf "%s:80" $host) "authority" $host) -}}
+{{- $_ := set $members $name (dict "address" (printf "%s:80" $host) "authority" $host "max_batch" (int $model.maxBatch) "max_message_bytes" (int $model.maxMessageBytes)) -}}
 {{- end -}}
 {{- end -}}
 {{- range $name, $ensemble := .Values.ensembles -}}
+{{- $seen := dict -}}
 {{- range $ensemble.members -}}
+{{- if hasKey $seen .model -}}
+{{- fail (printf "ensembles.%s: member %q is named twice; each counts once" $name .model) -}}
+{{- end -}}
+{{- $_ := set $seen .model true -}}
 {{- if not (hasKey $members .model) -}}
 {{- fail (printf "ensembles.%s: member %q is not one of the models with protocol grpc: %s" $name .model (keys $members | sortAlpha | join ", ")) -}}
 {{- end -}}

@@ -8,13 +8,14 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+from quant.calibration import calibrate
 from quant.graph import INPUT, Graph, Layer
+from quant.observations import observe
 from quant.operations import Concat, Conv2d, Yolo
 from quant.precision import Mode
-from quant.scales import minmax_calibration
 from services.bench import document
 from services.bench import quant as area
-from services.bench.quant_correctness import against_reference, steps_equal_running
+from services.bench.quant_correctness import against_reference, crosses_equal_running, steps_equal_running
 from services.bench.quant_peers import Eager, eager
 from services.bench.quant_speed import auto_figures
 from services.bench.quant_subject import Subject
@@ -54,6 +55,15 @@ def test_a_mode_that_fails_is_missing_from_the_matrix() -> None:
     figures |= of_model("yolov2", correctness(right=3, wrong_accumulators=7, least_db=12))
     found = area.summarise(figures)
     assert (found["matrix"], found["wrong_accumulators"], found["own_sqnr_db.min"]) == (68, 7, 12)
+
+
+def test_the_papers_table_stands_beside_ours() -> None:
+    figures = {key: value for name in area.MODELS for key, value in of_model(name, correctness()).items()}
+    figures["matrix.hybrid.yolov3"] = figures["matrix.cross.vgg-16"] = 0.0
+    told = area.notes(figures)
+    assert "| normal inference, float and hybrid | yes, yes | yes, no | yes, yes | 13 |" in told
+    assert "| cross inference | no, yes | no, yes | yes, yes | 13 |" in told
+    assert "| all int8 | no, yes | no, yes | yes, yes | 14 |" in told
 
 
 def test_figures_over_all_models_are_made_anew_when_one_is_measured_again() -> None:
@@ -107,7 +117,7 @@ def subject() -> Subject:
     )
     graph = Graph((3, 32, 32), layers, ("head",))
     inputs = [torch.rand(1, 3, 32, 32, generator=g) for _ in range(4)]
-    calibration = minmax_calibration(graph, inputs)
+    calibration = calibrate(graph.layers, observe(graph, inputs), "minmax").calibration
     plan = {layer.name: precision for layer, precision in zip(layers, ["int8"] * 3 + ["float"], strict=True)}
     integers = Integers(calibration, plan)  # type: ignore[arg-type]
     return Subject(Model("small", graph, (), None, "drawn here", False), integers, inputs[:2], inputs[2:])
@@ -126,6 +136,7 @@ def test_integer_layers_equal_their_reference_and_steps_equal_runs(subject: Subj
     assert len(compared) == 3
     assert not any(each.wrong_accumulators or each.wrong_codes for each in compared)
     assert steps_equal_running(subject)
+    assert crosses_equal_running(subject.engine(Mode.FLOAT), subject.engine(Mode.INT8), subject.x)
 
 
 @pytest.mark.parametrize(

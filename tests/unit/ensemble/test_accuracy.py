@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from services.edge.errors import EmptyBatch, InvalidDeclaration
+from services.edge.errors import EmptyBatch, InvalidDeclaration, ShapeMismatch
 from services.ensemble.accuracy import read_accuracy, write_accuracy
 from services.ensemble.domain import Ensemble, Member, Mode, Rule
 from services.ensemble.intervals import paired_difference, wilson
@@ -88,3 +88,14 @@ def test_a_table_of_another_ensemble_is_refused(tmp_path: Path, change: dict[str
 def test_nothing_counted_is_no_table() -> None:
     with pytest.raises(EmptyBatch):
         Tally(ENSEMBLE).file()
+
+
+def test_members_that_do_not_score_the_same_classes_are_named() -> None:
+    logits = {"a": np.zeros((1, 10)), "b": np.zeros((1, 1000)), "c": np.zeros((1, 10))}
+    with pytest.raises(ShapeMismatch, match="'a' 10, 'b' 1000, 'c' 10"):
+        Tally(ENSEMBLE).add(logits, [0])
+
+
+def test_a_class_that_the_models_do_not_know_is_refused() -> None:
+    with pytest.raises(InvalidDeclaration, match=f"class {K}; the models know 0 to {K - 1}"):
+        Tally(ENSEMBLE).add({model: np.zeros((2, K)) for model in ENSEMBLE.models}, [0, K])

@@ -40,7 +40,12 @@ def test_the_accuracy_lies_beside_the_file(tmp_path: Path) -> None:
         ("name: x\nmembers: []\n", "members: Tuple should have at least 1 item"),
         ("name: x\n", "members: Field required"),
         ("name: x\nmembers: [{model: a}]\ndeadline_ms: 0\n", "deadline_ms: Input should be greater than 0"),
+        (
+            f"name: x\nmembers: [{{model: a}}]\ndeadline_ms: {2**32}\n",
+            "deadline_ms: Input should be less than or equal to 3600000",
+        ),
         ("name: [\n", "not YAML"),
+        ("name: 2024-13-45\n", "not YAML: month must be in 1..12"),
         ("- a\n", "expected keys and values"),
     ],
 )

@@ -2,17 +2,20 @@
 
 import asyncio
 import re
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import pytest
 
+import services.model.domain
 from services.edge.errors import DeadlineExceeded, MemberUnavailable, NotAPicture
 from services.ensemble.domain import MemberState, Mode
 from services.ensemble.fan_out import MemberRun, Reply, fan_out
-from services.ensemble.preparation import Images, Preparation
+from services.ensemble.preparation import CHUNK_BYTES, Images, Limits, Preparation
 from services.ensemble.receipts import Usage
 from services.zoo.manifest import InputSpec
 
@@ -28,7 +31,7 @@ def prepare(picture: bytes, specs: Sequence[InputSpec]) -> Iterator[Images]:
         yield np.full((3, *spec.size), float(picture), np.float32)
 
 
-def preparation(pictures: Sequence[bytes], specs: Sequence[InputSpec] = (SPEC,), **options: int) -> Preparation:
+def preparation(pictures: Sequence[bytes], specs: Sequence[InputSpec] = (SPEC,), **options: Any) -> Preparation:
     return Preparation(pictures, specs, prepare, ThreadPoolExecutor(2), **options)
 
 
@@ -101,6 +104,57 @@ async def test_a_broken_member_costs_itself_only() -> None:
     assert members[0].error == "gone"
 
 
+@pytest.mark.parametrize("mode", Mode)
+async def test_a_member_that_breaks_takes_no_picture_from_others_with_its_input(mode: Mode) -> None:
+    broke = threading.Event()
+
+    def slow(picture: bytes, specs: Sequence[InputSpec]) -> Iterator[Images]:
+        if float(picture) >= 64:
+            broke.wait(5)
+        return prepare(picture, specs)
+
+    async def infer(model: str, images: Images, timeout_s: float | None) -> Reply:
+        if model == "broken":
+            asyncio.get_running_loop().call_later(0.02, broke.set)
+        return await models.infer(model, images, timeout_s)
+
+    models = Models({"a": 0.0, "broken": 0.0}, {"broken": MemberUnavailable("gone")})
+    members, pictures = runs("broken", "a"), [b"%d" % n for n in range(200)]
+    with ThreadPoolExecutor(2) as pool:
+        await fan_out(members, Preparation(pictures, [SPEC], slow, pool), infer, mode, None, time.monotonic)
+    assert states(members) == ["failed", "answered"]
+    assert members[1].scores[:, 0].tolist() == list(range(200))
+
+
+async def test_a_member_whose_call_was_broken_off_has_failed() -> None:
+    async def infer(model: str, images: Images, timeout_s: float | None) -> Reply:
+        if images[0, 0, 0, 0] >= 64:
+            raise asyncio.CancelledError  # as gRPC does when its channel is closed
+        return Reply(np.zeros((len(images), 2), np.float32), Usage(1), 1.0, False)
+
+    (member,) = members = runs("a")
+    pictures = [b"%d" % n for n in range(100)]
+    await fan_out(members, preparation(pictures), infer, Mode.PARALLEL, None, time.monotonic)
+    assert (member.state, member.error) == (MemberState.FAILED, "a call to it was broken off")
+
+
+async def test_once_it_returns_no_more_pictures_are_prepared() -> None:
+    prepared, ended = [], threading.Event()
+
+    def slow(picture: bytes, specs: Sequence[InputSpec]) -> Iterator[Images]:
+        prepared.append(picture)
+        ended.wait(5)
+        return prepare(picture, specs)
+
+    models, members, deadline_s = Models({"a": 0.0}), runs("a"), time.monotonic() + 0.05
+    with ThreadPoolExecutor(1) as pool:
+        pictures = Preparation([b"1"] * 100, [SPEC], slow, pool)
+        await fan_out(members, pictures, models.infer, Mode.PARALLEL, deadline_s, time.monotonic)
+        ended.set()
+    assert states(members) == ["missing"]
+    assert len(prepared) == 1
+
+
 async def test_a_member_that_says_its_time_is_up_is_missing() -> None:
     models, members = Models({"a": 0.0}, {"a": DeadlineExceeded("late")}), runs("a")
     await fan_out(members, preparation([b"1"]), models.infer, Mode.PARALLEL, None, time.monotonic)
@@ -168,11 +222,32 @@ async def test_members_with_different_inputs_each_get_their_own_from_one_decodin
 
 
 async def test_a_member_far_behind_gets_its_chunk_made_again() -> None:
-    prepared = preparation([b"%d" % n for n in range(300)], kept_bytes=1)
+    prepared = preparation([b"%d" % n for n in range(300)], may_keep_bytes=lambda: 1)
     for index in range(prepared.chunks):
         await prepared.chunk(SPEC, index)
     again = await prepared.chunk(SPEC, 0)
     assert again[:, 0, 0, 0].tolist() == list(range(64))
+
+
+@pytest.mark.parametrize(
+    ("limits", "length"),
+    [
+        ([Limits()], 64),
+        ([Limits(max_batch=100), Limits(max_batch=16)], 16),
+        ([Limits(), Limits(max_message_bytes=2048)], 5),  # 1 KiB of envelope, and 192 bytes a picture
+        ([Limits(max_message_bytes=1)], 1),
+        ([Limits(max_batch=10**6)], CHUNK_BYTES // (3 * 4 * 4 * 4)),
+    ],
+)
+async def test_chunks_suit_the_member_that_takes_least(limits: list[Limits], length: int) -> None:
+    prepared = preparation([b"1"] * length + [b"1"], limits=limits)
+    assert prepared.chunks == 2
+    if length <= 64:
+        assert len(await prepared.chunk(SPEC, 0)) == length
+
+
+def test_a_chunk_is_what_a_model_service_computes_at_a_time() -> None:
+    assert CHUNK_BYTES == services.model.domain.CHUNK_BYTES
 
 
 @pytest.mark.parametrize(

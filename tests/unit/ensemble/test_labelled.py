@@ -46,6 +46,14 @@ def test_a_mapping_with_a_fault_is_refused(tmp_path: Path, text: str, said: str)
         labelled_pictures(tmp_path, [], tmp_path / "other.txt")
 
 
+@pytest.mark.parametrize("text", ["n01 2\n", "n00\nn01\nn02\n"], ids=["with indices", "in order"])
+def test_a_mapping_to_a_class_that_the_models_do_not_know_is_refused(tmp_path: Path, text: str) -> None:
+    make(tmp_path, "val/n01/a.png")
+    (tmp_path / "map.txt").write_text(text)
+    with pytest.raises(InvalidDeclaration, match=r"map\.txt: 'n0[12]' is class 2; the models know 0 to 1"):
+        labelled_pictures(tmp_path / "val", ["cat", "dog"], tmp_path / "map.txt")
+
+
 def test_no_pictures_is_an_empty_batch(tmp_path: Path) -> None:
     with pytest.raises(EmptyBatch, match="no folders with pictures"):
         labelled_pictures(tmp_path, ["cat"], None)

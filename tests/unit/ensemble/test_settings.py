@@ -4,8 +4,11 @@ from pathlib import Path
 
 import pytest
 
+import services.model.settings
 from services.edge.errors import InvalidDeclaration
+from services.ensemble.fan_out import IN_FLIGHT
 from services.ensemble.members import Address
+from services.ensemble.preparation import Limits
 from services.ensemble.receipts import Tariff
 from services.ensemble.settings import settings_from
 
@@ -23,6 +26,19 @@ def test_files_members_and_tariff_are_read_from_text() -> None:
     assert settings.prices() == Tariff(per_cpu_second=2, currency="EUR")
 
 
+def test_a_members_limits_are_a_model_services_own_unless_given() -> None:
+    own = services.model.settings.Settings()
+    told = '{"a": {"address": "a:80"}, "b": {"address": "b:80", "max_batch": 16, "max_message_bytes": 1000}}'
+    members = settings_from({"ENSEMBLE_FILES": "/a.yaml", "ENSEMBLE_MEMBERS": told}).members
+    assert members["a"].limits == Limits(own.max_batch, own.max_message_bytes)
+    assert members["b"].limits == Limits(16, 1000)
+
+
+def test_a_model_queues_all_that_a_front_door_lets_in() -> None:
+    ongoing = settings_from({"ENSEMBLE_FILES": "/a.yaml"}).max_ongoing
+    assert services.model.settings.Settings().max_queue >= IN_FLIGHT * ongoing
+
+
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
@@ -30,6 +46,7 @@ def test_files_members_and_tariff_are_read_from_text() -> None:
         ("MEMBERS", "{", "ENSEMBLE_MEMBERS: Value error, not JSON"),
         ("MEMBERS", '{"m": {"adress": "x"}}', "ENSEMBLE_MEMBERS.M.ADDRESS: Field required"),
         ("TARIFF", '{"per_cpu_second": -1}', "greater than or equal to 0"),
+        ("TARIFF", '{"per_request": Infinity}', "ENSEMBLE_TARIFF.PER_REQUEST: Input should be a finite number"),
         ("HTTP_ADDRESS", "8000", "'8000' is not host:port"),
         ("MAX_PICTURES", "0", "ENSEMBLE_MAX_PICTURES"),
         ("MAX_PICTURE", "3", "did you mean ENSEMBLE_MAX_PICTURES?"),

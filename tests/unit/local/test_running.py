@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from services.local.running import Running, announce, find_running, state_folder, withdraw
+from services.local.running import Running, announce, began, find_running, state_folder, withdraw
 
 
-def about(pid: int) -> Running:
-    return Running(pid, "127.0.0.1:8000", "127.0.0.1:9000", ("fashion",), "/tmp/log")
+def about(pid: int, began_ticks: int | None = None) -> Running:
+    ticks = began(pid) if began_ticks is None else began_ticks
+    return Running(pid, ticks, "127.0.0.1:8000", "127.0.0.1:9000", ("fashion",), "/tmp/log")
 
 
 def ended_pid() -> int:
@@ -23,8 +24,18 @@ def test_a_note_about_a_live_process_is_found_again(tmp_path: Path) -> None:
 
 
 def test_a_note_about_a_process_that_ended_counts_for_nothing(tmp_path: Path) -> None:
-    announce(tmp_path, about(ended_pid()))
+    announce(tmp_path, about(ended_pid(), 1))
     assert find_running(tmp_path) is None
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="no /proc: a process's start is not known")
+def test_a_note_about_a_process_that_has_the_number_of_an_older_one_counts_for_nothing(tmp_path: Path) -> None:
+    with subprocess.Popen(["sleep", "60"]) as other:
+        announce(tmp_path, about(other.pid, began(other.pid) - 1))
+        assert find_running(tmp_path) is None
+        announce(tmp_path, about(other.pid))
+        assert find_running(tmp_path)
+        other.kill()
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[1]", '{"pid": "x"}'])

@@ -59,6 +59,7 @@ def test_a_picture_in_json_is_base64() -> None:
         (b'{"inputs": [], "parameters": [1]}', None, "parameters is list"),
         (b'{"inputs": []}', "99", "is '99', but the body has 14 bytes"),
         (b'{"inputs": []}', "-1", "is '-1'"),
+        (b'{"inputs": []}', "9" * 5000, "is '9999"),
         (b'{"inputs": []}xx', "14", "2 bytes left over"),
         (body(data=1), None, "'data' is missing or no list"),
         (body(parameters={"binary_data_size": 24}), None, "binary_data_size is 24, but 0 bytes are left"),

@@ -3,7 +3,14 @@
 import pytest
 
 from services.edge.errors import InvalidDeclaration
-from services.model.settings import settings_from, split_address
+from services.model.settings import settings_from
+
+KSERVE = {
+    "MODEL_NAME": "a",
+    "MODEL_SERVER": "kserve",
+    "MODEL_GRPC_ADDRESS": "0.0.0.0:8081",
+    "MODEL_HTTP_ADDRESS": "0.0.0.0:8080",
+}
 
 
 def test_both_protocols_listen_on_loopback_unless_told_otherwise() -> None:
@@ -20,6 +27,10 @@ def test_the_platforms_one_port_goes_to_the_protocol_named(protocol: str, addres
     assert (settings.grpc_address, settings.http_address) == addresses
 
 
+def test_kserves_server_takes_the_addresses_it_can_have() -> None:
+    assert settings_from(KSERVE).http_address == "0.0.0.0:8080"
+
+
 @pytest.mark.parametrize(
     ("environment", "message"),
     [
@@ -27,16 +38,13 @@ def test_the_platforms_one_port_goes_to_the_protocol_named(protocol: str, addres
         ({"MODEL_NAME": "a", "MODEL_MAX_BATCH": "0"}, "MODEL_MAX_BATCH: 0 is below 1"),
         ({"MODEL_NAME": "a", "MODEL_PROTOCOL": "soap"}, "none of"),
         ({"MODEL_NAME": "a", "MODEL_GRPC_ADDRESS": "", "MODEL_HTTP_ADDRESS": ""}, "both empty"),
+        ({"MODEL_NAME": "a", "MODEL_HTTP_ADDRESS": "localhost"}, "MODEL_HTTP_ADDRESS: 'localhost' is not host:port"),
+        (KSERVE | {"MODEL_HTTP_ADDRESS": ""}, "MODEL_HTTP_ADDRESS: is empty; KServe's server always serves HTTP"),
+        (KSERVE | {"MODEL_HTTP_ADDRESS": "127.0.0.1:80"}, "HTTP_ADDRESS: '127.0.0.1:80'; KServe's .* every interface"),
+        (KSERVE | {"MODEL_GRPC_ADDRESS": "0.0.0.0:0"}, "GRPC_ADDRESS: '0.0.0.0:0'; .* on a port that is given"),
         ({"MODEL_NAME": "a", "MODEL_MAXBATCH": "1"}, "did you mean MODEL_MAX_BATCH"),
     ],
 )
 def test_a_fault_is_named(environment: dict[str, str], message: str) -> None:
     with pytest.raises(InvalidDeclaration, match=message):
         settings_from(environment)
-
-
-def test_an_address_splits_into_host_and_port() -> None:
-    assert split_address("[::1]:80", "X") == ("::1", 80)
-    assert split_address("127.0.0.1:0", "X") == ("127.0.0.1", 0)
-    with pytest.raises(InvalidDeclaration, match="X: 'localhost' is not host:port"):
-        split_address("localhost", "X")

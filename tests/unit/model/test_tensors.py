@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from services.edge.errors import DtypeMismatch, ShapeMismatch
+from services.edge.errors import BatchTooLarge, DtypeMismatch, ShapeMismatch
 from services.model.tensors import BYTES, DTYPES, Tensor
 
 
@@ -45,10 +45,14 @@ def test_a_transposed_array_is_written_row_by_row() -> None:
     ("datatype", "shape", "raw", "message"),
     [
         ("FP32", [2], b"1234567", "7 bytes, but shape \\[2\\] of FP32 takes 8"),
-        ("FP32", [-1, -1], b"1234", "negative axis"),
+        ("FP32", [-1, -1], b"1234", "axis that is negative"),
+        ("FP32", [1] * 65, b"1234", "a shape of 65 axes; it has at most 64"),
+        ("FP32", [0, 2**62, 2**62], b"", "no array has shape"),
+        ("FP32", [0, 10**30], b"", "beyond 64 bits"),
         (BYTES, [1], b"\x01\x00", "cut short in the length of element 0"),
         (BYTES, [2], struct.pack("<I", 1) + b"a" + struct.pack("<I", 9) + b"b", "cut short in element 1"),
         (BYTES, [2], struct.pack("<I", 1) + b"a", "1 elements, but shape \\[2\\] takes 2"),
+        (BYTES, [3], bytes(16), "more than the 3 elements"),
     ],
 )
 def test_raw_bytes_that_do_not_fit_the_shape_are_refused(
@@ -56,6 +60,17 @@ def test_raw_bytes_that_do_not_fit_the_shape_are_refused(
 ) -> None:
     with pytest.raises(ShapeMismatch, match=message):
         Tensor.from_raw("t", datatype, shape, raw)
+
+
+@pytest.mark.parametrize("shape", [[1] * 65, [0, 2**62, 2**62], [0, 10**30]])
+def test_numbers_of_a_shape_that_no_array_has_are_refused(shape: list[int]) -> None:
+    with pytest.raises(ShapeMismatch, match="'t'"):
+        Tensor.from_numbers("t", "FP32", shape, [1.0] * min(shape))
+
+
+def test_millions_of_elements_are_refused_by_the_shape_alone() -> None:
+    with pytest.raises(BatchTooLarge, match="at most 65536"):
+        Tensor.from_raw("t", BYTES, [2**24], bytes(2**26))
 
 
 def test_an_unknown_datatype_is_named_with_those_there_are() -> None:

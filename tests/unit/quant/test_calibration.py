@@ -17,10 +17,12 @@ from quant.calibration import (
     decode_weights,
     run_decoded,
 )
+from quant.engine import Engine
 from quant.errors import AlgorithmNotFound, EmptyCalibration, NonFiniteValue
 from quant.graph import INPUT, Graph, Layer
 from quant.observations import observe, weighted_layers
-from quant.operations import Conv2d
+from quant.operations import Conv2d, Softmax
+from quant.precision import Mode, uniform_plan
 from quant.statistics import sqnr_db
 
 
@@ -166,6 +168,17 @@ def test_observing_costs_little_over_the_float_run() -> None:
             observe(graph, pictures)
             observe_s.append(time.process_time() - started)
     assert min(observe_s) <= 1.3 * min(float_s)
+
+
+def test_a_value_made_in_float_has_a_scale_where_integers_read_it() -> None:
+    layers = (
+        Layer("scores", Softmax(), (INPUT,)),
+        Layer("after", Conv2d(torch.randn(2, 3, 1, 1), torch.zeros(2)), ("scores",)),
+    )
+    graph = Graph((3, 4, 4), layers, ("after",))
+    x = torch.randn(1, 3, 4, 4)
+    engine = Engine(graph, uniform_plan(graph, Mode.INT8), calibrate(graph.layers, observe(graph, [x])).calibration)
+    assert sqnr_db(graph.run(x)["after"], engine.run(x)["after"]) > 30
 
 
 def test_residual_of_a_convolution_is_no_input_to_its_weights() -> None:

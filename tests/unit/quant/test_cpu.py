@@ -12,19 +12,20 @@ from quant.cpu import Cpu, this_cpu
 PROGRAM = """
 import sys, torch
 torch.set_num_threads(1)
+from quant.calibration import calibrate
 from quant.cpu import this_cpu
 from quant.engine import Engine
 from quant.graph import INPUT, Graph, Layer
+from quant.observations import observe
 from quant.operations import Conv2d
 from quant.precision import Precision
 from quant.reference import compare
-from quant.scales import minmax_calibration
 cpu = this_cpu(sys.argv[1])
 torch.manual_seed(0)
 x = torch.rand(1, 64, 8, 8)
 conv = Conv2d(torch.randn(64, 64, 3, 3), torch.zeros(64), padding=(1, 1))
 graph = Graph((64, 8, 8), (Layer("a", conv, (INPUT,)),), ("a",))
-engine = Engine(graph, {"a": Precision.INT8}, minmax_calibration(graph, [x]))
+engine = Engine(graph, {"a": Precision.INT8}, calibrate(graph.layers, observe(graph, [x]), "minmax").calibration)
 print(cpu.isa, cpu.exact_8_bit, cpu.weight_bits, compare(engine.layer("a"), x).wrong_accumulators)
 """
 

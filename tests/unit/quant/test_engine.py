@@ -6,13 +6,16 @@ from torch import Tensor
 
 from quant.activation import Activation
 from quant.affine import QParams, Quantised, as_float
+from quant.calibration import calibrate
 from quant.cpu import Cpu
 from quant.engine import Engine
 from quant.errors import LayerNotFound, NotCalibrated, ShapeMismatch
-from quant.graph import INPUT, Graph
-from quant.operations import Conv2d
+from quant.graph import INPUT, Graph, Layer
+from quant.observations import observe
+from quant.operations import Concat, Conv2d, MaxPool, Operation, Pad, Slice, Upsample
 from quant.precision import Mode, Precision, uniform_plan
 from quant.scales import Calibration
+from quant.script import NotScriptable
 from quant.statistics import sqnr_db
 
 
@@ -51,6 +54,38 @@ def test_later_runs_answer_as_first_ones_do(
     engine = Engine(graph, plan, calibration)
     for picture in [*pictures, *pictures]:
         assert torch.equal(engine.run(picture)["head"], Engine(graph, plan, calibration).run(picture)["head"])
+
+
+def test_a_run_without_a_script_goes_on_call_by_call(
+    graph: Graph, pictures: list[Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise NotScriptable("no such operation")
+
+    engine = Engine(graph, {})
+    first = engine.run(pictures[0])["head"]
+    monkeypatch.setattr("quant.engine.script", refuse)
+    for _ in range(2):
+        assert torch.equal(engine.run(pictures[0])["head"], first)
+
+
+@pytest.mark.parametrize("mode", [Mode.FLOAT, Mode.HYBRID, Mode.INT8])
+@pytest.mark.parametrize("view", [Slice(0, 4), Upsample(1), Pad((0, 0, 0, 0)), MaxPool((1, 1), (1, 1))], ids=str)
+def test_a_residual_is_not_written_over_while_a_view_of_it_lives(mode: Mode, view: Operation) -> None:
+    torch.manual_seed(0)
+    x = torch.randn(1, 4, 6, 6)
+    layers = (
+        Layer("a", Conv2d(torch.randn(4, 4, 1, 1), torch.randn(4)), (INPUT,)),
+        Layer("view", view, ("a",)),
+        Layer("b", Conv2d(torch.randn(4, 4, 1, 1), torch.randn(4)), ("view", "a")),
+        Layer("join", Concat(), ("b", "view")),
+    )
+    graph = Graph((4, 6, 6), layers, ("join",))
+    found = calibrate(graph.layers, observe(graph, [x])).calibration
+    engine = Engine(graph, uniform_plan(graph, mode), found)
+    stepped = {prepared.name: as_float(value) for prepared, value in engine.values(x)}
+    for _ in range(3):
+        assert torch.equal(engine.run(x)["join"], stepped["join"])
 
 
 def test_a_batch_answers_as_its_pictures_do(graph: Graph, calibration: Calibration, pictures: list[Tensor]) -> None:

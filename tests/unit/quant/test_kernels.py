@@ -8,8 +8,10 @@ from torch import Tensor
 
 from quant.activation import Activation
 from quant.affine import Value, as_float
+from quant.calibration import calibrate
 from quant.engine import Engine
 from quant.graph import INPUT, Graph, Layer
+from quant.observations import observe
 from quant.operations import (
     Activate,
     Add,
@@ -30,7 +32,6 @@ from quant.operations import (
 )
 from quant.precision import Mode, Precision, uniform_plan
 from quant.reference import Comparison, compare
-from quant.scales import minmax_calibration
 from quant.statistics import sqnr_db
 
 EXACT = dict.fromkeys(("wrong_accumulators", "wrong_codes"), 0)
@@ -38,7 +39,9 @@ EXACT = dict.fromkeys(("wrong_accumulators", "wrong_codes"), 0)
 
 def check(graph: Graph, x: Tensor, mode: Mode, at_least_db: float = 25.0) -> list[Comparison]:
     """Run every integer layer of `graph` on what it gets and compare it with its definition."""
-    engine = Engine(graph, uniform_plan(graph, mode), minmax_calibration(graph, [x]))
+    engine = Engine(
+        graph, uniform_plan(graph, mode), calibrate(graph.layers, observe(graph, [x]), "minmax").calibration
+    )
     values: dict[str, Value] = {INPUT: engine.enter(x)}
     floats = dict(graph.values(x))
     comparisons = []
@@ -251,7 +254,7 @@ def test_sums_beyond_float32s_integers_are_still_exact() -> None:
     weight = torch.rand(4, 1024, 3, 3) * 0.1 + 0.9
     x = torch.rand(1, 1024, 6, 6) * 0.1 + 0.9
     graph = Graph((1024, 6, 6), (Layer("a", Conv2d(weight, torch.zeros(4), padding=(1, 1)), (INPUT,)),), ("a",))
-    engine = Engine(graph, {"a": Precision.HYBRID}, minmax_calibration(graph, [x]))
+    engine = Engine(graph, {"a": Precision.HYBRID}, calibrate(graph.layers, observe(graph, [x]), "minmax").calibration)
     sums = engine.layer("a").accumulators(x)
     assert sums is not None
     assert int(sums.max()) > 2**24

@@ -4,10 +4,12 @@ import pytest
 import torch
 
 from quant.activation import Activation
+from quant.calibration import calibrate
 from quant.errors import InvalidScale, NotCalibrated, ShapeMismatch
 from quant.graph import INPUT, Graph, Layer
+from quant.observations import observe
 from quant.operations import Concat, Conv2d, Flatten, Linear, MaxPool
-from quant.scales import Calibration, minmax_calibration, quantise_weights, scale_groups
+from quant.scales import Calibration, quantise_weights, scale_groups
 
 
 def linear(weight: list[list[float]], bias: list[float]) -> Linear:
@@ -29,7 +31,7 @@ def test_truncation_cuts_towards_zero() -> None:
 def test_an_all_zero_channel_keeps_zero_codes(pictures: list[torch.Tensor]) -> None:
     conv = Conv2d(torch.zeros(4, 3, 1, 1), torch.zeros(4))
     graph = Graph((3, 16, 16), (Layer("a", conv, (INPUT,)),), ("a",))
-    weights = minmax_calibration(graph, pictures).of_weights("a")
+    weights = calibrate(graph.layers, observe(graph, pictures), "minmax").calibration.of_weights("a")
     assert not weights.codes.any()
     assert weights.scale.tolist() == [1.0] * 4
 
@@ -58,6 +60,15 @@ def test_narrowed_weights_mean_the_same_in_seven_bits() -> None:
     assert narrow.narrowed() is narrow
 
 
+def test_narrowing_leaves_narrow_channels_as_they_are() -> None:
+    weights = quantise_weights(linear([[0.63, -0.2], [1.27, 0.4]], [0.5, 0.5]), torch.tensor([0.01, 0.01]), 0.5)
+    narrow = weights.narrowed()
+    assert torch.equal(narrow.codes[0], weights.codes[0])
+    assert (narrow.scale[0], narrow.bias[0]) == (weights.scale[0], weights.bias[0])
+    assert narrow.codes[1].tolist() == [63, 20]
+    assert torch.allclose(narrow.real_bias, weights.real_bias, rtol=0.02)
+
+
 def test_a_missing_scale_is_said_with_its_name() -> None:
     with pytest.raises(NotCalibrated, match="value 'a' has no scale"):
         Calibration().of_value("a")
@@ -76,8 +87,3 @@ def test_values_joined_by_a_concatenation_share_a_scale() -> None:
     )
     groups = scale_groups(Graph((3, 2, 2), layers, ("flat",)))
     assert groups == {INPUT: INPUT} | dict.fromkeys(("a", "pool", "b", "join", "flat"), "a")
-
-
-def test_calibration_without_a_picture_is_refused(graph: Graph) -> None:
-    with pytest.raises(NotCalibrated, match="at least one picture"):
-        minmax_calibration(graph, [])

@@ -54,6 +54,13 @@ def test_sqnr_of_one_percent_error_is_40_db() -> None:
     assert sqnr_db(torch.zeros(3), torch.ones(3)) == -NO_NOISE_DB
 
 
+@pytest.mark.parametrize("found", [1e-30, 1e30, float("inf"), float("nan")])
+def test_sqnr_is_a_number_for_values_beyond_float32s_squares(found: float) -> None:
+    x = torch.full((4,), found)
+    assert -NO_NOISE_DB <= sqnr_db(torch.ones(4), x) <= 0.1
+    assert sqnr_db(torch.full((4,), 1e30), torch.full((4,), 1.01e30)) == pytest.approx(40, abs=1e-3)
+
+
 def test_cosine_ignores_size_and_sees_direction() -> None:
     x = feature_map()
     assert cosine(x, x * 7) == pytest.approx(1, abs=1e-6)

@@ -6,9 +6,10 @@ from torch import Tensor
 
 from quant.affine import Quantised, Value, as_float
 from quant.engine import Engine
-from quant.errors import InvalidEdit, LayerNotFound, NotCalibrated, ShapeMismatch
+from quant.errors import InvalidEdit, LayerNotFound, NonFiniteValue, NotCalibrated, ShapeMismatch
 from quant.precision import Mode, Precision, uniform_plan
 from quant.prepared import PreparedLayer
+from quant.statistics import NO_NOISE_DB
 from quant.stepping import Stepper
 from quant.weight_edits import EditBias, EditPrecision, EditRange, EditWeights, Variant
 
@@ -44,6 +45,17 @@ def test_statistics_at_a_stop_are_those_of_the_value(stepper: Stepper) -> None:
     edges, counts = stepper.histogram("expand")
     assert counts.sum() == real.numel()
     assert edges[0] < real.min() <= real.max() < edges[-1]
+
+
+def test_an_edit_beyond_float32_is_told_not_crashed_on(variant: Variant, pictures: list[Tensor]) -> None:
+    stepper = Stepper(Variant(variant.graph, uniform_plan(variant.graph, Mode.FLOAT)), pictures[0])
+    stepper.edit(EditWeights("raw", torch.tensor(3e38)))
+    assert stepper.compare("raw").sqnr_db == -NO_NOISE_DB
+    assert stepper.jump("raw").sqnr_db == -NO_NOISE_DB
+    with pytest.raises(NonFiniteValue, match="'raw'"):
+        stepper.histogram("raw")
+    stepper.undo()
+    assert stepper.histogram("raw")[1].sum() == as_float(stepper.value("raw")).numel()
 
 
 def test_back_and_jump_move_without_running_again(stepper: Stepper, monkeypatch: pytest.MonkeyPatch) -> None:

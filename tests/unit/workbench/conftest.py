@@ -10,9 +10,11 @@ from PIL import Image
 from torch import Tensor
 
 from quant.activation import Activation
+from quant.calibration import calibrate
 from quant.graph import INPUT, Graph, Layer
+from quant.observations import observe
 from quant.operations import Add, BatchNorm, Concat, Conv2d, MaxPool, Upsample, Yolo
-from quant.scales import Calibration, minmax_calibration
+from quant.scales import Calibration
 from services.workbench.engine_file import write_model
 from services.workbench.model import Model
 from tests.unit.workbench.commands import DETECTOR, quant
@@ -57,7 +59,7 @@ def x() -> Tensor:
 
 @pytest.fixture(scope="session")
 def calibration(model: Model, x: Tensor) -> Calibration:
-    return minmax_calibration(model.graph, [x])
+    return calibrate(model.graph.layers, observe(model.graph, [x]), "minmax").calibration
 
 
 @pytest.fixture(scope="session")

@@ -9,11 +9,12 @@ import pytest
 import torch
 from PIL import Image
 
+from quant.calibration import calibrate
 from quant.cpu import Cpu, this_cpu
 from quant.errors import AlgorithmNotFound, LayerNotFound
 from quant.graph import INPUT, Graph, Layer
+from quant.observations import observe
 from quant.operations import Flatten, GlobalAvgPool, Linear
-from quant.scales import minmax_calibration
 from services.edge.errors import (
     ArtifactNotFound,
     EmptyBatch,
@@ -193,7 +194,8 @@ def test_imported_labels_name_the_classes(place: Path) -> None:
 
 def test_the_shipped_detectors_integers_are_about_a_quarter_of_its_float_file(place: Path) -> None:
     model = import_darknet(DETECTOR / "shapes.cfg", DETECTOR / "shapes.weights")
-    calibration = minmax_calibration(model.graph, [torch.rand(1, *model.graph.input_shape)])
+    observations = observe(model.graph, [torch.rand(1, *model.graph.input_shape)])
+    calibration = calibrate(model.graph.layers, observations, "minmax").calibration
     ratio = len(encode_integers(model, Integers(calibration))) / len(encode_model(model))
     assert 0.25 < ratio <= 0.27
 

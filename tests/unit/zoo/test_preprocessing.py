@@ -1,6 +1,7 @@
 import io
 import struct
 import zlib
+from dataclasses import replace
 
 import pytest
 import torch
@@ -66,3 +67,15 @@ def test_the_cut_is_from_the_centre_of_the_shorter_side() -> None:
     picture = torch.zeros(3, 4, 12, dtype=torch.uint8)
     picture[:, :, 4:8] = 255
     assert preprocess(picture, SPEC)[0].eq(2.0).all()
+
+
+@pytest.mark.parametrize(("height", "width", "becomes"), [(1, 65535, "14679840 x 224"), (65535, 1, "224 x 14679840")])
+def test_a_narrow_picture_is_refused_by_the_size_it_would_become(height: int, width: int, becomes: str) -> None:
+    spec = replace(SPEC, size=(224, 224), resize=224)
+    with pytest.raises(PictureTooLarge, match=f"{width} x {height} pixels become {becomes}"):
+        preprocess(torch.zeros(3, height, width, dtype=torch.uint8), spec)
+    assert preprocess(torch.zeros(3, height // 400 + 1, width // 400 + 1, dtype=torch.uint8), spec).shape == (
+        3,
+        224,
+        224,
+    )

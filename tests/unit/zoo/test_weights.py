@@ -14,6 +14,11 @@ from services.edge.errors import ArtifactNotFound, InvalidDeclaration, InvalidWe
 from services.zoo.weights import digest, load_into
 
 
+@pytest.fixture(autouse=True)
+def alone() -> None:
+    """An object store on loopback is part of the subject."""
+
+
 def small() -> nn.Module:
     return nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 36, 5))
 

@@ -9,6 +9,7 @@ env:
   - {name: ENSEMBLE_HTTP_ADDRESS, value: "0.0.0.0:8088"}
   - {name: ENSEMBLE_GRPC_ADDRESS, value: "0.0.0.0:9090"}
   - {name: ENSEMBLE_MEMBERS, value: {{ include "strata.ensemble.members" . | quote }}}
+  - {name: ENSEMBLE_MAX_ONGOING, value: {{ .Values.ensemble.maxOngoing | quote }}}
   - {name: ENSEMBLE_MAX_PICTURES, value: {{ .Values.ensemble.maxPictures | quote }}}
   - {name: ENSEMBLE_MAX_MESSAGE_BYTES, value: {{ .Values.ensemble.maxMessageBytes | int | quote }}}
   {{- with .Values.ensemble.tariff }}
@@ -28,10 +29,11 @@ env:
 ports:
   - {name: http, containerPort: 8088}
   - {name: grpc, containerPort: 9090}
+# Beside KubeRay's head it waits up to 360 s for the application, and says then what it waited for.
 startupProbe:
   httpGet: {path: /readyz, port: http}
   periodSeconds: 2
-  failureThreshold: 90
+  failureThreshold: {{ eq .Values.ensemble.ray "kuberay" | ternary 200 90 }}
 readinessProbe:
   httpGet: {path: /readyz, port: http}
   periodSeconds: 2
@@ -51,6 +53,9 @@ volumeMounts: {{- include "strata.ensemble.mounts" . | nindent 2 }}
 {{- range $name := keys .Values.ensembles | sortAlpha -}}
 {{- $files = append $files (printf "/etc/strata/ensembles/%s.yaml" $name) -}}
 {{- end -}}
+{{- if not $files -}}
+{{- fail "ensemble.files and ensembles are both empty: a front door needs at least one ensemble" -}}
+{{- end -}}
 {{- join ":" $files -}}
 {{- end -}}
 
@@ -66,7 +71,7 @@ volumeMounts: {{- include "strata.ensemble.mounts" . | nindent 2 }}
 {{- end -}}
 
 {{- define "strata.ensemble.volumes" -}}
-- {name: tmp, emptyDir: {}}
+- {name: tmp, emptyDir: {sizeLimit: {{ .Values.ensemble.scratch }}}}
 - {name: shm, emptyDir: {medium: Memory, sizeLimit: {{ .Values.ensemble.sharedMemory }}}}
 {{- with include "strata.ensemble.modelFiles" . }}
 - name: models

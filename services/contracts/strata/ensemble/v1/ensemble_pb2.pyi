@@ -154,15 +154,18 @@ class MemberAnswer(_message.Message):
     LATENCY_MS_FIELD_NUMBER: _builtins.int
     COMPUTE_MS_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
+    COLD_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     state: Global___MemberAnswer.State.ValueType
     weight: _builtins.float
     latency_ms: _builtins.float
     """From its start to its answer, as the ensemble saw it."""
     compute_ms: _builtins.float
-    """Inside the model's process: the forward pass alone."""
+    """Inside the model's process: decoding, where it decodes, and the forward pass, without waiting."""
     error: _builtins.str
     """Why it failed, in words."""
+    cold: _builtins.bool
+    """Its process answered its first request."""
     @_builtins.property
     def predictions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Prediction]:
         """One per picture; empty unless answered."""
@@ -177,10 +180,11 @@ class MemberAnswer(_message.Message):
         latency_ms: _builtins.float = ...,
         compute_ms: _builtins.float = ...,
         error: _builtins.str = ...,
+        cold: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["compute_ms", b"compute_ms", "error", b"error", "latency_ms", b"latency_ms", "model", b"model", "predictions", b"predictions", "state", b"state", "weight", b"weight"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cold", b"cold", "compute_ms", b"compute_ms", "error", b"error", "latency_ms", b"latency_ms", "model", b"model", "predictions", b"predictions", "state", b"state", "weight", b"weight"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

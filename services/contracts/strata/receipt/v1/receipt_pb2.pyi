@@ -30,6 +30,7 @@ class ReceiptLine(_message.Message):
     BYTES_IN_FIELD_NUMBER: _builtins.int
     BYTES_OUT_FIELD_NUMBER: _builtins.int
     MONEY_FIELD_NUMBER: _builtins.int
+    REQUESTS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The model or stage that did the work."""
     cpu_seconds: _builtins.float
@@ -39,6 +40,8 @@ class ReceiptLine(_message.Message):
     bytes_out: _builtins.int
     money: _builtins.float
     """In the tariff's currency."""
+    requests: _builtins.int
+    """Calls to the model or stage."""
     def __init__(
         self,
         *,
@@ -48,10 +51,11 @@ class ReceiptLine(_message.Message):
         bytes_in: _builtins.int = ...,
         bytes_out: _builtins.int = ...,
         money: _builtins.float = ...,
+        requests: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bytes_in", b"bytes_in", "bytes_out", b"bytes_out", "cpu_seconds", b"cpu_seconds", "gb_seconds", b"gb_seconds", "money", b"money", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bytes_in", b"bytes_in", "bytes_out", b"bytes_out", "cpu_seconds", b"cpu_seconds", "gb_seconds", b"gb_seconds", "money", b"money", "name", b"name", "requests", b"requests"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,28 @@
+"""Where a server listens: host:port."""
+
+import socket
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """Split "host:port"; an IPv6 host is in brackets, and comes without them; port 0 means any free one.
+
+    Raises:
+        ValueError: it is something else; settings and commands make their own error of it.
+    """
+    host, separator, port = address.rpartition(":")
+    if not host or not separator or not port.isdecimal() or int(port) > 65535:
+        raise ValueError(f"'{address}' is not host:port with a port from 0 to 65535")
+    return host.strip("[]"), int(port)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Listen on TCP; port 0 takes any free one.
+
+    Raises:
+        OSError: the address is taken or not ours; the message names it.
+    """
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        why = str(error.strerror or error).partition(" (while")[0]  # Python adds the address in a form of its own
+        raise OSError(f"cannot listen on {host}:{port}: {why}") from error

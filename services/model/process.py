@@ -1,0 +1,145 @@
+"""One model as a process: settings, servers, stopping; `__main__` says what it prints and how it ends."""
+
+import asyncio
+import json
+import logging
+import os
+from contextlib import AsyncExitStack
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from services.edge.address import split_address
+from services.edge.cpu_share import thread_count
+from services.edge.errors import InvalidDeclaration, InvalidWeights, StrataError, Unsupported
+from services.edge.grpc_server import GrpcServer, start_grpc
+from services.edge.lean_logs import configure_lean_logs
+from services.edge.stop import stop_event
+from services.model.domain import Images
+from services.model.meter import read_process
+from services.model.settings import PREFIX, Settings, settings_from
+from services.model.usecases import Forward, Model
+from services.zoo.manifest import InputSpec, Manifest
+
+if TYPE_CHECKING:
+    from services.edge.http_server import HttpServer
+
+_log = logging.getLogger("services.model")
+
+
+def main() -> int:
+    """Serve until told to stop; return the exit code."""
+    configure_lean_logs("model")
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    try:
+        settings = settings_from(os.environ)
+        folder = _compiled_folder(settings)
+        if settings.server == "kserve":
+            from services.model.kserve_model import serve_with_kserve
+
+            serve_with_kserve(_model(settings, folder), settings)
+        else:
+            asyncio.run(_serve(_model(settings, folder), settings))
+    except (StrataError, OSError) as error:
+        _log.error("%s: %s", type(error).__name__, error)
+        return 2
+    except Exception:
+        _log.exception("cannot serve")
+        return 1
+    return 0
+
+
+async def _serve(model: Model, settings: Settings) -> None:
+    stop = asyncio.create_task(stop_event().wait())
+    async with AsyncExitStack() as servers:
+        grpc_server = await _start_grpc(model, settings, servers) if settings.grpc_address else None
+        http_server = await _start_http(model, settings, servers) if settings.http_address else None
+        loading = asyncio.create_task(model.load())
+        await asyncio.wait((stop, loading), return_when=asyncio.FIRST_COMPLETED)
+        if loading.done():
+            loading.result()
+            if grpc_server:
+                await grpc_server.set_ready(True)
+            _announce(model, grpc_server.port if grpc_server else None, http_server.port if http_server else None)
+        await stop
+        _log.info("draining")
+
+
+async def _start_grpc(model: Model, settings: Settings, servers: AsyncExitStack) -> GrpcServer:
+    from services.model.grpc_api import SERVICE, InferenceServicer
+
+    add = InferenceServicer(model).add_to
+    at_most = 2 * settings.max_queue  # whoever is one too many should learn so by name
+    server = await start_grpc(settings.grpc_address, [(SERVICE, add)], settings.max_message_bytes, at_most)
+    servers.push_async_callback(server.drain, settings.drain_s)
+    return server
+
+
+async def _start_http(model: Model, settings: Settings, servers: AsyncExitStack) -> "HttpServer":
+    # Imported here: where HTTP is off, a cold start does not pay for it.
+    from services.edge.http_server import start_http
+    from services.model.http_api import create_app
+
+    host, port = split_address(settings.http_address)
+    app = create_app(model, settings.max_message_bytes, max_bodies=2 * settings.max_queue)
+    server = await start_http(app, host, port, int(settings.drain_s))
+    servers.push_async_callback(server.drain)
+    return server
+
+
+def _announce(model: Model, grpc_port: int | None, http_port: int | None) -> None:
+    ports = {"grpc_port": grpc_port, "http_port": http_port}
+    print(json.dumps({"event": "ready", "model": model.manifest.name, **ports}), flush=True)
+    fields = {"model": model.manifest.name, "version": model.manifest.version, "runtime": model.manifest.runtime}
+    _log.info("ready", extra={"fields": {**fields, **ports}})
+
+
+def _compiled_folder(settings: Settings) -> Path:
+    if settings.compiled:
+        return Path(settings.compiled)
+    # Imported here: a compiled model starts without torch.
+    from services.zoo.catalog import default_catalog
+    from services.zoo.compile import compile_model, default_cache
+
+    model_file = default_catalog(os.environ).model(settings.name)
+    return compile_model(model_file, default_cache(os.environ), model_file.runtime)
+
+
+def _model(settings: Settings, folder: Path) -> Model:
+    manifest = Manifest.read(folder)
+    threads = settings.threads or thread_count()
+    if settings.name not in ("", manifest.name):
+        raise InvalidDeclaration(f"{PREFIX}NAME is '{settings.name}', but {folder} holds '{manifest.name}'")
+    return Model(
+        manifest,
+        load=partial(_load, manifest.runtime, folder, threads),
+        read_picture=partial(_read_picture, manifest.input_spec, threads),
+        max_batch=settings.max_batch,
+        max_queue=settings.max_queue,
+        read_meter=read_process,
+    )
+
+
+def _load(runtime: str, folder: Path, threads: int) -> Forward:
+    try:
+        engine = import_module(f"services.zoo.runtimes.{runtime}")
+    except ModuleNotFoundError as error:
+        raise Unsupported(f"{folder}: runtime '{runtime}' is not installed here: {error}") from error
+    try:
+        forward: Forward = engine.load(folder, threads)
+    except Exception as error:
+        # Each engine raises its own kinds; all mean that these files are no program for it.
+        raise InvalidWeights(f"{folder}: runtime '{runtime}' cannot load it, compile it anew: {error}") from error
+    return forward
+
+
+def _read_picture(spec: InputSpec, threads: int, data: bytes) -> Images:
+    # Imported at the first encoded picture: tensors need neither torch nor torchvision.
+    import torch
+
+    from services.zoo.preprocessing import decode, preprocess
+
+    torch.set_num_threads(threads)  # by itself it takes one for each CPU of the machine
+    values: Images = preprocess(decode(data), spec).numpy()
+    return values

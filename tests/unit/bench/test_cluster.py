@@ -1,0 +1,56 @@
+"""What is done to namespaces, over a `kubectl` that keeps a few in a folder."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from services.bench.cluster import Cluster
+from services.edge.errors import FailedPrecondition
+
+# It knows the four calls there are: get, create and delete, the last one with a selector; nothing else succeeds.
+KUBECTL = """#!/usr/bin/env python3
+import json, pathlib, sys
+folder = pathlib.Path(__file__).parent / "namespaces"
+verb, *rest = sys.argv[1:]
+options = dict(zip(rest, rest[1:]))
+if verb == "create":
+    made = json.load(sys.stdin)
+    (folder / made["metadata"]["name"]).write_text(json.dumps(made))
+    sys.exit(0)
+assert rest[0] == "namespaces", rest
+found = folder / options["--field-selector"].removeprefix("metadata.name=")
+items = [json.loads(found.read_text())] if found.exists() else []
+if verb == "get":
+    print(json.dumps({"items": items}))
+elif verb == "delete" and options["--selector"] in (items or [{"metadata": {"labels": {}}}])[0]["metadata"]["labels"]:
+    found.unlink()
+"""
+
+
+@pytest.fixture
+def namespaces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "kubectl").write_text(KUBECTL)
+    (tmp_path / "kubectl").chmod(0o755)
+    (tmp_path / "namespaces").mkdir()
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    return tmp_path / "namespaces"
+
+
+def test_a_namespace_is_claimed_anew_and_removed(namespaces: Path) -> None:
+    cluster = Cluster("bench", "127.0.0.1:8180")
+    cluster.claim()
+    cluster.claim()
+    assert [each.name for each in namespaces.iterdir()] == ["bench"]
+    cluster.remove()
+    assert list(namespaces.iterdir()) == []
+
+
+def test_a_namespace_of_somebody_else_is_refused_and_left_alone(namespaces: Path) -> None:
+    theirs = '{"metadata": {"name": "shop", "labels": {"team": "shop"}}}'
+    (namespaces / "shop").write_text(theirs)
+    cluster = Cluster("shop", "127.0.0.1:8180")
+    with pytest.raises(FailedPrecondition, match="'shop' exists and is not one of ours"):
+        cluster.claim()
+    cluster.remove()
+    assert (namespaces / "shop").read_text() == theirs
