@@ -36,12 +36,10 @@ from services.zoo.darknet.cfg import parse_cfg, write_cfg
 from services.zoo.darknet.layers import read_network
 from services.zoo.darknet.random_weights import random_weights
 from services.zoo.darknet.weights import write_weights
-from services.zoo.model_file import ModelFile
 
 ORACLE_SIZE = 160
 """Pixels of Darknet's input where outputs are compared: its program takes minutes at full size."""
 FLOAT_ERROR = 1e-3
-_ARCHITECTURES = {"resnet-18": "resnet18", "vgg-16": "vgg16"}
 
 
 def correctness(name: str) -> dict[str, float]:
@@ -79,12 +77,7 @@ def float_error(name: str, subject: Subject) -> float:
     """
     found = subject.engine(Mode.FLOAT).run(subject.x)
     if name not in DARKNET:
-        own = default_catalog(os.environ)
-        declared = (
-            ModelFile(name=name, architecture=_ARCHITECTURES[name], weights="random://0", folder=Path())
-            if name in _ARCHITECTURES
-            else own.model(name).model_copy(update={"weights": "random://0"})
-        )
+        declared = default_catalog(os.environ).model(name).model_copy(update={"weights": "random://0"})
         with torch.inference_mode():
             return _relative(next(iter(found.values())), load_module(declared)(subject.x))
     with TemporaryDirectory() as folder:

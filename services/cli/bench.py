@@ -52,7 +52,7 @@ def ensemble(
 
     console = Console(stderr=True)
     wanted = _chosen(parts, area.PARTS, "--parts")
-    isa = this_cpu().isa
+    isa = this_cpu(os.environ.get("ONEDNN_MAX_CPU_ISA")).isa
     provenance = document.provenance(isa, area.PACKAGES)
     figures = document.begun(json, isa) if json and merge else {}
     on_cluster = "KUBECONFIG" in os.environ and set(wanted) & set(area.ON_KNATIVE)
@@ -105,7 +105,7 @@ def quant(
     console = Console(stderr=True)
     wanted_models = _chosen(models, area.MODELS, "--models")
     wanted_parts = _chosen(parts, area.PARTS, "--parts")
-    isa = this_cpu().isa
+    isa = this_cpu(os.environ.get("ONEDNN_MAX_CPU_ISA")).isa
     provenance, bars = document.provenance(isa, area.PACKAGES), area.bars(isa)
     figures = document.begun(json, isa) if json and merge else {}
     # Written as they come: a run that is stopped keeps what it has measured, and `--merge` goes on from there.
@@ -118,7 +118,13 @@ def quant(
         console.print(f"wrote {json}", markup=False)
     if report:
         write_report(
-            report, "The quantisation engine's figures", "make bench-quant", figures, provenance, bars, area.NOTES
+            report,
+            "The quantisation engine's figures",
+            "make bench-quant",
+            figures,
+            provenance,
+            bars,
+            area.notes(figures),
         )
         plot(report.with_suffix(".png"), figures, area.PLOTS)
         console.print(f"wrote {report}", markup=False)

@@ -113,9 +113,8 @@ async def _run(run: MemberRun, preparation: Preparation, infer: Infer, deadline_
     run.began_s = clock()
     try:
         await _all([ask(index) for index in range(preparation.chunks)])
-        if (
-            len(run.replies) < preparation.chunks
-        ):  # whoever closes a channel cancels its calls, and a group lets that pass
+        # Whoever closes a channel cancels its calls, and a group lets that pass.
+        if len(run.replies) < preparation.chunks:
             raise MemberUnavailable("a call to it was broken off")
         run.state = MemberState.ANSWERED
     except DeadlineExceeded:
