@@ -15,7 +15,8 @@ PREDICT = "/v1/ensembles/fashion:predict"
 def _states(install: Install, picture: bytes, deadline_ms: int) -> dict[str, str]:
     """Ask once on a connection of its own; raises where the answer is not 200."""
     url, params = install.http + PREDICT, {"deadline_ms": deadline_ms}
-    answer = httpx.post(url, content=picture, params=params, timeout=TIMEOUT_S).raise_for_status()
+    answer = httpx.post(url, content=picture, params=params, timeout=TIMEOUT_S)
+    assert answer.status_code == 200, answer.text
     return {member["model"]: member["state"] for member in answer.json()["members"]}
 
 
