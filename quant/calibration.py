@@ -98,7 +98,8 @@ def calibrate(
         AlgorithmNotFound: no algorithm of that name.
     """
     only = None if algorithm == BEST else algorithm_named(algorithm).name
-    by_leader = {leader: choose_value(observations, leader, only) for leader in set(observations.groups.values())}
+    leaders = dict.fromkeys(observations.groups.values())
+    by_leader = {leader: choose_value(observations, leader, only) for leader in leaders}
     qparams = {name: by_leader[leader][0] for name, leader in observations.groups.items()}
     weights, choices = {}, {}
     for layer in layers:

@@ -88,6 +88,7 @@ def test_best_has_the_highest_output_sqnr_of_all_and_says_by_how_much(graph: Gra
 
 def test_a_value_is_clipped_only_for_a_decibel(graph: Graph, pictures: list[Tensor]) -> None:
     found = calibrate(graph.layers, observe(graph, pictures))
+    assert list(found.values) == [name for name in graph.shapes if name in found.values]
     for choice in found.values.values():
         best = max(candidate.output_sqnr_db for candidate in choice.candidates)
         near = [each for each in choice.candidates if each.output_sqnr_db > best - CLIPPING_GAIN_DB]
