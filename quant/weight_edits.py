@@ -40,7 +40,7 @@ class EditWeights:
     place: Place = ()
 
     def apply(self, variant: Variant) -> Variant:
-        """Raises LayerNotFound, InvalidEdit."""
+        """Raises LayerNotFound, InvalidEdit, NonFiniteValue (beyond float32)."""
         operation = _weighted(variant, self.layer)
         weight = _placed(operation.weight, self.place, self.values, f"the weights of layer {self.layer!r}")
         edited = replace(operation, weight=weight)
@@ -69,7 +69,10 @@ class EditCodes:
         """Raises LayerNotFound, InvalidEdit, NotCalibrated."""
         _weighted(variant, self.layer)
         integers = variant.calibration.of_weights(self.layer)
-        if self.values.is_floating_point() or (self.values.numel() and int(self.values.abs().max()) > 127):
+        whole = not (self.values.is_floating_point() or self.values.dtype == torch.bool)
+        # compared at both ends: the least number of a type has no opposite in it, so abs() would let it pass
+        wide = self.values.to(torch.int64)
+        if not whole or bool(((wide < -127) | (wide > 127)).any()):
             raise InvalidEdit(f"codes of layer {self.layer!r} must be whole numbers in -127..127")
         codes = _placed(integers.codes, self.place, self.values, f"the codes of layer {self.layer!r}")
         return _with_weights(variant, self.layer, replace(integers, codes=codes))
@@ -84,7 +87,7 @@ class EditBias:
     place: Place = ()
 
     def apply(self, variant: Variant) -> Variant:
-        """Raises LayerNotFound, InvalidEdit."""
+        """Raises LayerNotFound, InvalidEdit, NonFiniteValue (beyond float32)."""
         operation = _weighted(variant, self.layer)
         bias = _placed(operation.bias, self.place, self.values, f"the biases of layer {self.layer!r}")
         variant = replace(variant, graph=variant.graph.with_operation(self.layer, replace(operation, bias=bias)))
@@ -130,7 +133,7 @@ class EditRange:
     high: float
 
     def apply(self, variant: Variant) -> Variant:
-        """Raises LayerNotFound, InvalidEdit, NotCalibrated."""
+        """Raises LayerNotFound, InvalidEdit, InvalidScale (too wide for float32), NotCalibrated."""
         if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low <= 0 <= self.high > self.low):
             raise InvalidEdit(f"a range must be finite, hold zero and have a width; [{self.low}, {self.high}] does not")
         groups = scale_groups(variant.graph)

@@ -1,5 +1,7 @@
 """Edits are values: what each changes, what it leaves, and what it refuses."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
@@ -104,7 +106,11 @@ def test_precision_edit_keeps_one_layer_in_float(variant: Variant) -> None:
         (EditWeights("expand", torch.tensor(0.0), (0, 0, 0, 0, 0)), InvalidEdit, "no place"),
         (EditWeights("expand", torch.tensor(float("nan"))), InvalidEdit, "NaN"),
         (EditCodes("expand", torch.tensor(128)), InvalidEdit, "-127..127"),
+        (EditCodes("expand", torch.tensor(-128, dtype=torch.int8)), InvalidEdit, "-127..127"),
+        (EditCodes("expand", torch.tensor(-(2**63))), InvalidEdit, "-127..127"),
+        (EditCodes("expand", torch.tensor(200, dtype=torch.uint8)), InvalidEdit, "-127..127"),
         (EditCodes("expand", torch.tensor(0.5)), InvalidEdit, "whole"),
+        (EditCodes("expand", torch.tensor(True)), InvalidEdit, "whole"),
         (EditBias("expand", torch.zeros(9)), InvalidEdit, r"\[8\], not \[9\]"),
         (EditBias("expand", torch.tensor(1e30)), InvalidEdit, "32 bits"),
         (EditScale("expand", 8, 0.1), InvalidEdit, r"0..7"),
@@ -112,6 +118,7 @@ def test_precision_edit_keeps_one_layer_in_float(variant: Variant) -> None:
         (EditScale("expand", 0, float("nan")), InvalidScale, "positive"),
         (EditRange("expand", 1.0, 2.0), InvalidEdit, "hold zero"),
         (EditRange("expand", 0.0, 0.0), InvalidEdit, "width"),
+        (EditRange("expand", -1e308, 1e308), InvalidScale, "positive and finite"),
         (EditRange("nowhere", 0.0, 1.0), LayerNotFound, "nowhere"),
         (EditPrecision("head", Precision.INT8), InvalidEdit, "Yolo"),
         (EditPrecision("pool", Precision.HYBRID), InvalidEdit, "MaxPool"),
@@ -121,6 +128,24 @@ def test_precision_edit_keeps_one_layer_in_float(variant: Variant) -> None:
 def test_wrong_edits_are_refused_by_name(variant: Variant, edit: Edit, error: type[QuantError], words: str) -> None:
     with pytest.raises(error, match=words):
         edit.apply(variant)
+
+
+def test_edited_bias_leaves_what_an_earlier_edit_made_of_the_others(variant: Variant) -> None:
+    integers = variant.calibration.weights["expand"]
+    earlier = {**variant.calibration.weights, "expand": replace(integers, bias=integers.bias + 1000)}
+    corrected = replace(variant, calibration=replace(variant.calibration, weights=earlier))
+    after = EditBias("expand", torch.tensor(0.5), (3,)).apply(corrected).calibration.weights["expand"]
+    kept = [channel for channel in range(len(after.bias)) if channel != 3]
+    assert torch.equal(after.bias[kept], integers.bias[kept] + 1000)
+    assert after.real_bias[3] == pytest.approx(0.5, abs=1e-3)
+
+
+def test_a_bias_just_over_32_bits_is_refused(variant: Variant) -> None:
+    integers = variant.calibration.weights["expand"]
+    limit = 2.0**31 * integers.x_scale * integers.scale[3].double()
+    EditBias("expand", 0.99 * limit, (3,)).apply(variant)
+    with pytest.raises(InvalidEdit, match="32 bits"):
+        EditBias("expand", 1.01 * limit, (3,)).apply(variant)
 
 
 def test_integer_edits_need_a_calibration(graph: Graph) -> None:
