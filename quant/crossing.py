@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from quant.affine import Value, as_float
@@ -78,20 +77,19 @@ def four_outputs(
     Raises:
         ShapeMismatch: x does not have the graph's input shape.
     """
-    with torch.inference_mode():
-        readers_left = Counter(name for layer in float_engine.graph.layers for name in layer.inputs)
-        floats: dict[str, Value] = {INPUT: float_engine.enter(x)}
-        integers: dict[str, Value] = {INPUT: integer_engine.enter(x)}
-        for in_float, in_integers in zip(float_engine.layers, integer_engine.layers, strict=True):
-            name, sources = in_float.name, in_float.layer.inputs
-            float_inputs = [floats[source] for source in sources]
-            integer_inputs = [integers[source] for source in sources]
-            floats[name] = in_float.run(*float_inputs)
-            integers[name] = in_integers.run(*integer_inputs)
-            if only in (None, name):
-                crossed = in_integers.run(*float_inputs), in_float.run(*integer_inputs)
-                yield FourOutputs(name, *map(as_float, (floats[name], *crossed, integers[name])))
-            for source in sources:
-                readers_left[source] -= 1
-                if not readers_left[source]:
-                    del floats[source], integers[source]
+    readers_left = Counter(name for layer in float_engine.graph.layers for name in layer.inputs)
+    floats: dict[str, Value] = {INPUT: float_engine.enter(x)}
+    integers: dict[str, Value] = {INPUT: integer_engine.enter(x)}
+    for in_float, in_integers in zip(float_engine.layers, integer_engine.layers, strict=True):
+        name, sources = in_float.name, in_float.layer.inputs
+        float_inputs = [floats[source] for source in sources]
+        integer_inputs = [integers[source] for source in sources]
+        floats[name] = in_float.run(*float_inputs)
+        integers[name] = in_integers.run(*integer_inputs)
+        if only in (None, name):
+            crossed = in_integers.run(*float_inputs), in_float.run(*integer_inputs)
+            yield FourOutputs(name, *map(as_float, (floats[name], *crossed, integers[name])))
+        for source in sources:
+            readers_left[source] -= 1
+            if not readers_left[source]:
+                del floats[source], integers[source]

@@ -1,11 +1,14 @@
 """Crossing: what each of the four outputs is, and which error is whose."""
 
+import itertools
+import weakref
+
 import pytest
 import torch
 from torch import Tensor
 
 from quant.affine import as_float
-from quant.crossing import cross, cross_layer
+from quant.crossing import cross, cross_layer, four_outputs
 from quant.engine import Engine
 from quant.errors import LayerNotFound
 from quant.graph import Graph
@@ -68,6 +71,27 @@ def test_four_outputs_are_the_layer_in_both_precisions_on_both_inputs(
     assert torch.equal(four.if_, as_float(in_float.run(integers["join"])))
     row = next(row for row in cross(float_engine, integer_engine, x) if row.layer == "raw")
     assert row.inherited_db == sqnr_db(four.ff, four.if_)
+
+
+def test_crossing_leaves_torchs_inference_mode_to_its_caller(
+    graph: Graph, calibration: Calibration, pictures: list[Tensor]
+) -> None:
+    """Whoever takes rows one by one, or from two crossings in turn, computes gradients between them as before."""
+    first, second = (cross(*engines(graph, calibration), pictures[0]) for _ in range(2))
+    next(first)
+    next(second)
+    assert not torch.is_inference_mode_enabled()
+    del first
+    list(second)
+    assert not torch.is_inference_mode_enabled()
+
+
+def test_a_value_is_dropped_once_its_last_reader_is_crossed(
+    graph: Graph, calibration: Calibration, pictures: list[Tensor]
+) -> None:
+    crossing = four_outputs(*engines(graph, calibration), pictures[0])
+    alive = {four.layer: weakref.ref(four.ff) for four in itertools.islice(crossing, 5)}
+    assert [name for name, value in alive.items() if value() is not None] == ["shortcut", "pool"]
 
 
 def test_unknown_layer_is_refused(graph: Graph, calibration: Calibration, pictures: list[Tensor]) -> None:
