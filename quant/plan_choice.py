@@ -8,7 +8,7 @@ from torch import Tensor
 from quant.affine import Value
 from quant.crossing import Crossing
 from quant.engine import Engine
-from quant.graph import Graph
+from quant.graph import INPUT, Graph
 from quant.precision import Mode, Plan, Precision, uniform_plan
 
 Clock = Callable[[], float]
@@ -142,7 +142,7 @@ def count_transitions(graph: Graph, plan: Plan) -> int:
 
 def _layer_seconds(engine: Engine, x: Tensor, clock: Clock) -> dict[str, float]:
     seconds: dict[str, float] = {}
-    values: dict[str, Value] = {"input": engine.enter(x)}
+    values: dict[str, Value] = {INPUT: engine.enter(x)}
     for prepared in engine.layers:
         inputs = [values[name] for name in prepared.layer.inputs]
         started = clock()
