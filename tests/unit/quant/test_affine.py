@@ -51,6 +51,10 @@ def test_zero_always_has_a_code_of_its_own(low: float, width: float) -> None:
     assert float(dequantise(torch.tensor([qparams.zero_point], dtype=torch.uint8), qparams)) == 0.0
 
 
+def test_a_range_whose_zero_falls_between_two_codes_gets_the_nearest() -> None:
+    assert [QParams.of_range(low, low + 255).zero_point for low in (-100.4, -100.6)] == [100, 101]
+
+
 def test_an_empty_range_has_scale_one() -> None:
     assert QParams.of_range(0.0, 0.0) == QParams(1.0, 0)
 

@@ -94,6 +94,16 @@ def test_a_batch_answers_as_its_pictures_do(graph: Graph, calibration: Calibrati
     assert torch.allclose(together, torch.cat([engine.run(picture)["head"] for picture in pictures]), atol=1e-5)
 
 
+def test_batches_of_any_size_answer_one_after_the_other(
+    graph: Graph, calibration: Calibration, pictures: list[Tensor]
+) -> None:
+    plan = uniform_plan(graph, Mode.INT8)
+    engine = Engine(graph, plan, calibration)
+    for count in (1, 1, 2, 2, 3, 1, 4):
+        x = torch.cat(pictures[:count])
+        assert torch.equal(engine.run(x)["head"], Engine(graph, plan, calibration).run(x)["head"])
+
+
 def test_int8_keeps_codes_between_layers_and_floats_at_the_head(graph: Graph, calibration: Calibration) -> None:
     formats = Engine(graph, uniform_plan(graph, Mode.INT8), calibration).formats
     assert [name for name, stored in formats.items() if stored is None] == ["raw", "head"]

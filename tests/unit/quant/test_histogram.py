@@ -88,6 +88,15 @@ def test_nothing_lies_beyond_the_largest_value_or_below_the_smallest(reach: floa
     assert histogram.moments_below(ends)[0].tolist() == [[0, 1001]]
 
 
+def test_a_quantile_is_the_edge_below_which_its_share_lies() -> None:
+    histogram = histogram_of_rows(torch.linspace(-1, 1, 100_001)[None])
+    for fraction in (0.25, 0.5, 0.9):
+        below = histogram.moments_below(histogram.quantile(fraction)[:, None])[0].item() / 100_001
+        assert below == pytest.approx(fraction, abs=1 / 512)  # a bin of 1024 over 2
+    assert histogram.quantile(0.0).item() == -1
+    assert histogram.quantile(1.0).item() == 1
+
+
 def test_folded_counts_are_those_of_magnitudes() -> None:
     values = torch.randn(3, 5000, generator=torch.Generator().manual_seed(0))
     folded = histogram_of_rows(values).folded()

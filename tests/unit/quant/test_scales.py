@@ -69,6 +69,19 @@ def test_narrowing_leaves_narrow_channels_as_they_are() -> None:
     assert torch.allclose(narrow.real_bias, weights.real_bias, rtol=0.02)
 
 
+def test_weights_behind_an_input_of_another_scale_keep_their_real_bias() -> None:
+    weights = quantise_weights(linear([[1.27], [0.1]], [3.0, -1.0]), torch.tensor([0.01, 0.01]), 0.5)
+    behind = weights.for_input(0.02)
+    assert behind.x_scale == 0.02
+    assert behind.bias.tolist() == [15_000, -5_000]
+    assert torch.allclose(behind.real_bias, weights.real_bias)
+
+
+def test_a_bias_too_large_for_the_input_it_is_moved_behind_stops_at_32_bits() -> None:
+    weights = quantise_weights(linear([[1.27], [1.27]], [3.0, -3.0]), torch.tensor([0.01, 0.01]), 0.5)
+    assert weights.for_input(1e-9).bias.tolist() == [2**31 - 1, -(2**31)]
+
+
 def test_a_missing_scale_is_said_with_its_name() -> None:
     with pytest.raises(NotCalibrated, match="value 'a' has no scale"):
         Calibration().of_value("a")
