@@ -34,11 +34,18 @@ RAISED: dict[str, Exception] = {
 
 
 class Servicer(pb_grpc.EnsembleServiceServicer):
+    """Raises what it is asked for; `slow` waits until it may `go`, and is counted when it is `reached`."""
+
+    def __init__(self) -> None:
+        self.go = asyncio.Event()
+        self.reached = 0
+
     async def Predict(self, request: pb.PredictRequest, context: object) -> pb.PredictResponse:
         if request.ensemble in RAISED:
             raise RAISED[request.ensemble]
         if request.ensemble == "slow":
-            await asyncio.sleep(0.3)
+            self.reached += 1
+            await self.go.wait()
         return pb.PredictResponse(ensemble=request.ensemble)
 
     async def ListEnsembles(self, request: pb.ListEnsemblesRequest, context: object) -> pb.ListEnsemblesResponse:
@@ -46,9 +53,14 @@ class Servicer(pb_grpc.EnsembleServiceServicer):
 
 
 @pytest.fixture
-async def grpc_server() -> AsyncIterator[GrpcServer]:
+async def servicer() -> Servicer:
+    return Servicer()
+
+
+@pytest.fixture
+async def grpc_server(servicer: Servicer) -> AsyncIterator[GrpcServer]:
     name = pb.DESCRIPTOR.services_by_name["EnsembleService"].full_name
-    add = lambda server: pb_grpc.add_EnsembleServiceServicer_to_server(Servicer(), server)  # noqa: E731
+    add = lambda server: pb_grpc.add_EnsembleServiceServicer_to_server(servicer, server)  # noqa: E731
     server = await start_grpc("127.0.0.1:0", [(name, add)], max_message_bytes=1000, max_calls=2)
     yield server
     await server.drain(0)
@@ -86,10 +98,11 @@ async def test_a_message_over_the_limit_is_refused(stub: "Stub") -> None:
     assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
-async def test_more_calls_than_may_be_are_refused_and_the_others_are_answered(
-    grpc_server: GrpcServer, stub: "Stub"
-) -> None:
+async def test_more_calls_than_may_be_are_refused_and_the_others_are_answered(servicer: Servicer, stub: "Stub") -> None:
     calls = [stub.Predict(pb.PredictRequest(ensemble="slow")) for _ in range(20)]
+    while servicer.reached + sum(call.done() for call in calls) < len(calls):
+        await asyncio.sleep(0.01)
+    servicer.go.set()
     ended = await asyncio.gather(*calls, return_exceptions=True)
     refused = [each for each in ended if isinstance(each, grpc.aio.AioRpcError)]
     assert len(refused) == 10  # 2, and 8 that are kept for health checks, are answered
@@ -118,10 +131,15 @@ async def test_health_follows_readiness(grpc_server: GrpcServer) -> None:
         assert (await health.Check(asked)).status == health_pb2.HealthCheckResponse.SERVING
 
 
-async def test_a_drain_lets_the_running_call_end(grpc_server: GrpcServer, stub: "Stub") -> None:
+async def test_a_drain_lets_the_running_call_end(grpc_server: GrpcServer, servicer: Servicer, stub: "Stub") -> None:
     call = stub.Predict(pb.PredictRequest(ensemble="slow"))
+    while not servicer.reached:
+        await asyncio.sleep(0.01)
+    drained = asyncio.create_task(grpc_server.drain(30))
     await asyncio.sleep(0.1)
-    await grpc_server.drain(5)
+    assert not drained.done()
+    servicer.go.set()
+    await drained
     assert (await call).ensemble == "slow"
 
 
@@ -131,7 +149,13 @@ async def test_a_taken_address_is_an_os_error(grpc_server: GrpcServer) -> None:
 
 
 @pytest.fixture
-async def http() -> AsyncIterator[httpx.AsyncClient]:
+def reading() -> list[Request]:
+    """The requests whose bodies have begun to be read."""
+    return []
+
+
+@pytest.fixture
+async def http(reading: list[Request]) -> AsyncIterator[httpx.AsyncClient]:
     app = create_app("t", "1", "d", lambda: False, max_body_bytes=1000, max_bodies=2, registry=CollectorRegistry())
 
     @app.post("/raise/{name}")
@@ -140,6 +164,7 @@ async def http() -> AsyncIterator[httpx.AsyncClient]:
 
     @app.post("/length")
     async def length(request: Request) -> int:
+        reading.append(request)
         return len(await request.body())
 
     server: HttpServer = await start_http(app, "127.0.0.1", 0)
@@ -177,7 +202,9 @@ async def test_a_body_over_the_limit_is_413_with_and_without_a_declared_length(h
         assert (answer.status_code, answer.json()["error"]) == (413, "TooLarge")
 
 
-async def test_more_bodies_than_may_be_are_refused_unread_and_health_is_still_answered(http: httpx.AsyncClient) -> None:
+async def test_more_bodies_than_may_be_are_refused_unread_and_health_is_still_answered(
+    http: httpx.AsyncClient, reading: list[Request]
+) -> None:
     go = asyncio.Event()
 
     async def slow_body() -> AsyncIterator[bytes]:
@@ -185,9 +212,10 @@ async def test_more_bodies_than_may_be_are_refused_unread_and_health_is_still_an
         await go.wait()
 
     sending = [asyncio.create_task(http.post("/length", content=slow_body())) for _ in range(2)]
-    await asyncio.sleep(0.2)
+    while len(reading) < 2:
+        await asyncio.sleep(0.01)
     refused = await http.post("/length", content=b"x")
-    assert (refused.status_code, refused.json()["error"]) == (503, "QueueFull")
+    assert (refused.status_code, refused.json()["error"], len(reading)) == (503, "QueueFull", 2)
     assert (await http.get("/healthz")).status_code == 200
     go.set()
     assert [each.json() for each in await asyncio.gather(*sending)] == [100, 100]

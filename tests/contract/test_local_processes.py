@@ -85,8 +85,8 @@ async def test_a_killed_child_costs_the_request_in_flight_and_no_other(superviso
 
 
 async def test_an_idle_child_answers_what_it_runs_and_ends(tmp_path: Path) -> None:
-    compiled = {"slow": sleeping(tmp_path, "slow", 1500)}
-    async with local_models(compiled, tmp_path / "logs", idle_s=0.4) as supervisor:
+    compiled = {"slow": sleeping(tmp_path, "slow", 2500)}
+    async with local_models(compiled, tmp_path / "logs", idle_s=1.0) as supervisor:
         running = asyncio.create_task(ask(supervisor, "slow"))
         while not supervisor.running():
             await asyncio.sleep(0.01)

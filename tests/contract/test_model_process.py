@@ -144,7 +144,8 @@ async def test_sigterm_lets_the_running_request_end_and_the_process_ends_with_0(
     async with serving(MODEL_COMPILED=str(sleeping)) as service, stub_of(service) as stub:
         await stub.ServerLive(pb.ServerLiveRequest())  # so that the channel is connected
         running = asyncio.ensure_future(stub.ModelInfer(ZEROS))
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.1)
+        await stub.ServerLive(pb.ServerLiveRequest())  # calls of a channel arrive in order: the one before is there
         stopped = asyncio.create_task(service.stop())
         assert (await running).outputs[0].shape == [1, 4]
         assert await stopped == 0
