@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import services.model.domain
-from services.edge.errors import DeadlineExceeded, MemberUnavailable, NotAPicture
+from services.edge.errors import DeadlineExceeded, MemberUnavailable, NotAPicture, PictureTooLarge
 from services.ensemble.domain import MemberState, Mode
 from services.ensemble.fan_out import MemberRun, Reply, fan_out
 from services.ensemble.preparation import CHUNK_BYTES, Images, Limits, Preparation
@@ -20,6 +20,8 @@ from services.ensemble.receipts import Usage
 from services.zoo.manifest import InputSpec
 
 SPEC = InputSpec((4, 4), 4, (0, 0, 0), (1, 1, 1), "bilinear")
+SOON_S = 1.0
+"""A deadline that is waited for, and that what takes no time keeps on a slow machine too."""
 OTHER_SPEC = InputSpec((8, 8), 8, (0, 0, 0), (1, 1, 1), "bilinear")
 
 
@@ -80,7 +82,7 @@ async def test_members_run_all_at_once_or_in_turn(mode: Mode, at_once: int) -> N
 
 async def test_at_the_deadline_the_late_are_cancelled_and_missing() -> None:
     models, members = Models({"fast": 0.0, "slow": 9.0}), runs("slow", "fast")
-    await fan_out(members, preparation([b"1"]), models.infer, Mode.PARALLEL, time.monotonic() + 0.2, time.monotonic)
+    await fan_out(members, preparation([b"1"]), models.infer, Mode.PARALLEL, time.monotonic() + SOON_S, time.monotonic)
     assert states(members) == ["missing", "answered"]
     assert models.cancelled == ["slow"]
     assert models.running == 0
@@ -88,7 +90,7 @@ async def test_at_the_deadline_the_late_are_cancelled_and_missing() -> None:
 
 async def test_in_turn_those_after_the_deadline_are_not_started() -> None:
     models, members = Models({"a": 0.0, "slow": 9.0, "c": 0.0}), runs("a", "slow", "c")
-    await fan_out(members, preparation([b"1"]), models.infer, Mode.SERIAL, time.monotonic() + 0.2, time.monotonic)
+    await fan_out(members, preparation([b"1"]), models.infer, Mode.SERIAL, time.monotonic() + SOON_S, time.monotonic)
     assert states(members) == ["answered", "missing", "missing"]
     assert models.calls == ["a", "slow"]
     assert members[2].latency_ms == 0
@@ -144,7 +146,7 @@ async def test_once_it_returns_no_more_pictures_are_prepared() -> None:
         ended.wait(5)
         return prepare(picture, specs)
 
-    models, members, deadline_s = Models({"a": 0.0}), runs("a"), time.monotonic() + 0.05
+    models, members, deadline_s = Models({"a": 0.0}), runs("a"), time.monotonic() + SOON_S
     with ThreadPoolExecutor(1) as pool:
         pictures = Preparation([b"1"] * 100, [SPEC], slow, pool)
         await fan_out(members, pictures, models.infer, Mode.PARALLEL, deadline_s, time.monotonic)
@@ -179,7 +181,8 @@ async def test_a_caller_who_leaves_takes_the_members_calls_along() -> None:
     request = asyncio.create_task(
         fan_out(runs("a"), preparation([b"1"]), models.infer, Mode.PARALLEL, None, time.monotonic)
     )
-    await asyncio.sleep(0.05)
+    while not models.running:
+        await asyncio.sleep(0.01)
     request.cancel()
     with pytest.raises(asyncio.CancelledError):
         await request
@@ -217,6 +220,33 @@ async def test_members_with_different_inputs_each_get_their_own_from_one_decodin
     first, second = await asyncio.gather(prepared.chunk(SPEC, 0), prepared.chunk(OTHER_SPEC, 0))
     assert (first.shape, second.shape) == ((2, 3, 4, 4), (2, 3, 8, 8))
     assert sorted(decoded) == [b"1", b"2"]
+
+
+async def test_the_chunk_that_was_asked_for_last_is_kept_longest() -> None:
+    decoded = []
+
+    def counting(picture: bytes, specs: Sequence[InputSpec]) -> Iterator[Images]:
+        decoded.append(int(picture))
+        return prepare(picture, specs)
+
+    pictures = [b"%d" % n for n in range(3)]
+    with ThreadPoolExecutor(1) as pool:
+        prepared = Preparation(pictures, [SPEC], counting, pool, [Limits(max_batch=1)], may_keep_bytes=lambda: 1)
+        for index in (0, 1, 0, 2, 0, 1):
+            await prepared.chunk(SPEC, index)
+    assert decoded == [0, 1, 2, 1]
+
+
+async def test_a_picture_that_one_input_cannot_take_is_still_prepared_for_another() -> None:
+    def fitting_one(picture: bytes, specs: Sequence[InputSpec]) -> Iterator[Images]:
+        yield from prepare(picture, specs[:1])
+        raise PictureTooLarge("too narrow")
+
+    with ThreadPoolExecutor(1) as pool:
+        prepared = Preparation([b"1"], [SPEC, OTHER_SPEC], fitting_one, pool)
+        assert (await prepared.chunk(SPEC, 0)).shape == (1, 3, 4, 4)
+        with pytest.raises(PictureTooLarge, match="picture 0: too narrow"):
+            await asyncio.wait_for(prepared.chunk(OTHER_SPEC, 0), 30)
 
 
 async def test_a_member_far_behind_gets_its_chunk_made_again() -> None:

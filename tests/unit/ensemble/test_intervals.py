@@ -1,5 +1,7 @@
 """Intervals against published figures."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -18,6 +20,12 @@ def test_paired_difference_agrees_with_newcombes_example() -> None:
     interval = paired_difference(36, 12, 2, 0)
     assert interval.value == pytest.approx(0.2)
     assert (interval.low, interval.high) == pytest.approx((0.0569, 0.3404), abs=5e-5)
+
+
+def test_a_correlation_within_half_a_picture_counts_as_none() -> None:
+    """Method 10 takes n / 2 = 7 off the numerator 5 * 3 - 3 * 3 = 6: nothing is left, so both intervals just add up."""
+    interval, alone = paired_difference(5, 3, 3, 3), wilson(8, 14)
+    assert interval.high == pytest.approx(math.hypot(alone.high - alone.value, alone.value - alone.low))
 
 
 def test_swapping_the_two_mirrors_the_interval() -> None:

@@ -1,0 +1,46 @@
+"""How long an answer may take, and which requests are refused before anything runs."""
+
+import pytest
+
+from services.edge.errors import BatchTooLarge, EmptyBatch
+from services.ensemble.domain import (
+    REPLY_MARGIN_S,
+    Ensemble,
+    Member,
+    Mode,
+    PredictRequest,
+    Rule,
+    check_pictures,
+    time_allowed,
+)
+
+ENSEMBLE = Ensemble("e", (Member("a"),), Rule.MEAN, Mode.PARALLEL, deadline_ms=2000)
+
+
+@pytest.mark.parametrize(
+    ("asked_s", "latest_s", "allowed_s"),
+    [
+        (None, None, 2.0),
+        (0.5, None, 0.5),
+        (5.0, None, 5.0),
+        (0.0, None, 0.0),
+        (None, 9.0, 2.0),
+        (None, 1.0, 1.0 - REPLY_MARGIN_S),
+        (0.5, 1.0, 0.5),
+        (1.0, 0.5, 0.5 - REPLY_MARGIN_S),
+        (1.0, REPLY_MARGIN_S / 2, 0.0),
+    ],
+)
+def test_an_answer_takes_what_was_asked_or_declared_and_leaves_before_its_caller(
+    asked_s: float | None, latest_s: float | None, allowed_s: float
+) -> None:
+    request = PredictRequest("e", (b"",), deadline_s=asked_s, latest_s=latest_s)
+    assert time_allowed(request, ENSEMBLE) == allowed_s
+
+
+def test_a_request_has_one_picture_at_least_and_no_more_than_it_may() -> None:
+    check_pictures((b"1", b"2"), max_pictures=2)
+    with pytest.raises(EmptyBatch, match="at least one"):
+        check_pictures((), max_pictures=2)
+    with pytest.raises(BatchTooLarge, match="3 pictures; one request may have 2"):
+        check_pictures((b"1", b"2", b"3"), max_pictures=2)
