@@ -19,8 +19,9 @@ from quant.engine import Engine
 from quant.observations import observe
 from quant.precision import Mode, uniform_plan
 from services.workbench.opening import open_model
-from services.workbench.pictures import as_input, find_pictures, read_picture
+from services.workbench.pictures import as_input, read_picture
 from services.zoo.catalog import Catalog
+from services.zoo.picture_files import find_pictures
 
 ROOT = Path(__file__).resolve().parents[2]
 FASHION = ("fashion-efficientnet-b0", "fashion-mobilenet-v2", "fashion-nasnet-a-mobile")

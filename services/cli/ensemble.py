@@ -49,7 +49,7 @@ def predict(
 ) -> None:
     """Classify pictures, one request each: by the endpoint, else the running local service, else one for this call."""
     from services.cli.ensemble_tables import answers_table, summarise, summary_table
-    from services.ensemble.labelled import find_pictures
+    from services.zoo.picture_files import find_pictures
 
     found = find_pictures(pictures)
     answered = asyncio.run(_predict(found, _mode(mode), deadline_ms, ensemble, endpoint))

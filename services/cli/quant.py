@@ -92,9 +92,9 @@ def calibrate(
     from quant.calibration import Granularity
     from quant.observations import weighted_layers
     from services.cli.quant_tables import choice_table, print_json
-    from services.workbench.pictures import find_pictures
     from services.workbench.storing import calibrate_to_file, integer_path
     from services.workbench.usecases import this_machine
+    from services.zoo.picture_files import find_pictures
 
     use_processor(threads)
     granularity = one_of(Granularity, per, "--per")
@@ -260,10 +260,11 @@ def report(
     Pictures in folders named after the model's classes give the top-1 accuracy of every mode.
     """
     from services.cli.quant_tables import print_json, print_report
-    from services.workbench.pictures import find_pictures, inputs_of, labels_of
+    from services.workbench.pictures import inputs_of, labels_of
     from services.workbench.report import make_report
     from services.workbench.storing import integers_to_report
     from services.workbench.usecases import NO_AUTO
+    from services.zoo.picture_files import find_pictures
 
     use_processor(threads)
     model, paths = open_told(model_name, weights, size), find_pictures(pictures)

@@ -1,30 +1,11 @@
 """Labelled pictures on disk: a folder per class, as ImageNet's validation set is kept."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from services.edge.declaration import did_you_mean
-from services.edge.errors import ArtifactNotFound, EmptyBatch, InvalidDeclaration
-
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"})
-
-
-def find_pictures(paths: Iterable[Path]) -> list[Path]:
-    """List pictures: files as they are given, folders by their pictures, sorted, at any depth.
-
-    Raises:
-        ArtifactNotFound: a path does not exist.
-        EmptyBatch: one has none.
-    """
-    found: list[Path] = []
-    for path in paths:
-        if not path.exists():
-            raise ArtifactNotFound(f"{path}: no such picture or folder")
-        pictures = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES)
-        if not pictures:
-            raise EmptyBatch(f"{path}: no pictures here ({', '.join(sorted(SUFFIXES))})")
-        found += pictures
-    return found
+from services.edge.errors import EmptyBatch, InvalidDeclaration
+from services.zoo.picture_files import is_picture
 
 
 def labelled_pictures(folder: Path, labels: Sequence[str], mapping: Path | None) -> list[tuple[Path, int]]:
@@ -48,9 +29,7 @@ def labelled_pictures(folder: Path, labels: Sequence[str], mapping: Path | None)
                 f"{sub}: no class '{sub.name}' in {mapping or 'the labels of the models'}"
                 f"{did_you_mean(sub.name, list(classes))}; a file that maps folders to classes goes with --labels"
             )
-        pairs += [
-            (picture, classes[sub.name]) for picture in sorted(sub.iterdir()) if picture.suffix.lower() in SUFFIXES
-        ]
+        pairs += [(picture, classes[sub.name]) for picture in sorted(sub.iterdir()) if is_picture(picture)]
     if not pairs:
         raise EmptyBatch(f"{folder}: no folders with pictures; there should be one for each class")
     return pairs

@@ -6,31 +6,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from services.edge.errors import ArtifactNotFound, EmptyBatch, NotAPicture, PictureTooLarge
+from services.edge.errors import ArtifactNotFound, NotAPicture, PictureTooLarge
 from services.workbench.augmentation import augment
 from services.workbench.model import Model
 from services.zoo.darknet.pictures import letterbox
 from services.zoo.preprocessing import decode, preprocess
-
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif")
-
-
-def find_pictures(places: Sequence[Path]) -> list[Path]:
-    """Picture files, sorted within each place: of a folder its own and those of the folders in it.
-
-    Raises:
-        ArtifactNotFound: a place does not exist.
-        EmptyBatch: there is no picture in any of them.
-    """
-    found: list[Path] = []
-    for place in places:
-        if not place.exists():
-            raise ArtifactNotFound(f"{place}: no such picture or folder")
-        inside = (*place.glob("*"), *place.glob("*/*")) if place.is_dir() else ()
-        found += sorted(path for path in inside if path.suffix.lower() in SUFFIXES) if place.is_dir() else [place]
-    if not found:
-        raise EmptyBatch(f"no pictures in {', '.join(map(str, places))}; wanted are {', '.join(SUFFIXES)}")
-    return found
 
 
 def labels_of(model: Model, paths: Sequence[Path]) -> list[int] | None:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from services.edge.errors import ArtifactNotFound, EmptyBatch, InvalidDeclaration
-from services.ensemble.labelled import find_pictures, labelled_pictures
+from services.edge.errors import EmptyBatch, InvalidDeclaration
+from services.ensemble.labelled import labelled_pictures
 
 
 def make(folder: Path, *names: str) -> None:
@@ -57,16 +57,3 @@ def test_a_mapping_to_a_class_that_the_models_do_not_know_is_refused(tmp_path: P
 def test_no_pictures_is_an_empty_batch(tmp_path: Path) -> None:
     with pytest.raises(EmptyBatch, match="no folders with pictures"):
         labelled_pictures(tmp_path, ["cat"], None)
-    with pytest.raises(EmptyBatch, match="no pictures here"):
-        find_pictures([tmp_path])
-
-
-def test_pictures_are_found_at_any_depth_and_files_are_taken_as_they_are(tmp_path: Path) -> None:
-    make(tmp_path, "b/2.png", "a/deep/1.jpg", "a/readme.md", "odd-name")
-    found = find_pictures([tmp_path / "odd-name", tmp_path])
-    assert [path.name for path in found] == ["odd-name", "1.jpg", "2.png"]
-
-
-def test_a_picture_that_does_not_exist_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ArtifactNotFound, match=r"nowhere\.png: no such picture"):
-        find_pictures([tmp_path / "nowhere.png"])

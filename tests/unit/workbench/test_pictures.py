@@ -7,10 +7,11 @@ import pytest
 import torch
 from PIL import Image
 
-from services.edge.errors import ArtifactNotFound, EmptyBatch, NotAPicture, PictureTooLarge
+from services.edge.errors import ArtifactNotFound, NotAPicture, PictureTooLarge
 from services.workbench.augmentation import augment
 from services.workbench.model import Model
-from services.workbench.pictures import as_input, find_pictures, inputs_of, labels_of, read_picture
+from services.workbench.pictures import as_input, inputs_of, labels_of, read_picture
+from services.zoo.picture_files import find_pictures
 
 
 @pytest.fixture
@@ -33,11 +34,7 @@ def test_augmentation_gives_five_different_pictures_of_one_shape() -> None:
     assert five[2].float().std() < picture.float().std()
 
 
-def test_folders_are_searched_and_sorted(folder: Path) -> None:
-    assert [path.name for path in find_pictures([folder])] == ["a.jpg", "b.png"]
-
-
-def test_a_folder_per_class_is_searched_too_and_names_the_classes(folder: Path, model: Model) -> None:
+def test_a_folder_per_class_names_the_classes(folder: Path, model: Model) -> None:
     for place, name in (("square", "a.jpg"), ("circle", "b.png")):
         (folder / place).mkdir()
         (folder / name).rename(folder / place / name)
@@ -56,12 +53,7 @@ def test_detector_pictures_are_letterboxed_to_the_input(folder: Path, model: Mod
     assert len(list(inputs_of(model, [folder / "b.png"], augmented=True))) == 5
 
 
-def test_bad_places_are_refused_by_name(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(ArtifactNotFound, match="nowhere"):
-        find_pictures([folder / "nowhere"])
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(EmptyBatch, match="empty"):
-        find_pictures([tmp_path / "empty"])
+def test_a_file_that_is_no_picture_is_refused_by_name(folder: Path) -> None:
     with pytest.raises(NotAPicture, match=r"notes\.txt"):
         read_picture(folder / "notes.txt")
     with pytest.raises(ArtifactNotFound):
