@@ -15,10 +15,11 @@ from quant.plan_choice import PlanChoice
 from quant.precision import Mode
 from services.edge.errors import OtherModel
 from services.workbench.integer_file import read_integers, write_integers
+from services.workbench.integers import Integers
 from services.workbench.model import Model
 from services.workbench.opening import open_model
 from services.workbench.pictures import as_input
-from services.workbench.usecases import Integers, choose_auto, engine_of
+from services.workbench.usecases import choose_auto, engine_of
 from services.zoo.catalog import default_catalog
 
 YOLO = ("yolov2", "yolov2-tiny", "yolov3", "yolov3-tiny", "yolov3-spp", "yolov4-tiny")

@@ -19,8 +19,9 @@ from quant.remedies import find_remedy
 from quant.weight_edits import Variant
 from services.edge.errors import EmptyBatch
 from services.workbench.answers import Agreement, Answer, accuracy, answer, answer_like, compare_answers
+from services.workbench.integers import Integers
 from services.workbench.model import Model
-from services.workbench.usecases import DETECTION_THRESHOLD, Integers, Progress, engine_of
+from services.workbench.usecases import DETECTION_THRESHOLD, Progress, engine_of
 
 WORST_LAYERS = 5
 

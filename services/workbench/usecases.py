@@ -19,8 +19,7 @@ from quant.scales import Calibration
 from quant.statistics import sqnr_db
 from services.edge.errors import FailedPrecondition
 from services.workbench.answers import answer, answer_like, compare_answers
-from services.workbench.integers import Integers as Integers
-from services.workbench.integers import Machine
+from services.workbench.integers import Integers, Machine
 from services.workbench.model import Model
 from services.workbench.pictures import inputs_of
 

@@ -22,8 +22,8 @@ from services.bench.quant_subject import Subject
 from services.bench.rounds import Spread
 from services.cli.bench import app
 from services.edge.errors import InvalidInput
+from services.workbench.integers import Integers
 from services.workbench.model import Model
-from services.workbench.usecases import Integers
 
 
 def correctness(right: int = 5, wrong_accumulators: float = 0, least_db: float = 30) -> dict[str, float]:
