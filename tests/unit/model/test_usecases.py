@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from services.edge.errors import NotAPicture, NotReady, QueueFull
+from services.edge.errors import Internal, NotAPicture, NotReady, QueueFull
 from services.model import domain
 from services.model.domain import Images, InferRequest
 from services.model.meter import Reading
@@ -161,6 +161,14 @@ async def test_the_cost_spans_the_pass_and_only_the_first_request_is_cold(model:
     second = (await model.infer(images(1))).cost
     assert (first.compute_ms, first.cpu_seconds, first.cold) == (1000, 2, True)
     assert second == replace(first, resident_bytes=400, cold=False)
+
+
+async def test_scores_that_are_not_finite_are_no_answer(manifest: Manifest) -> None:
+    model = model_of(manifest, lambda images: np.full((len(images), 5), np.nan, np.float32))
+    await model.load()
+    with pytest.raises(Internal, match="not finite"):
+        await model.infer(images(2))
+    assert (model.totals.answered, model.totals.failed) == (0, 1)
 
 
 async def test_totals_count_answers_and_failures(model: Model) -> None:
