@@ -76,6 +76,8 @@ def _connection_broke(error: grpc.aio.AioRpcError) -> bool:
 def _reply(request: pb.ModelInferRequest, answer: pb.ModelInferResponse) -> Reply:
     try:
         (output,), (raw,) = answer.outputs, answer.raw_output_contents
+        if output.datatype != "FP32":
+            raise ValueError(f"its datatype is {output.datatype}")
         scores = np.frombuffer(raw, np.float32).reshape(output.shape)
     except ValueError as error:
         raise MemberUnavailable(f"its answer is not one raw FP32 tensor: {error}") from error
