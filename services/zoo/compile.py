@@ -62,8 +62,8 @@ def compile_model(model_file: ModelFile, cache: Path, runtime: str = "auto", rep
         report: told each step that takes longer than a moment.
     Raises:
         InvalidDeclaration, InvalidWeights, ArtifactNotFound, Unavailable: the file or its weights are at fault.
-        Unsupported: a runtime cannot run this model, or its scores differ from torch's by more than 1e-4
-            of the largest (of 1, where scores are smaller).
+        Unsupported: a runtime cannot run this model, or its scores differ from torch's (of an ONNX program, from the
+            first runtime's) by more than 1e-4 of the largest (of 1, where scores are smaller).
     """
     digest = _digest(model_file, runtime)
     folder = cache / f"{model_file.name}-{digest}"
@@ -95,7 +95,7 @@ def _compile_into(made: Path, model_file: ModelFile, digest: str, runtime: str, 
         (made / ONNX_FILE).write_bytes(_onnx_program(model_file))
     else:
         module = load_module(model_file)
-    expected = _try(partial(_scores, module), example, model_file, "torch") if module else None
+    reference, expected = "torch", _try(partial(_scores, module), example, model_file, "torch") if module else None
     forwards: dict[str, Forward] = {}
     refusals = []
     for name in _candidates(runtime, module):
@@ -103,8 +103,9 @@ def _compile_into(made: Path, model_file: ModelFile, digest: str, runtime: str, 
         try:
             forward = _compile_for(name, made, module, example)
             scores = _try(forward, example, model_file, name)
-            expected = scores if expected is None else expected
-            _check(scores, expected, name)
+            if expected is None:
+                reference, expected = name, scores
+            _check(scores, expected, name, reference)
         except Unsupported as error:
             report(f"{model_file.name}: {error}")
             refusals.append(str(error))
@@ -215,10 +216,10 @@ def _try(forward: Forward, example: Images, model_file: ModelFile, runtime: str)
     return scores
 
 
-def _check(scores: Images, expected: Images, runtime: str) -> None:
+def _check(scores: Images, expected: Images, runtime: str, reference: str) -> None:
     error = float(np.abs(scores - expected).max() / max(1.0, float(np.abs(expected).max())))
     if not error <= MAX_ERROR:
-        raise Unsupported(f"scores of {runtime} differ from torch's by {error:.2g}, more than {MAX_ERROR:g}")
+        raise Unsupported(f"scores of {runtime} differ from {reference}'s by {error:.2g}, more than {MAX_ERROR:g}")
 
 
 def _time_ms(forwards: Mapping[str, Forward], batch: Images) -> dict[str, float]:

@@ -259,6 +259,16 @@ def test_a_runtime_that_cannot_run_a_program_is_passed_over(tmp_path: Path) -> N
     assert any("onnxruntime cannot run it" in each for each in told)
 
 
+def test_an_onnx_programs_scores_are_held_to_those_of_the_runtime_that_ran_it_first(tmp_path: Path) -> None:
+    write_onnx(Noisy().eval(), EXAMPLE, tmp_path / "small.onnx")
+    told: list[str] = []
+    folder = compile_model(
+        read_model_file(declare(tmp_path, "file://small.onnx")), tmp_path / "cache", report=told.append
+    )
+    assert Manifest.read(folder).runtime == "onnxruntime"
+    assert any("scores of openvino differ from onnxruntime's" in each for each in told)
+
+
 def test_torch_cannot_run_onnx(programs: Path, tmp_path: Path) -> None:
     with pytest.raises(Unsupported, match="choose onnxruntime or openvino"):
         compile_model(read_model_file(declare(programs, "file://small.onnx")), tmp_path, "torch")
