@@ -90,11 +90,12 @@ def _maxpool(section: Section, place: _Place) -> _Read:
     stride = section.integer("stride", 1, least=1)
     size = section.integer("size", stride, least=1)
     padding = section.integer("padding", size - 1, least=0)
-    if padding >= 2 * size:
-        raise section.fault(f"padding {padding} makes windows of {size} x {size} that hold no pixel", "padding")
     channels, *sides = place.shape
     height, width = (_steps(section, side, size, stride, padding) for side in sides)
     before = padding // 2
+    last_starts = ((height - 1) * stride, (width - 1) * stride)
+    if before >= size or any(start >= before + side for start, side in zip(last_starts, sides, strict=True)):
+        raise section.fault(f"padding {padding} makes windows of {size} x {size} that hold no pixel", "padding")
     # Darknet's default padding often hangs over unused; what no window reaches is left out
     bottom, right = (
         max(0, (steps - 1) * stride + size - before - side) for steps, side in zip((height, width), sides, strict=True)

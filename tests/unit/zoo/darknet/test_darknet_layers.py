@@ -1,4 +1,5 @@
 import pytest
+import torch
 
 from quant.activation import Activation
 from quant.operations import Add, MaxPool, Yolo
@@ -55,6 +56,28 @@ def test_padding_that_no_window_reaches_is_left_out() -> None:
     assert (odd.operation, odd.shape) == (MaxPool((2, 2), (2, 2), (0, 1, 0, 0)), Shape(1, 2, 3))
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, 5])
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize("padding", range(8))
+@pytest.mark.parametrize("side", [5, 6])
+def test_a_pool_is_refused_exactly_where_a_window_holds_no_pixel(
+    size: int, stride: int, padding: int, side: int
+) -> None:
+    text = f"[net]\nwidth={side}\nheight={side}\nchannels=1\n[maxpool]\n"
+    text += f"size={size}\nstride={stride}\npadding={padding}\n"
+    before = padding // 2
+    padded = torch.nn.functional.pad(torch.zeros(1, side, side), [before, padding - before] * 2, value=-torch.inf)
+    wanted = torch.nn.functional.max_pool2d(padded, size, stride)
+    if not wanted.isfinite().all():
+        with pytest.raises(InvalidDeclaration, match="hold no pixel"):
+            read(text)
+        return
+    layer = read(text).layers[0]
+    assert isinstance(layer.operation, MaxPool)
+    assert torch.equal(layer.operation.run(torch.zeros(1, 1, side, side))[0], wanted)
+    assert tuple(wanted.shape) == tuple(layer.shape)
+
+
 def test_a_route_takes_its_group_of_each_input() -> None:
     layer = read(NET + CONV + CONV + "[route]\nlayers=-1,0\ngroups=2\ngroup_id=1\n").layers[2]
     assert (layer.operation, layer.inputs, layer.shape) == (Route(2, 1), (1, 0), Shape(8, 32, 32))
@@ -90,6 +113,9 @@ def test_a_head_keeps_the_anchors_of_its_mask() -> None:
         (NET + CONV.replace("stride=1", "stride=0"), ["line 8", "[convolutional] stride", "least is 1"]),
         (NET + CONV.replace("size=3", "size=99").replace("pad=1", "pad=0"), ["line 7", "window of 99"]),
         (NET + CONV + "groups=2", ["line 11", "[convolutional] groups"]),
+        (NET + "[maxpool]\nsize=2\nstride=1\npadding=4\n", ["line 8", "[maxpool] padding", "hold no pixel"]),
+        (NET + "[maxpool]\nsize=2\nstride=1\npadding=3\n", ["line 8", "[maxpool] padding", "hold no pixel"]),
+        (NET + "[maxpool]\nsize=1\nstride=1\npadding=1\n", ["line 8", "[maxpool] padding", "hold no pixel"]),
         (NET + CONV + "[upsample]\nstride=100000", ["line 11", "[upsample]", "elements"]),
         (NET + CONV + "[reorg]\nstride=3", ["line 12", "[reorg] stride"]),
         (NET + CONV + "[softmax]\n", ["line 11", "avgpool"]),
