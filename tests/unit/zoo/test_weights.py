@@ -44,6 +44,14 @@ def test_equal_seeds_give_equal_weights_and_activations_live() -> None:
     assert 0.1 < float(first(x).detach().std()) < 10
 
 
+def test_random_weights_leave_a_module_as_it_was_to_be_trained_and_run() -> None:
+    module = small()
+    load(module, "random://0")
+    norm = next(layer for layer in module.modules() if isinstance(layer, nn.BatchNorm2d))
+    assert norm.momentum == nn.BatchNorm2d(4).momentum
+    assert not any(layer.training for layer in module.modules())
+
+
 def test_random_weights_leave_the_callers_generator_alone() -> None:
     module = small()
     state = torch.random.get_rng_state()
