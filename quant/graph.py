@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from copy import copy
 from dataclasses import dataclass, fields, replace
+from difflib import get_close_matches
 from functools import cached_property
 from math import isfinite
 
@@ -69,7 +70,8 @@ class Graph:
         try:
             return self._positions[name]
         except KeyError:
-            alike = [known for known in self._positions if name in known or known in name][:3]
+            holding = [known for known in self._positions if name in known or known in name][:3]
+            alike = holding or get_close_matches(name, self._positions, n=3)
             hint = f"; there is {', '.join(alike)}" if alike else f"; the first is {self.layers[0].name!r}"
             raise LayerNotFound(f"no layer {name!r} in this graph{hint}") from None
 

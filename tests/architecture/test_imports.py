@@ -36,7 +36,19 @@ RANKS: dict[str, dict[int, str]] = {
 # Neither reads nor writes anything, asks no clock, knows no environment, keeps no log.
 QUANT_IMPORTS = {
     *("torch", "numpy", "quant"),
-    *("abc", "collections", "copy", "dataclasses", "enum", "functools", "itertools", "math", "operator", "statistics"),
+    *(
+        "abc",
+        "collections",
+        "copy",
+        "dataclasses",
+        "difflib",
+        "enum",
+        "functools",
+        "itertools",
+        "math",
+        "operator",
+        "statistics",
+    ),
     *("typing", "importlib", "pkgutil"),
 }
 

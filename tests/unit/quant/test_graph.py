@@ -52,6 +52,13 @@ def test_an_unknown_layer_is_answered_with_names_alike() -> None:
         graph.layer("conv")
 
 
+def test_a_misspelt_layer_is_answered_with_names_alike() -> None:
+    graph = Graph((3, 4, 4), chain(("convolutional_0", conv(4, 3), (INPUT,))), ("convolutional_0",))
+    for name in ("convolutional_9", "Convolutional_0", "convolution0"):
+        with pytest.raises(LayerNotFound, match="there is convolutional_0"):
+            graph.layer(name)
+
+
 def test_a_picture_of_another_size_is_refused(graph: Graph) -> None:
     with pytest.raises(ShapeMismatch, match=r"\[1, 3, 8, 8\], expected \[N, 3, 16, 16\]"):
         graph.run(torch.zeros(1, 3, 8, 8))
