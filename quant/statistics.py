@@ -83,7 +83,8 @@ def decibels(signal: float, noise: float) -> float:
 
 
 def cosine(wanted: Tensor, found: Tensor) -> float:
-    """Cosine of the angle between two tensors, 1 where both are zero."""
+    """Cosine of the angle between two tensors, 1 where both are zero; in float64: float32 rounds to over 1."""
+    wanted, found = wanted.double(), found.double()
     lengths = float(torch.linalg.vector_norm(wanted)) * float(torch.linalg.vector_norm(found))
     return float((wanted * found).sum()) / lengths if lengths else float(bool((wanted == found).all()))
 

@@ -68,6 +68,14 @@ def test_cosine_ignores_size_and_sees_direction() -> None:
     assert cosine(torch.zeros(2), torch.zeros(2)) == 1
 
 
+def test_cosine_of_many_numbers_is_exact_where_float32_would_round_over_1() -> None:
+    wanted = torch.rand(1 << 20, generator=torch.Generator().manual_seed(0)) + 100
+    found = wanted + 1e-3
+    exact = torch.nn.functional.cosine_similarity(wanted.double(), found.double(), dim=0)
+    assert cosine(wanted, found) == pytest.approx(float(exact), abs=1e-12)
+    assert cosine(wanted, wanted) <= 1 + 1e-12
+
+
 def test_kl_is_zero_for_equal_histograms_and_grows_with_clipping() -> None:
     x = feature_map()
     assert kl_nats(x, x) == 0
