@@ -43,12 +43,11 @@ def import_(
     size: Size = None,
 ) -> None:
     """Make an engine model of a Darknet or torch model."""
-    from services.workbench.engine_file import write_model
+    from services.workbench.engine_file import check_model_place, write_model
     from services.workbench.storing import import_model
-    from services.workbench.tensor_file import check_writable
 
     if output:
-        check_writable(output)
+        check_model_place(output)
     model = import_model(source, model_catalog(), darknet_weights, labels, weights, size)
     tell_of_random_weights(model)
     path = output or Path(f"{model.name}.strata")

@@ -70,11 +70,17 @@ def tell_of_other_machine(integers: "Integers") -> None:
 
 
 def use_processor(threads: int) -> None:
-    """Compute with so many threads (0: all), and say what the processor cannot do."""
+    """Compute with so many threads (0: all), and say what the processor cannot do.
+
+    Raises:
+        BadParameter: more threads than processors: they only wait for each other, and thousands end the process.
+    """
     import torch
 
     from quant.cpu import this_cpu
 
+    if threads > (processors := os.cpu_count() or 1):
+        raise typer.BadParameter(f"{threads} threads; this machine has {processors} processors", param_hint="--threads")
     if threads:
         torch.set_num_threads(threads)
     cpu = this_cpu()

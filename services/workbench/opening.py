@@ -21,6 +21,16 @@ from services.zoo.exported import graph_of, graph_of_program
 from services.zoo.model_file import ModelFile
 from services.zoo.weights import FILE, RANDOM, S3, TORCHVISION, fetch, seed_of
 
+_DECLARE = "name it in a model file, in a folder of STRATA_MODELS, and give that file's `name`: docs/models.md"
+_HINTS = {
+    ".cfg": "make one: strata quant import FILE.cfg FILE.weights",
+    ".weights": "make one: strata quant import FILE.cfg FILE.weights",
+    ".pt2": _DECLARE,
+    ".pt": _DECLARE,
+    ".pth": _DECLARE,
+    ".safetensors": _DECLARE,
+    ".onnx": "torch programs (.pt2) and Darknet models can be imported, ONNX cannot",
+}
 _SEED_0 = f"{RANDOM}0"
 
 
@@ -40,6 +50,8 @@ def open_model(reference: str, catalog: Catalog, weights: str | None = None, siz
     if reference.endswith(SUFFIX) or Path(reference).is_file():
         if weights or size:
             raise InvalidInput(f"{reference} brings its own weights and size; leave out --weights and --size")
+        if hint := _HINTS.get(Path(reference).suffix):
+            raise InvalidInput(f"{reference}: not a {SUFFIX} file; {hint}")
         return read_model(Path(reference))
     if weights:
         _check_scheme(weights)

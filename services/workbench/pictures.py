@@ -43,4 +43,8 @@ def inputs_of(model: Model, paths: Sequence[Path], *, augmented: bool) -> Iterat
     for path in paths:
         picture = read_picture(path)
         for each in augment(picture) if augmented else (picture,):
-            yield as_input(model, each)
+            try:
+                x = as_input(model, each)
+            except PictureTooLarge as error:  # a strip: its shorter side becomes the model's, the other too long
+                raise PictureTooLarge(f"{path}: {error}") from error
+            yield x

@@ -44,6 +44,8 @@ def import_model(
         what `open_model` and `import_darknet` raise.
     """
     if not reference.endswith(".cfg"):
+        if darknet_weights is not None and darknet_weights.suffix == ".cfg":
+            raise InvalidInput(f"the cfg comes first: strata quant import {darknet_weights} {reference}")
         if darknet_weights is not None:
             raise InvalidInput(
                 f"{darknet_weights} goes with a .cfg; for the model {reference!r} it is --weights file://{darknet_weights}"
@@ -67,7 +69,7 @@ def read_labels(path: Path, classes: int) -> tuple[str, ...]:
         InvalidInput: not to be read, no text, or another number of names.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except OSError as error:
         raise InvalidInput(f"{path}: class names cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
@@ -141,6 +143,8 @@ def calibrate_to_file(
         what `calibrate_model` raises.
     """
     check_writable(path)
+    if path.suffix != integer_file.SUFFIX:
+        raise InvalidInput(f"{path}: a file of integers ends in {integer_file.SUFFIX}")
     found, _ = calibrate_model(model, pictures, algorithm, granularity, augmented=augmented, progress=progress)
     here, choice = this_machine(), None
     integers = Integers(found.calibration, isa=here.isa)
@@ -184,8 +188,7 @@ def keep_variant(model: Model, integers: Integers, opened: Variant, variant: Var
     Raises:
         InvalidInput: `path` has another suffix or cannot be written.
     """
-    if path.suffix != engine_file.SUFFIX:
-        raise InvalidInput(f"{path}: a kept model's file ends in {engine_file.SUFFIX}")
+    engine_file.check_model_place(path)
     edited = replace(model, graph=variant.graph, name=path.stem)
     if not variant.calibration.values:
         write_files({path: encode_model(edited)})

@@ -45,7 +45,7 @@ def load_network(cfg: Path) -> Network:
         InvalidDeclaration: a fault in the cfg, or it cannot be read.
     """
     try:
-        text = cfg.read_text(encoding="utf-8")
+        text = cfg.read_text(encoding="utf-8-sig")  # some editors begin a text with a byte order mark
     except OSError as error:
         raise InvalidDeclaration(f"{cfg}: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError as error:

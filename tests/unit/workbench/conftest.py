@@ -83,6 +83,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, model: Model) -> Path:
     for name in ("shapes.cfg", "shapes.weights", "shapes.names"):
         shutil.copy(DETECTOR / name, folder)
     (folder / "cut.weights").write_bytes((DETECTOR / "shapes.weights").read_bytes()[:-4])
+    (folder / "own.pt2").write_bytes(b"PK")
     (folder / "two.names").write_text("one\n\ntwo\n")
     (folder / "empty").mkdir()
     return folder

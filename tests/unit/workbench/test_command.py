@@ -1,5 +1,6 @@
 """`strata quant`, verb by verb, on a small model."""
 
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -146,6 +147,8 @@ def test_import_makes_an_engine_model_of_a_named_network(place: Path) -> None:
         (("run", "small.strata", "0.png", "-o", "out.jpg"), InvalidInput, "png"),
         (("cross", "small.strata", "0.png", "--layer", "nowhere"), LayerNotFound, "nowhere"),
         (("import", "some.cfg"), InvalidInput, "weights"),
+        (("run", "shapes.cfg", "0.png"), InvalidInput, "import FILE.cfg FILE.weights"),
+        (("import", "own.pt2"), InvalidInput, "STRATA_MODELS"),
         (("import", "yolov3-tiny", "tiny.weights"), InvalidInput, "--weights file://tiny.weights"),
         (("import", "shapes.cfg", "shapes.weights", "--size", "320"), InvalidInput, "--size"),
         (("import", "shapes.cfg", "shapes.weights", "--weights", "random://0"), InvalidInput, "--weights"),
@@ -160,6 +163,9 @@ def test_import_makes_an_engine_model_of_a_named_network(place: Path) -> None:
         (("calibrate", "small.strata", "empty"), EmptyBatch, "empty"),
         (("calibrate", "small.strata", "0.png", "-o", "nowhere/x.integers"), InvalidInput, "no folder nowhere"),
         (("calibrate", "small.strata", "0.png", "-o", "empty"), InvalidInput, "it is a folder"),
+        (("calibrate", "small.strata", "0.png", "-o", "small.strata"), InvalidInput, "ends in .integers"),
+        (("import", "shapes.cfg", "shapes.weights", "-o", "shapes.weights"), InvalidInput, "ends in .strata"),
+        (("import", "shapes.weights", "shapes.cfg"), InvalidInput, "import shapes.cfg shapes.weights"),
         (("export", "small.strata", "-o", "0.png"), InvalidInput, "cannot be made"),
         (("run", "fresh.strata", "0.png", "--mode", "auto"), FailedPrecondition, "calibrate --auto"),
         (("run", "small.strata", "0.png", "-o", "nowhere/x.png"), InvalidInput, "no folder nowhere"),
@@ -190,6 +196,21 @@ def test_imported_labels_name_the_classes(place: Path) -> None:
     assert result.exit_code == 0, result.output
     names = (DETECTOR / "shapes.names").read_text().split()
     assert read_model(place / "shapes.strata").labels == tuple(names)
+
+
+def test_a_byte_order_mark_before_cfg_and_names_is_no_part_of_them(place: Path, tmp_path: Path) -> None:
+    for name in ("shapes.cfg", "shapes.names"):
+        (tmp_path / name).write_bytes(b"\xef\xbb\xbf" + (place / name).read_bytes())
+    arguments = "shapes.cfg", str(place / "shapes.weights"), "--labels", "shapes.names", "-o", "marked.strata"
+    result = quant(tmp_path, "import", *arguments)
+    assert result.exit_code == 0, result.output
+    assert read_model(tmp_path / "marked.strata").labels == tuple((DETECTOR / "shapes.names").read_text().split())
+
+
+def test_more_threads_than_processors_are_refused(place: Path) -> None:
+    result = quant(place, "run", "small.strata", "0.png", "--threads", str((os.cpu_count() or 1) + 1))
+    assert result.exit_code == 2
+    assert "processors" in result.output
 
 
 def test_the_shipped_detectors_integers_are_about_a_quarter_of_its_float_file(place: Path) -> None:

@@ -1,5 +1,6 @@
 """Pictures in: found, read, augmented, and refused by name."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from services.edge.errors import ArtifactNotFound, NotAPicture, PictureTooLarge
 from services.workbench.augmentation import augment
 from services.workbench.model import Model
 from services.workbench.pictures import as_input, inputs_of, labels_of, read_picture
+from services.zoo.manifest import InputSpec
 from services.zoo.picture_files import find_pictures
 
 
@@ -51,6 +53,13 @@ def test_detector_pictures_are_letterboxed_to_the_input(folder: Path, model: Mod
     assert x.shape == (1, 3, 32, 32)
     assert x[0, :, 0].eq(0.5).all()
     assert len(list(inputs_of(model, [folder / "b.png"], augmented=True))) == 5
+
+
+def test_a_strip_too_long_for_the_model_is_refused_by_its_file(folder: Path, model: Model) -> None:
+    Image.new("RGB", (2000, 1)).save(folder / "strip.png")
+    classifier = replace(model, input_spec=InputSpec((224, 224), 256, (0, 0, 0), (1, 1, 1), "bilinear"))
+    with pytest.raises(PictureTooLarge, match=r"strip\.png: 2000 x 1"):
+        list(inputs_of(classifier, [folder / "strip.png"], augmented=False))
 
 
 def test_a_file_that_is_no_picture_is_refused_by_name(folder: Path) -> None:
