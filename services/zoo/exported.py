@@ -12,6 +12,7 @@ from torch.fx import Node
 
 from quant.folding import fold
 from quant.graph import INPUT, Graph, Layer
+from quant.operations import Flatten, GlobalAvgPool, Operation
 from services.edge.errors import Unsupported
 from services.zoo.torch_operators import HANDLERS, node_of, operator_name, shape_of
 
@@ -81,9 +82,14 @@ class _Translation:
         if operation is None:
             self._values[node] = self._values[inputs[0]]
             return
-        layer = Layer(self._layer_name(node), operation, tuple(self._values[value] for value in inputs))
-        self._layers[layer.name] = layer
-        self._values[node] = layer.name
+        value = self._add(self._layer_name(node), operation, tuple(self._values[value] for value in inputs))
+        if isinstance(operation, GlobalAvgPool) and len(shape_of(node)) == 2:  # a mean that drops the axes
+            value = self._add(f"{value}_flat", Flatten(), (value,))
+        self._values[node] = value
+
+    def _add(self, name: str, operation: Operation, inputs: tuple[str, ...]) -> str:
+        self._layers[name] = Layer(name, operation, inputs)
+        return name
 
     def _weight(self, argument: Any) -> Tensor:
         return self._weights[node_of(argument).name]

@@ -124,9 +124,9 @@ def _adaptive_avg_pool(_: WeightOf, node: Node) -> tuple[Operation | None, list[
 
 
 def _mean(_: WeightOf, node: Node) -> tuple[Operation, list[Node]]:
-    x, axes, keep = _arguments(node, (None, None, False))
-    if sorted(axis % 4 for axis in axes) != [2, 3] or not keep:
-        raise Unsupported(f"{node.name!r}: only a mean over height and width that keeps the axes is supported")
+    x, axes, _ = _arguments(node, (None, None, False))
+    if sorted(axis % 4 for axis in axes) != [2, 3]:
+        raise Unsupported(f"{node.name!r}: only a mean over height and width is supported")
     return GlobalAvgPool(), [x]
 
 

@@ -177,6 +177,8 @@ class Calls(nn.Module):
 
 SUPPORTED: dict[str, Callable[[Tensor], Tensor]] = {
     "mean over pixels": lambda x: x.mean((2, 3), keepdim=True),
+    "mean over pixels that drops them": lambda x: x.mean((2, 3)),
+    "two of them": lambda x: x.mean((2, 3)) + torch.relu(x).mean((-1, -2)),
     "pooling rounded up": lambda x: F.max_pool2d(x, 2, ceil_mode=True),
     "adaptive pooling that divides": lambda x: F.adaptive_avg_pool2d(x, 3),
     "average without the border": lambda x: F.avg_pool2d(x, 3, 2, padding=1, count_include_pad=False),
