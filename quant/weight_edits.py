@@ -139,6 +139,9 @@ class EditRange:
         groups = scale_groups(variant.graph)
         if self.value not in groups:
             raise LayerNotFound(f"no value {self.value!r} in this graph")
+        calibrated = variant.calibration.values
+        if calibrated and self.value not in calibrated:
+            raise InvalidEdit(f"the value {self.value!r} is not coded: it stays in float32 and has no range")
         variant.calibration.of_value(self.value)
         qparams = QParams.of_range(self.low, self.high)
         shared = {name: qparams for name in variant.calibration.values if groups[name] == groups[self.value]}

@@ -1,6 +1,7 @@
 """The terminal stepper of `strata quant step`: a command loop that reads a terminal or a script."""
 
 import cmd
+from inspect import cleandoc
 from pathlib import Path
 from typing import IO
 
@@ -15,7 +16,7 @@ from quant.operations import Weighted
 from quant.precision import Precision
 from quant.stepping import Stepper, Visit
 from quant.weight_edits import Edit, EditBias, EditCodes, EditPrecision, EditRange, EditScale, EditWeights
-from services.cli.quant_tables import box_lines, class_lines
+from services.cli.quant_tables import box_lines, class_lines, db_text
 from services.edge.errors import InvalidInput, StrataError
 from services.workbench.answers import boxes, top_classes
 from services.workbench.drawing import draw_grey, plot_histogram
@@ -26,6 +27,8 @@ from services.zoo.detection import Size
 from services.zoo.whole_number import read_whole_number
 
 _MOST_STEPS = 10_000
+_SHORT = "do_EOF", "do_b", "do_n", "do_q"
+_WITHOUT_ARGUMENT = {"layers", "statistics", "sums", "rerun", "undo", "quit", "q"}
 _EDITS = ("weights", "codes", "bias", "scale", "range", "precision")
 
 
@@ -54,6 +57,9 @@ class StepperLoop(cmd.Cmd):
 
     def onecmd(self, line: str) -> bool:
         try:
+            command, argument, _ = self.parseline(line)
+            if argument and command in _WITHOUT_ARGUMENT:
+                raise InvalidInput(f"{command} takes nothing after it, not {argument!r}")
             return bool(super().onecmd(line))
         except (StrataError, QuantError) as error:
             if not self._interactive:
@@ -70,8 +76,31 @@ class StepperLoop(cmd.Cmd):
         self._set_prompt()
         return stop
 
+    def cmdloop(self, intro: str | None = None) -> None:
+        """Read and run commands to the end; Ctrl-C leaves the line that is being typed, and no more."""
+        while True:
+            try:
+                return super().cmdloop(intro)
+            except KeyboardInterrupt:
+                if not self._interactive:
+                    raise
+                self._console.print("\nCtrl-D ends; edits that were not kept are lost then")
+                intro = ""
+
     def emptyline(self) -> bool:
         return False
+
+    def do_help(self, command: str) -> None:
+        """help [COMMAND]: all commands, a line each, or one of them in full."""
+        if command:
+            wanted = getattr(self, f"do_{command}", None)
+            if wanted is None:
+                self.default(command)
+            self._console.print(cleandoc(wanted.__doc__ or ""))
+            return
+        for name in sorted(vars(StepperLoop)):
+            if name.startswith("do_") and name not in _SHORT:
+                self._console.print(getattr(self, name).__doc__.partition("\n")[0])
 
     def default(self, line: str) -> None:
         raise InvalidInput(f"no command {line.split()[0]!r}; `help` lists them")
@@ -92,12 +121,15 @@ class StepperLoop(cmd.Cmd):
         for _ in range(_whole(argument or "1")):
             self._show(self._stepper.next())
 
-    def do_back(self, _: str) -> None:
-        """back: return to the layer before."""
-        self._show(self._stepper.back())
+    def do_back(self, argument: str) -> None:
+        """back [COUNT]: return to the layer before, or COUNT layers back."""
+        for _ in range(_whole(argument or "1")):
+            self._show(self._stepper.back())
 
     def do_to(self, layer: str) -> None:
         """to LAYER: run up to a layer, or jump back to it; `to end` is the last one."""
+        if not layer:
+            raise InvalidInput("to which layer? `layers` lists them")
         self._show(self._stepper.jump(self._stepper.layers[-1] if layer == "end" else layer))
 
     def complete_to(self, text: str, *_: object) -> list[str]:
@@ -128,6 +160,7 @@ class StepperLoop(cmd.Cmd):
         edges, counts = self._stepper.histogram(self._here())
         if path:
             plot_histogram(self._here(), edges, counts, Path(path))
+            self._console.print(f"wrote {path}")
             return
         step = max(1, len(counts) // 32)
         bars = [int(counts[at : at + step].sum()) for at in range(0, len(counts), step)]
@@ -136,8 +169,11 @@ class StepperLoop(cmd.Cmd):
             self._console.print(f"{float(edges[at * step]):>10.4g} {'█' * (40 * bar // most):<40} {bar}")
 
     def do_maps(self, path: str) -> None:
-        """maps FILE.png: the value's channels as one grey picture."""
-        draw_grey(self._stepper.feature_maps(self._here()), Path(path or "maps.png"))
+        """maps FILE.png: the value's channels as one grey picture, row by row, each over its own range."""
+        if not path:
+            raise InvalidInput("maps needs a file to write, as in `maps maps.png`")
+        draw_grey(self._stepper.feature_maps(self._here()), Path(path))
+        self._console.print(f"wrote {path}")
 
     def do_edit(self, line: str) -> None:
         """edit weights|codes|bias PLACE VALUE..., edit scale CHANNEL VALUE, edit range LOW HIGH, edit precision WORD.
@@ -167,13 +203,14 @@ class StepperLoop(cmd.Cmd):
         found = self._stepper.compare(self._here(), branch or None)
         self._console.print(
             f"{self._here()}: {found.changed_fraction:.2%} of the elements differ, by {found.largest:.4g} at most; "
-            f"{found.sqnr_db:.1f} dB",
+            f"{_noise(found.sqnr_db)}",
             highlight=False,
         )
 
     def do_undo(self, _: str) -> None:
-        """undo: take the last edit back."""
+        """undo: take the last edit back, and show the value you stand at."""
         self._stepper.undo()
+        self.do_statistics("")
 
     def do_branch(self, name: str) -> None:
         """branch [NAME]: start a branch here and stand on it; without a name, list the branches."""
@@ -191,6 +228,8 @@ class StepperLoop(cmd.Cmd):
 
     def do_keep(self, file: str) -> None:
         """keep FILE.strata: write the edited model, and its integers beside it."""
+        if not file:
+            raise InvalidInput("keep needs a file to write, as in `keep edited.strata`")
         variant = self._stepper.variant
         keep_variant(self._model, self._integers, self._opened, variant, Path(file))
         self._console.print(f"kept {file}")
@@ -217,7 +256,7 @@ class StepperLoop(cmd.Cmd):
         clipped = "" if found.clipped is None else f", {found.clipped} clipped"
         self._console.print(
             f"{visit.index} {visit.layer}: {found.low:.4g} .. {found.high:.4g}, mean {found.mean:.4g}, "
-            f"std {found.std:.4g}, {found.zero_fraction:.1%} zero{clipped}, {visit.sqnr_db:.1f} dB",
+            f"std {found.std:.4g}, {found.zero_fraction:.1%} zero{clipped}, {_noise(visit.sqnr_db)}",
             highlight=False,
         )
 
@@ -236,6 +275,8 @@ class StepperLoop(cmd.Cmd):
                 case ["range", low, high]:
                     return EditRange(here, float(low), float(high))
                 case ["precision", precision]:
+                    if precision not in set(Precision):
+                        raise InvalidInput(f"edit precision: {precision!r} is none of {', '.join(Precision)}")
                     return EditPrecision(here, Precision(precision))
         except ValueError as error:
             if isinstance(error, QuantError):
@@ -268,3 +309,8 @@ class StepperLoop(cmd.Cmd):
 
 def _whole(text: str) -> int:
     return read_whole_number(text, _MOST_STEPS)
+
+
+def _noise(decibels: float) -> str:
+    words = db_text(decibels)
+    return words if words == "exact" else f"{words} dB"

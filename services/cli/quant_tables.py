@@ -34,8 +34,8 @@ def choice_table(what: str, choices: Iterable[Choice]) -> Table:
     for choice in choices:
         for each in choice.candidates:
             mark = choice.reason if each.algorithm == choice.algorithm else ""
-            figures = f"{each.scale:.4g}", str(each.zero_point), f"{each.clipped_fraction:.3%}", _db(each.sqnr_db)
-            more = f"{each.cosine:.5f}", f"{each.kl_nats:.2g}", _db(each.output_sqnr_db)
+            figures = f"{each.scale:.4g}", str(each.zero_point), f"{each.clipped_fraction:.3%}", db_text(each.sqnr_db)
+            more = f"{each.cosine:.5f}", f"{each.kl_nats:.2g}", db_text(each.output_sqnr_db)
             table.add_row(choice.name, each.algorithm, *figures, *more, mark)
     return table
 
@@ -44,7 +44,7 @@ def crossing_table(rows: Iterable[Crossing]) -> Table:
     """One row a layer."""
     table = Table("layer", "precision", "own dB", "inherited dB", "total dB")
     for row in rows:
-        table.add_row(row.layer, row.precision, *map(_db, (row.own_db, row.inherited_db, row.total_db)))
+        table.add_row(row.layer, row.precision, *map(db_text, (row.own_db, row.inherited_db, row.total_db)))
     return table
 
 
@@ -57,11 +57,11 @@ def print_report(report: Report, console: Console) -> None:
     for row in report.layers:
         narrow = "" if row.bfloat16_ms is None else f"{row.bfloat16_ms:.3f}"
         times = f"{row.float32_ms:.3f}", narrow, f"{row.int8_ms:.3f}"
-        layers.add_row(row.layer, row.precision, *times, _db(row.own_db), _db(row.total_db))
+        layers.add_row(row.layer, row.precision, *times, db_text(row.own_db), db_text(row.total_db))
     worst = Table("worst layer", "remedy", "own dB before", "after", "model dB before", "after")
     for remedy in report.remedies:
         figures = remedy.before_db, remedy.after_db, remedy.model_before_db, remedy.model_after_db
-        worst.add_row(remedy.layer, remedy.action, *map(_db, figures))
+        worst.add_row(remedy.layer, remedy.action, *map(db_text, figures))
     console.print(layers, worst)
 
 
@@ -87,5 +87,6 @@ def print_json(content: Any) -> None:
     typer.echo(json.dumps(content, default=plain, indent=1))
 
 
-def _db(decibels: float) -> str:
+def db_text(decibels: float) -> str:
+    """Signal to noise with one decimal, or that there is no noise."""
     return "exact" if decibels >= NO_NOISE_DB else f"{decibels:.1f}"

@@ -2,6 +2,7 @@
 
 import io
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,7 @@ from services.workbench.integers import Integers
 from services.workbench.model import Model
 from services.workbench.pictures import as_input, read_picture
 from services.workbench.usecases import engine_of
-from tests.unit.workbench.commands import quant
+from tests.unit.workbench.commands import pixels, quant
 
 
 def loop(place: Path, model: Model, calibration: Calibration, script: str) -> str:
@@ -111,6 +112,56 @@ def test_an_interrupted_command_does_not_end_an_interactive_session(
         script.onecmd("to end")
 
 
+def test_ctrl_c_at_the_prompt_leaves_the_line_and_not_the_edits(
+    model: Model, calibration: Calibration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    typed: Iterator[str | BaseException] = iter(["next", "edit weights 3 0.2", KeyboardInterrupt(), "undo", EOFError()])
+
+    def type_next(_: str) -> str:
+        word = next(typed)
+        if isinstance(word, str):
+            return word
+        raise word
+
+    monkeypatch.setattr("builtins.input", type_next)
+    written = io.StringIO()
+    variant = Variant(model.graph, uniform_plan(model.graph, Mode.INT8), calibration)
+    stepper = Stepper(variant, torch.zeros(1, 3, 32, 32))
+    StepperLoop(model, Integers(calibration), stepper, Console(file=written)).cmdloop()
+    assert "Ctrl-D ends" in written.getvalue()
+    assert stepper.variant is variant
+
+
+def test_undo_shows_the_value_as_it_was(place: Path, model: Model, calibration: Calibration) -> None:
+    said = loop(place, model, calibration, "next\nedit range -1 1\nundo\n").splitlines()
+    assert said[0].startswith("0 stem: ")
+    assert said[-1] == said[0]
+
+
+def test_back_takes_a_count_and_maps_say_what_they_wrote(
+    place: Path, model: Model, calibration: Calibration, tmp_path: Path
+) -> None:
+    said = loop(place, model, calibration, f"next 3\nback 2\nmaps {tmp_path / 'm.png'}\n").splitlines()
+    assert said[-2].startswith("0 stem: ")
+    assert said[-1] == f"wrote {tmp_path / 'm.png'}"
+    assert max(pixels(tmp_path / "m.png").shape) > 256
+
+
+def test_help_is_a_line_a_command_and_one_in_full_without_indent(
+    place: Path, model: Model, calibration: Calibration
+) -> None:
+    said = loop(place, model, calibration, "help\nhelp edit\n").splitlines()
+    listed = [line for line in said if line.startswith("next [COUNT]: ")]
+    assert len(listed) == 1
+    assert not any(line.startswith((" ", "EOF")) for line in said)
+    assert said[-1].endswith("`edit precision` takes float, hybrid or int8.")
+
+
+def test_a_value_without_noise_is_called_exact(place: Path, model: Model, calibration: Calibration) -> None:
+    said = loop(place, model, calibration, "next\nedit bias 0 0\nedit precision hybrid\nedit bias 0 0\n")
+    assert said.splitlines()[-1].endswith("0.00% of the elements differ, by 0 at most; exact")
+
+
 def test_a_fault_in_a_script_leaves_session_and_files_as_they_were(
     place: Path, model: Model, calibration: Calibration, tmp_path: Path
 ) -> None:
@@ -174,6 +225,14 @@ def test_names_with_brackets_are_printed_as_they_are(place: Path, script: str) -
         ("next\nedit precision int9\n", InvalidInput),
         ("undo\n", InvalidEdit),
         ("keep model.png\n", InvalidInput),
+        ("keep\n", InvalidInput),
+        ("to\n", InvalidInput),
+        ("next\nmaps\n", InvalidInput),
+        ("next\nback 1\n", LayerNotFound),
+        ("next\nlayers 3\n", InvalidInput),
+        ("undo 2\n", InvalidInput),
+        ("help dance\n", InvalidInput),
+        ("to head\nedit range -1 1\n", InvalidEdit),
         ("next two\n", InvalidInput),
     ],
 )
