@@ -319,11 +319,23 @@ def test_kuberay_takes_the_place_of_the_deployment() -> None:
         ({"ensemble": {"maxOngoing": 0}}, "/ensemble/maxOngoing"),
         ({"modelDefaults": {"protocol": "rest"}, "ensembles": {"pair": PAIR}}, "protocol grpc"),
         ({"images": {"model": ""}}, "/images/model"),
+        ({"models": {SHIPPED[0]: {"scale": {"min": 5}}}}, f"models.{SHIPPED[0]}: scale.min 5 is over scale.max 4"),
+        ({"modelDefaults": {"resources": {"requests": {"cpu": "1001m"}}}}, "requests.cpu 1001m is over"),
+        ({"models": {SHIPPED[0]: {"resources": {"requests": {"memory": "2Gi"}}}}}, f"models.{SHIPPED[0]}: resources"),
+        ({"ensemble": {"resources": {"requests": {"memory": 3e9}}}}, "ensemble: resources.requests.memory"),
+        ({"models": {"strata-ensemble": OWN_MODEL["resnet-50"]}}, "models.strata-ensemble: the front door's own"),
     ],
 )
 def test_wrong_values_fail_at_install_and_are_named(values: dict[str, Any], named: str) -> None:
     with pytest.raises(Refused, match=re.escape(named)):
         render(values)
+
+
+def test_a_release_is_named_as_its_service_may_be() -> None:
+    command = ["helm", "template", "1st", str(CHART), "--kube-version", "1.34.0"]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode
+    assert 'release name "1st": begin it with a letter' in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -333,6 +345,7 @@ def test_wrong_values_fail_at_install_and_are_named(values: dict[str, Any], name
         {"ensembles": {"pair": {"members": [{"model": SHIPPED[0], "weight": 1.0}], "rule": "mean"}}},
         {"models": {"m": {"file": {"weights": "s3://b/m.pt2"}}}},
         {"models": {"m": {"file": {"weights": "random://1", "architecture": "alexnet"}}}},
+        {"modelDefaults": {"scale": {"min": 5, "max": 0}, "resources": {"requests": {"cpu": "1000m", "memory": 1e9}}}},
     ],
 )
 def test_what_the_services_take_the_schema_takes_too(values: dict[str, Any]) -> None:
