@@ -16,6 +16,7 @@ import yaml
 from services.ensemble import ray_graph
 from services.ensemble import settings as ensemble_settings
 from services.ensemble.ensemble_file import EnsembleFile
+from services.ensemble.loading import load_ensembles
 from services.model import settings as model_settings
 from services.zoo.model_file import ModelFile
 
@@ -236,7 +237,19 @@ def test_an_older_revision_keeps_its_model_file() -> None:
 def test_front_door_sees_the_declared_model_files() -> None:
     spec = pod_specs(render({"models": OWN_MODEL}))["Deployment/strata-ensemble"]
     mounts = {mount["mountPath"] for mount in spec["containers"][0]["volumeMounts"]}
-    assert environment(spec["containers"][0])["STRATA_MODELS"] in mounts
+    assert environment(spec["containers"][0])["STRATA_MODELS"].split(":")[0] in mounts
+
+
+@pytest.mark.parametrize("models", [{}, OWN_MODEL])
+def test_an_ensemble_by_value_finds_the_models_of_the_image(models: dict[str, Any], tmp_path: Path) -> None:
+    objects = render({"models": models, "ensembles": {"pair": PAIR}})
+    (container,) = objects["Deployment", "strata-ensemble"]["spec"]["template"]["spec"]["containers"]
+    folders = environment(container)["STRATA_MODELS"].split(":")
+    assert all(folder.startswith(("/etc/strata/", "/opt/strata/examples/")) for folder in folders)
+    here = [folder.replace("/opt/strata", str(ROOT)) for folder in folders if folder.startswith("/opt/")]
+    file = tmp_path / "pair.yaml"
+    file.write_text(objects["ConfigMap", "strata-ensemble"]["data"]["pair.yaml"])
+    assert set(load_ensembles([file], {"STRATA_MODELS": ":".join(here)})) == {"pair"}
 
 
 def test_a_new_chart_version_alone_starts_no_new_pod() -> None:

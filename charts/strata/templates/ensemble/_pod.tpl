@@ -15,9 +15,7 @@ env:
   {{- with .Values.ensemble.tariff }}
   - {name: ENSEMBLE_TARIFF, value: {{ dict "per_cpu_second" .perCpuSecond "per_gb_second" .perGbSecond "per_request" .perRequest "currency" .currency | toJson | quote }}}
   {{- end }}
-  {{- if include "strata.ensemble.modelFiles" . }}
-  - {name: STRATA_MODELS, value: /etc/strata/models}
-  {{- end }}
+  - {name: STRATA_MODELS, value: "{{ if include "strata.ensemble.modelFiles" . }}/etc/strata/models:{{ end }}{{ include "strata.ensemble.imageModels" . }}"}
   {{- if eq .Values.ensemble.ray "kuberay" }}
   - {name: RAY_ADDRESS, value: "127.0.0.1:6379"}
   - {name: RAY_AUTH_MODE, value: token}
@@ -81,6 +79,11 @@ volumeMounts: {{- include "strata.ensemble.mounts" . | nindent 2 }}
 {{- if .Values.ensembles }}
 - {name: ensembles, configMap: {name: {{ include "strata.ensemble.name" . }}}}
 {{- end }}
+{{- end -}}
+
+{{/* The folders with model files in the image: an ensemble by value has none beside it. */}}
+{{- define "strata.ensemble.imageModels" -}}
+/opt/strata/examples/fashion/models:/opt/strata/examples/measure/models
 {{- end -}}
 
 {{/* The model files that values declare, as sources of one volume; empty where there are none. */}}
