@@ -1,5 +1,7 @@
 """A client of model services: sends tensors over gRPC, reads scores and what they cost."""
 
+import asyncio
+import math
 from typing import Protocol
 
 import grpc
@@ -13,6 +15,9 @@ from services.ensemble.fan_out import Reply
 from services.ensemble.preparation import Images
 from services.ensemble.receipts import GIB, Usage
 from services.zoo.manifest import INPUT_NAME
+
+_PAUSES_S = (0.0, 0.1, 0.2, 0.4, 0.8)
+"""Before each time a broken connection is tried again. While a revision takes over from another, the way may break."""
 
 _NOTHING = pb.InferParameter()
 """What a model server that is not ours says of its cost."""
@@ -33,7 +38,7 @@ class ModelClient:
     async def infer(self, model: str, images: Images, timeout_s: float | None) -> Reply:
         """Send [N, 3, H, W] and return scores; an `Infer`.
 
-        A connection that breaks is tried a second time: inference changes nothing, so a repeat is safe.
+        A connection that breaks is tried again a few times: inference changes nothing, so a repeat is safe.
 
         Raises:
             MemberUnavailable: the model cannot be reached, failed, or answered something else.
@@ -45,12 +50,7 @@ class ModelClient:
             raw_input_contents=[images.tobytes()],
         )
         try:
-            try:
-                answer = await self._call(request, timeout_s)
-            except grpc.aio.AioRpcError as error:
-                if not _connection_broke(error):
-                    raise
-                answer = await self._call(request, timeout_s)
+            answer = await self._call(request, timeout_s)
         except ModelNotFound as error:
             raise MemberUnavailable(str(error)) from error
         except grpc.aio.AioRpcError as error:
@@ -60,9 +60,23 @@ class ModelClient:
         return _reply(request, answer)
 
     async def _call(self, request: pb.ModelInferRequest, timeout_s: float | None) -> pb.ModelInferResponse:
+        clock = asyncio.get_running_loop().time
+        ends_s = math.inf if timeout_s is None else clock() + timeout_s
+        for pause_s in _PAUSES_S:
+            try:
+                return await self._call_once(request, ends_s - clock())
+            except grpc.aio.AioRpcError as error:
+                # Near the deadline, why it broke is worth more than one try more.
+                if not _connection_broke(error) or clock() + pause_s >= ends_s:
+                    raise
+            await asyncio.sleep(pause_s)
+        return await self._call_once(request, ends_s - clock())
+
+    async def _call_once(self, request: pb.ModelInferRequest, timeout_s: float) -> pb.ModelInferResponse:
         channel = await self._members.channel(request.model_name)
+        timeout = None if timeout_s == math.inf else max(0.0, timeout_s)
         answer: pb.ModelInferResponse = await pb_grpc.GRPCInferenceServiceStub(channel).ModelInfer(
-            request, timeout=timeout_s
+            request, timeout=timeout
         )
         return answer
 

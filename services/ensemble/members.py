@@ -1,6 +1,7 @@
 """Members at addresses that stay: one channel each, opened at the first request and kept open."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Iterable, Mapping
 from typing import Annotated
 
 import grpc
@@ -70,6 +71,27 @@ class StaticMembers:
             authority = [("grpc.default_authority", place.authority)] if place.authority else []
             self._channels[model] = grpc.aio.insecure_channel(place.address, [*_OPTIONS, *authority])
         return self._channels[model]
+
+    async def connect(self, models: Iterable[str], timeout_s: float) -> dict[str, str]:
+        """Open the channels of `models`; return those that could not be opened in time, and why.
+
+        A name that is looked up during a request fails it when the answer is late, and the requests after it until gRPC
+        asks again.
+        """
+
+        async def open_channel(model: str) -> str:
+            try:
+                channel = await self.channel(model)
+                await asyncio.wait_for(channel.channel_ready(), timeout_s)
+            except ModelNotFound as error:
+                return str(error)
+            except TimeoutError:
+                return f"{self._addresses[model].address} could not be reached within {timeout_s:g} s"
+            return ""
+
+        models = list(models)
+        faults = await asyncio.gather(*map(open_channel, models))
+        return {model: fault for model, fault in zip(models, faults, strict=True) if fault}
 
     async def close(self) -> None:
         """Close every channel."""

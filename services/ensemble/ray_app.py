@@ -5,17 +5,19 @@ every request (docs/adr/0004-ensemble-graph.md). For KubeRay the import path is 
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from ray import serve
 from ray.serve import Application
 
 from services.edge.errors import StrataError
-from services.ensemble.domain import Answer, Description, PredictRequest
+from services.ensemble.domain import Answer, PredictRequest
 from services.ensemble.loading import load_ensembles
 from services.ensemble.members import StaticMembers
 from services.ensemble.settings import PREFIX, settings_from
+
+_CONNECT_TIMEOUT_S = 10.0
 
 
 @serve.deployment(name="ensemble", ray_actor_options={"num_cpus": 0})
@@ -28,7 +30,9 @@ class EnsembleDeployment:
 
         settings = settings_from(environment)
         served = load_ensembles(settings.files, environment)
-        self._predictor = build_predictor(served, StaticMembers(settings.members), settings)
+        self._models = dict.fromkeys(model for each in served.values() for model in each.ensemble.models)
+        self._members = StaticMembers(settings.members)
+        self._predictor = build_predictor(served, self._members, settings)
 
     async def predict(self, request: PredictRequest) -> Answer | StrataError:
         """Answer a request. A refusal is returned, not raised: Ray wraps what is raised in a class of its own."""
@@ -37,9 +41,9 @@ class EnsembleDeployment:
         except StrataError as error:
             return error
 
-    async def describe(self) -> Sequence[Description]:
-        """List the ensembles: the graph answers."""
-        return self._predictor.describe()
+    async def connect(self) -> dict[str, str]:
+        """Open the ways to all members, before the first request; return those that are shut, and why."""
+        return await self._members.connect(self._models, _CONNECT_TIMEOUT_S)
 
 
 def app(args: Mapping[str, str]) -> Application:

@@ -1,6 +1,7 @@
 """The graph behind a Ray Serve handle, beside a Ray head of our own or joined to one that runs."""
 
 import asyncio
+import logging
 import os
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -14,6 +15,8 @@ from services.ensemble.settings import Settings
 
 if TYPE_CHECKING:
     from ray.serve.handle import DeploymentHandle
+
+_log = logging.getLogger(__name__)
 
 APPLICATION = "strata"
 _OBJECT_STORE_BYTES = 100 * 2**20
@@ -43,11 +46,14 @@ class RayPredictor:
         return answer
 
     async def wait_until_it_answers(self, timeout_s: float = 60.0) -> None:
-        """Ask the deployment for its ensembles; raises NotReady."""
+        """Have the deployment connect to its members; say which it cannot reach. Raises NotReady."""
         try:
-            await _call(self._handle.describe.remote(), timeout_s)
+            unreached = await _call(self._handle.connect.remote(), timeout_s)
         except DeadlineExceeded as error:
             raise NotReady(str(error)) from error
+        for model, fault in unreached.items():
+            # No reason to wait: the other members answer.
+            _log.warning("member '%s' will be missing: %s", model, fault)
 
 
 async def _call(response: Awaitable[Any], timeout_s: float) -> Any:
@@ -94,9 +100,11 @@ def _ray_environment(max_message_bytes: int) -> dict[str, str]:
     """Set what Ray reads when it is imported, here and in the processes it starts.
 
     Handles call replicas over gRPC, not through the object store, and in this event loop, not in a thread of their own.
+    What would come with that, an HTTP server in each replica and a proxy for them, stays off.
     """
     return {
         "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
+        "RAY_SERVE_ENABLE_DIRECT_INGRESS": "0",
         "RAY_SERVE_REPLICA_GRPC_MAX_MESSAGE_LENGTH": str(max_message_bytes + 2**20),
         "RAY_USAGE_STATS_ENABLED": "0",
     }
@@ -109,6 +117,7 @@ def _start() -> None:
     from services.ensemble.ray_app import app
 
     application = app({})
+    _log_as_we_do()
     ray.init(
         include_dashboard=False, log_to_driver=False, configure_logging=False, object_store_memory=_OBJECT_STORE_BYTES
     )
@@ -117,9 +126,19 @@ def _start() -> None:
     serve.run(application, name=APPLICATION, route_prefix=None)
 
 
+def _log_as_we_do() -> None:
+    """Take Serve's own handler away, so that its records go where ours go."""
+    from ray import serve
+
+    log = logging.getLogger(serve.__name__)
+    log.handlers.clear()
+    log.propagate = True
+
+
 def _join() -> None:
     import ray
 
+    _log_as_we_do()
     ray.init(address=os.environ["RAY_ADDRESS"], log_to_driver=False, configure_logging=False)
 
 

@@ -5,10 +5,13 @@ import io
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import ExitStack, suppress
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -160,7 +163,7 @@ class Handle:
     def predict(self) -> Any:
         return SimpleNamespace(remote=self._remote)
 
-    describe = predict
+    connect = predict
 
     def _remote(self, *request: PredictRequest) -> Awaitable[object]:
         self.got += request
@@ -217,6 +220,16 @@ async def test_a_graph_that_does_not_answer_at_the_start_is_not_ready(environmen
         await predictor_over(Handle(wait), environment).wait_until_it_answers(0.1)
 
 
+async def test_members_that_cannot_be_reached_are_named_at_the_start(
+    environment: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    async def connect() -> object:
+        return {"fast": "no address is set"}
+
+    await predictor_over(Handle(connect), environment).wait_until_it_answers()
+    assert caplog.messages == ["member 'fast' will be missing: no address is set"]
+
+
 async def test_an_application_that_is_never_deployed_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
     from ray.serve.exceptions import RayServeException
 
@@ -228,15 +241,29 @@ async def test_an_application_that_is_never_deployed_is_not_ready(monkeypatch: p
         await find_deployment(0.1)
 
 
+@pytest.fixture
+def ray_serves_ports() -> Iterator[None]:
+    """Take the ports of Serve's proxy and of its replicas' own servers: nothing of ours listens there."""
+    with ExitStack() as stack:
+        for port in (8000, 30_000):
+            listener = stack.enter_context(socket.socket())
+            with suppress(OSError):  # somebody else has it already
+                listener.bind(("127.0.0.1", port))
+                listener.listen()
+        yield
+
+
 @pytest.mark.slow
 async def test_a_process_with_ray_serve_answers_like_an_embedded_one_and_drains(
-    embedded: Predictor, environment: dict[str, str]
+    embedded: Predictor, environment: dict[str, str], tmp_path: Path, ray_serves_ports: None
 ) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "services.ensemble"],
-        stdout=subprocess.PIPE,
-        env={**os.environ, **environment, "ENSEMBLE_EXECUTOR": "ray"},
-    )
+    with (tmp_path / "log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "services.ensemble"],
+            stdout=subprocess.PIPE,
+            stderr=log,
+            env={**os.environ, **environment, "ENSEMBLE_EXECUTOR": "ray"},
+        )
     try:
         assert process.stdout is not None
         address = f"http://127.0.0.1:{json.loads(process.stdout.readline())['http_port']}"
@@ -253,3 +280,6 @@ async def test_a_process_with_ray_serve_answers_like_an_embedded_one_and_drains(
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=60)
     assert process.returncode == 0
+    said = (tmp_path / "log").read_text()
+    assert "member 'nowhere' will be missing" in said
+    assert [line for line in said.splitlines() if "serve" in line and not line.startswith("{")] == []
