@@ -3,8 +3,9 @@
 import io
 import warnings
 
+import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 from torchvision.transforms import InterpolationMode, v2
 
@@ -19,20 +20,21 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Tensor:
     """Decode the first frame of a picture.
 
     Returns:
-        uint8 [3, H, W], RGB; grey and palette pictures are converted, transparency is dropped.
+        uint8 [3, H, W], RGB, upright as its EXIF orientation says; grey and palette pictures are converted,
+        transparency is dropped.
     Raises:
         NotAPicture: not one of JPEG, PNG, WebP, BMP, GIF; or cut short, or broken.
         PictureTooLarge: H x W is over `max_pixels`; found in the header, nothing of it is decoded.
     """
     try:
         with warnings.catch_warnings():
-            # Pillow warns at its own limit; ours is checked below.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            # Pillow warns at its own limit, where ours is checked below, and of EXIF data that it cannot read.
+            warnings.simplefilter("ignore")
             picture = Image.open(io.BytesIO(data), formats=_FORMATS)
             width, height = picture.size
             if width * height > max_pixels:
                 raise PictureTooLarge(f"{width} x {height} pixels, the limit is {max_pixels / 1e6:g} million")
-            decoded: Tensor = v2.functional.pil_to_tensor(picture.convert("RGB"))
+            decoded: Tensor = v2.functional.pil_to_tensor(_upright(_to_rgb(picture)))
     except PictureTooLarge:
         raise
     except Image.DecompressionBombError as error:
@@ -43,6 +45,22 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Tensor:
     except (OSError, ValueError, SyntaxError, EOFError) as error:
         raise NotAPicture(f"a broken picture: {error}") from error
     return decoded
+
+
+def _to_rgb(picture: Image.Image) -> Image.Image:
+    if picture.mode.startswith("I"):
+        # Pillow keeps the 16 bits of grey PNGs and, asked for RGB, cuts every value at 255 instead of scaling it.
+        grey = np.asarray(picture, np.int32) >> 8
+        return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
+    return picture.convert("RGB")
+
+
+def _upright(picture: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(picture)
+    except Exception:
+        # EXIF data that is none ends in whatever its parser stumbled over; the picture itself is whole.
+        return picture
 
 
 def preprocess(picture: Tensor, spec: InputSpec) -> Tensor:

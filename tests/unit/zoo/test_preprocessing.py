@@ -3,9 +3,11 @@ import struct
 import zlib
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import ExifTags, Image
+from PIL.Image import Transpose
 
 from services.edge.errors import NotAPicture, PictureTooLarge
 from services.zoo.manifest import InputSpec
@@ -36,6 +38,45 @@ def test_each_format_is_decoded_to_rgb(form: str) -> None:
 @pytest.mark.parametrize("mode", ["L", "1", "RGBA", "P"])
 def test_every_mode_becomes_three_channels(mode: str) -> None:
     assert decode(encoded("PNG", mode)).shape[0] == 3
+
+
+def test_sixteen_bits_of_grey_are_scaled_to_eight() -> None:
+    grey = np.arange(30, dtype=np.uint8).reshape(5, 6) * 8
+    buffer = io.BytesIO()
+    Image.fromarray(grey.astype(np.uint16) * 257).save(buffer, "PNG")
+    assert np.array_equal(decode(buffer.getvalue())[1].numpy(), grey)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])
+def test_a_picture_is_turned_as_its_exif_says(form: str, orientation: int) -> None:
+    picture = Image.new("RGB", (32, 48), "black")
+    picture.paste("white", (0, 0, 16, 16))
+    turns = {
+        2: Transpose.FLIP_LEFT_RIGHT,
+        3: Transpose.ROTATE_180,
+        4: Transpose.FLIP_TOP_BOTTOM,
+        5: Transpose.TRANSPOSE,
+        6: Transpose.ROTATE_90,
+        7: Transpose.TRANSVERSE,
+        8: Transpose.ROTATE_270,
+    }
+    stored = picture.transpose(turns[orientation]) if orientation in turns else picture
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    buffer = io.BytesIO()
+    stored.save(buffer, form, exif=exif)
+    upright = decode(buffer.getvalue())
+    assert upright.shape == (3, 48, 32)
+    assert int(upright[:, 2:14, 2:14].min()) > 200
+    assert int(upright[:, 18:].max()) < 50
+
+
+@pytest.mark.parametrize("exif", [b"garbage", b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x05\0\0\0\x01\0\0\0\0"])
+def test_exif_that_is_broken_costs_no_picture(exif: bytes) -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (6, 5)).save(buffer, "JPEG", exif=b"Exif\0\0" + exif)
+    assert decode(buffer.getvalue()).shape == (3, 5, 6)
 
 
 @pytest.mark.parametrize("data", [b"", b"hello, I am a text", encoded("PNG")[:-30], encoded("JPEG")[:200]])
