@@ -46,11 +46,19 @@ def main() -> None:
     try:
         app()
     except (StrataError, QuantError) as error:
-        typer.secho(f"{type(error).__name__}: ", err=True, fg="red", bold=True, nl=False)
-        typer.echo(str(error), err=True)
+        _tell(type(error).__name__, str(error))
         sys.exit(exit_code_of(error))
+    except OSError as error:
+        # A folder that cannot be written, a full disk: what happened says it all, where it happened does not.
+        _tell("OSError", f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        sys.exit(EXIT_FAULT)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _tell(kind: str, message: str) -> None:
+    typer.secho(f"{kind}: ", err=True, fg="red", bold=True, nl=False)
+    typer.echo(message, err=True)
 
 
 def exit_code_of(error: Exception) -> int:

@@ -20,11 +20,12 @@ import numpy as np
 import torch
 from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
-from onnx import checker
+from onnx import checker, load_model_from_string
+from onnx.external_data_helper import uses_external_data
 from torch import nn
 from torch.export import ExportedProgram
 
-from services.edge.errors import InvalidDeclaration, InvalidWeights, Unsupported
+from services.edge.errors import InvalidDeclaration, InvalidWeights, Unavailable, Unsupported
 from services.zoo import weights
 from services.zoo.architectures import build
 from services.zoo.manifest import FILE_NAME, INPUT_NAME, OUTPUT_NAME, Manifest
@@ -69,7 +70,12 @@ def compile_model(model_file: ModelFile, cache: Path, runtime: str = "auto", rep
     folder = cache / f"{model_file.name}-{digest}"
     if (folder / FILE_NAME).exists():
         return folder
-    cache.mkdir(parents=True, exist_ok=True)
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Unavailable(
+            f"{cache}: cannot keep compiled models here: {error.strerror}; STRATA_CACHE names another folder"
+        ) from error
     with tempfile.TemporaryDirectory(dir=cache, prefix=f".{model_file.name}-") as scratch:
         made = Path(scratch) / "made"
         made.mkdir()
@@ -157,6 +163,11 @@ def load_program(model_file: ModelFile) -> ExportedProgram:
 def _onnx_program(model_file: ModelFile) -> bytes:
     content = weights.fetch(model_file.weights, model_file.folder)
     try:
+        if any(uses_external_data(tensor) for tensor in load_model_from_string(content).graph.initializer):
+            raise InvalidWeights(
+                f"{model_file.weights}: its weights lie in another file; write all into one, as torch.onnx.export does "
+                'with external_data=False, or onnx.save(onnx.load("two.onnx"), "one.onnx")'
+            )
         checker.check_model(content)
     except (checker.ValidationError, DecodeError, ValueError) as error:
         raise InvalidWeights(f"{model_file.weights}: not a whole ONNX program: {error}") from error

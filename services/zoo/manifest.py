@@ -69,7 +69,9 @@ class Manifest:
         except FileNotFoundError as error:
             raise ArtifactNotFound(f"{folder}: no compiled model here ({FILE_NAME} is missing)") from error
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise InvalidDeclaration(f"{path}: not the manifest of a compiled model: {error}") from error
+            raise InvalidDeclaration(
+                f"{path}: not the manifest of a compiled model: {error}; remove the folder, and it is compiled anew"
+            ) from error
 
     def write(self, folder: Path) -> None:
         """Write `manifest.json` into `folder`."""

@@ -55,7 +55,8 @@ def test_faults_of_the_ensemble_file_are_told_with_exit_code_2(environment: dict
     assert (missing.returncode, "no such ensemble file" in missing.stderr) == (2, True)
     typo = tmp_path / "typo.yaml"
     typo.write_text("name: x\nmembers: [{model: sleep-100}]\nrul: mean\n")
-    done = strata(environment, "serve", "run", str(typo))
+    # On any free ports: a service may run where this is tested.
+    done = strata(environment, "serve", "run", str(typo), "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0")
     assert (done.returncode, "did you mean 'rule'" in done.stderr) == (2, True)
 
 
@@ -66,6 +67,15 @@ def test_what_is_no_address_is_named_with_exit_code_2(environment: dict[str, str
     assert done.returncode == 2, done.stderr
     assert f"'{address}' is not host:port" in done.stderr
     assert option in done.stderr
+
+
+def test_a_state_folder_that_cannot_be_is_named(environment: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    state = {**environment, "STRATA_STATE": str(tmp_path / "file/state")}
+    done = strata(state, "serve", "start", str(SLEEPERS), "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0")
+    assert done.returncode == 1
+    assert f"OSError: {tmp_path / 'file/state'}" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("option", ["--http", "--grpc"])
@@ -84,7 +94,8 @@ def test_a_port_that_is_taken_is_named_with_what_to_do(environment: dict[str, st
 def test_a_signal_ends_it_while_it_compiles_and_leaves_nothing_half_done(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
-    command = [sys.executable, "-m", "services.cli", "serve", "run", str(SLEEPERS.with_name("full.yaml"))]
+    options = ["--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0"]
+    command = [sys.executable, "-m", "services.cli", "serve", "run", str(SLEEPERS.with_name("full.yaml")), *options]
     chosen = {**environment, "STRATA_STATE": str(tmp_path), "STRATA_CACHE": str(tmp_path / "cache")}
     with subprocess.Popen(command, env=chosen, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr

@@ -5,13 +5,21 @@ from importlib import import_module
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from services.edge.errors import ArtifactNotFound, InvalidDeclaration, InvalidWeights, StrataError, Unsupported
+from services.edge.errors import (
+    ArtifactNotFound,
+    InvalidDeclaration,
+    InvalidWeights,
+    StrataError,
+    Unavailable,
+    Unsupported,
+)
 from services.zoo.architectures import build
 from services.zoo.compile import compile_model, default_cache
 from services.zoo.manifest import Manifest
@@ -267,6 +275,18 @@ def test_an_onnx_programs_scores_are_held_to_those_of_the_runtime_that_ran_it_fi
     )
     assert Manifest.read(folder).runtime == "onnxruntime"
     assert any("scores of openvino differ from onnxruntime's" in each for each in told)
+
+
+def test_an_onnx_file_without_its_weights_says_how_to_write_both_into_one(programs: Path, tmp_path: Path) -> None:
+    onnx.save(onnx.load(programs / "small.onnx"), tmp_path / "small.onnx", save_as_external_data=True, size_threshold=0)
+    with pytest.raises(InvalidWeights, match=r"its weights lie in another file; .* external_data=False"):
+        compile_model(read_model_file(declare(tmp_path, "file://small.onnx")), tmp_path / "cache")
+
+
+def test_a_cache_that_cannot_be_is_named_with_what_to_do(programs: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(Unavailable, match=r"file/cache: .*STRATA_CACHE"):
+        compile_model(read_model_file(declare(programs, "file://small.onnx")), tmp_path / "file/cache")
 
 
 def test_torch_cannot_run_onnx(programs: Path, tmp_path: Path) -> None:
