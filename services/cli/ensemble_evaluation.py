@@ -12,12 +12,21 @@ from pathlib import Path
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 from services.cli.local_service import local_ensembles
 from services.cli.shipped import ensemble_file
-from services.edge.errors import BatchTooLarge
+from services.cli.steps import telling_lines
+from services.edge.errors import ArtifactNotFound, BatchTooLarge
 from services.ensemble.accuracy import AccuracyFile, write_accuracy
 from services.ensemble.domain import Mode
 from services.ensemble.ensemble_file import read_ensemble_file
@@ -42,6 +51,8 @@ class Evaluation:
 def evaluate_folder(folder: Path, labels: Path | None, batch: int, ensemble: str, write: bool, as_json: bool) -> None:
     """Evaluate, print, and, if asked, write the table and the plot beside the ensemble's file."""
     path = ensemble_file(ensemble)
+    if not folder.is_dir():
+        raise ArtifactNotFound(f"{folder}: no such folder of pictures")
     table_path = read_ensemble_file(path).accuracy_path or path.with_suffix(".accuracy.json")
     _check_batch(batch, path)
     # As soon as it is measured: what the latency's part meets later does not cost it.
@@ -78,12 +89,11 @@ async def _evaluate(
 ) -> Evaluation:
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
+    watched = console.is_terminal
+    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True, disable=not watched) as bar:
         starting = bar.add_task("starting", total=None)
-        state = state_folder(os.environ)
-        async with local_ensembles(
-            [path], state, _IDLE_S, lambda step: bar.update(starting, description=escape(step)), accuracies=False
-        ) as local:
+        tell = _telling(bar, starting) if watched else telling_lines(console)
+        async with local_ensembles([path], state_folder(os.environ), _IDLE_S, tell, accuracies=False) as local:
             served = next(iter(local.served.values()))
             pairs = labelled_pictures(folder, served.labels, labels)
             bar.remove_task(starting)
@@ -105,6 +115,10 @@ async def _evaluate(
             return Evaluation(accuracy, latencies, seconds)
 
 
+def _telling(bar: Progress, task: TaskID) -> Callable[[str], None]:
+    return lambda step: bar.update(task, description=escape(step))
+
+
 def _accuracy_table(accuracy: AccuracyFile) -> Table:
     table = Table("models", "accuracy", "95 % interval", title=f"{accuracy.ensemble}: {accuracy.pictures} pictures")
     for row in accuracy.subsets:
@@ -118,7 +132,7 @@ def _latency_table(latencies: Sequence[BatchLatency]) -> Table:
     models = list(latencies[0].members_ms)
     table = Table(title="median ms to the answer, by batch")
     for column in ("batch", *models, "parallel", "serial", "serial / parallel"):
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", overflow="fold")
     for each in latencies:
         alone = [f"{each.members_ms[model]:.1f}" for model in models]
         ratio = f"{each.serial_ms / each.parallel_ms:.2f}"

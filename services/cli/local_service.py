@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import signal
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from pathlib import Path
 
 from services.edge.address import listen, split_address
 from services.edge.errors import Unavailable
-from services.edge.stop import stop_event
+from services.edge.stop import interruptible, stop_event
 from services.ensemble.front_door import open_front_door
 from services.ensemble.graph import build_predictor
 from services.ensemble.loading import Served, load_ensembles
@@ -62,26 +61,11 @@ async def local_ensembles(
         InvalidDeclaration and whatever else is wrong with a file or with weights.
     """
     settings = Settings(files=tuple(files), http_address=http, grpc_address=grpc)
-    with _interruptible():
+    with interruptible():  # nothing is served yet, and a compilation takes minutes
         served = load_ensembles(files, os.environ, accuracies)
         compiled = compile_members(served, report)
     async with local_models(compiled, state / "logs", idle_s) as models:
         yield LocalEnsembles(served, build_predictor(served, models, settings), settings)
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """While it lasts, SIGINT and SIGTERM interrupt what runs: nothing is served yet, and a compilation takes minutes.
-
-    The event loop's own handlers would be called only after it.
-    """
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextmanager

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
 from services.edge.address import split_address
 
@@ -128,17 +127,18 @@ def _await_ready(process: "subprocess.Popen[bytes]", log: Path) -> "Running":
     Raises:
         Unavailable: it ended, or was not ready in time and was stopped; the message has the log's last lines.
     """
+    from services.cli.steps import telling_steps
     from services.edge.errors import Unavailable
 
     limit = time.monotonic() + _START_TIMEOUT_S
-    with Console(stderr=True).status("starting") as spinner:
+    with telling_steps("starting", Console(stderr=True)) as tell:
         while time.monotonic() < limit:
             running = _running()
             if running and running.pid == process.pid:
                 return running
             if process.poll() is not None:
                 raise Unavailable(f"the service ended with code {process.returncode}; {log} ends with\n{_tail(log, 5)}")
-            spinner.update(escape(_tail(log, 1)) or "starting")
+            tell(_tail(log, 1) or "starting")
             time.sleep(0.1)
     process.terminate()
     raise Unavailable(f"the service was not ready after {_START_TIMEOUT_S:g} s; {log} ends with\n{_tail(log, 5)}")

@@ -2,6 +2,8 @@
 
 import asyncio
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 def stop_event() -> asyncio.Event:
@@ -19,3 +21,15 @@ def stop_event() -> asyncio.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop, number)
     return event
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """While it lasts, SIGINT and SIGTERM interrupt what runs at once; an event loop's handlers would wait for it."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

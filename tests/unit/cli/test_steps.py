@@ -1,0 +1,22 @@
+"""Progress, on a terminal and elsewhere."""
+
+import io
+
+from rich.console import Console
+
+from services.cli.steps import telling_steps
+
+
+def test_where_nobody_watches_each_step_is_a_line_and_told_once() -> None:
+    output = io.StringIO()
+    with telling_steps("starting", Console(file=output, width=20)) as tell:
+        for step in ("a", "a", "[b] is longer than the line is wide", "", "a"):
+            tell(step)
+    assert output.getvalue() == "a\n[b] is longer than the line is wide\na\n"
+
+
+def test_a_terminal_shows_a_spinner_and_brackets_as_they_are() -> None:
+    output = io.StringIO()
+    with telling_steps("starting", Console(file=output, width=80, force_terminal=True)) as tell:
+        tell("[/]compiling")
+    assert "[/]compiling" in output.getvalue()
