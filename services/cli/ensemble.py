@@ -3,12 +3,12 @@
 import asyncio
 import json
 import os
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import track
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def predict(
     as_json: Json = False,
 ) -> None:
     """Classify pictures, one request each: by the endpoint, else the running local service, else one for this call."""
-    from services.cli.ensemble_tables import answers_table, summarise, summary_table
+    from services.cli.ensemble_tables import answers_table, remarks, summarise, summary_table
     from services.zoo.picture_files import find_pictures
 
     found = find_pictures(pictures)
@@ -60,6 +60,8 @@ def predict(
     console = Console()
     if not summary:
         console.print(answers_table(answered), highlight=False)
+        for remark in remarks(answered):
+            console.print(remark, highlight=False, markup=False, soft_wrap=True)
     if summary or len(answered) > 1:
         console.print(summary_table(answered), highlight=False)
 
@@ -78,6 +80,7 @@ def describe(
         typer.echo(json.dumps([body.model_dump(mode="json") for body in bodies], indent=1))
         return
     for body in bodies:
+        typer.echo(f"{body.name}: rule {body.rule}, {body.mode}, deadline {body.deadline_ms} ms")
         Console().print(ensemble_table(body), highlight=False)
         if body.labels:
             typer.echo(f"{len(body.labels)} classes: {', '.join(body.labels[:12])}{' ...' if body.labels[12:] else ''}")
@@ -110,20 +113,20 @@ async def _predict(
 ) -> "list[Answered]":
     from services.cli.ensemble_source import open_source
     from services.cli.ensemble_tables import Answered, truth_of
+    from services.cli.steps import telling_steps
 
     console = Console(stderr=True)
-    with console.status("starting") as spinner:
-        async with open_source(endpoint, ensemble, lambda step: spinner.update(escape(step))) as (source, named):
+    async with AsyncExitStack() as stack:
+        with telling_steps("starting the models", console) as tell:
+            source, named = await stack.enter_async_context(open_source(endpoint, ensemble, tell))
             chosen = _chosen(await source.ensembles(), named)
             if not endpoint:
-                spinner.update("waking the models")
                 await source.predict(chosen.name, pictures[0], None, _WAKE_MS)
-            spinner.stop()
-            answered = []
-            for picture in track(pictures, "pictures", console=console, transient=True):
-                answer = await source.predict(chosen.name, picture, mode, deadline_ms)
-                answered.append(Answered(picture, answer, truth_of(picture, chosen.labels)))
-            return answered
+        answered = []
+        for picture in track(pictures, "pictures", console=console, transient=True, disable=not console.is_terminal):
+            answer = await source.predict(chosen.name, picture, mode, deadline_ms)
+            answered.append(Answered(picture, answer, truth_of(picture, chosen.labels)))
+        return answered
 
 
 async def _describe(ensemble: str, endpoint: str) -> "list[EnsembleBody]":

@@ -13,7 +13,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from services.cli.shipped import ensemble_file
 from services.edge import errors
-from services.edge.errors import InvalidInput, StrataError, Unavailable
+from services.edge.errors import InvalidInput, NotAPicture, StrataError, Unavailable
+from services.edge.stop import interruptible
 from services.ensemble.domain import Mode, PredictRequest
 from services.ensemble.http_bodies import AnswerBody, EnsembleBody
 from services.ensemble.usecases import Predictor
@@ -40,7 +41,10 @@ class Remote:
         self._endpoint = endpoint
         try:
             # The environment's proxy knows nothing of this machine's loopback.
-            near = is_loopback(httpx.URL(endpoint).host)
+            url = httpx.URL(endpoint)
+            if url.scheme not in ("http", "https") or not url.host:
+                raise ValueError("it is http://HOST:PORT or https://HOST:PORT")
+            near = is_loopback(url.host)
             self._client = httpx.AsyncClient(base_url=endpoint, timeout=_PATIENCE_S, trust_env=not near)
         except (httpx.InvalidURL, ValueError) as error:
             raise InvalidInput(f"endpoint '{endpoint}': {error}") from error
@@ -63,7 +67,7 @@ class Remote:
         parameters = {name: str(value) for name, value in given.items() if value is not None}
         path = f"/v1/ensembles/{ensemble}:predict"
         with naming(picture):
-            answer = await self._ask("POST", path, params=parameters, content=picture.read_bytes())
+            answer = await self._ask("POST", path, params=parameters, content=_read_picture(picture))
         return self._read(TypeAdapter(AnswerBody), answer)
 
     async def _ask(
@@ -100,8 +104,15 @@ class Embedded:
         """Ask the predictor."""
         deadline_s = deadline_ms / 1e3 if deadline_ms else None
         with naming(picture):
-            asked = PredictRequest(ensemble, (picture.read_bytes(),), mode, deadline_s)
+            asked = PredictRequest(ensemble, (_read_picture(picture),), mode, deadline_s)
             return AnswerBody.of(await self._predictor.predict(asked))
+
+
+def _read_picture(picture: Path) -> bytes:
+    data = picture.read_bytes()
+    if not data:
+        raise NotAPicture("the file is empty")
+    return data
 
 
 @contextmanager
@@ -130,8 +141,9 @@ async def open_source(endpoint: str, ensemble: str, report: Callable[[str], None
         async with Remote(endpoint) as source:
             yield source, ensemble
     else:
-        # Imported here: asking a service that runs does not need torch.
-        from services.cli.local_service import local_ensembles
+        with interruptible():
+            # Imported here, which takes seconds: asking a service that runs does not need torch.
+            from services.cli.local_service import local_ensembles
 
         files = [ensemble_file(ensemble)]
         async with local_ensembles(files, state_folder(os.environ), _IDLE_S, report) as local:

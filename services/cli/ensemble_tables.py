@@ -54,18 +54,33 @@ def answers_table(answered: Sequence[Answered]) -> Table:
     for each in answered:
         answer = each.answer
         costs = {line.name: line for line in answer.receipt.lines}
-        shown_name = escape(f"{each.picture.absolute().parent.name}/{each.picture.name}")
-        table.add_row(f"[underline]{shown_name}[/]")
+        table.add_row(f"[underline]{escape(_short(each.picture))}[/]")
         for member in answer.members:
             shown = _best(member.predictions) if member.predictions else (f"[red]{member.state}[/]", "")
             times = (f"{member.latency_ms:.1f}", f"{member.compute_ms:.1f}")
             table.add_row(member.model, *shown, *times, *_cost(costs[member.model]))
-            if member.error:
-                table.add_row("", f"[red]{escape(member.error)}[/]")
         best, time = _best(answer.predictions), f"{answer.latency_ms:.1f}"
         cost = _cost(answer.receipt.total)
         table.add_row(f"ensemble, {answer.mode}", *best, time, "", *cost, style="bold", end_section=True)
     return table
+
+
+def remarks(answered: Sequence[Answered]) -> list[str]:
+    """Say of each answer that lacks a model why it does, and how right the others are where that was measured."""
+    said = []
+    for each in answered:
+        absent = [member for member in each.answer.members if not member.predictions]
+        if not absent:
+            continue
+        expected = each.answer.expected_accuracy
+        known = (
+            f"the others were right {expected:.1%} of the time"
+            if expected is not None
+            else "nobody measured the others"
+        )
+        said.append(f"{_short(each.picture)}: without {', '.join(member.model for member in absent)}; {known}")
+        said += [f"  {member.model}: {member.error}" for member in absent if member.error]
+    return said
 
 
 def summarise(answered: Sequence[Answered]) -> list[Summary]:
@@ -106,9 +121,8 @@ def summary_table(answered: Sequence[Answered]) -> Table:
 
 
 def ensemble_table(body: EnsembleBody) -> Table:
-    """An ensemble as declared."""
+    """An ensemble's members as declared."""
     table = _table("member", "weight")
-    table.title, table.title_justify = f"{body.name}: rule {body.rule}, {body.mode}, {body.deadline_ms} ms", "left"
     for member in body.members:
         table.add_row(member.model, f"{member.weight:g}")
     return table
@@ -125,6 +139,10 @@ def _add(row: Summary, predictions: Sequence[PredictionBody], truth: str | None,
         row.answered += 1
         row.latencies_ms.append(latency_ms)
         row.right += predictions[0].scores[0].label == truth
+
+
+def _short(picture: Path) -> str:
+    return f"{picture.absolute().parent.name}/{picture.name}"
 
 
 def _best(predictions: Sequence[PredictionBody]) -> tuple[str, str]:

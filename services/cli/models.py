@@ -32,7 +32,8 @@ def models(context: typer.Context, as_json: Json = False) -> None:
     if as_json:
         typer.echo(json.dumps(rows, indent=1))
         return
-    table = Table(Column("model", no_wrap=True), "architecture", "weights", "input", "runtime")
+    folding = [Column(name, overflow="fold") for name in ("architecture", "weights", "input", "runtime")]
+    table = Table(Column("model", no_wrap=True), *folding)
     for row in rows:
         texts = (row["name"], row["architecture"] or "its own", row["weights"], row["input"], row["runtime"])
         table.add_row(*map(escape, texts))

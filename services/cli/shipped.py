@@ -16,6 +16,8 @@ def ensemble_file(named: str) -> Path:
         InvalidDeclaration: there is no such file, or the example is not installed.
     """
     path = Path(named) if named else ENSEMBLE
+    if named.endswith((".yaml", ".yml")) and not path.is_file():
+        raise InvalidDeclaration(f"{path}: no such ensemble file")
     if not path.is_file():
         raise InvalidDeclaration(
             f"{path}: no such ensemble file, and no service runs; give one with --ensemble FILE.yaml, or start one "

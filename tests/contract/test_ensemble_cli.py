@@ -112,7 +112,9 @@ def test_accuracies_are_kept_where_the_timing_after_them_fails(folder: Path, mon
             2,
             "BatchTooLarge: --batch 1001: one request may have 1000 pictures",
         ),
-        (("ensemble", "describe", "{folder}/none.yaml"), 2, "InvalidDeclaration"),
+        (("ensemble", "predict", "{folder}/pictures", "--endpoint", "127.0.0.1:1"), 2, "it is http://HOST:PORT"),
+        (("ensemble", "evaluate", "{folder}/none"), 2, "ArtifactNotFound"),
+        (("ensemble", "describe", "{folder}/none.yaml"), 2, "none.yaml: no such ensemble file\n"),
         (("models", "describe", "resnet-51"), 2, "did you mean 'resnet-50'"),
     ],
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from services.cli.ensemble_tables import Answered, answers_table, summary_table
+from services.cli.ensemble_tables import Answered, answers_table, remarks, summary_table
 from services.ensemble.domain import Answer, MemberAnswer, MemberState, Mode, Prediction, Score
 from services.ensemble.http_bodies import AnswerBody
 from services.ensemble.receipts import Tariff, Usage, write_receipt
@@ -32,3 +32,23 @@ def test_brackets_in_names_of_folders_labels_and_currencies_are_shown_as_they_ar
     assert table.count("[/i]boot[0]") == 2
     assert "µ[EUR]" in table
     assert "µ[EUR]" in shown(summary_table([each]))
+
+
+def test_an_answer_that_lacks_a_model_says_which_and_why_and_how_right_the_others_are() -> None:
+    whole = answered(Path("/pictures/shoes/1.png"), "boot")
+    failed = MemberAnswer("n", MemberState.FAILED, 0.0, (), 1.0, 0.0, False, "it died")
+    body = AnswerBody.of(
+        Answer(
+            "e",
+            Mode.PARALLEL,
+            (Prediction((Score(0, "boot", 0.9),)),),
+            (failed,),
+            1.0,
+            0.875,
+            write_receipt([], Tariff()),
+        )
+    )
+    lacking = Answered(Path("/pictures/shoes/2.png"), body, None)
+    first, second = remarks([whole, lacking])
+    assert first == "shoes/2.png: without n; the others were right 87.5% of the time"
+    assert second == "  n: it died"
