@@ -18,7 +18,7 @@ def labelled_pictures(folder: Path, labels: Sequence[str], mapping: Path | None)
         InvalidDeclaration: a folder stands for no class, or the mapping has a fault.
         EmptyBatch: there are no pictures.
     """
-    classes = read_mapping(mapping) if mapping else {name: index for index, name in enumerate(labels)}
+    classes = read_mapping(mapping, labels) if mapping else {name: index for index, name in enumerate(labels)}
     for name, index in classes.items() if labels else ():
         if index >= len(labels):
             raise InvalidDeclaration(f"{mapping}: '{name}' is class {index}; the models know 0 to {len(labels) - 1}")
@@ -35,19 +35,33 @@ def labelled_pictures(folder: Path, labels: Sequence[str], mapping: Path | None)
     return pairs
 
 
-def read_mapping(path: Path) -> dict[str, int]:
-    """Read which class each folder is: a line a class in order, its first word the folder (as ImageNet's
-    LOC_synset_mapping.txt), or lines "FOLDER INDEX".
+def read_mapping(path: Path, labels: Sequence[str] = ()) -> dict[str, int]:
+    """Read which class each folder is: lines "FOLDER INDEX" or "FOLDER LABEL", or else a line for each class in order,
+    its first word the folder (as ImageNet's LOC_synset_mapping.txt).
 
+    Args:
+        labels: the K names that the models know; empty where they name none.
     Raises:
-        InvalidDeclaration: no such file, no lines, or a folder twice.
+        InvalidDeclaration: no such file, no lines, a folder twice, or too few lines in order.
     """
     try:
-        lines = [line.split() for line in path.read_text().splitlines() if line.strip()]
+        lines = [line.split(maxsplit=1) for line in path.read_text().splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidDeclaration(f"{path}: {error}") from error
-    numbered = all(len(words) == 2 and words[1].isdecimal() for words in lines)
-    mapping = {words[0]: int(words[1]) if numbered else index for index, words in enumerate(lines)}
+    seconds = [words[1].strip() if len(words) == 2 else "" for words in lines]
+    named = {label: index for index, label in enumerate(labels)}
+    if all(each.isdecimal() for each in seconds):
+        classes = [int(each) for each in seconds]
+    elif all(each in named for each in seconds):
+        classes = [named[each] for each in seconds]
+    else:
+        classes = list(range(len(lines)))
+        if len(lines) < len(labels):
+            raise InvalidDeclaration(
+                f"{path}: {len(lines)} lines for {len(labels)} classes; give a line for each class in order, or lines "
+                "FOLDER INDEX or FOLDER LABEL"
+            )
+    mapping = {words[0]: index for words, index in zip(lines, classes, strict=True)}
     if not mapping:
         raise InvalidDeclaration(f"{path}: the file is empty")
     if len(mapping) < len(lines):

@@ -46,6 +46,20 @@ def test_a_mapping_with_a_fault_is_refused(tmp_path: Path, text: str, said: str)
         labelled_pictures(tmp_path, [], tmp_path / "other.txt")
 
 
+def test_a_file_maps_folders_to_labels_by_name(tmp_path: Path) -> None:
+    make(tmp_path, "val/n01/a.png", "val/n02/b.png")
+    (tmp_path / "map.txt").write_text("n01 wild dog\nn02 cat\n")
+    pairs = labelled_pictures(tmp_path / "val", ["fox", "cat", "wild dog"], tmp_path / "map.txt")
+    assert [(path.parent.name, index) for path, index in pairs] == [("n01", 2), ("n02", 1)]
+
+
+def test_too_few_lines_in_order_are_refused(tmp_path: Path) -> None:
+    make(tmp_path, "val/n01/a.png")
+    (tmp_path / "map.txt").write_text("n01 hound\nn02 cat\n")
+    with pytest.raises(InvalidDeclaration, match="2 lines for 3 classes"):
+        labelled_pictures(tmp_path / "val", ["fox", "cat", "dog"], tmp_path / "map.txt")
+
+
 @pytest.mark.parametrize("text", ["n01 2\n", "n00\nn01\nn02\n"], ids=["with indices", "in order"])
 def test_a_mapping_to_a_class_that_the_models_do_not_know_is_refused(tmp_path: Path, text: str) -> None:
     make(tmp_path, "val/n01/a.png")
