@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import FastAPI, Path, Query, Request
 from prometheus_client import CollectorRegistry
 from starlette.datastructures import UploadFile
+from starlette.responses import RedirectResponse
 
 from services.edge.errors import EmptyBatch, InvalidInput
 from services.edge.http_app import create_app
@@ -55,6 +56,10 @@ def create_http_app(
 ) -> FastAPI:
     """Build the application over whatever predicts."""
     app = create_app("Strata ensembles", version("strata"), _ABOUT, ready, max_body_bytes, max_bodies, registry)
+
+    @app.get("/", include_in_schema=False)
+    async def page() -> RedirectResponse:
+        return RedirectResponse("/docs")
 
     @app.post("/v1/ensembles/{name}:predict", tags=["ensembles"], summary="Classify pictures", openapi_extra=_BODY)
     async def predict(

@@ -449,6 +449,7 @@ async def test_metrics_count_answers_refusals_and_members(http: httpx.AsyncClien
 
 async def test_the_page_describes_the_request_and_loads_nothing_from_elsewhere(http: httpx.AsyncClient) -> None:
     page = (await http.get("/docs")).text
+    assert (await http.get("/", follow_redirects=True)).text == page
     sources = re.findall(r'(?:src|href)="([^"]*)"', page)
     assert len(sources) == 3
     assert "https://" not in page
