@@ -56,6 +56,7 @@ PICTURES := examples/fashion/pictures
 .PHONY: run
 run: setup ## Classify real pictures with three models and their ensemble, and leave the service up
 	@$(BIN)/strata serve start examples/fashion/ensemble.yaml
+	@$(BIN)/strata ensemble predict $(PICTURES)/Sandal --mode parallel
 	@$(BIN)/strata ensemble predict $(PICTURES) --mode serial --summary
 	@$(BIN)/strata ensemble predict $(PICTURES) --mode parallel --summary
 	@$(BIN)/strata serve status
