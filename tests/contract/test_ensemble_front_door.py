@@ -456,4 +456,4 @@ async def test_the_page_describes_the_request_and_loads_nothing_from_elsewhere(h
     assert [(await http.get(source)).status_code for source in sources] == [200] * 3
     operation = (await http.get("/openapi.json")).json()["paths"]["/v1/ensembles/{name}:predict"]["post"]
     assert set(operation["requestBody"]["content"]) >= {"image/png", "image/jpeg", "multipart/form-data"}
-    assert set(operation["responses"]) >= {"200", "400", "404", "413", "503", "504"}
+    assert set(operation["responses"]) == {"200", "400", "404", "413", "4XX", "503", "504"}
