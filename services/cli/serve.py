@@ -88,15 +88,18 @@ def status() -> None:
 @app.command()
 def stop() -> None:
     """Stop what is served; requests that run are answered first."""
+    from services.local.running import is_running
+
     running = _running()
     if running is None:
         typer.echo("Nothing is served.")
         return
     os.kill(running.pid, signal.SIGTERM)
     limit = time.monotonic() + _STOP_TIMEOUT_S
-    while _running() is not None and time.monotonic() < limit:
+    # Its note goes first, so that no new request finds it; its port is free when the process has ended.
+    while is_running(running) and time.monotonic() < limit:
         time.sleep(0.1)
-    if _running() is not None:
+    if is_running(running):
         typer.echo(f"Process {running.pid} still runs after {_STOP_TIMEOUT_S:g} s; see {running.log}", err=True)
         raise typer.Exit(1)
     typer.echo("Stopped.")

@@ -16,7 +16,7 @@ from services.ensemble.preparation import Images
 from services.ensemble.receipts import GIB, Usage
 from services.zoo.manifest import INPUT_NAME
 
-_PAUSES_S = (0.0, 0.1, 0.2, 0.4, 0.8)
+_PAUSES_S = (0.0, 0.1, 0.2, 0.4)
 """Before each time a broken connection is tried again. While a revision takes over from another, the way may break."""
 
 _NOTHING = pb.InferParameter()

@@ -8,10 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from services.edge.errors import MemberUnavailable
+from services.local.process_status import status_of_process
 
 _LOG_TAIL_LINES = 8
-_PF_EXITING = 0x4
-"""Of `flags` in /proc/PID/stat; include/linux/sched.h."""
 
 
 class ChildProcess:
@@ -26,7 +25,9 @@ class ChildProcess:
     @property
     def alive(self) -> bool:
         """Ask the kernel: the event loop may hear of a death later than the next request comes."""
-        if self._process.returncode is not None or _is_exiting(self.pid):
+        status = status_of_process(self.pid)
+        # A killed process closes its sockets some time before it can be waited for.
+        if self._process.returncode is not None or (status and status.exiting):
             return False
         try:
             return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
@@ -37,16 +38,6 @@ class ChildProcess:
         """End it: SIGTERM, on which it answers what it runs; SIGKILL after `grace_s`."""
         await _end(self._process, grace_s)
         await self._output
-
-
-def _is_exiting(pid: int) -> bool:
-    """A killed process closes its sockets some time before it counts as ended. Linux only; elsewhere never true."""
-    try:
-        status = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return False
-    # proc(5): the second field is a name in parentheses, which may hold any; `flags` is the 9th.
-    return bool(int(status.rpartition(")")[2].split()[6]) & _PF_EXITING)
 
 
 async def start_model(name: str, settings: Mapping[str, str], log: Path, start_timeout_s: float) -> ChildProcess:

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from services.local.process_status import status_of_process
+
 
 @dataclass(frozen=True)
 class Running:
-    """A service that runs on this machine; addresses are host:port, `began` is what `began` says of its process."""
+    """A service that runs on this machine; addresses are host:port, `began` is when its process did."""
 
     pid: int
     began: int
@@ -29,20 +31,19 @@ def state_folder(environment: Mapping[str, str]) -> Path:
 
 
 def began(pid: int) -> int:
-    """Say when a process started, in clock ticks since the machine did; 0 where there is no /proc.
+    """Say when a process began, as `ProcessStatus` has it; 0 where there is no /proc."""
+    status = status_of_process(pid)
+    return status.began if status else 0
 
-    Numbers of processes are used again, also after a restart of the machine: only with this one is it the same process.
 
-    Raises:
-        ProcessLookupError: there is no such process.
-    """
-    os.kill(pid, 0)
+def is_running(running: Running) -> bool:
+    """Tell whether its process has yet to end, and is still the same."""
     try:
-        status = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return 0
-    # proc(5): the second field is a name in parentheses, which may hold any; `starttime` is the 22nd.
-    return int(status.rpartition(")")[2].split()[19])
+        os.kill(running.pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    status = status_of_process(running.pid)
+    return status is None or (status.began == running.began and not status.ended)
 
 
 def find_running(folder: Path) -> Running | None:
@@ -50,7 +51,7 @@ def find_running(folder: Path) -> Running | None:
     try:
         note = json.loads((folder / "serve.json").read_text())
         running = Running(**{**note, "ensembles": tuple(note["ensembles"])})
-        return running if began(running.pid) == running.began else None
+        return running if is_running(running) else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -11,6 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from services.local.running import find_running, is_running, state_folder
+
 ROOT = Path(__file__).resolve().parents[2]
 SLEEPERS = ROOT / "examples" / "measure" / "sleepers.yaml"
 
@@ -118,7 +120,10 @@ def test_stop_leaves_a_process_alone_that_is_not_the_service(environment: dict[s
 
 
 def test_stop_ends_it_and_status_says_so(environment: dict[str, str], address: str) -> None:
+    service = find_running(state_folder(environment))
+    assert service
     assert strata(environment, "serve", "stop").stdout == "Stopped.\n"
+    assert not is_running(service)
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{address}/readyz")
     assert strata(environment, "serve", "status").returncode == 1

@@ -1,5 +1,7 @@
+import json
 import os
 import subprocess
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -38,7 +40,18 @@ def test_a_note_about_a_process_that_has_the_number_of_an_older_one_counts_for_n
         other.kill()
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"pid": "x"}'])
+def test_a_process_that_ended_unheard_of_runs_no_more(tmp_path: Path) -> None:
+    with subprocess.Popen(["sleep", "60"]) as other:
+        announce(tmp_path, about(other.pid))
+        other.kill()
+        os.waitid(os.P_PID, other.pid, os.WEXITED | os.WNOWAIT)  # it stays, as a zombie
+        assert find_running(tmp_path) is None
+
+
+NUMBERLESS = json.dumps(asdict(Running(10**30, 1, "a:1", "a:2", ("x",), "log")))
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"pid": "x"}', NUMBERLESS])
 def test_a_file_that_is_no_note_counts_for_nothing(tmp_path: Path, text: str) -> None:
     (tmp_path / "serve.json").write_text(text)
     assert find_running(tmp_path) is None

@@ -72,6 +72,7 @@ def test_a_picture_is_turned_as_its_exif_says(form: str, orientation: int) -> No
     assert int(upright[:, 18:].max()) < 50
 
 
+@pytest.mark.filterwarnings("ignore")  # pytest puts its own filters in place of those of the module
 @pytest.mark.parametrize("exif", [b"garbage", b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x05\0\0\0\x01\0\0\0\0"])
 def test_exif_that_is_broken_costs_no_picture(exif: bytes) -> None:
     buffer = io.BytesIO()
