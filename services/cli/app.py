@@ -10,9 +10,6 @@ import typer
 from quant.errors import QuantError
 from services.edge.errors import StrataError
 
-EXIT_FAULT = 1
-EXIT_BAD_INPUT = 2
-
 app = typer.Typer(
     name="strata",
     help="Serverless inference for image models: ensembles, stages and int8, layer by layer.",
@@ -46,23 +43,16 @@ def main() -> None:
     try:
         app()
     except (StrataError, QuantError) as error:
-        _tell(type(error).__name__, str(error))
+        # Imported here: finding the status takes gRPC's import.
+        from services.cli.failures import exit_code_of, tell
+
+        tell(type(error).__name__, str(error))
         sys.exit(exit_code_of(error))
     except OSError as error:
+        from services.cli.failures import EXIT_FAULT, tell
+
         # A folder that cannot be written, a full disk: what happened says it all, where it happened does not.
-        _tell("OSError", f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        tell("OSError", f"{error.filename}: {error.strerror}" if error.filename else str(error))
         sys.exit(EXIT_FAULT)
     except KeyboardInterrupt:
         sys.exit(130)
-
-
-def _tell(kind: str, message: str) -> None:
-    typer.secho(f"{kind}: ", err=True, fg="red", bold=True, nl=False)
-    typer.echo(message, err=True)
-
-
-def exit_code_of(error: Exception) -> int:
-    """Wrong input and what does not exist are the caller's to mend (2); everything else is a fault (1)."""
-    from services.edge.status import status_of
-
-    return EXIT_BAD_INPUT if 400 <= status_of(error).http_code < 500 else EXIT_FAULT

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import os
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.progress import track
 
 if TYPE_CHECKING:
-    from services.cli.ensemble_tables import Answered
+    from services.cli.ensemble_source import Source
+    from services.cli.ensemble_tables import Answered, Refused
     from services.ensemble.domain import Mode
     from services.ensemble.http_bodies import EnsembleBody
 
@@ -48,15 +49,35 @@ def predict(
     as_json: Json = False,
 ) -> None:
     """Classify pictures, one request each: by the endpoint, else the running local service, else one for this call."""
-    from services.cli.ensemble_tables import answers_table, remarks, summarise, summary_table
+    from services.cli.failures import exit_code_of, tell
     from services.zoo.picture_files import find_pictures
 
     found = find_pictures(pictures)
-    answered = asyncio.run(_predict(found, _mode(mode), deadline_ms, ensemble, endpoint))
+    answered, refused = asyncio.run(_predict(found, _mode(mode), deadline_ms, ensemble, endpoint))
     if as_json:
-        each = [{"picture": str(a.picture), **a.answer.model_dump(mode="json")} for a in answered]
-        typer.echo(json.dumps({"pictures": each, "summary": [row.as_json() for row in summarise(answered)]}, indent=1))
-        return
+        _print_json(answered, refused)
+    else:
+        _print_tables(answered, summary)
+    for each in refused:
+        tell(type(each.error).__name__, str(each.error))
+    if refused:
+        raise typer.Exit(max(exit_code_of(each.error) for each in refused))
+
+
+def _print_json(answered: "list[Answered]", refused: "list[Refused]") -> None:
+    from services.cli.ensemble_tables import summarise
+
+    body = {
+        "pictures": [{"picture": str(each.picture), **each.answer.model_dump(mode="json")} for each in answered],
+        "refused": [each.as_json() for each in refused],
+        "summary": [row.as_json() for row in summarise(answered)],
+    }
+    typer.echo(json.dumps(body, indent=1))
+
+
+def _print_tables(answered: "list[Answered]", summary: bool) -> None:
+    from services.cli.ensemble_tables import answers_table, remarks, summary_table
+
     console = Console()
     if not summary:
         console.print(answers_table(answered), highlight=False)
@@ -111,9 +132,10 @@ def evaluate(
 
 async def _predict(
     pictures: list[Path], mode: "Mode | None", deadline_ms: int | None, ensemble: str, endpoint: str
-) -> "list[Answered]":
-    from services.cli.ensemble_source import open_source
-    from services.cli.ensemble_tables import Answered, truth_of
+) -> "tuple[list[Answered], list[Refused]]":
+    """Ask for each picture; one that is refused costs no other its answer. Raises why, where all are."""
+    from services.cli.ensemble_source import ABOUT_ONE_PICTURE, open_source
+    from services.cli.ensemble_tables import Answered, Refused, truth_of
     from services.cli.steps import telling_steps
 
     console = Console(stderr=True)
@@ -122,12 +144,28 @@ async def _predict(
             source, named = await stack.enter_async_context(open_source(endpoint, ensemble, tell))
             chosen = _chosen(await source.ensembles(), named)
             if not endpoint:
-                await source.predict(chosen.name, pictures[0], None, _WAKE_MS)
-        answered = []
+                await _wake(source, chosen.name, pictures)
+        answered, refused = [], []
         for picture in track(pictures, "pictures", console=console, transient=True, disable=not console.is_terminal):
-            answer = await source.predict(chosen.name, picture, mode, deadline_ms)
-            answered.append(Answered(picture, answer, truth_of(picture, chosen.labels)))
-        return answered
+            try:
+                answer = await source.predict(chosen.name, picture, mode, deadline_ms)
+            except ABOUT_ONE_PICTURE as error:
+                refused.append(Refused(picture, error))
+            else:
+                answered.append(Answered(picture, answer, truth_of(picture, chosen.labels)))
+        if not answered:
+            raise refused[0].error
+        return answered, refused
+
+
+async def _wake(source: "Source", ensemble: str, pictures: list[Path]) -> None:
+    """Have every model started by the first picture that is one, with time enough."""
+    from services.edge.errors import InvalidInput
+
+    for picture in pictures:
+        with suppress(InvalidInput):
+            await source.predict(ensemble, picture, None, _WAKE_MS)
+            return
 
 
 async def _describe(ensemble: str, endpoint: str) -> "list[EnsembleBody]":

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from services.cli.shipped import ensemble_file
 from services.edge import errors
-from services.edge.errors import InvalidInput, NotAPicture, StrataError, Unavailable
+from services.edge.errors import DeadlineExceeded, InvalidInput, NotAPicture, StrataError, TooLarge, Unavailable
 from services.edge.stop import interruptible
 from services.ensemble.domain import Mode, PredictRequest
 from services.ensemble.http_bodies import AnswerBody, EnsembleBody
@@ -22,6 +22,9 @@ from services.local.running import find_running, state_folder
 
 _PATIENCE_S = 600.0
 _IDLE_S = 3600.0
+
+ABOUT_ONE_PICTURE = (InvalidInput, TooLarge, DeadlineExceeded)
+"""After these the next picture may well be answered."""
 
 Body = TypeVar("Body")
 
@@ -120,7 +123,7 @@ def naming(picture: Path) -> Iterator[None]:
     """Name the file in an error that is about a picture, and say which one could not be read."""
     try:
         yield
-    except InvalidInput as error:
+    except ABOUT_ONE_PICTURE as error:
         raise type(error)(f"{picture}: {error}") from error
     except OSError as error:
         raise InvalidInput(f"{picture}: {error.strerror or error}") from error

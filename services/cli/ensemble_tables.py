@@ -10,6 +10,7 @@ from rich.box import SIMPLE
 from rich.markup import escape
 from rich.table import Column, Table
 
+from services.edge.errors import StrataError
 from services.ensemble.http_bodies import AnswerBody, EnsembleBody, LineBody, PredictionBody
 
 
@@ -20,6 +21,18 @@ class Answered:
     picture: Path
     answer: AnswerBody
     truth: str | None
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A picture that got no answer, and why."""
+
+    picture: Path
+    error: StrataError
+
+    def as_json(self) -> dict[str, Any]:
+        """Spell it."""
+        return {"picture": str(self.picture), "error": type(self.error).__name__, "message": str(self.error)}
 
 
 @dataclass

@@ -88,9 +88,7 @@ class Preparation:
             self._chunks[index] = self._start(index)
             while len(self._chunks) > max(2, self._may_keep_bytes() // self._chunk_bytes):
                 self._chunks.popitem(last=False)
-        images = await asyncio.gather(
-            *(asyncio.shield(asyncio.wrap_future(each)) for each in self._chunks[index][spec])
-        )
+        images = await asyncio.gather(*(asyncio.shield(_heard(each)) for each in self._chunks[index][spec]))
         return np.stack(images) if len(images) > 1 else images[0][np.newaxis]
 
     def close(self) -> None:
@@ -118,3 +116,10 @@ class Preparation:
             for future in futures:
                 if not future.done():
                     future.set_exception(named)
+
+
+def _heard(future: Future[Images]) -> asyncio.Future[Images]:
+    """Wait in the event loop. Who waits may leave before an error comes: asyncio would log it, a caller's mistake."""
+    waiting = asyncio.wrap_future(future)
+    waiting.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return waiting

@@ -112,7 +112,9 @@ def _compile_into(made: Path, model_file: ModelFile, digest: str, runtime: str, 
             if expected is None:
                 reference, expected = name, scores
             _check(scores, expected, name, reference)
-        except Unsupported as error:
+        except (Unsupported, InvalidDeclaration, InvalidWeights) as error:
+            if expected is None and not isinstance(error, Unsupported):
+                raise  # nobody has run the program yet: the fault is its own
             report(f"{model_file.name}: {error}")
             refusals.append(str(error))
         else:

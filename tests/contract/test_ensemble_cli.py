@@ -63,6 +63,23 @@ def test_predict_starts_the_models_of_a_file_for_the_call(folder: Path) -> None:
     assert [(row["answered"], row["right"]) for row in said["summary"]] == [(2, 1)] * 3
 
 
+def test_a_broken_picture_costs_no_other_its_answer(folder: Path, tmp_path: Path) -> None:
+    for name in ("a.png", "b.png", "c.png"):
+        (tmp_path / name).write_bytes(b"none" if name < "c" else next((folder / "pictures/cat").iterdir()).read_bytes())
+    arguments = ("ensemble", "predict", str(tmp_path), "--ensemble", str(folder / "pair.yaml"))
+    done = strata(folder, *arguments, "--json")
+    assert done.returncode == 2
+    assert [line.split(": ")[:2] for line in done.stderr.splitlines() if "NotAPicture" in line] == [
+        ["NotAPicture", str(tmp_path / name)] for name in ("a.png", "b.png")
+    ]
+    said = json.loads(done.stdout)
+    assert [each["picture"] for each in said["pictures"]] == [str(tmp_path / "c.png")]
+    assert [(each["picture"], each["error"]) for each in said["refused"]] == [
+        (str(tmp_path / name), "NotAPicture") for name in ("a.png", "b.png")
+    ]
+    assert [row["answered"] for row in said["summary"]] == [1, 1, 1]
+
+
 def test_evaluate_writes_the_table_and_a_plot_that_the_ensemble_then_uses(folder: Path) -> None:
     arguments = (
         "ensemble",

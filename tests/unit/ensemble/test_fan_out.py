@@ -1,6 +1,7 @@
 """Members asked at once and in turn, slow, broken and late, with real pictures' tensors and no network."""
 
 import asyncio
+import gc
 import re
 import threading
 import time
@@ -174,6 +175,25 @@ async def test_a_broken_picture_ends_the_request_and_is_named_by_its_place() -> 
     with pytest.raises(NotAPicture, match="picture 70: broken"):
         await fan_out(runs("a", "slow"), preparation(pictures), models.infer, Mode.PARALLEL, None, time.monotonic)
     assert models.running == 0
+
+
+async def test_a_picture_found_broken_after_the_deadline_is_no_error_to_log(caplog: pytest.LogCaptureFixture) -> None:
+    ended = threading.Event()
+
+    def slow(picture: bytes, specs: Sequence[InputSpec]) -> Iterator[Images]:
+        ended.wait(5)
+        return prepare(picture, specs)
+
+    models, members, deadline_s = Models({"a": 0.0}), runs("a"), time.monotonic() + 0.05
+    with ThreadPoolExecutor(1) as pool:
+        pictures = Preparation([b"bad"], [SPEC], slow, pool)
+        await fan_out(members, pictures, models.infer, Mode.PARALLEL, deadline_s, time.monotonic)
+        ended.set()
+    await asyncio.sleep(0.05)
+    del pictures
+    gc.collect()
+    assert states(members) == ["missing"]
+    assert caplog.messages == []
 
 
 async def test_a_caller_who_leaves_takes_the_members_calls_along() -> None:

@@ -21,9 +21,10 @@ from services.edge.errors import (
     Unsupported,
 )
 from services.zoo.architectures import build
-from services.zoo.compile import compile_model, default_cache
+from services.zoo.compile import Forward, Images, compile_model, default_cache
 from services.zoo.manifest import Manifest
 from services.zoo.model_file import read_model_file
+from services.zoo.runtimes import openvino
 from services.zoo.writers import write_onnx, write_torch
 
 EXAMPLE = np.random.default_rng(0).standard_normal((2, 3, 8, 8), np.float32)
@@ -265,6 +266,25 @@ def test_a_runtime_that_cannot_run_a_program_is_passed_over(tmp_path: Path) -> N
     )
     assert Manifest.read(folder).runtime == "torch"
     assert any("onnxruntime cannot run it" in each for each in told)
+
+
+@pytest.mark.parametrize("fault", ["raises", "NaN"])
+def test_a_runtime_that_fails_where_another_answers_is_passed_over(
+    fault: str, programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(_: Path, __: int) -> Forward:
+        def forward(images: Images) -> Images:
+            if fault == "raises":
+                raise RuntimeError("no such kernel")
+            return np.full((len(images), 5), np.nan, np.float32)
+
+        return forward
+
+    monkeypatch.setattr(openvino, "load", load)
+    told: list[str] = []
+    folder = compile_model(read_model_file(declare(programs, "file://small.pt2")), tmp_path, report=told.append)
+    assert Manifest.read(folder).runtime in ("torch", "onnxruntime")
+    assert any("openvino" in each and ("no such kernel" in each or "NaN" in each) for each in told)
 
 
 def test_an_onnx_programs_scores_are_held_to_those_of_the_runtime_that_ran_it_first(tmp_path: Path) -> None:
