@@ -203,7 +203,7 @@ class StepperLoop(cmd.Cmd):
         found = self._stepper.compare(self._here(), branch or None)
         self._console.print(
             f"{self._here()}: {found.changed_fraction:.2%} of the elements differ, by {found.largest:.4g} at most; "
-            f"{_noise(found.sqnr_db)}",
+            f"{db_text(found.sqnr_db, ' dB')}",
             highlight=False,
         )
 
@@ -256,7 +256,7 @@ class StepperLoop(cmd.Cmd):
         clipped = "" if found.clipped is None else f", {found.clipped} clipped"
         self._console.print(
             f"{visit.index} {visit.layer}: {found.low:.4g} .. {found.high:.4g}, mean {found.mean:.4g}, "
-            f"std {found.std:.4g}, {found.zero_fraction:.1%} zero{clipped}, {_noise(visit.sqnr_db)}",
+            f"std {found.std:.4g}, {found.zero_fraction:.1%} zero{clipped}, {db_text(visit.sqnr_db, ' dB')}",
             highlight=False,
         )
 
@@ -309,8 +309,3 @@ class StepperLoop(cmd.Cmd):
 
 def _whole(text: str) -> int:
     return read_whole_number(text, _MOST_STEPS)
-
-
-def _noise(decibels: float) -> str:
-    words = db_text(decibels)
-    return words if words == "exact" else f"{words} dB"

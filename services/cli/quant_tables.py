@@ -87,6 +87,6 @@ def print_json(content: Any) -> None:
     typer.echo(json.dumps(content, default=plain, indent=1))
 
 
-def db_text(decibels: float) -> str:
+def db_text(decibels: float, unit: str = "") -> str:
     """Signal to noise with one decimal, or that there is no noise."""
-    return "exact" if decibels >= NO_NOISE_DB else f"{decibels:.1f}"
+    return "exact" if decibels >= NO_NOISE_DB else f"{decibels:.1f}{unit}"

@@ -25,14 +25,16 @@ class ChildProcess:
     @property
     def alive(self) -> bool:
         """Ask the kernel: the event loop may hear of a death later than the next request comes."""
-        status = status_of_process(self.pid)
-        # A killed process closes its sockets some time before it can be waited for.
-        if self._process.returncode is not None or (status and status.exiting):
+        if self._process.returncode is not None:
             return False
         try:
-            return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+            if os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
+                return False
         except ChildProcessError:
             return False
+        # A killed process closes its sockets some time before it can be waited for.
+        status = status_of_process(self.pid)
+        return not (status and status.exiting)
 
     async def stop(self, grace_s: float) -> None:
         """End it: SIGTERM, on which it answers what it runs; SIGKILL after `grace_s`."""

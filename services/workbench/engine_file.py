@@ -4,10 +4,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from services.edge.errors import DamagedFile, InvalidInput
+from services.edge.errors import DamagedFile
 from services.workbench.graph_codec import decode_graph, encode_graph
 from services.workbench.model import Model
-from services.workbench.tensor_file import check_writable, encode_tensor_file, read_tensor_file, write_files
+from services.workbench.tensor_file import check_place, encode_tensor_file, read_tensor_file, write_files
 from services.zoo.manifest import InputSpec
 
 KIND = "strata-model"
@@ -16,9 +16,7 @@ SUFFIX = ".strata"
 
 def check_model_place(path: Path) -> None:
     """Raises InvalidInput where no model can be written, or where it would take a file of another kind's place."""
-    check_writable(path)
-    if path.suffix != SUFFIX:
-        raise InvalidInput(f"{path}: a model's file ends in {SUFFIX}")
+    check_place(path, "a model's file", SUFFIX)
 
 
 def write_model(path: Path, model: Model) -> None:

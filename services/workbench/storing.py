@@ -17,7 +17,7 @@ from services.workbench.integers import Integers
 from services.workbench.model import Model
 from services.workbench.opening import import_darknet, open_model
 from services.workbench.pictures import inputs_of
-from services.workbench.tensor_file import check_writable, write_files
+from services.workbench.tensor_file import check_place, write_files
 from services.workbench.usecases import (
     AGREEMENT_PICTURES,
     NO_AUTO,
@@ -142,9 +142,7 @@ def calibrate_to_file(
         InvalidInput: the file cannot be written, which is found out first.
         what `calibrate_model` raises.
     """
-    check_writable(path)
-    if path.suffix != integer_file.SUFFIX:
-        raise InvalidInput(f"{path}: a file of integers ends in {integer_file.SUFFIX}")
+    check_place(path, "a file of integers", integer_file.SUFFIX)
     found, _ = calibrate_model(model, pictures, algorithm, granularity, augmented=augmented, progress=progress)
     here, choice = this_machine(), None
     integers = Integers(found.calibration, isa=here.isa)

@@ -77,6 +77,13 @@ def check_writable(path: Path) -> None:
         raise InvalidInput(f"{path}: cannot be written: no permission in {path.parent}")
 
 
+def check_place(path: Path, what: str, suffix: str) -> None:
+    """Raises InvalidInput as `check_writable`, and where `what` would take the place of a file of another kind."""
+    check_writable(path)
+    if path.suffix != suffix:
+        raise InvalidInput(f"{path}: {what} ends in {suffix}")
+
+
 def read_tensor_file(path: Path, kind: str) -> TensorFile:
     """Read and check a file.
 

@@ -6,13 +6,7 @@ import pytest
 
 from services.edge.errors import EmptyBatch, InvalidDeclaration
 from services.ensemble.labelled import labelled_pictures
-
-
-def make(folder: Path, *names: str) -> None:
-    for name in names:
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
+from tests.unit.empty_files import make
 
 
 def test_folders_that_are_labels_are_classes(tmp_path: Path) -> None:

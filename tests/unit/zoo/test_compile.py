@@ -77,6 +77,12 @@ def declare(folder: Path, weights: str, more: str = "") -> Path:
     return path
 
 
+def compile_telling(path: Path, cache: Path) -> tuple[Manifest, list[str]]:
+    told: list[str] = []
+    folder = compile_model(read_model_file(path), cache, report=told.append)
+    return Manifest.read(folder), told
+
+
 @pytest.fixture(scope="module")
 def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a user's own `small.pt2` and `small.onnx`."""
@@ -260,11 +266,8 @@ def test_an_onnx_file_that_is_none_or_is_cut_is_refused(keep: float, programs: P
 
 def test_a_runtime_that_cannot_run_a_program_is_passed_over(tmp_path: Path) -> None:
     write_torch(Spectral().eval(), EXAMPLE, tmp_path / "small.pt2")
-    told: list[str] = []
-    folder = compile_model(
-        read_model_file(declare(tmp_path, "file://small.pt2")), tmp_path / "cache", report=told.append
-    )
-    assert Manifest.read(folder).runtime == "torch"
+    manifest, told = compile_telling(declare(tmp_path, "file://small.pt2"), tmp_path / "cache")
+    assert manifest.runtime == "torch"
     assert any("onnxruntime cannot run it" in each for each in told)
 
 
@@ -281,19 +284,15 @@ def test_a_runtime_that_fails_where_another_answers_is_passed_over(
         return forward
 
     monkeypatch.setattr(openvino, "load", load)
-    told: list[str] = []
-    folder = compile_model(read_model_file(declare(programs, "file://small.pt2")), tmp_path, report=told.append)
-    assert Manifest.read(folder).runtime in ("torch", "onnxruntime")
+    manifest, told = compile_telling(declare(programs, "file://small.pt2"), tmp_path)
+    assert manifest.runtime in ("torch", "onnxruntime")
     assert any("openvino" in each and ("no such kernel" in each or "NaN" in each) for each in told)
 
 
 def test_an_onnx_programs_scores_are_held_to_those_of_the_runtime_that_ran_it_first(tmp_path: Path) -> None:
     write_onnx(Noisy().eval(), EXAMPLE, tmp_path / "small.onnx")
-    told: list[str] = []
-    folder = compile_model(
-        read_model_file(declare(tmp_path, "file://small.onnx")), tmp_path / "cache", report=told.append
-    )
-    assert Manifest.read(folder).runtime == "onnxruntime"
+    manifest, told = compile_telling(declare(tmp_path, "file://small.onnx"), tmp_path / "cache")
+    assert manifest.runtime == "onnxruntime"
     assert any("scores of openvino differ from onnxruntime's" in each for each in told)
 
 

@@ -6,13 +6,7 @@ import pytest
 
 from services.edge.errors import ArtifactNotFound, EmptyBatch
 from services.zoo.picture_files import find_pictures
-
-
-def make(folder: Path, *names: str) -> None:
-    for name in names:
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
+from tests.unit.empty_files import make
 
 
 def test_pictures_are_found_at_any_depth_and_files_are_taken_as_they_are(tmp_path: Path) -> None:
