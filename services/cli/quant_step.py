@@ -18,13 +18,13 @@ from quant.stepping import Stepper, Visit
 from quant.weight_edits import Edit, EditBias, EditCodes, EditPrecision, EditRange, EditScale, EditWeights
 from services.cli.quant_tables import box_lines, class_lines, db_text
 from services.edge.errors import InvalidInput, StrataError
+from services.edge.whole_number import read_whole_number
 from services.workbench.answers import boxes, top_classes
 from services.workbench.drawing import draw_grey, plot_histogram
 from services.workbench.integers import Integers
 from services.workbench.model import Model
 from services.workbench.storing import keep_variant
 from services.zoo.detection import Size
-from services.zoo.whole_number import read_whole_number
 
 _MOST_STEPS = 10_000
 _SHORT = "do_EOF", "do_b", "do_n", "do_q"

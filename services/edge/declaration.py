@@ -1,6 +1,5 @@
 """Declarations: small YAML files that people write, validated with every fault named."""
 
-import difflib
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -8,6 +7,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from services.edge.errors import InvalidDeclaration
+from services.edge.suggestion import did_you_mean
 
 
 class Declaration(BaseModel):
@@ -38,12 +38,6 @@ def read_declaration(path: Path, kind: type[Declared], **extra: object) -> Decla
     except ValidationError as error:
         faults = [f"{path}: {_describe(fault, kind)}" for fault in error.errors()]
         raise InvalidDeclaration("\n".join(faults)) from error
-
-
-def did_you_mean(name: str, known: list[str]) -> str:
-    """Suggest the nearest known name, as the end of a sentence; empty where none is near."""
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean '{near[0]}'?" if near else ""
 
 
 def _describe(fault: Any, kind: type[BaseModel]) -> str:

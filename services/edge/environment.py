@@ -3,11 +3,12 @@
 The same rules as `settings.Settings`: typed, frozen, every fault reported together, unknown names refused.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import MISSING, Field, field, fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from services.edge.errors import InvalidDeclaration
+from services.edge.suggestion import did_you_mean
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -38,7 +39,7 @@ def read_settings(kind: "type[_T]", prefix: str, environment: Mapping[str, str])
         try:
             values[known[name].name] = _parse(known[name], text)
         except KeyError:
-            faults.append(f"{name}: no such setting{_near(name, known)}")
+            faults.append(f"{name}: no such setting{did_you_mean(name, known)}")
         except ValueError as error:
             faults.append(f"{name}: {error}")
     faults += [f"{name}: is missing" for name, each in known.items() if each.default is MISSING and name not in given]
@@ -59,10 +60,3 @@ def _parse(declared: "Field[Any]", text: str) -> Any:
     if one_of is not None and value not in one_of:
         raise ValueError(f"'{text}' is none of {', '.join(one_of)}")
     return value
-
-
-def _near(name: str, known: Iterable[str]) -> str:
-    import difflib  # for faults only
-
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {near[0]}?" if near else ""

@@ -1,12 +1,12 @@
 """Settings from the environment: typed, frozen, every fault reported together, unknown names refused."""
 
-import difflib
 from collections.abc import Mapping
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from services.edge.errors import InvalidDeclaration
+from services.edge.suggestion import did_you_mean
 
 
 class Settings(BaseModel):
@@ -24,8 +24,12 @@ class Settings(BaseModel):
         given = {
             name.removeprefix(prefix).lower(): value for name, value in environment.items() if name.startswith(prefix)
         }
+        known = [f"{prefix}{name.upper()}" for name in cls.model_fields]
         unknown = [name for name in given if name not in cls.model_fields]
-        faults = [f"{prefix}{name.upper()}: no such setting{_near(name, prefix, cls)}" for name in unknown]
+        faults = [
+            f"{variable}: no such setting{did_you_mean(variable, known)}"
+            for variable in (f"{prefix}{name.upper()}" for name in unknown)
+        ]
         try:
             settings = cls.model_validate({name: value for name, value in given.items() if name not in unknown})
         except ValidationError as error:
@@ -33,8 +37,3 @@ class Settings(BaseModel):
         if faults:
             raise InvalidDeclaration("\n".join(faults))
         return settings
-
-
-def _near(name: str, prefix: str, settings: type[Settings]) -> str:
-    near = difflib.get_close_matches(name, settings.model_fields, n=1)
-    return f"; did you mean {prefix}{near[0].upper()}?" if near else ""

@@ -11,9 +11,9 @@ from services.contracts.inference.v2 import open_inference_pb2 as pb
 from services.contracts.inference.v2 import open_inference_pb2_grpc as pb_grpc
 from services.edge.errors import DeadlineExceeded, MemberUnavailable, ModelNotFound
 from services.edge.grpc_server import ERROR_METADATA_KEY
+from services.edge.receipts import GIB, Usage
 from services.ensemble.fan_out import Reply
 from services.ensemble.preparation import Images
-from services.ensemble.receipts import GIB, Usage
 from services.zoo.manifest import INPUT_NAME
 
 _PAUSES_S = (0.0, 0.1, 0.2, 0.4)

@@ -3,6 +3,7 @@
 from services.contracts.strata.ensemble.v1 import ensemble_pb2 as pb
 from services.contracts.strata.receipt.v1 import receipt_pb2
 from services.edge.errors import InvalidInput
+from services.edge.receipts import Receipt, ReceiptLine
 from services.ensemble.domain import (
     DEFAULT_TOP_K,
     MAX_DEADLINE_MS,
@@ -14,7 +15,6 @@ from services.ensemble.domain import (
     Prediction,
     PredictRequest,
 )
-from services.ensemble.receipts import Receipt, ReceiptLine
 
 _MODES = {pb.MODE_UNSPECIFIED: None, pb.MODE_PARALLEL: Mode.PARALLEL, pb.MODE_SERIAL: Mode.SERIAL}
 _MODE_MESSAGES = {Mode.PARALLEL: pb.MODE_PARALLEL, Mode.SERIAL: pb.MODE_SERIAL}

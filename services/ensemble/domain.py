@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from services.edge.errors import BatchTooLarge, EmptyBatch
-from services.ensemble.receipts import Receipt
+from services.edge.receipts import Receipt
 
 DEFAULT_TOP_K = 5
 

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.edge.errors import DeadlineExceeded, MemberUnavailable
+from services.edge.receipts import Usage
 from services.ensemble.domain import MemberState, Mode
 from services.ensemble.preparation import Images, Preparation
-from services.ensemble.receipts import Usage
 from services.zoo.manifest import InputSpec
 
 Clock: TypeAlias = Callable[[], float]

@@ -4,8 +4,8 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.edge.receipts import ReceiptLine
 from services.ensemble.domain import Answer, Description, MemberState, Mode, Prediction, Rule
-from services.ensemble.receipts import ReceiptLine
 
 
 class ScoreBody(BaseModel):

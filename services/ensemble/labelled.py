@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from services.edge.declaration import did_you_mean
 from services.edge.errors import EmptyBatch, InvalidDeclaration
+from services.edge.suggestion import did_you_mean
 from services.zoo.picture_files import is_picture
 
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from services.edge.declaration import did_you_mean
 from services.edge.errors import EnsembleNotFound, InvalidDeclaration, ModelNotFound
+from services.edge.suggestion import did_you_mean
 from services.ensemble.accuracy import AccuracyTable, read_accuracy
 from services.ensemble.domain import Description, Ensemble, ModelDescription
 from services.ensemble.ensemble_file import EnsembleFile, read_ensemble_file

@@ -7,8 +7,8 @@ from typing import Annotated
 import grpc
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.edge.declaration import did_you_mean
 from services.edge.errors import ModelNotFound
+from services.edge.suggestion import did_you_mean
 from services.ensemble.preparation import Limits
 
 _OPTIONS = [

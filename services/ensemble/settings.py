@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from services.edge.address import split_address
+from services.edge.receipts import Tariff
 from services.edge.settings import Settings as BaseSettings
 from services.ensemble.members import Address
-from services.ensemble.receipts import Tariff
 
 PREFIX = "ENSEMBLE_"
 

@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from services.edge.errors import DeadlineExceeded, MemberUnavailable
+from services.edge.receipts import Tariff, add, write_receipt
 from services.ensemble.domain import (
     Answer,
     Description,
@@ -21,7 +22,6 @@ from services.ensemble.domain import (
 from services.ensemble.fan_out import Clock, Infer, MemberRun, fan_out
 from services.ensemble.loading import Served, find
 from services.ensemble.preparation import KEPT_BYTES, Limits, Preparation, Prepare
-from services.ensemble.receipts import Tariff, add, write_receipt
 from services.ensemble.rules import best_classes, check_classes, combine, shares, softmax
 
 

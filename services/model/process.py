@@ -15,9 +15,9 @@ from services.edge.cpu_share import thread_count
 from services.edge.errors import InvalidDeclaration, InvalidWeights, StrataError, Unsupported
 from services.edge.grpc_server import GrpcServer, start_grpc
 from services.edge.lean_logs import configure_lean_logs
+from services.edge.meter import read_process
 from services.edge.stop import stop_event
 from services.model.domain import Images
-from services.model.meter import read_process
 from services.model.settings import PREFIX, Settings, settings_from
 from services.model.usecases import Forward, Model
 from services.zoo.manifest import InputSpec, Manifest

@@ -10,6 +10,7 @@ from typing import TypeAlias
 import numpy as np
 
 from services.edge.errors import Internal, NotReady, QueueFull, StrataError
+from services.edge.meter import Reading
 from services.model.domain import (
     Cost,
     Images,
@@ -19,7 +20,6 @@ from services.model.domain import (
     check_address,
     chunk_length,
 )
-from services.model.meter import Reading
 from services.model.tensors import Tensor
 from services.zoo.manifest import Manifest
 

@@ -7,8 +7,8 @@ from typing import TypeAlias
 import torchvision
 from torch import nn
 
-from services.edge.declaration import did_you_mean
 from services.edge.errors import InvalidDeclaration
+from services.edge.suggestion import did_you_mean
 from services.zoo.efficientnet import efficientnet_b0
 from services.zoo.nasnet import NASNetA
 

@@ -4,11 +4,11 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from services.edge.declaration import did_you_mean
 from services.edge.errors import InvalidDeclaration, ModelNotFound
+from services.edge.suggestion import did_you_mean
 from services.zoo.model_file import ModelFile, read_model_file
 
-BUILT_IN = Path(__file__).parent / "catalog"
+BUILT_IN = Path(__file__).parent / "built_in"
 
 
 class Catalog:

@@ -14,7 +14,7 @@ from safetensors.torch import load as load_safetensors
 from torch import Tensor, nn
 
 from services.edge.errors import ArtifactNotFound, InvalidDeclaration, InvalidInput, InvalidWeights, Unavailable
-from services.zoo.whole_number import read_whole_number
+from services.edge.whole_number import read_whole_number
 
 FILE, S3, RANDOM, TORCHVISION = "file://", "s3://", "random://", "torchvision://"
 

@@ -15,14 +15,14 @@ DOMAIN, USECASES, EDGE, MAIN = range(4)
 # The rank of each file of a service: it imports only files of its own service with a lower or the same rank.
 RANKS: dict[str, dict[int, str]] = {
     "ensemble": {
-        DOMAIN: "domain receipts intervals rules preparation fan_out ensemble_file accuracy labelled",
+        DOMAIN: "domain intervals rules preparation fan_out ensemble_file accuracy labelled",
         USECASES: "usecases loading tally evaluation",
         EDGE: "settings members client pictures metrics converters http_bodies grpc_api http_api front_door graph "
         "ray_app ray_graph",
         MAIN: "process __main__",
     },
     "model": {
-        DOMAIN: "domain tensors meter",
+        DOMAIN: "domain tensors",
         USECASES: "usecases",
         EDGE: "settings metrics converters open_inference_json grpc_api http_api kserve_model",
         MAIN: "process __main__",

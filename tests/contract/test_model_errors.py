@@ -23,11 +23,11 @@ from services.contracts.inference.v2 import open_inference_pb2_grpc as pb_grpc
 from services.edge import errors
 from services.edge.grpc_server import ERROR_METADATA_KEY, start_grpc
 from services.edge.http_server import start_http
+from services.edge.meter import read_process
 from services.edge.status import status_of
 from services.model.domain import Images
 from services.model.grpc_api import SERVICE, InferenceServicer
 from services.model.http_api import create_app
-from services.model.meter import read_process
 from services.model.open_inference_json import HEADER_LENGTH
 from services.model.usecases import Model
 from services.zoo.manifest import InputSpec, Manifest

@@ -204,7 +204,7 @@ def truncate(path: Path) -> None:
         (lambda folder: (folder / "manifest.json").unlink(), {}, "ArtifactNotFound"),
         (lambda _: None, {"MODEL_GRPC_ADDRESS": "192.0.2.1:1"}, "cannot listen on 192.0.2.1:1"),
         (lambda _: None, {"MODEL_NAME": "large"}, "MODEL_NAME is 'large', but"),
-        (lambda _: None, {"MODEL_THREAD": "1"}, "did you mean MODEL_THREADS?"),
+        (lambda _: None, {"MODEL_THREAD": "1"}, "did you mean 'MODEL_THREADS'?"),
     ],
     ids=[
         "weights-cut",

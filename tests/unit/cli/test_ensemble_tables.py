@@ -7,9 +7,9 @@ from rich.console import Console
 from rich.table import Table
 
 from services.cli.ensemble_tables import Answered, answers_table, remarks, summary_table
+from services.edge.receipts import Tariff, Usage, write_receipt
 from services.ensemble.domain import Answer, MemberAnswer, MemberState, Mode, Prediction, Score
 from services.ensemble.http_bodies import AnswerBody
-from services.ensemble.receipts import Tariff, Usage, write_receipt
 
 
 def shown(table: Table) -> str:

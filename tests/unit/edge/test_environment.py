@@ -26,7 +26,7 @@ def test_every_fault_is_reported_at_once() -> None:
     with pytest.raises(InvalidDeclaration) as caught:
         read_settings(Example, "T_", given)
     assert str(caught.value).splitlines() == [
-        "T_THREAD: no such setting; did you mean T_THREADS?",
+        "T_THREAD: no such setting; did you mean 'T_THREADS'?",
         "T_THREADS: -1 is below 0",
         "T_SHARE: 'much' is no number",
         "T_PROTOCOL: 'soap' is none of grpc, rest",

@@ -19,6 +19,6 @@ def test_every_fault_is_reported_at_once_with_the_variables_name() -> None:
     with pytest.raises(InvalidDeclaration) as caught:
         Example.from_environment("X_", {"X_MAX_BACH": "8", "X_MAX_BATCH": "many"})
     message = str(caught.value)
-    assert "X_MAX_BACH: no such setting; did you mean X_MAX_BATCH?" in message
+    assert "X_MAX_BACH: no such setting; did you mean 'X_MAX_BATCH'?" in message
     assert "X_MAX_BATCH: " in message
     assert "X_NAME: Field required" in message

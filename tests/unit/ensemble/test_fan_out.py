@@ -14,10 +14,10 @@ import pytest
 
 import services.model.domain
 from services.edge.errors import DeadlineExceeded, MemberUnavailable, NotAPicture, PictureTooLarge
+from services.edge.receipts import Usage
 from services.ensemble.domain import MemberState, Mode
 from services.ensemble.fan_out import MemberRun, Reply, fan_out
 from services.ensemble.preparation import CHUNK_BYTES, Images, Limits, Preparation
-from services.ensemble.receipts import Usage
 from services.zoo.manifest import InputSpec
 
 SPEC = InputSpec((4, 4), 4, (0, 0, 0), (1, 1, 1), "bilinear")

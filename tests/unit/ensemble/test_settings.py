@@ -6,10 +6,10 @@ import pytest
 
 import services.model.settings
 from services.edge.errors import InvalidDeclaration
+from services.edge.receipts import Tariff
 from services.ensemble.fan_out import IN_FLIGHT
 from services.ensemble.members import Address
 from services.ensemble.preparation import Limits
-from services.ensemble.receipts import Tariff
 from services.ensemble.settings import settings_from
 
 
@@ -49,7 +49,7 @@ def test_a_model_queues_all_that_a_front_door_lets_in() -> None:
         ("TARIFF", '{"per_request": Infinity}', "ENSEMBLE_TARIFF.PER_REQUEST: Input should be a finite number"),
         ("HTTP_ADDRESS", "8000", "'8000' is not host:port"),
         ("MAX_PICTURES", "0", "ENSEMBLE_MAX_PICTURES"),
-        ("MAX_PICTURE", "3", "did you mean ENSEMBLE_MAX_PICTURES?"),
+        ("MAX_PICTURE", "3", "did you mean 'ENSEMBLE_MAX_PICTURES'?"),
     ],
 )
 def test_a_wrong_setting_is_named(name: str, text: str, said: str) -> None:

@@ -42,7 +42,7 @@ def test_kserves_server_takes_the_addresses_it_can_have() -> None:
         (KSERVE | {"MODEL_HTTP_ADDRESS": ""}, "MODEL_HTTP_ADDRESS: is empty; KServe's server always serves HTTP"),
         (KSERVE | {"MODEL_HTTP_ADDRESS": "127.0.0.1:80"}, "HTTP_ADDRESS: '127.0.0.1:80'; KServe's .* every interface"),
         (KSERVE | {"MODEL_GRPC_ADDRESS": "0.0.0.0:0"}, "GRPC_ADDRESS: '0.0.0.0:0'; .* on a port that is given"),
-        ({"MODEL_NAME": "a", "MODEL_MAXBATCH": "1"}, "did you mean MODEL_MAX_BATCH"),
+        ({"MODEL_NAME": "a", "MODEL_MAXBATCH": "1"}, "did you mean 'MODEL_MAX_BATCH'"),
     ],
 )
 def test_a_fault_is_named(environment: dict[str, str], message: str) -> None:

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from services.edge.errors import Internal, NotAPicture, NotReady, QueueFull
+from services.edge.meter import Reading
 from services.model import domain
 from services.model.domain import Images, InferRequest
-from services.model.meter import Reading
 from services.model.tensors import Tensor
 from services.model.usecases import Forward, Model
 from services.zoo.manifest import Manifest

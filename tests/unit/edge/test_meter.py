@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 _GROWS = """
-from services.model.meter import read_process
+from services.edge.meter import read_process
 before = read_process()
 held = bytearray(b"x") * 50_000_000
 busy = sum(range(300_000))

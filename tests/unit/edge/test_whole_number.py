@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from services.edge.errors import InvalidInput
-from services.zoo.whole_number import LARGEST_SEED, read_whole_number
+from services.edge.whole_number import LARGEST_SEED, read_whole_number
 
 
 def test_the_largest_seed_is_one_for_torch_and_for_numpy() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.ensemble.receipts import Tariff, Usage, add, price, write_receipt
+from services.edge.receipts import Tariff, Usage, add, price, write_receipt
 
 TARIFF = Tariff(per_cpu_second=2.0, per_gb_second=3.0, per_request=5.0, currency="X")
 
