@@ -93,7 +93,7 @@ def calibrate(
         layers: of the graph that was observed.
         algorithm: one for all, or BEST.
         bits: of weights: 8, or 7 for processors whose 8-bit products saturate.
-        on_layer: told each weighted layer's name when it is done.
+        on_layer: called with each weighted layer's name when it is done.
     Raises:
         AlgorithmNotFound: no algorithm of that name.
     """

@@ -6,8 +6,8 @@ from functools import cache
 import torch
 
 from quant.affine import QParams
+from quant.kernels.products import FLOAT_OUT, NO_POST_OP, ConvProduct
 from quant.operations import Conv2d
-from quant.products import FLOAT_OUT, NO_POST_OP, ConvProduct
 
 # widest first: our name, torch's capability, oneDNN's names for a cap that still allows it
 _ISAS = (

@@ -13,8 +13,10 @@ from torch import Tensor
 from quant.affine import Quantised, Value, as_float, quantise, quantise_planes
 from quant.cpu import Cpu, this_cpu
 from quant.errors import ShapeMismatch
-from quant.float_kernels import Kernel
 from quant.graph import INPUT, Graph, Layer
+from quant.kernels.floats import Kernel
+from quant.kernels.prepared import Format, PreparedLayer, prepare_layer
+from quant.kernels.script import NotScriptable, Run, script
 from quant.operations import (
     Activate,
     Add,
@@ -27,17 +29,15 @@ from quant.operations import (
     Mul,
     Weighted,
 )
-from quant.precision import Plan, Precision, supports, takes_codes
-from quant.prepared import Format, PreparedLayer, prepare_layer
+from quant.precision import Plan, Precision, supported_plan, takes_codes
 from quant.scales import Calibration
-from quant.script import NotScriptable, Run, script
 
 
 class Engine:
     """Runs one graph under one plan and calibration.
 
-    From its second run of a single picture on, the whole run is one script of the same calls (quant/script.py) where
-    there can be one, but not in HYBRID, whose every layer codes its input: scripts are slow at that.
+    From its second run of a single picture on, the whole run is one script of the same calls (quant/kernels/script.py)
+    where there can be one, but not in HYBRID, whose every layer codes its input: scripts are slow at that.
 
     Args:
         plan: precisions without a kernel fall back to float.
@@ -60,7 +60,7 @@ class Engine:
         reuse: "Engine | None" = None,
     ) -> None:
         self.graph = graph
-        self.plan = {layer.name: _supported(layer, plan) for layer in graph.layers}
+        self.plan = supported_plan(graph, plan)
         self.calibration = calibration or Calibration()
         self.cpu = cpu or this_cpu()
         self.formats = _formats(graph, self.plan, self.calibration)
@@ -206,11 +206,6 @@ def _in_memory_of_its_own(graph: Graph, layer: Layer, position: int) -> bool:
     name = layer.inputs[position]
     others = {name, *graph.consumers[name]} - {layer.name}
     return name != INPUT and all(isinstance(graph.layer(other).operation, _NEW_MEMORY) for other in others)
-
-
-def _supported(layer: Layer, plan: Plan) -> Precision:
-    precision = plan.get(layer.name, Precision.FLOAT)
-    return precision if supports(layer.operation, precision) else Precision.FLOAT
 
 
 def _formats(graph: Graph, plan: Plan, calibration: Calibration) -> dict[str, Format]:

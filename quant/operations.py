@@ -1,8 +1,7 @@
 """What a layer computes: one frozen dataclass per operation, whose `run` is the float definition.
 
 Feature maps are float32 [N, C, H, W], vectors [N, C]. A `padding` of four is (left, right, top, bottom).
-Integer kernels for the same operations are in `quant.integer_kernels` and `quant.code_kernels`; their int64 definition
-is in `quant.reference`.
+What runs them, in float and in integers, is in `quant.kernels`; their int64 definition is in `quant.reference`.
 """
 
 from dataclasses import dataclass

@@ -126,9 +126,9 @@ def choose_plan(
         if seconds < WORTH_FRACTION * times[chosen]:
             chosen = name
     dropped = [f"{name} loses {losses[name]:.1f} points" for name in candidates if name not in eligible]
-    told = ", ".join([*(f"{name} {seconds * 1e3:.1f} ms" for name, seconds in times.items()), *dropped])
+    reason = ", ".join([*(f"{name} {seconds * 1e3:.1f} ms" for name, seconds in times.items()), *dropped])
     plan = candidates[chosen].plan
-    return PlanChoice(plan, chosen, told, times, count_transitions(graph, plan), kept if chosen == "mixed" else {})
+    return PlanChoice(plan, chosen, reason, times, count_transitions(graph, plan), kept if chosen == "mixed" else {})
 
 
 def count_transitions(graph: Graph, plan: Plan) -> int:

@@ -89,6 +89,15 @@ def uniform_plan(graph: Graph, mode: Mode) -> dict[str, Precision]:
     return plan
 
 
+def supported_plan(graph: Graph, plan: Plan) -> dict[str, Precision]:
+    """Of every layer what it runs in under a plan: float where the plan has nothing for it, or there is no kernel."""
+    asked = {layer.name: plan.get(layer.name, Precision.FLOAT) for layer in graph.layers}
+    return {
+        layer.name: asked[layer.name] if supports(layer.operation, asked[layer.name]) else Precision.FLOAT
+        for layer in graph.layers
+    }
+
+
 def _on_a_single_pixel(graph: Graph, layer: Layer) -> bool:
     if len(graph.shapes[layer.name]) != 3 or isinstance(layer.operation, Linear):
         return False

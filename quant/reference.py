@@ -10,10 +10,10 @@ from torch import Tensor
 
 from quant.activation import activate
 from quant.affine import Quantised, Value, as_codes, as_float
-from quant.integer_kernels import WeightedKernel
+from quant.kernels.prepared import PreparedLayer
+from quant.kernels.weighted import WeightedKernel
 from quant.operations import Linear, Weighted
 from quant.precision import keeps_codes
-from quant.prepared import PreparedLayer
 
 TIE = 2.0**-10
 """How near to the middle between two codes a value must lie for either to count as right, in codes: the kernels scale

@@ -8,13 +8,14 @@ from torch import Tensor
 
 from quant.affine import QParams, Value, as_float, dequantise, quantise
 from quant.calibration import Granularity, choose_value, choose_weights, decode_weights, run_decoded
+from quant.edits import EditRange
 from quant.engine import Engine
 from quant.observations import Observations
 from quant.operations import Conv2d, Weighted
 from quant.precision import Precision
 from quant.scales import IntegerWeights
 from quant.statistics import sqnr_db
-from quant.weight_edits import EditRange, Variant
+from quant.variant import Variant
 
 LEAST_GAIN_DB = 1.0
 """Less is not worth a change."""

@@ -1,20 +1,20 @@
 """One picture through one model, layer by layer, back, edited, branched: what is stepped is what serves."""
 
 import math
-from collections import Counter
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from quant.affine import QParams, Quantised, Value, as_float
+from quant.affine import Quantised, Value, as_float
+from quant.edits import Edit
 from quant.engine import Engine
 from quant.errors import InvalidEdit, LayerNotFound, NonFiniteValue
-from quant.graph import INPUT, Graph
-from quant.precision import Precision
+from quant.graph import Graph
+from quant.layer_info import LayerInfo, describe_layer
+from quant.states import State, StateValues
 from quant.statistics import Statistics, count_codes, describe, describe_codes, evenly, sqnr_db, tile_channels
-from quant.value_cache import ValueCache
-from quant.weight_edits import Edit, Variant
+from quant.variant import Variant
 
 UNDO_DEPTH = 32
 
@@ -34,20 +34,6 @@ class Visit:
 
 
 @dataclass(frozen=True)
-class LayerInfo:
-    """`shape` is without N; `qparams` is None where the value is float32; `parameters` counts weights and biases."""
-
-    index: int
-    layer: str
-    operation: str
-    inputs: tuple[str, ...]
-    shape: tuple[int, ...]
-    precision: Precision
-    qparams: QParams | None
-    parameters: int
-
-
-@dataclass(frozen=True)
 class Difference:
     """Of one layer's value in two states of the model, `changed_fraction` counting elements that are not equal."""
 
@@ -56,26 +42,17 @@ class Difference:
     changed_fraction: float
 
 
-@dataclass(frozen=True, eq=False)
-class _State:
-    """A variant made ready, and of each value the version that belongs to it: states share versions they agree on."""
-
-    variant: Variant
-    engine: Engine
-    versions: dict[str, int]
-
-
 @dataclass(eq=False)
 class _Branch:
-    states: list[_State] = field(default_factory=list)
+    states: list[State] = field(default_factory=list)
     position: int = -1
 
 
 class Stepper:
     """Steps one input through a variant.
 
-    Values are kept by version: going back is free, an edit keeps everything before it, and undo finds its values again.
-    At most `cache_bytes` are kept; what has not been used for longest is dropped, and run anew when asked for.
+    Values are kept by state: going back is free, an edit keeps everything before it, and undo finds its values again.
+    At most `cache_bytes` are kept (`StateValues`).
 
     Args:
         x: [N, C, H, W], float32; the first picture is shown as feature maps.
@@ -88,15 +65,13 @@ class Stepper:
     def __init__(
         self, variant: Variant, x: Tensor, float_graph: Graph | None = None, cache_bytes: int = 512 << 20
     ) -> None:
-        self._x = x.contiguous(memory_format=torch.channels_last)
-        self._cache = ValueCache(cache_bytes)
+        x = x.contiguous(memory_format=torch.channels_last)
+        self._values = StateValues(x, cache_bytes)
         self._versions_made = 0
         with torch.inference_mode():
-            float_values = (float_graph or variant.graph).values(self._x)
+            float_values = (float_graph or variant.graph).values(x)
             self._float_samples = {name: evenly(value).clone() for name, value in float_values}
-        engine = Engine(variant.graph, variant.plan, variant.calibration)
-        fresh = dict.fromkeys((INPUT, *(layer.name for layer in variant.graph.layers)), 0)
-        self._branches = {"main": _Branch([_State(variant, engine, fresh)])}
+        self._branches = {"main": _Branch([State.first(variant)])}
         self.branch_name = "main"
 
     @property
@@ -166,23 +141,11 @@ class Stepper:
         Raises:
             LayerNotFound: no layer of that name.
         """
-        return self._value(self._state, layer)
+        return self._values.of(self._state, layer)
 
     def info(self, layer: str) -> LayerInfo:
         """What a layer is. Raises LayerNotFound."""
-        graph, engine = self.variant.graph, self.engine
-        found = graph.layer(layer)
-        tensors = [part for part in vars(found.operation).values() if isinstance(part, Tensor)]
-        return LayerInfo(
-            graph.index(layer),
-            layer,
-            type(found.operation).__name__,
-            found.inputs,
-            graph.shapes[layer],
-            engine.plan[layer],
-            engine.formats[layer],
-            sum(tensor.numel() for tensor in tensors),
-        )
+        return describe_layer(self.engine, layer)
 
     def histogram(self, layer: str, bins: int = 64) -> tuple[Tensor, Tensor]:
         """Edges [B + 1] and counts [B] of a layer's value: a bin per code, or `bins` where it is float.
@@ -207,7 +170,7 @@ class Stepper:
     def accumulators(self, layer: str) -> Tensor | None:
         """The exact integer sums of a layer before scale and bias, or None where it has no integer product."""
         source = self.variant.graph.layer(layer).inputs[0]
-        return self.engine.layer(layer).accumulators(self._value(self._state, source))
+        return self.engine.layer(layer).accumulators(self._values.of(self._state, source))
 
     def edit(self, edit: Edit) -> None:
         """Apply an edit to this branch: the layers it touches are prepared again, and what follows them runs again.
@@ -215,19 +178,10 @@ class Stepper:
         Raises:
             what the edit raises; the branch is as it was.
         """
-        before = self._state
-        variant = edit.apply(before.variant)
-        engine = Engine(variant.graph, variant.plan, variant.calibration, reuse=before.engine)
+        edited = self._state.edited(edit, self._versions_made + 1)
         self._versions_made += 1
-        versions = dict(before.versions)
-        if engine.formats[INPUT] != before.engine.formats[INPUT]:
-            versions[INPUT] = self._versions_made
-        for known, prepared in zip(before.engine.layers, engine.layers, strict=True):
-            inputs_changed = any(versions[name] != before.versions[name] for name in prepared.layer.inputs)
-            if prepared is not known or inputs_changed:
-                versions[prepared.name] = self._versions_made
         states = self._branch.states
-        states.append(_State(variant, engine, versions))
+        states.append(edited)
         del states[:-UNDO_DEPTH]
 
     def undo(self) -> None:
@@ -253,7 +207,7 @@ class Stepper:
             before = self._branch.states[-2]
         else:
             raise InvalidEdit("nothing was edited on this branch; name a branch to compare with")
-        wanted, found = as_float(self._value(before, layer)), as_float(self.value(layer))
+        wanted, found = as_float(self._values.of(before, layer)), as_float(self.value(layer))
         gap = (wanted - found).abs_()
         changed = int(torch.count_nonzero(gap)) / gap.numel()
         return Difference(sqnr_db(wanted, found), float(gap.max()), changed)
@@ -277,57 +231,20 @@ class Stepper:
     @property
     def cached_bytes(self) -> int:
         """What the kept values take."""
-        return self._cache.size_bytes
+        return self._values.size_bytes
 
     @property
     def _branch(self) -> _Branch:
         return self._branches[self.branch_name]
 
     @property
-    def _state(self) -> _State:
+    def _state(self) -> State:
         return self._branch.states[-1]
 
     def _find(self, name: str) -> _Branch:
         if name not in self._branches:
             raise LayerNotFound(f"no branch {name!r}; there are: {', '.join(self._branches)}")
         return self._branches[name]
-
-    def _value(self, state: _State, name: str) -> Value:
-        """From the cache, or by running what leads to it from values that are kept."""
-        graph = state.variant.graph
-        alive, missing = self._find_missing(state, name)
-        inputs = {at: graph.layer(at).inputs for at in missing if at != INPUT}
-        readers_left = Counter(source for sources in inputs.values() for source in sources)
-        readers_left[name] += 1
-        for at in sorted(missing, key=lambda at: -1 if at == INPUT else graph.index(at)):
-            if at == INPUT:
-                value = state.engine.enter(self._x)
-            else:
-                value = state.engine.layer(at).run(*(alive[source] for source in inputs[at]))
-            self._cache.put((at, state.versions[at]), value)
-            alive[at] = value
-            readers_left.subtract(inputs.get(at, ()))
-            for source in {source for source in inputs.get(at, ()) if not readers_left[source]}:
-                del alive[source]
-        return alive[name]
-
-    def _find_missing(self, state: _State, name: str) -> tuple[dict[str, Value], set[str]]:
-        """Walk back from a value: those at hand, and those that must be run."""
-        alive: dict[str, Value] = {}
-        missing: set[str] = set()
-        wanted = [name]
-        while wanted:
-            at = wanted.pop()
-            if at in alive or at in missing:
-                continue
-            cached = self._cache.get((at, state.versions.get(at, -1)))
-            if cached is not None:
-                alive[at] = cached
-                continue
-            missing.add(at)
-            if at != INPUT:
-                wanted += state.variant.graph.layer(at).inputs
-        return alive, missing
 
     def _sqnr_db(self, layer: str, value: Value) -> float:
         sampled = Quantised(evenly(value.codes), value.qparams) if isinstance(value, Quantised) else evenly(value)

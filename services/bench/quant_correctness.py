@@ -26,7 +26,7 @@ from quant.operations import Yolo
 from quant.precision import Mode, Precision
 from quant.reference import Comparison, compare
 from quant.stepping import Stepper
-from quant.weight_edits import Variant
+from quant.variant import Variant
 from services.bench import libdarknet
 from services.bench.quant_subject import DARKNET, Subject, prepare
 from services.zoo.catalog import default_catalog

@@ -16,11 +16,12 @@ from statistics import median
 import torch
 
 from quant.crossing import cross
+from quant.edits import EditWeights
 from quant.engine import Engine
 from quant.operations import Weighted
 from quant.precision import Mode
 from quant.stepping import Stepper
-from quant.weight_edits import EditWeights, Variant
+from quant.variant import Variant
 from services.bench.quant_subject import Subject, prepare
 
 EDITED_WEIGHTS = 4_700_000

@@ -192,17 +192,15 @@ def step(
     """
     from quant.precision import Mode
     from quant.stepping import Stepper
-    from quant.weight_edits import Variant
     from services.cli.quant_step import StepperLoop
     from services.workbench.pictures import as_input, read_picture
-    from services.workbench.usecases import engine_of
+    from services.workbench.usecases import variant_of
 
     use_processor(0)
     chosen = one_of(Mode, mode, "--mode")
     model, pixels = open_told(model_name, weights, size), read_picture(picture)
     found = integers_told(model, model_name, integers, picture, chosen)
-    plan = engine_of(model, chosen, found).plan
-    stepper = Stepper(Variant(model.graph, plan, found.calibration), as_input(model, pixels))
+    stepper = Stepper(variant_of(model, chosen, found), as_input(model, pixels))
     StepperLoop(model, found, stepper, out, None if sys.stdin.isatty() else sys.stdin).cmdloop()
 
 

@@ -11,11 +11,11 @@ from rich.table import Table
 from torch import Tensor
 
 from quant.affine import as_float
+from quant.edits import Edit, EditBias, EditCodes, EditPrecision, EditRange, EditScale, EditWeights
 from quant.errors import QuantError
 from quant.operations import Weighted
 from quant.precision import Precision
 from quant.stepping import Stepper, Visit
-from quant.weight_edits import Edit, EditBias, EditCodes, EditPrecision, EditRange, EditScale, EditWeights
 from services.cli.quant_tables import box_lines, class_lines, db_text
 from services.edge.errors import InvalidInput, StrataError
 from services.edge.whole_number import read_whole_number

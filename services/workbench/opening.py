@@ -13,7 +13,6 @@ from services.zoo.catalog import Catalog
 from services.zoo.compile import load_module, load_program
 from services.zoo.darknet import networks
 from services.zoo.darknet.build import build_model, load_model
-from services.zoo.darknet.cfg import parse_cfg, write_cfg
 from services.zoo.darknet.layers import read_network
 from services.zoo.darknet.random_weights import random_weights
 from services.zoo.darknet.weights import parse_weights
@@ -80,7 +79,7 @@ def _check_scheme(weights: str) -> None:
 
 
 def _darknet(name: str, weights: str, size: int | None) -> Model:
-    network = read_network(parse_cfg(write_cfg(networks.describe(name, size=size)), f"{name}.cfg"))
+    network = read_network(networks.describe(name, size=size))
     if weights.startswith(TORCHVISION):
         raise InvalidInput(f"--weights {weights}: torchvision has none for the Darknet network {name!r}")
     drawn = weights.startswith(RANDOM)

@@ -9,14 +9,14 @@ from torch import Tensor
 from quant.affine import Value
 from quant.crossing import Crossing, cross
 from quant.engine import Engine
-from quant.float_kernels import float_kernel
 from quant.graph import INPUT, Graph
+from quant.kernels.floats import float_kernel
 from quant.observations import Observations
 from quant.operations import Weighted
 from quant.plan_choice import Clock, time_layers, time_run
 from quant.precision import Mode, Precision
 from quant.remedies import find_remedy
-from quant.weight_edits import Variant
+from quant.variant import Variant
 from services.edge.errors import EmptyBatch
 from services.workbench.answers import Agreement, Answer, accuracy, answer, answer_like, compare_answers
 from services.workbench.integers import Integers

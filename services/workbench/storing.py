@@ -8,7 +8,7 @@ from quant.calibration import Calibrated, Granularity
 from quant.observations import Observations, observe
 from quant.plan_choice import Clock, PlanChoice
 from quant.precision import Mode
-from quant.weight_edits import Variant
+from quant.variant import Variant
 from services.edge.errors import FailedPrecondition, InvalidInput
 from services.workbench import engine_file, integer_file
 from services.workbench.engine_file import encode_model, read_model

@@ -14,9 +14,10 @@ from quant.crossing import Crossing, cross, cross_layer
 from quant.engine import Engine
 from quant.observations import Observations, observe
 from quant.plan_choice import Clock, PlanChoice, careful_plan, choose_plan, mixed_plan, time_layers
-from quant.precision import Mode, Precision, uniform_plan
+from quant.precision import Mode, Precision, supported_plan, uniform_plan
 from quant.scales import Calibration
 from quant.statistics import sqnr_db
+from quant.variant import Variant
 from services.edge.errors import FailedPrecondition
 from services.workbench.answers import answer, answer_like, compare_answers
 from services.workbench.integers import Integers, Machine
@@ -59,19 +60,30 @@ def calibrate_model(
     return found, observations
 
 
-def engine_of(model: Model, mode: Mode, integers: Integers) -> Engine:
-    """The model ready to run in a mode; precisions that a person gave single layers hold in HYBRID and INT8.
+def variant_of(model: Model, mode: Mode, integers: Integers) -> Variant:
+    """The model as it runs in a mode; precisions that a person gave single layers hold in HYBRID and INT8.
 
     Raises:
-        NotCalibrated: an integer mode without scales.
         FailedPrecondition: AUTO without a plan.
     """
     if mode is Mode.AUTO:
         if not integers.auto_plan:
             raise FailedPrecondition(NO_AUTO)
-        return Engine(model.graph, integers.auto_plan, integers.calibration)
-    edited = {} if mode is Mode.FLOAT else integers.edited
-    return Engine(model.graph, {**uniform_plan(model.graph, mode), **edited}, integers.calibration)
+        plan = integers.auto_plan
+    else:
+        plan = {**uniform_plan(model.graph, mode), **({} if mode is Mode.FLOAT else integers.edited)}
+    return Variant(model.graph, supported_plan(model.graph, plan), integers.calibration)
+
+
+def engine_of(model: Model, mode: Mode, integers: Integers) -> Engine:
+    """The model ready to run in a mode: `variant_of`, prepared.
+
+    Raises:
+        NotCalibrated: an integer mode without scales.
+        FailedPrecondition: AUTO without a plan.
+    """
+    variant = variant_of(model, mode, integers)
+    return Engine(variant.graph, variant.plan, variant.calibration)
 
 
 def this_machine() -> Machine:

@@ -140,7 +140,8 @@ class Section:
     def fault(self, problem: str, option: str | None = None) -> InvalidDeclaration:
         """The error for a fault in this section, or in one option of it."""
         line = self.options[option].line if option is not None and option in self.options else self.line
-        return InvalidDeclaration(f"{self.file}, line {line}, [{self.name}]{f' {option}' if option else ''}: {problem}")
+        at = f", line {line}" if line else ""  # a network by name was never a text
+        return InvalidDeclaration(f"{self.file}{at}, [{self.name}]{f' {option}' if option else ''}: {problem}")
 
     def integer(self, option: str, default: int | None = None, *, least: int | None = None) -> int:
         """The option's whole number, or the default.

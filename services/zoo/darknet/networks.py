@@ -5,6 +5,7 @@ github.com/AlexeyAB/darknet. Only what inference needs is described; training op
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from services.edge.errors import ModelNotFound
 from services.zoo.darknet.cfg import Option, Section
@@ -16,7 +17,7 @@ _TINY_ANCHORS = "10,14,23,27,37,58,81,82,135,169,344,319"
 
 def section(name: str, **options: object) -> Section:
     """One section of a cfg from Python values."""
-    return Section(name, {option: Option(str(value)) for option, value in options.items()}, file="network")
+    return Section(name, {option: Option(str(value)) for option, value in options.items()})
 
 
 def conv(filters: int, size: int = 3, stride: int = 1) -> Section:
@@ -161,4 +162,5 @@ def describe(name: str, *, size: int | None = None, classes: int | None = None) 
         raise ModelNotFound(f"there is no Darknet network {name!r}; known are {', '.join(NAMES)}")
     layers, own_size, own_classes = _NETWORKS[name]
     side = size or own_size
-    return (section("net", batch=1, width=side, height=side, channels=3), *layers(classes or own_classes))
+    sections = section("net", batch=1, width=side, height=side, channels=3), *layers(classes or own_classes)
+    return tuple(replace(each, file=name) for each in sections)

@@ -11,7 +11,7 @@ from quant.observations import observe
 from quant.operations import Add, Concat, Conv2d, MaxPool, Upsample, Yolo
 from quant.precision import Mode, uniform_plan
 from quant.scales import Calibration
-from quant.weight_edits import Variant
+from quant.variant import Variant
 
 CHANNELS = 8
 

@@ -11,11 +11,11 @@ from quant.cpu import Cpu
 from quant.engine import Engine
 from quant.errors import LayerNotFound, NotCalibrated, ShapeMismatch
 from quant.graph import INPUT, Graph, Layer
+from quant.kernels.script import NotScriptable
 from quant.observations import observe
 from quant.operations import Concat, Conv2d, MaxPool, Operation, Pad, Slice, Upsample
 from quant.precision import Mode, Precision, uniform_plan
 from quant.scales import Calibration
-from quant.script import NotScriptable
 from quant.statistics import sqnr_db
 
 

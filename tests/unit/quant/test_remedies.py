@@ -14,7 +14,7 @@ from quant.observations import Observations, observe
 from quant.operations import Conv2d
 from quant.precision import Mode, Precision, uniform_plan
 from quant.remedies import correct_bias, find_remedy
-from quant.weight_edits import Variant
+from quant.variant import Variant
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from quant.script import NotScriptable, script
+from quant.kernels.script import NotScriptable, script
 
 
 def mixed_operations(x: Tensor) -> tuple[Tensor, ...]:

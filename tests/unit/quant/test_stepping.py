@@ -5,13 +5,14 @@ import torch
 from torch import Tensor
 
 from quant.affine import Quantised, Value, as_float
+from quant.edits import EditBias, EditPrecision, EditRange, EditWeights
 from quant.engine import Engine
 from quant.errors import InvalidEdit, LayerNotFound, NonFiniteValue, NotCalibrated, ShapeMismatch
+from quant.kernels.prepared import PreparedLayer
 from quant.precision import Mode, Precision, uniform_plan
-from quant.prepared import PreparedLayer
 from quant.statistics import NO_NOISE_DB
 from quant.stepping import Stepper
-from quant.weight_edits import EditBias, EditPrecision, EditRange, EditWeights, Variant
+from quant.variant import Variant
 
 
 @pytest.fixture
@@ -60,7 +61,7 @@ def test_an_edit_beyond_float32_is_told_not_crashed_on(variant: Variant, picture
 
 def test_back_and_jump_move_without_running_again(stepper: Stepper, monkeypatch: pytest.MonkeyPatch) -> None:
     stepper.jump("raw")
-    monkeypatch.setattr("quant.prepared.PreparedLayer.run", lambda *_: pytest.fail("a layer was run again"))
+    monkeypatch.setattr("quant.kernels.prepared.PreparedLayer.run", lambda *_: pytest.fail("a layer was run again"))
     assert stepper.back().layer == "join"
     assert stepper.jump("stem").layer == "stem"
     assert stepper.next().layer == "squeeze"

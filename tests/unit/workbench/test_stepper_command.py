@@ -14,7 +14,7 @@ from quant.operations import Conv2d
 from quant.precision import Mode, Precision, uniform_plan
 from quant.scales import Calibration
 from quant.stepping import Stepper
-from quant.weight_edits import Variant
+from quant.variant import Variant
 from services.cli.quant_begin import out
 from services.cli.quant_step import StepperLoop
 from services.edge.errors import (

@@ -10,9 +10,8 @@ from torch import Tensor
 
 from quant.activation import LEAKY_SLOPE, Activation, activate
 from quant.affine import QParams, quantise
-from quant.float_kernels import Kernel
-from quant.operations import Conv2d, Linear, Operation, Weighted
-from quant.products import (
+from quant.kernels.floats import Kernel
+from quant.kernels.products import (
     FLOAT_OUT,
     NO_POST_OP,
     ConvProduct,
@@ -24,6 +23,7 @@ from quant.products import (
     WindowProduct,
     out_of,
 )
+from quant.operations import Conv2d, Linear, Operation, Weighted
 from quant.scales import IntegerWeights
 
 _POST_OPS: dict[Activation, PostOp] = {

@@ -8,8 +8,9 @@ from torch import Tensor
 
 from quant.activation import Activation, activate
 from quant.affine import QParams, dequantise, quantise
-from quant.float_kernels import Kernel
-from quant.integer_kernels import sums_codes, weighted_kernel
+from quant.kernels.floats import Kernel
+from quant.kernels.products import FLOAT_OUT, NO_POST_OP, ConvProduct, out_of
+from quant.kernels.weighted import sums_codes, weighted_kernel
 from quant.operations import (
     Activate,
     Add,
@@ -28,7 +29,6 @@ from quant.operations import (
     Upsample,
 )
 from quant.precision import keeps_codes
-from quant.products import FLOAT_OUT, NO_POST_OP, ConvProduct, out_of
 from quant.scales import IntegerWeights
 
 POOL_CHANNELS = 64

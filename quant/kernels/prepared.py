@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from quant.affine import QParams, Quantised, Value, as_codes, as_float, quantise
-from quant.code_kernels import code_kernels
-from quant.float_kernels import Kernel, float_kernel
 from quant.graph import Layer
-from quant.integer_kernels import WeightedKernel, sums_codes, weighted_kernel
+from quant.kernels.floats import Kernel, float_kernel
+from quant.kernels.weighted import WeightedKernel, sums_codes, weighted_kernel
+from quant.kernels.weightless import code_kernels
 from quant.operations import Weighted
 from quant.precision import Precision, keeps_codes, takes_codes
 from quant.scales import Calibration, IntegerWeights

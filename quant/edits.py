@@ -2,29 +2,20 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from quant.affine import QParams
 from quant.errors import InvalidEdit, InvalidScale, LayerNotFound, NotCalibrated
-from quant.graph import Graph
 from quant.operations import Weighted
-from quant.precision import Plan, Precision, supports
-from quant.scales import Calibration, IntegerWeights, quantise_weights, scale_groups
+from quant.precision import Precision, supports
+from quant.scales import IntegerWeights, quantise_weights, scale_groups
+from quant.variant import Variant
 
 Place = tuple[int, ...]
 """Where in a tensor: () all of it, (o,) one output channel, (o, i, h, w) one element."""
-
-
-@dataclass(frozen=True, eq=False)
-class Variant:
-    """All that decides what a model computes: two variants of one model differ by edits."""
-
-    graph: Graph
-    plan: Plan = field(default_factory=dict)
-    calibration: Calibration = field(default_factory=Calibration)
 
 
 @dataclass(frozen=True, eq=False)

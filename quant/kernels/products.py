@@ -3,7 +3,7 @@
 A product takes (x codes, x_scale, w_scale [O], bias [O] or None, out, post-op) and gives codes or float32:
 post_op(sum * x_scale * w_scale + bias) / out_scale + out_zero_point, rounded half to even.
 
-The call is not told of the input's zero point, but for depthwise convolutions: oneDNN 3.12 would work out its share of
+Only the call of a depthwise convolution is given the input's zero point: oneDNN 3.12 would work out its share of
 every padded border anew in each call, in up to seven times the convolution's own time (docs/adr/0101). Instead borders
 are filled with the zero point's code, and what it adds to every sum, `offset`, is taken off through the bias. Where the
 processor has no exact 8-bit product the weights must be 7-bit (`quant.cpu`).

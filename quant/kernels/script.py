@@ -70,15 +70,15 @@ class _Recorder(TorchDispatchMode):
         kinds = {argument.name: argument.type for argument in operation._schema.arguments}
         given = dict(zip(kinds, args, strict=False)) | kwargs
         # by name: view(dtype=3) and view(size=3) are two operations
-        told = [f"{name}={self._write(value, kinds[name])}" for name, value in given.items()]
+        written = [f"{name}={self._write(value, kinds[name])}" for name, value in given.items()]
         y = operation(*args, **kwargs)
         results = y if isinstance(y, tuple | list) else (y,)
         names = [f"v{len(self._lines)}_{index}" for index in range(len(results))]
         namespace, name = operation._schema.name.split("::")
         if operation is torch.ops.aten.view.dtype:
-            self._lines.append(f"{names[0]} = {_copy_as(y, *told)}")
+            self._lines.append(f"{names[0]} = {_copy_as(y, *written)}")
         else:
-            self._lines.append(f"{', '.join(names)} = torch.ops.{namespace}.{name}({', '.join(told)})")
+            self._lines.append(f"{', '.join(names)} = torch.ops.{namespace}.{name}({', '.join(written)})")
         for result, name in zip(results, names, strict=True):
             if not isinstance(result, Tensor):
                 raise NotScriptable(f"{operation} gives {type(result).__name__}, not a tensor")

@@ -6,21 +6,13 @@ import pytest
 import torch
 from torch import Tensor
 
+from quant.edits import Edit, EditBias, EditCodes, EditPrecision, EditRange, EditScale, EditWeights
 from quant.engine import Engine
 from quant.errors import InvalidEdit, InvalidScale, LayerNotFound, NotCalibrated, QuantError
 from quant.graph import Graph
 from quant.operations import Conv2d
 from quant.precision import Mode, Precision, uniform_plan
-from quant.weight_edits import (
-    Edit,
-    EditBias,
-    EditCodes,
-    EditPrecision,
-    EditRange,
-    EditScale,
-    EditWeights,
-    Variant,
-)
+from quant.variant import Variant
 
 
 def conv(variant: Variant, layer: str) -> Conv2d:
