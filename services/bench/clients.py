@@ -3,7 +3,6 @@
 import time
 from dataclasses import dataclass
 
-import grpc
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,13 +11,9 @@ from services.contracts.inference.v2 import open_inference_pb2_grpc as oip_grpc
 from services.contracts.strata.ensemble.v1 import ensemble_pb2 as pb
 from services.contracts.strata.ensemble.v1 import ensemble_pb2_grpc as pb_grpc
 from services.edge.errors import MemberUnavailable
+from services.edge.grpc_channel import open_blocking_channel
 
 PARALLEL, SERIAL = pb.MODE_PARALLEL, pb.MODE_SERIAL
-_OPTIONS = [
-    ("grpc.max_send_message_length", -1),
-    ("grpc.max_receive_message_length", -1),
-    ("grpc.enable_http_proxy", 0),  # what is measured is near: a proxy has no part in it
-]
 _TIMEOUT_S = 900
 
 
@@ -34,7 +29,7 @@ class FrontDoor:
     """A front door at host:port."""
 
     def __init__(self, address: str):
-        self._stub = pb_grpc.EnsembleServiceStub(grpc.insecure_channel(address, _OPTIONS))
+        self._stub = pb_grpc.EnsembleServiceStub(open_blocking_channel(address))
 
     def predict(self, ensemble: str, pictures: list[bytes], mode: "pb.Mode.ValueType" = PARALLEL) -> Timed:
         """Ask once.
@@ -58,8 +53,7 @@ class ModelClient:
     """A model at host:port; `authority` is the name an ingress knows it by."""
 
     def __init__(self, address: str, authority: str = ""):
-        named = [("grpc.default_authority", authority)] if authority else []
-        self._stub = oip_grpc.GRPCInferenceServiceStub(grpc.insecure_channel(address, [*_OPTIONS, *named]))
+        self._stub = oip_grpc.GRPCInferenceServiceStub(open_blocking_channel(address, authority))
 
     def infer(self, model: str, image: NDArray[np.float32], timeout_s: float = _TIMEOUT_S) -> tuple[float, float]:
         """Send one tensor [N, 3, H, W] and wait for its scores.

@@ -12,6 +12,7 @@ from pathlib import Path
 from rich.table import Table
 
 from services.edge.errors import InvalidInput
+from services.edge.whole_files import write_whole
 
 
 def provenance(isa: str, packages: Sequence[str]) -> dict[str, object]:
@@ -38,9 +39,7 @@ def _versions(packages: Sequence[str]) -> dict[str, str]:
 def write(path: Path, figures: Mapping[str, float], provenance: Mapping[str, object]) -> None:
     """Write figures and provenance as one object, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.part")
-    part.write_text(json.dumps({**figures, **provenance}, indent=1) + "\n")
-    part.replace(path)
+    write_whole({path: (json.dumps({**figures, **provenance}, indent=1) + "\n").encode()})
 
 
 def read_figures(path: Path) -> dict[str, float]:

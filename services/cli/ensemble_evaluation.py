@@ -26,6 +26,7 @@ from rich.table import Table
 from services.cli.local_service import local_ensembles
 from services.cli.shipped import ensemble_file
 from services.cli.steps import telling_lines
+from services.edge.deadline import Deadline
 from services.edge.errors import ArtifactNotFound, BatchTooLarge
 from services.ensemble.accuracy import AccuracyFile, write_accuracy
 from services.ensemble.domain import Mode
@@ -99,7 +100,7 @@ async def _evaluate(
             bar.remove_task(starting)
             paths = [picture for picture, _ in pairs]
             # The models wake up here, before anything is timed.
-            await local.predictor.ask(served, [paths[0].read_bytes()], Mode.PARALLEL, None)
+            await local.predictor.ask(served, [paths[0].read_bytes()], Mode.PARALLEL, Deadline())
             began_s = time.monotonic()
             counting = bar.add_task("accuracy", total=len(pairs))
             tally = await measure_accuracy(

@@ -11,7 +11,8 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from services.edge.errors import StrataError
-from services.ensemble.http_bodies import AnswerBody, EnsembleBody, LineBody, PredictionBody
+from services.edge.receipt_converters import LineBody
+from services.ensemble.http_bodies import AnswerBody, EnsembleBody, PredictionBody
 
 
 @dataclass(frozen=True)

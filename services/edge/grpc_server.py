@@ -12,9 +12,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health_aio
 
 from services.edge.address import listen, split_address
-from services.edge.status import status_of
+from services.edge.status import ERROR_METADATA_KEY, status_of
 
-ERROR_METADATA_KEY = "strata-error"
 _SPARE_CALLS = 8
 
 _log = logging.getLogger(__name__)

@@ -5,7 +5,7 @@ Without FastAPI, whose import a cold start would pay for; `http_app` adds it whe
 
 import asyncio
 import logging
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 
 import uvicorn
 from starlette.exceptions import HTTPException
@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, ExceptionHandler, Message, Receive, Scope, Send
 
 from services.edge.address import listen
+from services.edge.admission import Admission
 from services.edge.errors import QueueFull, StrataError, TooLarge
 from services.edge.status import status_of
 
@@ -52,8 +53,7 @@ class BodyLimit:
     def __init__(self, app: ASGIApp, max_body_bytes: int, max_bodies: int):
         self._app = app
         self._max_body_bytes = max_body_bytes
-        self._max_bodies = max_bodies
-        self._bodies = 0
+        self._admission = Admission(max_bodies, "requests with a body")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"]) if scope["type"] == "http" else {}
@@ -62,15 +62,17 @@ class BodyLimit:
             await self._app(scope, receive, send)
         elif declared.isdigit() and (len(declared) > 18 or int(declared) > self._max_body_bytes):
             await self._refuse(self._too_large(), scope, receive, send)
-        elif self._bodies >= self._max_bodies:
-            full = QueueFull(f"{self._max_bodies} requests with a body are under way, the most there may be; try again")
-            await self._refuse(full, scope, receive, send)
         else:
-            self._bodies += 1
+            await self._admitted(scope, receive, send)
+
+    async def _admitted(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with ExitStack() as admitted:
             try:
-                await self._counted(scope, receive, send)
-            finally:
-                self._bodies -= 1
+                admitted.enter_context(self._admission.admit())
+            except QueueFull as full:
+                await self._refuse(full, scope, receive, send)
+                return
+            await self._counted(scope, receive, send)
 
     async def _counted(self, scope: Scope, receive: Receive, send: Send) -> None:
         received = 0

@@ -20,6 +20,8 @@ _TABLE: dict[type[Exception], tuple[grpc.StatusCode, int]] = {
     LayerNotFound: (grpc.StatusCode.NOT_FOUND, 404),
 }
 
+ERROR_METADATA_KEY = "strata-error"
+"""Of gRPC's trailing metadata: the error's class, as HTTP's body names it."""
 
 MAX_MESSAGE_BYTES = 2000
 """Of UTF-8: gRPC sends it as a header, three bytes for each that is not ASCII, and takes 8 kB of headers in all."""

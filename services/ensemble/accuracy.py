@@ -1,7 +1,6 @@
 """The table of measured accuracies: one row for each subset of an ensemble's members."""
 
 import json
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Self
 
 from services.edge.declaration import Declaration, read_declaration
 from services.edge.errors import InvalidDeclaration
+from services.edge.whole_files import write_whole
 from services.ensemble.domain import Ensemble, Rule
 from services.ensemble.intervals import Interval
 
@@ -82,11 +82,7 @@ def read_accuracy(path: Path, ensemble: Ensemble) -> AccuracyTable | None:
 
 def write_accuracy(path: Path, file: AccuracyFile) -> None:
     """Write the table, whole or not at all."""
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as temporary:
-        json.dump(file.model_dump(mode="json"), temporary, indent=1)
-        temporary.write("\n")
-    Path(temporary.name).chmod(0o644)
-    Path(temporary.name).replace(path)
+    write_whole({path: (json.dumps(file.model_dump(mode="json"), indent=1) + "\n").encode()})
 
 
 def weights_of(ensemble: Ensemble) -> dict[str, float]:

@@ -1,7 +1,5 @@
 """A client of model services: sends tensors over gRPC, reads scores and what they cost."""
 
-import asyncio
-import math
 from typing import Protocol
 
 import grpc
@@ -9,15 +7,13 @@ import numpy as np
 
 from services.contracts.inference.v2 import open_inference_pb2 as pb
 from services.contracts.inference.v2 import open_inference_pb2_grpc as pb_grpc
+from services.edge.deadline import Deadline
 from services.edge.errors import DeadlineExceeded, MemberUnavailable, ModelNotFound
-from services.edge.grpc_server import ERROR_METADATA_KEY
+from services.edge.grpc_channel import call_over_a_broken_way
 from services.edge.receipts import GIB, Usage
 from services.ensemble.fan_out import Reply
 from services.ensemble.preparation import Images
 from services.zoo.manifest import INPUT_NAME
-
-_PAUSES_S = (0.0, 0.1, 0.2, 0.4)
-"""Before each time a broken connection is tried again. While a revision takes over from another, the way may break."""
 
 _NOTHING = pb.InferParameter()
 """What a model server that is not ours says of its cost."""
@@ -35,14 +31,14 @@ class ModelClient:
     def __init__(self, members: Members):
         self._members = members
 
-    async def infer(self, model: str, images: Images, timeout_s: float | None) -> Reply:
+    async def infer(self, model: str, images: Images, deadline: Deadline) -> Reply:
         """Send [N, 3, H, W] and return scores; an `Infer`.
 
-        A connection that breaks is tried again a few times: inference changes nothing, so a repeat is safe.
+        While the way breaks it is tried again a few times: inference changes nothing, so a repeat is safe.
 
         Raises:
             MemberUnavailable: the model cannot be reached, failed, or answered something else.
-            DeadlineExceeded: `timeout_s` passed.
+            DeadlineExceeded: the deadline passed.
         """
         request = pb.ModelInferRequest(
             model_name=model,
@@ -50,41 +46,22 @@ class ModelClient:
             raw_input_contents=[images.tobytes()],
         )
         try:
-            answer = await self._call(request, timeout_s)
+            answer = await call_over_a_broken_way(lambda until: self._call(request, until), deadline)
         except ModelNotFound as error:
             raise MemberUnavailable(str(error)) from error
         except grpc.aio.AioRpcError as error:
             if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
-                raise DeadlineExceeded(f"model '{model}' had not answered after {timeout_s} s") from error
+                raise DeadlineExceeded(f"model '{model}' had not answered by the deadline") from error
             raise MemberUnavailable(f"{error.code().name}: {error.details()}") from error
         return _reply(request, answer)
 
-    async def _call(self, request: pb.ModelInferRequest, timeout_s: float | None) -> pb.ModelInferResponse:
-        clock = asyncio.get_running_loop().time
-        ends_s = math.inf if timeout_s is None else clock() + timeout_s
-        for pause_s in _PAUSES_S:
-            try:
-                return await self._call_once(request, ends_s - clock())
-            except grpc.aio.AioRpcError as error:
-                # Near the deadline, why it broke is worth more than one try more.
-                if not _connection_broke(error) or clock() + pause_s >= ends_s:
-                    raise
-            await asyncio.sleep(pause_s)
-        return await self._call_once(request, ends_s - clock())
-
-    async def _call_once(self, request: pb.ModelInferRequest, timeout_s: float) -> pb.ModelInferResponse:
+    async def _call(self, request: pb.ModelInferRequest, deadline: Deadline) -> pb.ModelInferResponse:
+        # Asked at each try: a member that died is started anew.
         channel = await self._members.channel(request.model_name)
-        timeout = None if timeout_s == math.inf else max(0.0, timeout_s)
         answer: pb.ModelInferResponse = await pb_grpc.GRPCInferenceServiceStub(channel).ModelInfer(
-            request, timeout=timeout
+            request, timeout=deadline.remaining_s
         )
         return answer
-
-
-def _connection_broke(error: grpc.aio.AioRpcError) -> bool:
-    """Tell a broken connection from a service that says itself that it is unavailable."""
-    said_so = any(key == ERROR_METADATA_KEY for key, _ in error.trailing_metadata() or ())
-    return error.code() is grpc.StatusCode.UNAVAILABLE and not said_so
 
 
 def _reply(request: pb.ModelInferRequest, answer: pb.ModelInferResponse) -> Reply:

@@ -1,9 +1,8 @@
 """Requests and answers <-> the messages of strata.ensemble.v1."""
 
 from services.contracts.strata.ensemble.v1 import ensemble_pb2 as pb
-from services.contracts.strata.receipt.v1 import receipt_pb2
 from services.edge.errors import InvalidInput
-from services.edge.receipts import Receipt, ReceiptLine
+from services.edge.receipt_converters import receipt_to_message
 from services.ensemble.domain import (
     DEFAULT_TOP_K,
     MAX_DEADLINE_MS,
@@ -55,7 +54,7 @@ def answer_to_message(answer: Answer) -> pb.PredictResponse:
         members=map(_member, answer.members),
         latency_ms=answer.latency_ms,
         expected_accuracy=answer.expected_accuracy,
-        receipt=_receipt(answer.receipt),
+        receipt=receipt_to_message(answer.receipt),
     )
 
 
@@ -88,31 +87,4 @@ def _member(member: MemberAnswer) -> pb.MemberAnswer:
 def _prediction(prediction: Prediction) -> pb.Prediction:
     return pb.Prediction(
         scores=[pb.Score(index=each.index, label=each.label, score=each.score) for each in prediction.scores]
-    )
-
-
-def _receipt(receipt: Receipt) -> receipt_pb2.Receipt:
-    tariff = receipt.tariff
-    return receipt_pb2.Receipt(
-        lines=map(_line, receipt.lines),
-        total=_line(receipt.total),
-        tariff=receipt_pb2.Tariff(
-            per_cpu_second=tariff.per_cpu_second,
-            per_gb_second=tariff.per_gb_second,
-            per_request=tariff.per_request,
-            currency=tariff.currency,
-        ),
-    )
-
-
-def _line(line: ReceiptLine) -> receipt_pb2.ReceiptLine:
-    usage = line.usage
-    return receipt_pb2.ReceiptLine(
-        name=line.name,
-        cpu_seconds=usage.cpu_seconds,
-        gb_seconds=usage.gb_seconds,
-        bytes_in=usage.bytes_in,
-        bytes_out=usage.bytes_out,
-        money=line.money,
-        requests=usage.requests,
     )

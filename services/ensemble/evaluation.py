@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
+from services.edge.deadline import Clock, Deadline
 from services.edge.errors import MemberUnavailable, StrataError
 from services.ensemble.domain import MemberState, Mode
-from services.ensemble.fan_out import Clock, MemberRun
+from services.ensemble.fan_out import MemberRun
 from services.ensemble.loading import Served
 from services.ensemble.tally import Tally
 from services.ensemble.usecases import Predictor
@@ -108,7 +109,7 @@ def _subjects(served: Served) -> dict[str, tuple[Served, Mode]]:
 
 async def _ask_all(predictor: Predictor, served: Served, paths: Sequence[Path], mode: Mode) -> list[MemberRun]:
     try:
-        runs = await predictor.ask(served, [path.read_bytes() for path in paths], mode, None)
+        runs = await predictor.ask(served, [path.read_bytes() for path in paths], mode, Deadline())
     except StrataError as error:
         raise type(error)(f"{error} (pictures {paths[0]} to {paths[-1]})") from error
     for run in runs:

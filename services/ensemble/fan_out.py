@@ -1,21 +1,19 @@
 """Ask every member for its scores: all at once or one after the other, until all are in or the deadline passes."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from services.edge.deadline import Deadline
 from services.edge.errors import DeadlineExceeded, MemberUnavailable
 from services.edge.receipts import Usage
 from services.ensemble.domain import MemberState, Mode
 from services.ensemble.preparation import Images, Preparation
 from services.zoo.manifest import InputSpec
-
-Clock: TypeAlias = Callable[[], float]
-"""Seconds from any fixed moment, never backwards."""
 
 Logits: TypeAlias = NDArray[np.float32]
 
@@ -34,9 +32,9 @@ class Reply:
 
 
 class Infer(Protocol):
-    """Send one chunk to a model; `timeout_s` None waits for ever. Raises MemberUnavailable, DeadlineExceeded."""
+    """Send one chunk to a model. Raises MemberUnavailable, DeadlineExceeded."""
 
-    async def __call__(self, model: str, images: Images, timeout_s: float | None) -> Reply: ...
+    async def __call__(self, model: str, images: Images, deadline: Deadline) -> Reply: ...
 
 
 @dataclass
@@ -67,32 +65,28 @@ async def fan_out(
     preparation: Preparation,
     infer: Infer,
     mode: Mode,
-    deadline_s: float | None,
-    clock: Clock,
+    deadline: Deadline,
 ) -> None:
-    """Run members and note in `runs` what became of each. Nothing of it runs on once this returns.
+    """Run members and note in `runs` what became of each by the deadline. Nothing of it runs on once this returns.
 
-    Args:
-        deadline_s: by the clock; None waits for all.
     Raises:
         InvalidInput: a picture cannot be prepared.
     """
     batches = [list(runs)] if mode is Mode.PARALLEL else [[run] for run in runs]
     try:
         for batch in batches:
-            remaining_s = None if deadline_s is None else deadline_s - clock()
-            if remaining_s is not None and remaining_s <= 0:
+            if deadline.passed:
                 return
-            await _together([_run(run, preparation, infer, deadline_s, clock) for run in batch], remaining_s)
+            await _together([_run(run, preparation, infer, deadline) for run in batch], deadline)
     finally:
         preparation.close()
 
 
-async def _together(parts: Sequence[Coroutine[Any, Any, None]], timeout_s: float | None) -> None:
+async def _together(parts: Sequence[Coroutine[Any, Any, None]], deadline: Deadline) -> None:
     """Run all until they end or the time is up; then, or at the first error, which is raised, cancel the others."""
     tasks = [asyncio.create_task(part) for part in parts]
     try:
-        done, _ = await asyncio.wait(tasks, timeout=timeout_s, return_when=asyncio.FIRST_EXCEPTION)
+        done, _ = await asyncio.wait(tasks, timeout=deadline.remaining_s, return_when=asyncio.FIRST_EXCEPTION)
     finally:
         for task in tasks:
             task.cancel()
@@ -101,16 +95,15 @@ async def _together(parts: Sequence[Coroutine[Any, Any, None]], timeout_s: float
         task.result()
 
 
-async def _run(run: MemberRun, preparation: Preparation, infer: Infer, deadline_s: float | None, clock: Clock) -> None:
+async def _run(run: MemberRun, preparation: Preparation, infer: Infer, deadline: Deadline) -> None:
     gate = asyncio.Semaphore(IN_FLIGHT)
 
     async def ask(index: int) -> None:
         async with gate:
             images = await preparation.chunk(run.spec, index)
-            remaining_s = None if deadline_s is None else max(0.0, deadline_s - clock())
-            run.replies[index] = _checked(await infer(run.model, images, remaining_s), len(images))
+            run.replies[index] = _checked(await infer(run.model, images, deadline), len(images))
 
-    run.began_s = clock()
+    run.began_s = deadline.clock()
     try:
         await _all([ask(index) for index in range(preparation.chunks)])
         # Whoever closes a channel cancels its calls, and a group lets that pass.
@@ -122,7 +115,7 @@ async def _run(run: MemberRun, preparation: Preparation, infer: Infer, deadline_
     except MemberUnavailable as error:
         run.state, run.error = MemberState.FAILED, str(error)
     finally:
-        run.ended_s = clock()
+        run.ended_s = deadline.clock()
 
 
 async def _all(parts: Sequence[Coroutine[Any, Any, None]]) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from prometheus_client import REGISTRY, CollectorRegistry
 
 from services.edge.address import split_address
-from services.edge.errors import QueueFull
+from services.edge.admission import Admission
 from services.edge.grpc_server import GrpcServer, start_grpc
 from services.edge.http_server import HttpServer, start_http
 from services.ensemble.domain import Answer, Description, PredictRequest
@@ -23,9 +23,8 @@ class Counted:
 
     def __init__(self, predictor: Predicts, max_ongoing: int, metrics: Metrics):
         self._predictor = predictor
-        self._max_ongoing = max_ongoing
+        self.admission = Admission(max_ongoing, "requests", metrics.ongoing.set)
         self._metrics = metrics
-        self._ongoing = 0
         self._known = {description.ensemble.name for description in predictor.describe()}
 
     def describe(self) -> Sequence[Description]:
@@ -41,23 +40,13 @@ class Counted:
         # A label for any text a caller sends would let callers grow the metrics without end.
         label = request.ensemble if request.ensemble in self._known else ""
         try:
-            answer = await self._bounded(request)
+            with self.admission.admit():
+                answer = await self._predictor.predict(request)
         except Exception as error:
             self._metrics.refused(label, error)
             raise
         self._metrics.answered(answer)
         return answer
-
-    async def _bounded(self, request: PredictRequest) -> Answer:
-        if self._ongoing >= self._max_ongoing:
-            raise QueueFull(f"{self._max_ongoing} requests are under way, the most there may be; try again soon")
-        self._ongoing += 1
-        self._metrics.ongoing.set(self._ongoing)
-        try:
-            return await self._predictor.predict(request)
-        finally:
-            self._ongoing -= 1
-            self._metrics.ongoing.set(self._ongoing)
 
 
 class FrontDoor:
@@ -95,8 +84,7 @@ async def open_front_door(predictor: Predicts, settings: Settings, registry: Col
     counted = Counted(predictor, settings.max_ongoing, Metrics(registry))
     readiness = _Readiness()
     add = EnsembleServicer(counted).add_to
-    # Twice as many as are answered: whoever is one too many should learn so by name, and be counted.
-    at_most = 2 * settings.max_ongoing
+    at_most = counted.admission.server_limit
     grpc_server = await start_grpc(settings.grpc_address, [(SERVICE, add)], settings.max_message_bytes, at_most)
     app = create_http_app(counted, lambda: readiness.value, settings.max_message_bytes, at_most, registry)
     host, port = split_address(settings.http_address)

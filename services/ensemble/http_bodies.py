@@ -2,9 +2,9 @@
 
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from services.edge.receipts import ReceiptLine
+from services.edge.receipt_converters import ReceiptBody
 from services.ensemble.domain import Answer, Description, MemberState, Mode, Prediction, Rule
 
 
@@ -33,37 +33,6 @@ class MemberBody(BaseModel):
     compute_ms: float = Field(description="Inside the model's process", examples=[11.8])
     cold: bool = Field(description="Its process answered its first request")
     error: str = Field(description="Why it failed", examples=[""])
-
-
-class LineBody(BaseModel):
-    """What one model used, or all of them together."""
-
-    name: str = Field(examples=["fashion-mobilenet-v2"])
-    requests: int = Field(examples=[1])
-    cpu_seconds: float = Field(examples=[0.011])
-    gb_seconds: float = Field(description="Wall time of the work × memory of the process, in GiB·s", examples=[0.002])
-    bytes_in: int = Field(examples=[12400])
-    bytes_out: int = Field(examples=[210])
-    money: float = Field(description="In the tariff's currency", examples=[7.2e-07])
-
-
-class TariffBody(BaseModel):
-    """The prices."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    per_cpu_second: float
-    per_gb_second: float
-    per_request: float
-    currency: str
-
-
-class ReceiptBody(BaseModel):
-    """What the request cost."""
-
-    lines: list[LineBody]
-    total: LineBody
-    tariff: TariffBody
 
 
 class AnswerBody(BaseModel):
@@ -96,11 +65,6 @@ class AnswerBody(BaseModel):
             )
             for member in answer.members
         ]
-        receipt = ReceiptBody(
-            lines=[_line(line) for line in answer.receipt.lines],
-            total=_line(answer.receipt.total),
-            tariff=TariffBody.model_validate(answer.receipt.tariff),
-        )
         return cls(
             ensemble=answer.ensemble,
             mode=answer.mode,
@@ -108,7 +72,7 @@ class AnswerBody(BaseModel):
             members=members,
             latency_ms=answer.latency_ms,
             expected_accuracy=answer.expected_accuracy,
-            receipt=receipt,
+            receipt=ReceiptBody.of(answer.receipt),
         )
 
 
@@ -171,16 +135,3 @@ def _predictions(predictions: tuple[Prediction, ...]) -> list[PredictionBody]:
         )
         for prediction in predictions
     ]
-
-
-def _line(line: ReceiptLine) -> LineBody:
-    usage = line.usage
-    return LineBody(
-        name=line.name,
-        requests=usage.requests,
-        cpu_seconds=usage.cpu_seconds,
-        gb_seconds=usage.gb_seconds,
-        bytes_in=usage.bytes_in,
-        bytes_out=usage.bytes_out,
-        money=line.money,
-    )

@@ -8,24 +8,9 @@ import grpc
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.edge.errors import ModelNotFound
+from services.edge.grpc_channel import open_channel
 from services.edge.suggestion import did_you_mean
 from services.ensemble.preparation import Limits
-
-_OPTIONS = [
-    ("grpc.max_send_message_length", -1),
-    ("grpc.max_receive_message_length", -1),
-    # A peer that vanished without a word is noticed within 30 s, also between requests and during a long one. Our
-    # servers welcome such pings (`edge.grpc_server`); others may end a connection that brings pings and no data.
-    ("grpc.keepalive_time_ms", 20_000),
-    ("grpc.keepalive_timeout_ms", 10_000),
-    ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.http2.max_pings_without_data", 0),
-    # Members are beside us: a proxy that the environment names for the world outside is not the way to them.
-    ("grpc.enable_http_proxy", 0),
-    # A service that just came from zero is tried again soon.
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 1000),
-]
 
 
 class Address(BaseModel):
@@ -68,8 +53,7 @@ class StaticMembers:
             raise ModelNotFound(f"no address is set for model '{model}'{did_you_mean(model, known)}")
         if model not in self._channels:
             place = self._addresses[model]
-            authority = [("grpc.default_authority", place.authority)] if place.authority else []
-            self._channels[model] = grpc.aio.insecure_channel(place.address, [*_OPTIONS, *authority])
+            self._channels[model] = open_channel(place.address, place.authority)
         return self._channels[model]
 
     async def connect(self, models: Iterable[str], timeout_s: float) -> dict[str, str]:

@@ -12,15 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.edge.errors import StrataError
+from services.zoo.chunks import CHUNK_BYTES, chunk_length
 from services.zoo.manifest import InputSpec
 
 Images: TypeAlias = NDArray[np.float32]
 
 Prepare: TypeAlias = Callable[[bytes, Sequence[InputSpec]], Iterator[Images]]
 """Decodes a picture and yields it as [3, H, W], one input spec after the other; raises NotAPicture, PictureTooLarge."""
-
-CHUNK_BYTES = 8 * 3 * 224 * 224 * 4
-"""A chunk holds at most this much of the largest tensor: as much as a model service computes at a time."""
 
 KEPT_BYTES = 256 * 2**20
 """Chunks kept for members that are behind, of all requests together. Those further behind have theirs made again."""
@@ -65,7 +63,7 @@ class Preparation:
         self._pool = pool
         item_bytes = [4 * 3 * spec.size[0] * spec.size[1] for spec in self._specs]
         message_bytes = min(CHUNK_BYTES, *(each.max_message_bytes - _ENVELOPE_BYTES for each in limits))
-        self._length = max(1, min(message_bytes // max(item_bytes), *(each.max_batch for each in limits)))
+        self._length = min(chunk_length(max(item_bytes), message_bytes), *(each.max_batch for each in limits))
         self._chunk_bytes = self._length * sum(item_bytes)
         self._may_keep_bytes = may_keep_bytes
         self._chunks: OrderedDict[int, dict[InputSpec, list[Future[Images]]]] = OrderedDict()

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
+from services.edge.deadline import Clock, Deadline
 from services.edge.errors import DeadlineExceeded, MemberUnavailable
 from services.edge.receipts import Tariff, add, write_receipt
 from services.ensemble.domain import (
@@ -19,7 +20,7 @@ from services.ensemble.domain import (
     check_pictures,
     time_allowed,
 )
-from services.ensemble.fan_out import Clock, Infer, MemberRun, fan_out
+from services.ensemble.fan_out import Infer, MemberRun, fan_out
 from services.ensemble.loading import Served, find
 from services.ensemble.preparation import KEPT_BYTES, Limits, Preparation, Prepare
 from services.ensemble.rules import best_classes, check_classes, combine, shares, softmax
@@ -77,14 +78,12 @@ class Predictor:
         ensemble = served.ensemble
         allowed_s = time_allowed(request, ensemble)
         mode = request.mode or ensemble.mode
-        runs = await self.ask(served, request.pictures, mode, began_s + allowed_s)
+        runs = await self.ask(served, request.pictures, mode, Deadline(began_s + allowed_s, self._clock))
         if not any(run.state is MemberState.ANSWERED for run in runs):
             raise _no_answer(ensemble.name, runs, allowed_s)
         return self._answer(served, runs, mode, request.top_k, began_s)
 
-    async def ask(
-        self, served: Served, pictures: Sequence[bytes], mode: Mode, deadline_s: float | None
-    ) -> list[MemberRun]:
+    async def ask(self, served: Served, pictures: Sequence[bytes], mode: Mode, deadline: Deadline) -> list[MemberRun]:
         """Ask an ensemble's members for their scores; see `fan_out`."""
         check_pictures(tuple(pictures), self._max_pictures)
         runs = [MemberRun(model, served.spec(model)) for model in served.ensemble.models]
@@ -98,7 +97,7 @@ class Predictor:
         )
         self._ongoing += 1
         try:
-            await fan_out(runs, preparation, self._infer, mode, deadline_s, self._clock)
+            await fan_out(runs, preparation, self._infer, mode, deadline)
         finally:
             self._ongoing -= 1
         return runs

@@ -2,11 +2,11 @@
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from services.edge.whole_files import write_whole
 from services.local.process_status import status_of_process
 
 
@@ -59,9 +59,7 @@ def find_running(folder: Path) -> Running | None:
 def announce(folder: Path, running: Running) -> None:
     """Write the note, whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=folder, delete=False) as file:
-        json.dump(asdict(running), file)
-    Path(file.name).replace(folder / "serve.json")
+    write_whole({folder / "serve.json": json.dumps(asdict(running)).encode()})
 
 
 def withdraw(folder: Path, pid: int) -> None:

@@ -14,15 +14,10 @@ import grpc
 
 from services.edge.cpu_share import thread_count
 from services.edge.errors import ModelNotFound
+from services.edge.grpc_channel import open_channel
 from services.local.process import start_model
 
 _log = logging.getLogger(__name__)
-
-_CHANNEL_OPTIONS = [
-    ("grpc.max_send_message_length", -1),
-    ("grpc.max_receive_message_length", -1),
-    ("grpc.enable_http_proxy", 0),  # the environment's proxy knows nothing of this machine's loopback
-]
 
 
 class Child(Protocol):
@@ -125,7 +120,7 @@ class Supervisor:
         began_s = self._clock()
         child = await self._spawn(model)
         _log.info("model '%s' runs as process %d after %.2f s", model, child.pid, self._clock() - began_s)
-        return _Running(child, grpc.aio.insecure_channel(child.address, _CHANNEL_OPTIONS), self._clock())
+        return _Running(child, open_channel(child.address), self._clock())
 
     def _stop(self, model: str) -> None:
         start = self._starts.pop(model)

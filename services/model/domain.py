@@ -21,9 +21,6 @@ from services.zoo.manifest import Manifest
 PICTURE = "picture"
 """The input that takes encoded pictures (JPEG, PNG, ...) instead of the model's own tensor."""
 
-CHUNK_BYTES = 8 * 3 * 224 * 224 * 4
-"""A batch runs in chunks of at most this many input bytes: activations, which grow with the chunk, stay bounded."""
-
 Images: TypeAlias = NDArray[np.float32]
 
 
@@ -125,11 +122,6 @@ def batch_of(request: InferRequest, manifest: Manifest, max_batch: int) -> Image
     if tensor.name != manifest.input_name:
         raise UnknownTensor(f"input '{tensor.name}': model '{manifest.name}' takes {names}")
     return _images(tensor, manifest.input_shape, max_batch)
-
-
-def chunk_length(item_bytes: int) -> int:
-    """Count the items of one chunk: what fits `CHUNK_BYTES`, at least 1."""
-    return max(1, CHUNK_BYTES // item_bytes)
 
 
 def describe(manifest: Manifest) -> Metadata:

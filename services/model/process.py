@@ -70,7 +70,7 @@ async def _start_grpc(model: Model, settings: Settings, servers: AsyncExitStack)
     from services.model.grpc_api import SERVICE, InferenceServicer
 
     add = InferenceServicer(model).add_to
-    at_most = 2 * settings.max_queue  # whoever is one too many should learn so by name
+    at_most = model.admission.server_limit
     server = await start_grpc(settings.grpc_address, [(SERVICE, add)], settings.max_message_bytes, at_most)
     servers.push_async_callback(server.drain, settings.drain_s)
     return server
@@ -82,7 +82,7 @@ async def _start_http(model: Model, settings: Settings, servers: AsyncExitStack)
     from services.model.http_api import create_app
 
     host, port = split_address(settings.http_address)
-    app = create_app(model, settings.max_message_bytes, max_bodies=2 * settings.max_queue)
+    app = create_app(model, settings.max_message_bytes, model.admission.server_limit)
     server = await start_http(app, host, port, int(settings.drain_s))
     servers.push_async_callback(server.drain)
     return server

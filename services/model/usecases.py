@@ -9,7 +9,8 @@ from typing import TypeAlias
 
 import numpy as np
 
-from services.edge.errors import Internal, NotReady, QueueFull, StrataError
+from services.edge.admission import Admission
+from services.edge.errors import Internal, NotReady, StrataError
 from services.edge.meter import Reading
 from services.model.domain import (
     Cost,
@@ -18,9 +19,9 @@ from services.model.domain import (
     InferRequest,
     batch_of,
     check_address,
-    chunk_length,
 )
 from services.model.tensors import Tensor
+from services.zoo.chunks import chunk_length
 from services.zoo.manifest import Manifest
 
 Forward: TypeAlias = Callable[[Images], Images]
@@ -61,10 +62,9 @@ class Model:
         self._forward: Forward | None = None
         self._read_picture = read_picture
         self._max_batch = max_batch
-        self._max_queue = max_queue
+        self.admission = Admission(max_queue, f"requests to model '{manifest.name}'")
         self._read_meter = read_meter
         self._thread = ThreadPoolExecutor(1, "forward")
-        self.unfinished = 0
         self._cold = True
         self.totals = Totals()
 
@@ -101,14 +101,9 @@ class Model:
         if self._forward is None:
             raise NotReady(f"model '{self.manifest.name}' is loading; ask again when it is ready")
         batch = batch_of(request, self.manifest, self._max_batch)
-        if self.unfinished >= self._max_queue:
-            raise QueueFull(f"model '{self.manifest.name}' has {self._max_queue} requests waiting; ask again later")
-        self.unfinished += 1
-        try:
+        with self.admission.admit():
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(self._thread, self._measured, self._forward, batch)
-        finally:
-            self.unfinished -= 1
 
     def _load_and_try(self) -> Forward:
         forward = self._load()

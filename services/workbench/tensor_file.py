@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from safetensors.torch import save as encode_tensors
 from torch import Tensor
 
 from services.edge.errors import ArtifactNotFound, DamagedFile, ForeignFile, InvalidInput, OtherVersion
+from services.edge.whole_files import write_whole
 
 VERSION = "1"
 _FORMAT, _VERSION, _CONTENT, _SHA256 = "strata.format", "strata.version", "strata.content", "strata.sha256"
@@ -48,23 +48,12 @@ def write_files(contents: Mapping[Path, bytes]) -> None:
     Raises:
         InvalidInput: a place cannot be written to.
     """
-    made: dict[Path, Path] = {}
+    for path in contents:
+        check_writable(path)
     try:
-        for path, data in contents.items():
-            check_writable(path)
-            with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-                made[path] = Path(file.name)
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-                made[path].chmod(0o644)
-        for path, whole in made.items():
-            whole.replace(path)
+        write_whole(contents)
     except OSError as error:
-        raise InvalidInput(f"{path}: cannot be written: {error.strerror or error}") from error
-    finally:
-        for whole in made.values():
-            whole.unlink(missing_ok=True)
+        raise InvalidInput(f"{error.filename}: cannot be written: {error.strerror}") from error
 
 
 def check_writable(path: Path) -> None:

@@ -19,9 +19,10 @@ from prometheus_client import CollectorRegistry
 from services.contracts.strata.ensemble.v1 import ensemble_pb2 as pb
 from services.contracts.strata.ensemble.v1 import ensemble_pb2_grpc as pb_grpc
 from services.edge import errors
-from services.edge.grpc_server import ERROR_METADATA_KEY, GrpcServer, start_grpc
+from services.edge.grpc_server import GrpcServer, start_grpc
 from services.edge.http_app import HttpServer, create_app, start_http
 from services.edge.logs import configure_logs
+from services.edge.status import ERROR_METADATA_KEY
 from services.edge.stop import stop_event
 
 if TYPE_CHECKING:

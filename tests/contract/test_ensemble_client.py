@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from services.contracts.inference.v2 import open_inference_pb2 as pb
+from services.edge.deadline import Deadline
 from services.edge.errors import MemberUnavailable, QueueFull
 from services.edge.grpc_server import ErrorsAsStatus
 from services.ensemble.client import ModelClient
@@ -77,7 +78,7 @@ def free_port() -> int:
 async def test_a_way_that_is_broken_for_a_moment_costs_no_answer() -> None:
     model = Behind(*["Bad Gateway"] * 3)
     async with serving(model) as address, members_at(m=address) as members:
-        reply = await ModelClient(members).infer("m", ONE_PICTURE, 20.0)
+        reply = await ModelClient(members).infer("m", ONE_PICTURE, Deadline.after(20.0))
     assert np.array_equal(reply.scores, SCORES)
     assert model.calls == 4
 
@@ -86,7 +87,7 @@ async def test_a_way_that_stays_broken_is_given_up_with_its_reason() -> None:
     model = Behind(*["Bad Gateway"] * 99)
     async with serving(model) as address, members_at(m=address) as members:
         with pytest.raises(MemberUnavailable, match="UNAVAILABLE: Bad Gateway"):
-            await ModelClient(members).infer("m", ONE_PICTURE, 20.0)
+            await ModelClient(members).infer("m", ONE_PICTURE, Deadline.after(20.0))
     assert model.calls < 10
 
 
@@ -94,14 +95,14 @@ async def test_before_the_deadline_the_reason_is_told_not_one_try_more() -> None
     model = Behind(*["Bad Gateway"] * 99)
     async with serving(model) as address, members_at(m=address) as members:
         with pytest.raises(MemberUnavailable, match="UNAVAILABLE: Bad Gateway"):
-            await ModelClient(members).infer("m", ONE_PICTURE, 0.7)
+            await ModelClient(members).infer("m", ONE_PICTURE, Deadline.after(0.7))
 
 
 async def test_a_model_that_says_itself_that_it_cannot_is_not_asked_again() -> None:
     model = Behind(QueueFull("64 requests waiting"))
     async with serving(model) as address, members_at(m=address) as members:
         with pytest.raises(MemberUnavailable, match="64 requests waiting"):
-            await ModelClient(members).infer("m", ONE_PICTURE, 20.0)
+            await ModelClient(members).infer("m", ONE_PICTURE, Deadline.after(20.0))
     assert model.calls == 1
 
 

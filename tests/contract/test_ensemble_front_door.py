@@ -28,7 +28,7 @@ from prometheus_client import CollectorRegistry
 import services.ensemble.domain
 from services.contracts.strata.ensemble.v1 import ensemble_pb2 as pb
 from services.contracts.strata.ensemble.v1 import ensemble_pb2_grpc as pb_grpc
-from services.edge.grpc_server import ERROR_METADATA_KEY
+from services.edge.status import ERROR_METADATA_KEY
 from services.ensemble.domain import MemberState, PredictRequest
 from services.ensemble.front_door import FrontDoor, open_front_door
 from services.ensemble.graph import open_graph

@@ -21,10 +21,10 @@ import services.model
 from services.contracts.inference.v2 import open_inference_pb2 as pb
 from services.contracts.inference.v2 import open_inference_pb2_grpc as pb_grpc
 from services.edge import errors
-from services.edge.grpc_server import ERROR_METADATA_KEY, start_grpc
+from services.edge.grpc_server import start_grpc
 from services.edge.http_server import start_http
 from services.edge.meter import read_process
-from services.edge.status import status_of
+from services.edge.status import ERROR_METADATA_KEY, status_of
 from services.model.domain import Images
 from services.model.grpc_api import SERVICE, InferenceServicer
 from services.model.http_api import create_app
@@ -211,8 +211,9 @@ def test_no_error_that_a_request_can_meet_is_left_out() -> None:
     at_start = {errors.InvalidDeclaration, errors.InvalidWeights, errors.Unsupported}
     bases = {errors.StrataError, errors.NotFound}
     from_pictures = {errors.NotAPicture, errors.PictureTooLarge}
+    from_the_rim = {errors.TooLarge, errors.QueueFull}
     walked = {case.error for case in CASES} | ELSEWHERE
-    assert set(raised_in_the_service()) - at_start - bases | from_pictures | {errors.TooLarge} == walked
+    assert set(raised_in_the_service()) - at_start - bases | from_pictures | from_the_rim == walked
 
 
 async def test_before_it_is_loaded_it_is_live_and_not_ready_and_says_so(loading: Live) -> None:
@@ -241,7 +242,7 @@ async def test_once_loaded_it_is_ready_on_both_protocols(live: Live) -> None:
 async def test_a_full_queue_refuses_at_once_and_health_still_answers(live: Live) -> None:
     live.engine.go.clear()
     waiting = [asyncio.create_task(GOOD.post(live.http)) for _ in range(2)]
-    while live.model.unfinished < 2:
+    while live.model.admission.under_way < 2:
         await asyncio.sleep(0.005)
     code, name, _ = await refused_by_grpc(live.stub, GOOD.to_message())
     assert (code, name) == (grpc.StatusCode.UNAVAILABLE, "QueueFull")

@@ -335,7 +335,7 @@ async def test_kserves_own_server_tells_errors_as_ours_does(
             await hold(*refusal)
         running = asyncio.ensure_future(stub.ModelInfer(ZEROS))
         await asyncio.sleep(0.3)
-        await hold(ZEROS, grpc.StatusCode.UNAVAILABLE, 503, "1 requests waiting")
+        await hold(ZEROS, grpc.StatusCode.UNAVAILABLE, 503, "1 requests to model")
         assert (await running).outputs[0].shape == [1, 4]
 
 

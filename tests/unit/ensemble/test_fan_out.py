@@ -4,7 +4,6 @@ import asyncio
 import gc
 import re
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -12,12 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-import services.model.domain
+from services.edge.deadline import Deadline
 from services.edge.errors import DeadlineExceeded, MemberUnavailable, NotAPicture, PictureTooLarge
 from services.edge.receipts import Usage
 from services.ensemble.domain import MemberState, Mode
 from services.ensemble.fan_out import MemberRun, Reply, fan_out
-from services.ensemble.preparation import CHUNK_BYTES, Images, Limits, Preparation
+from services.ensemble.preparation import Images, Limits, Preparation
+from services.zoo.chunks import CHUNK_BYTES
 from services.zoo.manifest import InputSpec
 
 SPEC = InputSpec((4, 4), 4, (0, 0, 0), (1, 1, 1), "bilinear")
@@ -48,7 +48,7 @@ class Models:
         self.running = self.most_running = 0
         self.cancelled: list[str] = []
 
-    async def infer(self, model: str, images: Images, timeout_s: float | None) -> Reply:
+    async def infer(self, model: str, images: Images, deadline: Deadline) -> Reply:
         self.calls.append(model)
         self.running += 1
         self.most_running = max(self.most_running, self.running)
@@ -76,14 +76,14 @@ def states(members: list[MemberRun]) -> list[str]:
 @pytest.mark.parametrize(("mode", "at_once"), [(Mode.PARALLEL, 2), (Mode.SERIAL, 1)])
 async def test_members_run_all_at_once_or_in_turn(mode: Mode, at_once: int) -> None:
     models, members = Models({"a": 0.02, "b": 0.01}), runs("a", "b")
-    await fan_out(members, preparation([b"1"]), models.infer, mode, None, time.monotonic)
+    await fan_out(members, preparation([b"1"]), models.infer, mode, Deadline())
     assert (models.calls, models.most_running) == (["a", "b"], at_once)
     assert states(members) == ["answered", "answered"]
 
 
 async def test_at_the_deadline_the_late_are_cancelled_and_missing() -> None:
     models, members = Models({"fast": 0.0, "slow": 9.0}), runs("slow", "fast")
-    await fan_out(members, preparation([b"1"]), models.infer, Mode.PARALLEL, time.monotonic() + SOON_S, time.monotonic)
+    await fan_out(members, preparation([b"1"]), models.infer, Mode.PARALLEL, Deadline.after(SOON_S))
     assert states(members) == ["missing", "answered"]
     assert models.cancelled == ["slow"]
     assert models.running == 0
@@ -91,7 +91,7 @@ async def test_at_the_deadline_the_late_are_cancelled_and_missing() -> None:
 
 async def test_in_turn_those_after_the_deadline_are_not_started() -> None:
     models, members = Models({"a": 0.0, "slow": 9.0, "c": 0.0}), runs("a", "slow", "c")
-    await fan_out(members, preparation([b"1"]), models.infer, Mode.SERIAL, time.monotonic() + SOON_S, time.monotonic)
+    await fan_out(members, preparation([b"1"]), models.infer, Mode.SERIAL, Deadline.after(SOON_S))
     assert states(members) == ["answered", "missing", "missing"]
     assert models.calls == ["a", "slow"]
     assert members[2].latency_ms == 0
@@ -100,7 +100,7 @@ async def test_in_turn_those_after_the_deadline_are_not_started() -> None:
 async def test_a_broken_member_costs_itself_only() -> None:
     models = Models({"a": 0.0, "broken": 0.0}, {"broken": MemberUnavailable("gone")})
     members = runs("broken", "a")
-    await fan_out(members, preparation([b"1"]), models.infer, Mode.PARALLEL, None, time.monotonic)
+    await fan_out(members, preparation([b"1"]), models.infer, Mode.PARALLEL, Deadline())
     assert states(members) == ["failed", "answered"]
     assert members[0].error == "gone"
 
@@ -114,28 +114,28 @@ async def test_a_member_that_breaks_takes_no_picture_from_others_with_its_input(
             broke.wait(5)
         return prepare(picture, specs)
 
-    async def infer(model: str, images: Images, timeout_s: float | None) -> Reply:
+    async def infer(model: str, images: Images, deadline: Deadline) -> Reply:
         if model == "broken":
             asyncio.get_running_loop().call_later(0.02, broke.set)
-        return await models.infer(model, images, timeout_s)
+        return await models.infer(model, images, deadline)
 
     models = Models({"a": 0.0, "broken": 0.0}, {"broken": MemberUnavailable("gone")})
     members, pictures = runs("broken", "a"), [b"%d" % n for n in range(200)]
     with ThreadPoolExecutor(2) as pool:
-        await fan_out(members, Preparation(pictures, [SPEC], slow, pool), infer, mode, None, time.monotonic)
+        await fan_out(members, Preparation(pictures, [SPEC], slow, pool), infer, mode, Deadline())
     assert states(members) == ["failed", "answered"]
     assert members[1].scores[:, 0].tolist() == list(range(200))
 
 
 async def test_a_member_whose_call_was_broken_off_has_failed() -> None:
-    async def infer(model: str, images: Images, timeout_s: float | None) -> Reply:
+    async def infer(model: str, images: Images, deadline: Deadline) -> Reply:
         if images[0, 0, 0, 0] >= 64:
             raise asyncio.CancelledError  # as gRPC does when its channel is closed
         return Reply(np.zeros((len(images), 2), np.float32), Usage(1), 1.0, False)
 
     (member,) = members = runs("a")
     pictures = [b"%d" % n for n in range(100)]
-    await fan_out(members, preparation(pictures), infer, Mode.PARALLEL, None, time.monotonic)
+    await fan_out(members, preparation(pictures), infer, Mode.PARALLEL, Deadline())
     assert (member.state, member.error) == (MemberState.FAILED, "a call to it was broken off")
 
 
@@ -147,10 +147,10 @@ async def test_once_it_returns_no_more_pictures_are_prepared() -> None:
         ended.wait(5)
         return prepare(picture, specs)
 
-    models, members, deadline_s = Models({"a": 0.0}), runs("a"), time.monotonic() + SOON_S
+    models, members, deadline = Models({"a": 0.0}), runs("a"), Deadline.after(SOON_S)
     with ThreadPoolExecutor(1) as pool:
         pictures = Preparation([b"1"] * 100, [SPEC], slow, pool)
-        await fan_out(members, pictures, models.infer, Mode.PARALLEL, deadline_s, time.monotonic)
+        await fan_out(members, pictures, models.infer, Mode.PARALLEL, deadline)
         ended.set()
     assert states(members) == ["missing"]
     assert len(prepared) == 1
@@ -158,14 +158,14 @@ async def test_once_it_returns_no_more_pictures_are_prepared() -> None:
 
 async def test_a_member_that_says_its_time_is_up_is_missing() -> None:
     models, members = Models({"a": 0.0}, {"a": DeadlineExceeded("late")}), runs("a")
-    await fan_out(members, preparation([b"1"]), models.infer, Mode.PARALLEL, None, time.monotonic)
+    await fan_out(members, preparation([b"1"]), models.infer, Mode.PARALLEL, Deadline())
     assert states(members) == ["missing"]
 
 
 async def test_a_fault_of_ours_is_not_a_members() -> None:
     models = Models({"a": 0.0, "b": 9.0}, {"a": ZeroDivisionError()})
     with pytest.raises(ZeroDivisionError):
-        await fan_out(runs("a", "b"), preparation([b"1"]), models.infer, Mode.PARALLEL, None, time.monotonic)
+        await fan_out(runs("a", "b"), preparation([b"1"]), models.infer, Mode.PARALLEL, Deadline())
     assert models.running == 0
 
 
@@ -173,7 +173,7 @@ async def test_a_broken_picture_ends_the_request_and_is_named_by_its_place() -> 
     models = Models({"a": 0.0, "slow": 9.0})
     pictures = [b"1"] * 70 + [b"bad"]
     with pytest.raises(NotAPicture, match="picture 70: broken"):
-        await fan_out(runs("a", "slow"), preparation(pictures), models.infer, Mode.PARALLEL, None, time.monotonic)
+        await fan_out(runs("a", "slow"), preparation(pictures), models.infer, Mode.PARALLEL, Deadline())
     assert models.running == 0
 
 
@@ -184,10 +184,10 @@ async def test_a_picture_found_broken_after_the_deadline_is_no_error_to_log(capl
         ended.wait(5)
         return prepare(picture, specs)
 
-    models, members, deadline_s = Models({"a": 0.0}), runs("a"), time.monotonic() + 0.05
+    models, members, deadline = Models({"a": 0.0}), runs("a"), Deadline.after(0.05)
     with ThreadPoolExecutor(1) as pool:
         pictures = Preparation([b"bad"], [SPEC], slow, pool)
-        await fan_out(members, pictures, models.infer, Mode.PARALLEL, deadline_s, time.monotonic)
+        await fan_out(members, pictures, models.infer, Mode.PARALLEL, deadline)
         ended.set()
     await asyncio.sleep(0.05)
     del pictures
@@ -198,9 +198,7 @@ async def test_a_picture_found_broken_after_the_deadline_is_no_error_to_log(capl
 
 async def test_a_caller_who_leaves_takes_the_members_calls_along() -> None:
     models = Models({"a": 9.0})
-    request = asyncio.create_task(
-        fan_out(runs("a"), preparation([b"1"]), models.infer, Mode.PARALLEL, None, time.monotonic)
-    )
+    request = asyncio.create_task(fan_out(runs("a"), preparation([b"1"]), models.infer, Mode.PARALLEL, Deadline()))
     while not models.running:
         await asyncio.sleep(0.01)
     request.cancel()
@@ -211,9 +209,7 @@ async def test_a_caller_who_leaves_takes_the_members_calls_along() -> None:
 
 async def test_a_big_batch_goes_in_chunks_and_its_scores_come_back_in_order() -> None:
     models, members = Models({"a": 0.0}), runs("a")
-    await fan_out(
-        members, preparation([b"%d" % n for n in range(200)]), models.infer, Mode.PARALLEL, None, time.monotonic
-    )
+    await fan_out(members, preparation([b"%d" % n for n in range(200)]), models.infer, Mode.PARALLEL, Deadline())
     assert members[0].scores[:, 0].tolist() == list(range(200))
     assert len(models.calls) == 4
 
@@ -221,11 +217,11 @@ async def test_a_big_batch_goes_in_chunks_and_its_scores_come_back_in_order() ->
 async def test_two_chunks_are_under_way_and_never_more() -> None:
     models, seen = Models({"a": 0.01}), []
 
-    async def infer(model: str, images: Images, timeout_s: float | None) -> Reply:
+    async def infer(model: str, images: Images, deadline: Deadline) -> Reply:
         seen.append(models.running + 1)
-        return await models.infer(model, images, timeout_s)
+        return await models.infer(model, images, deadline)
 
-    await fan_out(runs("a"), preparation([b"1"] * 500), infer, Mode.PARALLEL, None, time.monotonic)
+    await fan_out(runs("a"), preparation([b"1"] * 500), infer, Mode.PARALLEL, Deadline())
     assert max(seen) == 2
 
 
@@ -294,10 +290,6 @@ async def test_chunks_suit_the_member_that_takes_least(limits: list[Limits], len
         assert len(await prepared.chunk(SPEC, 0)) == length
 
 
-def test_a_chunk_is_what_a_model_service_computes_at_a_time() -> None:
-    assert CHUNK_BYTES == services.model.domain.CHUNK_BYTES
-
-
 @pytest.mark.parametrize(
     ("scores", "said"),
     [
@@ -307,10 +299,10 @@ def test_a_chunk_is_what_a_model_service_computes_at_a_time() -> None:
     ],
 )
 async def test_scores_that_are_none_are_the_members_failure(scores: Images, said: str) -> None:
-    async def infer(model: str, images: Images, timeout_s: float | None) -> Reply:
+    async def infer(model: str, images: Images, deadline: Deadline) -> Reply:
         return Reply(scores, Usage(1), 0.0, False)
 
     (member,) = members = runs("a")
-    await fan_out(members, preparation([b"1"]), infer, Mode.PARALLEL, None, time.monotonic)
+    await fan_out(members, preparation([b"1"]), infer, Mode.PARALLEL, Deadline())
     assert member.state is MemberState.FAILED
     assert re.search(said, member.error)

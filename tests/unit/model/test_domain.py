@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from services.edge import errors
-from services.model.domain import CHUNK_BYTES, InferRequest, batch_of, chunk_length, describe
+from services.model.domain import InferRequest, batch_of, describe
 from services.model.tensors import Tensor
 from services.zoo.manifest import Manifest
 
@@ -76,11 +76,6 @@ def test_a_batch_may_be_as_long_as_the_limit(manifest: Manifest) -> None:
 
 def test_the_version_served_may_be_named(manifest: Manifest) -> None:
     batch_of(replace(GOOD, version="v1"), manifest, MAX_BATCH)
-
-
-def test_a_chunk_fits_its_bytes_and_has_at_least_one_item() -> None:
-    assert chunk_length(4 * 3 * 224 * 224) == 8
-    assert chunk_length(CHUNK_BYTES + 1) == 1
 
 
 def test_the_description_leaves_the_batch_axis_open(manifest: Manifest) -> None:

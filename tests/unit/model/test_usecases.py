@@ -9,7 +9,7 @@ import pytest
 
 from services.edge.errors import Internal, NotAPicture, NotReady, QueueFull
 from services.edge.meter import Reading
-from services.model import domain
+from services.model import usecases
 from services.model.domain import Images, InferRequest
 from services.model.tensors import Tensor
 from services.model.usecases import Forward, Model
@@ -104,7 +104,7 @@ async def test_it_is_never_ready_when_the_pass_fails(manifest: Manifest) -> None
 async def test_chunks_give_the_same_scores_in_the_same_order(
     model: Model, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(domain, "CHUNK_BYTES", 4 * 24 * 4)
+    monkeypatch.setattr(usecases, "chunk_length", lambda item_bytes: 4 * 4 * 24 // item_bytes)
     answer = await model.infer(images(10))
     assert engine.batches[1:] == [4, 4, 2]
     np.testing.assert_array_equal(np.asarray(answer.outputs[0].values)[:, 0], np.arange(10))
@@ -115,7 +115,7 @@ async def test_chunks_give_the_same_scores_in_the_same_order(
 async def test_pictures_are_read_in_order_and_a_broken_one_is_named(
     model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(domain, "CHUNK_BYTES", 2 * 24 * 4)
+    monkeypatch.setattr(usecases, "chunk_length", lambda item_bytes: 2 * 4 * 24 // item_bytes)
     answer = await model.infer(pictures(b"x", b"xx", b"xxx"))
     np.testing.assert_array_equal(np.asarray(answer.outputs[0].values)[:, 0], [1, 2, 3])
     with pytest.raises(NotAPicture, match="picture 3: a broken picture"):

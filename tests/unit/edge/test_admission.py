@@ -1,0 +1,27 @@
+from contextlib import ExitStack
+
+import pytest
+
+from services.edge.admission import Admission
+from services.edge.errors import QueueFull
+
+
+def test_one_too_many_is_refused_by_name_and_a_place_is_free_again_once_one_ends() -> None:
+    counts: list[int] = []
+    admission = Admission(2, "requests to model 'm'", counts.append)
+    with ExitStack() as under_way:
+        under_way.enter_context(admission.admit())
+        under_way.enter_context(admission.admit())
+        with pytest.raises(QueueFull, match="2 requests to model 'm' are under way"), admission.admit():
+            pytest.fail("was admitted")
+        assert admission.under_way == 2
+    with admission.admit():
+        pass
+    assert counts == [1, 2, 1, 0, 1, 0]
+
+
+def test_one_that_fails_leaves_its_place() -> None:
+    admission = Admission(1, "requests")
+    with pytest.raises(ZeroDivisionError), admission.admit():
+        raise ZeroDivisionError
+    assert admission.under_way == 0
