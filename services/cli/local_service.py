@@ -15,8 +15,9 @@ from services.ensemble.graph import build_predictor
 from services.ensemble.loading import Served, load_ensembles
 from services.ensemble.settings import Settings
 from services.ensemble.usecases import Predictor
-from services.local.running import Running, announce, began, withdraw
-from services.local.supervisor import local_models
+from services.local.models import local_models
+from services.local.process_status import Process
+from services.local.running import Running, announce, withdraw
 from services.zoo.compile import compile_model, default_cache
 
 DRAIN_S = 10.0
@@ -96,7 +97,7 @@ async def serve(
         hosts = [address.rpartition(":")[0] for address in (http, grpc)]
         running = Running(
             pid=os.getpid(),
-            began=began(os.getpid()),
+            began=Process.of(os.getpid()).began,
             http_address=f"{hosts[0]}:{door.http_port}",
             grpc_address=f"{hosts[1]}:{door.grpc_port}",
             ensembles=tuple(local.served),

@@ -10,7 +10,7 @@ StrataError
 ├── NotFound                 ModelNotFound  EnsembleNotFound  ArtifactNotFound
 ├── TooLarge                 the body is over the limit
 ├── FailedPrecondition       right request, wrong moment: not compiled
-├── Unavailable              try again later: MemberUnavailable  NotReady  QueueFull
+├── Unavailable              try again later: MemberUnavailable  NotStarted  NotReady  QueueFull
 ├── DeadlineExceeded         nothing useful was in by the deadline
 ├── Unsupported              this build or machine cannot do that
 └── Internal                 a fault of ours; the caller gets an id to look up in the log, never the text
@@ -123,6 +123,10 @@ class ArtifactNotFound(NotFound):
 
 class MemberUnavailable(Unavailable):
     """A model of the ensemble could not be reached or failed."""
+
+
+class NotStarted(Unavailable):
+    """A service on this machine did not start."""
 
 
 class NotReady(Unavailable):

@@ -8,7 +8,7 @@ import numpy as np
 from services.contracts.inference.v2 import open_inference_pb2 as pb
 from services.contracts.inference.v2 import open_inference_pb2_grpc as pb_grpc
 from services.edge.deadline import Deadline
-from services.edge.errors import DeadlineExceeded, MemberUnavailable, ModelNotFound
+from services.edge.errors import DeadlineExceeded, MemberUnavailable, NotFound, Unavailable
 from services.edge.grpc_channel import call_over_a_broken_way
 from services.edge.receipts import GIB, Usage
 from services.ensemble.fan_out import Reply
@@ -47,7 +47,7 @@ class ModelClient:
         )
         try:
             answer = await call_over_a_broken_way(lambda until: self._call(request, until), deadline)
-        except ModelNotFound as error:
+        except (NotFound, Unavailable) as error:
             raise MemberUnavailable(str(error)) from error
         except grpc.aio.AioRpcError as error:
             if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:

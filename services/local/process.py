@@ -7,8 +7,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from services.edge.errors import MemberUnavailable
-from services.local.process_status import status_of_process
+from services.edge.errors import NotStarted
+from services.local.process_status import Life, Process
 
 _LOG_TAIL_LINES = 8
 
@@ -20,21 +20,13 @@ class ChildProcess:
         self._process = process
         self._output = output
         self.pid = process.pid
+        self._noted = Process.of(process.pid)
         self.address = f"127.0.0.1:{grpc_port}"
 
     @property
     def alive(self) -> bool:
-        """Ask the kernel: the event loop may hear of a death later than the next request comes."""
-        if self._process.returncode is not None:
-            return False
-        try:
-            if os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
-                return False
-        except ChildProcessError:
-            return False
-        # A killed process closes its sockets some time before it can be waited for.
-        status = status_of_process(self.pid)
-        return not (status and status.exiting)
+        """True while it can answer."""
+        return self._process.returncode is None and self._noted.life() is Life.RUNNING
 
     async def stop(self, grace_s: float) -> None:
         """End it: SIGTERM, on which it answers what it runs; SIGKILL after `grace_s`."""
@@ -42,39 +34,46 @@ class ChildProcess:
         await self._output
 
 
-async def start_model(name: str, settings: Mapping[str, str], log: Path, start_timeout_s: float) -> ChildProcess:
-    """Start `services.model` with the settings given and wait until it is ready.
+async def start_service(
+    module: str, name: str, settings: Mapping[str, str], log: Path, start_timeout_s: float
+) -> ChildProcess:
+    """Start `python -m MODULE` with the settings given and wait until it is ready.
+
+    A service says so by a line of JSON on its standard output, `{"event": "ready", "grpc_port": n}`; its settings are
+    the variables that begin with the module's last word, `MODEL_` for `services.model`. Those of ours it does not see.
 
     Args:
-        settings: its environment beside ours, `MODEL_...`; addresses are set here.
+        name: what to call it in messages.
+        settings: its environment beside ours; its gRPC address is set here.
         log: its log is appended to this file.
     Raises:
-        MemberUnavailable: it ended, or was not ready in time and was killed; the message has the log's last lines.
+        NotStarted: it ended, or was not ready in time and was killed; the message has the log's last lines.
     """
+    prefix = f"{module.rpartition('.')[2].upper()}_"
     log.parent.mkdir(parents=True, exist_ok=True)
-    inherited = {key: value for key, value in os.environ.items() if not key.startswith("MODEL_") and key != "PORT"}
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith(prefix) and key != "PORT"}
     with log.open("ab") as log_file:
         before_bytes = log_file.tell()
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-m", "services.local.child", str(os.getpid()), "services.model"),
+            *("-m", "services.local.child", str(os.getpid()), module),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=log_file,
-            env={**inherited, **settings, "MODEL_GRPC_ADDRESS": "127.0.0.1:0", "MODEL_HTTP_ADDRESS": ""},
+            env={**inherited, **settings, f"{prefix}GRPC_ADDRESS": "127.0.0.1:0"},
         )
     try:
         async with asyncio.timeout(start_timeout_s):
             grpc_port = await _read_port(process)
     except TimeoutError:
         await _end(process, grace_s=0)
-        raise MemberUnavailable(_why(name, f"was not ready in {start_timeout_s:g} s", log, before_bytes)) from None
+        raise NotStarted(_why(name, f"was not ready in {start_timeout_s:g} s", log, before_bytes)) from None
     except BaseException:
         await _end(process, grace_s=0)
         raise
     if grpc_port is None:
         code = await process.wait()
-        raise MemberUnavailable(_why(name, f"ended with code {code} before it was ready", log, before_bytes))
+        raise NotStarted(_why(name, f"ended with code {code} before it was ready", log, before_bytes))
     return ChildProcess(process, grpc_port, asyncio.create_task(_discard(process)))
 
 
@@ -115,4 +114,4 @@ def _why(name: str, what: str, log: Path, from_bytes: int) -> str:
     with log.open("rb") as log_file:
         log_file.seek(from_bytes)
         lines = log_file.read().decode(errors="replace").splitlines()[-_LOG_TAIL_LINES:]
-    return "\n".join([f"model '{name}' {what}; the last lines of {log}:", *lines])
+    return "\n".join([f"'{name}' {what}; the last lines of {log}:", *lines])

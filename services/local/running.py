@@ -1,18 +1,17 @@
 """The note that a local service leaves about itself, for other commands to find: `serve.json` in the state folder."""
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from services.edge.whole_files import write_whole
-from services.local.process_status import status_of_process
+from services.local.process_status import Life, Process
 
 
 @dataclass(frozen=True)
 class Running:
-    """A service that runs on this machine; addresses are host:port, `began` is when its process did."""
+    """A service that runs on this machine; addresses are host:port, `pid` and `began` are its `Process`."""
 
     pid: int
     began: int
@@ -30,20 +29,9 @@ def state_folder(environment: Mapping[str, str]) -> Path:
     return (Path(base) if base else Path.home() / ".local" / "state") / "strata"
 
 
-def began(pid: int) -> int:
-    """Say when a process began, as `ProcessStatus` has it; 0 where there is no /proc."""
-    status = status_of_process(pid)
-    return status.began if status else 0
-
-
 def is_running(running: Running) -> bool:
     """Tell whether its process has yet to end, and is still the same."""
-    try:
-        os.kill(running.pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    status = status_of_process(running.pid)
-    return status is None or (status.began == running.began and not status.ended)
+    return Process(running.pid, running.began).life() is not Life.ENDED
 
 
 def find_running(folder: Path) -> Running | None:

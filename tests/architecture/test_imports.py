@@ -31,7 +31,7 @@ RANKS: dict[str, dict[int, str]] = {
         DOMAIN: "model integers graph_codec tensor_file engine_file integer_file answers augmentation pictures drawing",
         USECASES: "usecases opening storing report",
     },
-    "local": {EDGE: "child process process_status running supervisor"},
+    "local": {EDGE: "child process process_status running supervisor models"},
 }
 # Neither reads nor writes anything, asks no clock, knows no environment, keeps no log.
 QUANT_IMPORTS = {

@@ -14,8 +14,9 @@ import pytest
 
 from services.contracts.inference.v2 import open_inference_pb2 as pb
 from services.contracts.inference.v2 import open_inference_pb2_grpc as pb_grpc
-from services.edge.errors import MemberUnavailable
-from services.local.supervisor import Supervisor, local_models
+from services.edge.errors import NotStarted
+from services.local.models import local_models
+from services.local.supervisor import Supervisor
 from services.zoo.manifest import InputSpec, Manifest
 
 SPEC = InputSpec((8, 8), 8, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), "bilinear")
@@ -100,7 +101,7 @@ async def test_a_child_that_cannot_start_says_why(tmp_path: Path) -> None:
     broken = sleeping(tmp_path, "broken", 0)
     (broken / "manifest.json").write_text("{")
     async with local_models({"broken": broken}, tmp_path / "logs") as supervisor:
-        with pytest.raises(MemberUnavailable, match="ended with code 2 before it was ready") as caught:
+        with pytest.raises(NotStarted, match="ended with code 2 before it was ready") as caught:
             await supervisor.channel("broken")
         assert "not the manifest of a compiled model" in str(caught.value)
 
@@ -108,7 +109,7 @@ async def test_a_child_that_cannot_start_says_why(tmp_path: Path) -> None:
 async def test_a_child_that_takes_too_long_to_start_is_ended(tmp_path: Path) -> None:
     slow = {"slow": sleeping(tmp_path, "slow", 60_000)}  # its first pass is its readiness
     async with local_models(slow, tmp_path / "logs", start_timeout_s=1.5) as supervisor:
-        with pytest.raises(MemberUnavailable, match=r"was not ready in 1\.5 s"):
+        with pytest.raises(NotStarted, match=r"was not ready in 1\.5 s"):
             await supervisor.channel("slow")
         assert supervisor.running() == {}
 
@@ -116,7 +117,7 @@ async def test_a_child_that_takes_too_long_to_start_is_ended(tmp_path: Path) -> 
 PARENT = """
 import asyncio, sys
 from pathlib import Path
-from services.local.supervisor import local_models
+from services.local.models import local_models
 
 async def main():
     async with local_models({"quick": Path(sys.argv[1])}, Path(sys.argv[2])) as supervisor:

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from services.local.running import Running, announce, began, find_running, state_folder, withdraw
+from services.local.process_status import Process
+from services.local.running import Running, announce, find_running, state_folder, withdraw
 
 
 def about(pid: int, began_ticks: int | None = None) -> Running:
-    ticks = began(pid) if began_ticks is None else began_ticks
+    ticks = Process.of(pid).began if began_ticks is None else began_ticks
     return Running(pid, ticks, "127.0.0.1:8000", "127.0.0.1:9000", ("fashion",), "/tmp/log")
 
 
@@ -33,7 +34,7 @@ def test_a_note_about_a_process_that_ended_counts_for_nothing(tmp_path: Path) ->
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="no /proc: a process's start is not known")
 def test_a_note_about_a_process_that_has_the_number_of_an_older_one_counts_for_nothing(tmp_path: Path) -> None:
     with subprocess.Popen(["sleep", "60"]) as other:
-        announce(tmp_path, about(other.pid, began(other.pid) - 1))
+        announce(tmp_path, about(other.pid, Process.of(other.pid).began - 1))
         assert find_running(tmp_path) is None
         announce(tmp_path, about(other.pid))
         assert find_running(tmp_path)

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from services.edge.errors import MemberUnavailable, ModelNotFound
-from services.local.supervisor import Supervisor, threads_each
+from services.edge.errors import NotFound, NotStarted
+from services.local.models import threads_each
+from services.local.supervisor import Supervisor
 
 IDLE_S = 10.0
 
@@ -50,7 +51,7 @@ class Spawner:
         await self.gate.wait()
         if self.failures:
             self.failures -= 1
-            raise MemberUnavailable(f"model '{model}' did not start")
+            raise NotStarted(f"model '{model}' did not start")
         self.children.append(FakeChild(next(self._pids)))
         return self.children[-1]
 
@@ -113,13 +114,13 @@ async def test_a_failed_start_is_told_to_all_who_wait_and_tried_again_by_the_nex
 ) -> None:
     spawner.failures = 1
     answers = await asyncio.gather(*(supervisor.channel("a") for _ in range(3)), return_exceptions=True)
-    assert [type(answer) for answer in answers] == [MemberUnavailable] * 3
+    assert [type(answer) for answer in answers] == [NotStarted] * 3
     await supervisor.channel("a")
     assert supervisor.running() == {"a": 1}
 
 
 async def test_a_model_that_is_not_there_is_refused_with_those_that_are(supervisor: Supervisor) -> None:
-    with pytest.raises(ModelNotFound, match="'c' is not one of a, b"):
+    with pytest.raises(NotFound, match="'c' is not one of a, b"):
         await supervisor.channel("c")
 
 

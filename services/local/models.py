@@ -1,0 +1,33 @@
+"""Compiled models as local services."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from services.edge.cpu_share import thread_count
+from services.local.supervisor import Supervisor, local_services
+
+
+def local_models(
+    compiled: Mapping[str, Path], logs: Path, idle_s: float = 300.0, start_timeout_s: float = 60.0
+) -> Supervisor:
+    """Supervise compiled models on this machine; see `local_services`.
+
+    Args:
+        compiled: the folder of each, by its name.
+    """
+    threads = str(threads_each(thread_count(), len(compiled)))
+    settings = {
+        name: {
+            "MODEL_COMPILED": os.fspath(folder.resolve()),
+            "MODEL_THREADS": threads,
+            "MODEL_HTTP_ADDRESS": "",
+        }
+        for name, folder in compiled.items()
+    }
+    return local_services("services.model", settings, logs, idle_s, start_timeout_s)
+
+
+def threads_each(cpus: int, models: int) -> int:
+    """Split the CPUs among models that may all run at once: no thread of one waits for a CPU another's holds."""
+    return max(1, cpus // max(1, models))
