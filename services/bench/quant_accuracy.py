@@ -19,7 +19,8 @@ from quant.engine import Engine
 from quant.observations import observe
 from quant.precision import Mode, uniform_plan
 from services.workbench.opening import open_model
-from services.workbench.pictures import as_input, read_picture
+from services.workbench.picture_files import read_picture
+from services.workbench.pictures import as_input
 from services.zoo.catalog import Catalog
 from services.zoo.picture_files import find_pictures
 

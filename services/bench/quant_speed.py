@@ -21,8 +21,8 @@ from quant.precision import Mode
 from services.bench.quant_peers import Run, eager, peers
 from services.bench.quant_subject import Subject, prepare, with_auto
 from services.bench.rounds import Spread, interleave, ratio
-from services.workbench.answers import agreement
-from services.workbench.usecases import DETECTION_THRESHOLD
+from services.workbench.calibrating import DETECTION_THRESHOLD
+from services.workbench.findings import agreement
 
 BLOCK_S = 0.3
 BLOCK_RUNS = 3

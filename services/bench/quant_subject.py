@@ -14,12 +14,13 @@ from quant.observations import observe
 from quant.plan_choice import PlanChoice
 from quant.precision import Mode
 from services.edge.errors import OtherModel
-from services.workbench.integer_file import read_integers, write_integers
+from services.workbench.calibrating import choose_auto
+from services.workbench.engine_model import EngineModel
+from services.workbench.engines import engine_of
+from services.workbench.files import read_integers, write_integers
 from services.workbench.integers import Integers
-from services.workbench.model import Model
 from services.workbench.opening import open_model
-from services.workbench.pictures import as_input
-from services.workbench.usecases import choose_auto, engine_of
+from services.workbench.pictures import Picture, as_input
 from services.zoo.catalog import default_catalog
 
 YOLO = ("yolov2", "yolov2-tiny", "yolov3", "yolov3-tiny", "yolov3-spp", "yolov4-tiny")
@@ -40,7 +41,7 @@ class Subject:
         unseen: as many others; the first of them is what is timed.
     """
 
-    model: Model
+    model: EngineModel
     integers: Integers
     seen: list[Tensor]
     unseen: list[Tensor]
@@ -68,7 +69,7 @@ def prepare(name: str, size: int | None = None, cache: Path | None = None) -> Su
     """
     size = size or (YOLO_SIZE if name in YOLO else None)
     model = open_model(name, default_catalog(os.environ), "random://0", size if name in DARKNET else None)
-    inputs = [as_input(model, _picture(seed)) for seed in range(2 * _SEEN_PICTURES)]
+    inputs = [as_input(model, Picture(f"scene {seed}", _picture(seed))) for seed in range(2 * _SEEN_PICTURES)]
     seen, unseen = inputs[:_SEEN_PICTURES], inputs[_SEEN_PICTURES:]
     kept = cache / f"{name}.integers" if cache else None
     if kept and kept.is_file():
@@ -79,7 +80,7 @@ def prepare(name: str, size: int | None = None, cache: Path | None = None) -> Su
     bare = Subject(model, Integers(), seen, unseen)
     found = calibrate(model.graph.layers, observe(model.graph, bare.calibration_inputs)).calibration
     if kept:
-        write_integers(kept, model, found, {})
+        write_integers(kept, model, Integers(found))
     return replace(bare, integers=Integers(found))
 
 

@@ -2,8 +2,9 @@
 
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -19,6 +20,7 @@ from services.cli.quant_begin import (
     told,
     use_processor,
 )
+from services.cli.quant_hints import MEASURE_AUTO, with_hints
 
 app = typer.Typer(help="Quantise a model, and stop, cross or edit any layer of it.", no_args_is_help=True)
 
@@ -34,6 +36,7 @@ ModeName = Annotated[str, typer.Option("--mode", help="float, hybrid, int8 or au
 
 
 @app.command("import")
+@with_hints
 def import_(
     source: Annotated[str, typer.Argument(metavar="CFG|NAME", help="A Darknet .cfg, or a model by name.")],
     darknet_weights: Annotated[Path | None, typer.Argument(metavar="[WEIGHTS]", help="Darknet's .weights.")] = None,
@@ -43,19 +46,22 @@ def import_(
     size: Size = None,
 ) -> None:
     """Make an engine model of a Darknet or torch model."""
-    from services.workbench.engine_file import check_model_place, write_model
-    from services.workbench.storing import import_model
+    from services.cli.quant_import import open_source
+    from services.workbench.files import MODEL_SUFFIX, check_place, read_labels, write_model
 
     if output:
-        check_model_place(output)
-    model = import_model(source, model_catalog(), darknet_weights, labels, weights, size)
+        check_place(output, "a model's file", MODEL_SUFFIX)
+    model = open_source(source, darknet_weights, model_catalog(), weights, size)
+    if labels:
+        model = replace(model, labels=read_labels(labels, model.classes))
     tell_of_random_weights(model)
-    path = output or Path(f"{model.name}.strata")
+    path = output or Path(f"{model.name}{MODEL_SUFFIX}")
     write_model(path, model)
     out.print(f"wrote {path}: {len(model.graph.layers)} layers, {path.stat().st_size / 1e6:.1f} MB")
 
 
 @app.command()
+@with_hints
 def export(
     model_name: ModelName,
     folder: Annotated[Path, typer.Option("--output", "-o", help="The folder to write to.")] = Path(),
@@ -64,16 +70,22 @@ def export(
     size: Size = None,
 ) -> None:
     """Write the engine model and its integer weight file, and check that both load back."""
-    from services.workbench.storing import export_model
+    from services.workbench.exporting import export_model
+    from services.workbench.files import INTEGER_SUFFIX, MODEL_SUFFIX, make_folder, stored_integers, write_files
 
-    paths = export_model(open_told(model_name, weights, size), model_name, integers, folder)
-    sizes = [path.stat().st_size for path in paths]
-    for path, size_bytes in zip(paths, sizes, strict=True):
-        out.print(f"wrote {path}: {size_bytes / 1e6:.2f} MB")
-    out.print(f"integers are {sizes[1] / sizes[0]:.3f} of the float file")
+    model = open_told(model_name, weights, size)
+    exported = export_model(model, stored_integers(model, model_name, integers))
+    make_folder(folder)
+    suffixes = MODEL_SUFFIX, INTEGER_SUFFIX
+    files = {folder / f"{model.name}{suffix}": data for suffix, data in zip(suffixes, exported, strict=True)}
+    write_files(files)
+    for path, data in files.items():
+        out.print(f"wrote {path}: {len(data) / 1e6:.2f} MB")
+    out.print(f"integers are {len(exported.integers) / len(exported.model):.3f} of the float file")
 
 
 @app.command()
+@with_hints
 def calibrate(
     model_name: ModelName,
     pictures: Pictures,
@@ -89,22 +101,25 @@ def calibrate(
 ) -> None:
     """Choose every scale in one pass over the pictures, by all algorithms at once."""
     from quant.calibration import Granularity
-    from quant.observations import weighted_layers
     from services.cli.quant_tables import choice_table, print_json
-    from services.workbench.storing import calibrate_to_file, integer_path
-    from services.workbench.usecases import this_machine
+    from services.workbench.calibrating import calibrate_model
+    from services.workbench.engines import this_machine
+    from services.workbench.files import INTEGER_SUFFIX, check_place, integer_path, write_integers
+    from services.workbench.picture_files import PictureFiles
     from services.zoo.picture_files import find_pictures
 
     use_processor(threads)
     granularity = one_of(Granularity, per, "--per")
     model, paths = open_told(model_name, weights, size), find_pictures(pictures)
     path = output or integer_path(model, model_name)
-    steps = len(paths) * (5 if augment else 1) + sum(1 for _ in weighted_layers(model.graph))
+    check_place(path, "a file of integers", INTEGER_SUFFIX)
     clock = time.perf_counter if auto else None
-    with progress_bar("calibrating", steps) as step:
-        found, choice = calibrate_to_file(
-            model, paths, path, algorithm, granularity, augmented=augment, clock=clock, progress=step
+    with progress_bar("calibrating") as step:
+        calibrated = calibrate_model(
+            model, PictureFiles(paths), algorithm, granularity, augment=augment, clock=clock, progress=step
         )
+    write_integers(path, model, calibrated.integers)
+    found, choice = calibrated.found, calibrated.choice
     if choice:
         told.print(f"auto takes {choice.chosen}: {choice.reason}; {choice.transitions} transitions")
     if as_json:
@@ -117,6 +132,7 @@ def calibrate(
 
 
 @app.command()
+@with_hints
 def run(
     model_name: ModelName,
     picture: Picture,
@@ -132,51 +148,37 @@ def run(
 ) -> None:
     """Run one picture: boxes drawn on it, or the most probable classes."""
     from quant.precision import Mode
-    from services.cli.quant_tables import box_lines, class_lines, print_json
-    from services.workbench.answers import boxes, top_classes
-    from services.workbench.drawing import check_drawable, draw_boxes
-    from services.workbench.pictures import as_input, read_picture
-    from services.workbench.usecases import engine_of
-    from services.zoo.detection import Size as PictureSize
+    from services.cli.quant_tables import finding_lines, findings_as_json, print_json
+    from services.workbench.drawing import draw_boxes
+    from services.workbench.files import PICTURE_SUFFIX, check_place, write_picture
+    from services.workbench.picture_files import read_picture
+    from services.workbench.running import run_picture
 
     use_processor(threads)
     chosen = one_of(Mode, mode, "--mode")
     model, pixels = open_told(model_name, weights, size), read_picture(picture)
     if output and not model.detects:
         raise typer.BadParameter(f"{model.name} names classes and draws no boxes", param_hint="--output")
-    path = output or Path(f"{picture.stem}.{chosen.value}.png")
+    path = output or Path(f"{picture.stem}.{chosen.value}{PICTURE_SUFFIX}")
     if model.detects:
-        check_drawable(path)
-    engine = engine_of(model, chosen, integers_told(model, model_name, integers, picture, chosen))
-    x = as_input(model, pixels)
-    engine.run(x)
-    started = time.perf_counter()
-    outputs = engine.run(x)
-    latency_ms = (time.perf_counter() - started) * 1e3
-    answer: dict[str, Any] = {
-        "model": model.name,
-        "mode": chosen.value,
-        "latency_ms": latency_ms,
-        "isa": engine.cpu.isa,
-    }
-    if model.detects:
-        found = boxes(model, outputs, PictureSize(*pixels.shape[1:]), threshold)
-        draw_boxes(model, pixels, found, path)
-        answer |= {"picture": str(path), "boxes": [{"name": model.label(box.label), **vars(box)} for box in found]}
-        lines = box_lines(model, found)
-    else:
-        guesses = top_classes(model, outputs, top)
-        answer |= {"classes": [vars(guess) for guess in guesses]}
-        lines = class_lines(guesses)
+        check_place(path, "a drawn picture", PICTURE_SUFFIX)
+    used = integers_told(model, model_name, integers, pixels, chosen)
+    found = run_picture(model, used, chosen, pixels, time.perf_counter, top=top, threshold=threshold)
+    drawn = {}
+    if found.findings.boxes is not None:
+        write_picture(path, draw_boxes(model, pixels, found.findings.boxes))
+        drawn = {"picture": str(path)}
     if as_json:
-        print_json(answer)
+        head = {"model": model.name, "mode": chosen.value, "latency_ms": found.latency_ms, "isa": found.isa}
+        print_json({**head, **drawn, **findings_as_json(model, found.findings)})
         return
-    for line in lines:
+    for line in finding_lines(model, found.findings):
         out.print(line)
-    told.print(f"{chosen.value} on {engine.cpu.isa}: {latency_ms:.1f} ms {answer.get('picture', '')}")
+    told.print(f"{chosen.value} on {found.isa}: {found.latency_ms:.1f} ms {drawn.get('picture', '')}")
 
 
 @app.command()
+@with_hints
 def step(
     model_name: ModelName,
     picture: Picture,
@@ -191,20 +193,19 @@ def step(
     switch, keep, quit; `help COMMAND` explains one.
     """
     from quant.precision import Mode
-    from quant.stepping import Stepper
     from services.cli.quant_step import StepperLoop
-    from services.workbench.pictures import as_input, read_picture
-    from services.workbench.usecases import variant_of
+    from services.workbench.picture_files import read_picture
+    from services.workbench.session import Session
 
     use_processor(0)
     chosen = one_of(Mode, mode, "--mode")
     model, pixels = open_told(model_name, weights, size), read_picture(picture)
-    found = integers_told(model, model_name, integers, picture, chosen)
-    stepper = Stepper(variant_of(model, chosen, found), as_input(model, pixels))
-    StepperLoop(model, found, stepper, out, None if sys.stdin.isatty() else sys.stdin).cmdloop()
+    session = Session(model, integers_told(model, model_name, integers, pixels, chosen), chosen, pixels)
+    StepperLoop(session, out, None if sys.stdin.isatty() else sys.stdin).cmdloop()
 
 
 @app.command()
+@with_hints
 def cross(
     model_name: ModelName,
     picture: Picture,
@@ -220,21 +221,30 @@ def cross(
     """Run each layer in both precisions on both inputs: own, inherited and total error."""
     from quant.precision import Mode
     from services.cli.quant_tables import crossing_table, print_json
-    from services.workbench.drawing import check_drawable, plot_crossings
-    from services.workbench.pictures import as_input, read_picture
-    from services.workbench.usecases import cross_model, cross_one, this_machine
+    from services.workbench.crossing import cross_model, cross_one
+    from services.workbench.drawing import plot_crossings
+    from services.workbench.engines import this_machine
+    from services.workbench.files import PICTURE_SUFFIX, check_place, write_picture
+    from services.workbench.picture_files import read_picture
 
     use_processor(threads)
     chosen = one_of(Mode, mode, "--mode")
     model, pixels = open_told(model_name, weights, size), read_picture(picture)
     if plot:
-        check_drawable(plot)
+        check_place(plot, "a drawn picture", PICTURE_SUFFIX)
     if layer is not None:
         model.graph.index(layer)
-    found, x = integers_told(model, model_name, integers, picture, chosen), as_input(model, pixels)
-    rows = cross_model(model, found, x, chosen) if layer is None else [cross_one(model, found, x, layer, chosen)]
+    used = integers_told(model, model_name, integers, pixels, chosen)
+    if layer is not None:
+        rows = [cross_one(model, used, pixels, layer, chosen)]
+    else:
+        with progress_bar("crossing") as step:
+            rows = []
+            for row in cross_model(model, used, pixels, chosen):
+                rows.append(row)
+                step("layers", len(rows), len(model.graph.layers))
     if plot:
-        plot_crossings(f"{model.name}, {chosen.value}", rows, plot)
+        write_picture(plot, plot_crossings(f"{model.name}, {chosen.value}", rows))
     if as_json:
         head = {"model": model.name, "mode": chosen.value, **this_machine()._asdict()}
         print_json({**head, "layers": [vars(row) for row in rows]})
@@ -243,6 +253,7 @@ def cross(
 
 
 @app.command()
+@with_hints
 def report(
     model_name: ModelName,
     pictures: Pictures,
@@ -257,22 +268,23 @@ def report(
     Pictures in folders named after the model's classes give the top-1 accuracy of every mode.
     """
     from services.cli.quant_tables import print_json, print_report
-    from services.workbench.pictures import inputs_of, labels_of
+    from services.workbench.files import stored_integers
+    from services.workbench.picture_files import PictureFiles, labels_of
     from services.workbench.report import make_report
-    from services.workbench.storing import integers_to_report
-    from services.workbench.usecases import NO_AUTO
     from services.zoo.picture_files import find_pictures
 
     use_processor(threads)
     model, paths = open_told(model_name, weights, size), find_pictures(pictures)
-    with progress_bar("measuring", None) as step:
-        stored, seen = integers_to_report(model, model_name, integers, paths, told.print, step)
+    stored = stored_integers(model, model_name, integers)
+    if stored is None:
+        told.print("no integers beside the model: calibrating on these pictures")
+    else:
         tell_of_other_machine(stored)
-        inputs = inputs_of(model, paths, augmented=False)
-        truth = None if model.detects else labels_of(model, paths)
-        found = make_report(model, stored, seen, inputs, time.perf_counter, step, truth=truth)
-    if not stored.auto_plan:
-        told.print(NO_AUTO)
+    truth = None if model.detects else labels_of(model, paths)
+    with progress_bar("measuring") as step:
+        found = make_report(model, stored, PictureFiles(paths), time.perf_counter, step, truth)
+    if not (stored and stored.auto_plan):
+        told.print(f"auto has no plan for this model yet: {MEASURE_AUTO}")
     if as_json:
         print_json(found)
         return

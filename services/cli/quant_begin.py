@@ -6,16 +6,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
+import rich.progress
 import typer
 from rich.console import Console
-from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from services.edge.progress import Progress
 
 if TYPE_CHECKING:
     from quant.precision import Mode
+    from services.workbench.engine_model import EngineModel
     from services.workbench.integers import Integers
-    from services.workbench.model import Model
+    from services.workbench.pictures import Picture
     from services.zoo.catalog import Catalog
 
 Choice = TypeVar("Choice", bound=StrEnum)
@@ -33,7 +37,7 @@ def model_catalog() -> "Catalog":
     return default_catalog(os.environ)
 
 
-def open_told(name: str, weights: str | None, size: int | None) -> "Model":
+def open_told(name: str, weights: str | None, size: int | None) -> "EngineModel":
     """Open a model, and say where its weights are random."""
     from services.workbench.opening import open_model
 
@@ -42,7 +46,7 @@ def open_told(name: str, weights: str | None, size: int | None) -> "Model":
     return model
 
 
-def tell_of_random_weights(model: "Model") -> None:
+def tell_of_random_weights(model: "EngineModel") -> None:
     """One line on stderr, where the model is not trained."""
     if not model.trained:
         told.print(
@@ -50,12 +54,23 @@ def tell_of_random_weights(model: "Model") -> None:
         )
 
 
-def integers_told(model: "Model", name: str, given: Path | None, picture: Path, mode: "Mode") -> "Integers":
-    """The integers to run one picture with, and a line on stderr where they were made for it or measured elsewhere."""
-    from services.workbench.storing import integers_for
+def integers_told(
+    model: "EngineModel", reference: str, given: Path | None, picture: "Picture", mode: "Mode"
+) -> "Integers":
+    """The stored integers; else, where the mode needs some, made from the picture itself and four copies.
 
-    with progress_bar("calibrating", None) as step:
-        found = integers_for(model, name, given, picture, mode, told.print, step)
+    A line on stderr says where they were made now, or the plan of `auto` was measured elsewhere.
+    """
+    from services.workbench.calibrating import calibrate_model
+    from services.workbench.files import stored_integers
+    from services.workbench.integers import Integers
+
+    found = stored_integers(model, reference, given)
+    if found is None and mode in ("hybrid", "int8"):
+        told.print("no integers beside the model: calibrating on this picture, augmented to five")
+        with progress_bar("calibrating") as step:
+            found = calibrate_model(model, [picture], augment=True, progress=step).integers
+    found = found or Integers()
     if mode == "auto":
         tell_of_other_machine(found)
     return found
@@ -63,10 +78,10 @@ def integers_told(model: "Model", name: str, given: Path | None, picture: Path, 
 
 def tell_of_other_machine(integers: "Integers") -> None:
     """One line on stderr, where the plan of `auto` was measured otherwise than it will run."""
-    from services.workbench.usecases import other_machine, this_machine
+    from services.workbench.engines import other_machine, this_machine
 
     if warning := other_machine(integers, this_machine()):
-        told.print(warning, style="yellow")
+        told.print(f"{warning} with `strata quant calibrate --auto`", style="yellow")
 
 
 def use_processor(threads: int) -> None:
@@ -98,9 +113,13 @@ def one_of(kind: type[Choice], word: str, option: str) -> Choice:
 
 
 @contextmanager
-def progress_bar(what: str, steps: int | None) -> Iterator[Any]:
-    """A bar on a terminal's stderr; what it gives is to be called with each step done."""
+def progress_bar(what: str) -> Iterator[Progress]:
+    """A bar on a terminal's stderr."""
     columns = SpinnerColumn(), TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn()
-    with Progress(*columns, console=told, transient=True, disable=not told.is_terminal) as bar:
-        task = bar.add_task(what, total=steps)
-        yield lambda _: bar.advance(task)
+    with rich.progress.Progress(*columns, console=told, transient=True, disable=not told.is_terminal) as bar:
+        task = bar.add_task(what, total=None)
+
+        def show(step: str, done: int = 0, total: int = 0) -> None:
+            bar.update(task, description=f"{what}: {step}", completed=done, total=total or None)
+
+        yield show

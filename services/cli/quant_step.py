@@ -5,50 +5,37 @@ from inspect import cleandoc
 from pathlib import Path
 from typing import IO
 
-import torch
 from rich.console import Console
 from rich.table import Table
-from torch import Tensor
 
-from quant.affine import as_float
-from quant.edits import Edit, EditBias, EditCodes, EditPrecision, EditRange, EditScale, EditWeights
 from quant.errors import QuantError
-from quant.operations import Weighted
-from quant.precision import Precision
-from quant.stepping import Stepper, Visit
-from services.cli.quant_tables import box_lines, class_lines, db_text
+from quant.stepping import Difference, Visit
+from services.cli.quant_edits import EDITS, read_edit
+from services.cli.quant_tables import db_text, finding_lines
 from services.edge.errors import InvalidInput, StrataError
 from services.edge.whole_number import read_whole_number
-from services.workbench.answers import boxes, top_classes
 from services.workbench.drawing import draw_grey, plot_histogram
-from services.workbench.integers import Integers
-from services.workbench.model import Model
-from services.workbench.storing import keep_variant
-from services.zoo.detection import Size
+from services.workbench.files import MODEL_SUFFIX, check_place, write_model, write_picture
+from services.workbench.session import Session
 
 _MOST_STEPS = 10_000
 _SHORT = "do_EOF", "do_b", "do_n", "do_q"
 _WITHOUT_ARGUMENT = {"layers", "statistics", "sums", "rerun", "undo", "quit", "q"}
-_EDITS = ("weights", "codes", "bias", "scale", "range", "precision")
 
 
 class StepperLoop(cmd.Cmd):
     """Commands are the `do_` methods; a script stops at its first fault, a person may try again.
 
     Args:
-        integers: those that the stepper was opened with.
         console: without markup: names may hold brackets.
         commands: None reads the terminal, with completion and history.
     """
 
     intro = "Type `help` for the commands, Tab completes, Ctrl-D ends."
 
-    def __init__(
-        self, model: Model, integers: Integers, stepper: Stepper, console: Console, commands: IO[str] | None = None
-    ) -> None:
+    def __init__(self, session: Session, console: Console, commands: IO[str] | None = None) -> None:
         super().__init__(stdin=commands)
-        self._model, self._integers, self._stepper, self._console = model, integers, stepper, console
-        self._opened = stepper.variant
+        self._session, self._console = session, console
         self._interactive = commands is None
         self.use_rawinput = self._interactive
         if not self._interactive:
@@ -108,10 +95,10 @@ class StepperLoop(cmd.Cmd):
     def do_layers(self, _: str) -> None:
         """layers: all layers, with shape, precision and scale; * marks where you stand."""
         table = Table("", "#", "layer", "operation", "shape", "precision", "scale", "zero point")
-        for name in self._stepper.layers:
-            info = self._stepper.info(name)
+        for name in self._session.layers:
+            info = self._session.info(name)
             scale = [f"{info.qparams.scale:.4g}", str(info.qparams.zero_point)] if info.qparams else ["", ""]
-            mark = "*" if name == self._stepper.layer else ""
+            mark = "*" if name == self._session.layer else ""
             shape = "x".join(map(str, info.shape))
             table.add_row(mark, str(info.index), name, info.operation, shape, info.precision.value, *scale)
         self._console.print(table)
@@ -119,25 +106,25 @@ class StepperLoop(cmd.Cmd):
     def do_next(self, argument: str) -> None:
         """next [COUNT]: run the next layer, or the next COUNT."""
         for _ in range(_whole(argument or "1")):
-            self._show(self._stepper.next())
+            self._show(self._session.step())
 
     def do_back(self, argument: str) -> None:
         """back [COUNT]: return to the layer before, or COUNT layers back."""
         for _ in range(_whole(argument or "1")):
-            self._show(self._stepper.back())
+            self._show(self._session.back())
 
     def do_to(self, layer: str) -> None:
         """to LAYER: run up to a layer, or jump back to it; `to end` is the last one."""
         if not layer:
             raise InvalidInput("to which layer? `layers` lists them")
-        self._show(self._stepper.jump(self._stepper.layers[-1] if layer == "end" else layer))
+        self._show(self._session.jump(self._session.layers[-1] if layer == "end" else layer))
 
     def complete_to(self, text: str, *_: object) -> list[str]:
-        return [name for name in (*self._stepper.layers, "end") if name.startswith(text)]
+        return [name for name in (*self._session.layers, "end") if name.startswith(text)]
 
     def do_info(self, layer: str) -> None:
         """info [LAYER]: what a layer is; by default the one you stand at."""
-        info = self._stepper.info(layer or self._here())
+        info = self._session.info(layer or None)
         self._console.print(f"{info.index} {info.layer}: {info.operation} of {', '.join(info.inputs)}")
         self._console.print(f"  shape {list(info.shape)}, {info.parameters} parameters, runs in {info.precision.value}")
         self._console.print(f"  codes: {info.qparams or 'none, float32'}")
@@ -146,20 +133,18 @@ class StepperLoop(cmd.Cmd):
 
     def do_statistics(self, _: str) -> None:
         """statistics: of the value you stand at."""
-        self._show(self._stepper.jump(self._here()))
+        self._show(self._session.look())
 
     def do_sums(self, _: str) -> None:
         """sums: the exact integer sums of the layer, before scale and bias."""
-        sums = self._stepper.accumulators(self._here())
-        if sums is None:
-            raise InvalidInput(f"layer {self._here()!r} has no integer sums; it runs without an integer product")
+        sums = self._session.sums()
         self._console.print(f"sums {int(sums.min())} .. {int(sums.max())}, {sums.numel()} of them")
 
     def do_histogram(self, path: str) -> None:
         """histogram [FILE.png]: of the value you stand at, as a picture or as bars."""
-        edges, counts = self._stepper.histogram(self._here())
+        edges, counts = self._session.histogram()
         if path:
-            plot_histogram(self._here(), edges, counts, Path(path))
+            write_picture(Path(path), plot_histogram(self._session.layer or "", edges, counts))
             self._console.print(f"wrote {path}")
             return
         step = max(1, len(counts) // 32)
@@ -172,7 +157,7 @@ class StepperLoop(cmd.Cmd):
         """maps FILE.png: the value's channels as one grey picture, row by row, each over its own range."""
         if not path:
             raise InvalidInput("maps needs a file to write, as in `maps maps.png`")
-        draw_grey(self._stepper.feature_maps(self._here()), Path(path))
+        write_picture(Path(path), draw_grey(self._session.feature_maps()))
         self._console.print(f"wrote {path}")
 
     def do_edit(self, line: str) -> None:
@@ -182,58 +167,47 @@ class StepperLoop(cmd.Cmd):
         is one for each number in it, rows first. The layer you stand at runs again, and
         its difference from before is shown. `edit precision` takes float, hybrid or int8.
         """
-        self._stepper.edit(self._read_edit(line.split()))
-        self.do_compare("")
+        info = self._session.info()
+        self._show_difference(self._session.edit(read_edit(line.split(), info.layer, self._session.variant.graph)))
 
     def complete_edit(self, text: str, *_: object) -> list[str]:
-        return [kind for kind in _EDITS if kind.startswith(text)]
+        return [kind for kind in EDITS if kind.startswith(text)]
 
     def do_rerun(self, _: str) -> None:
         """rerun: run the model to its end with all edits, and show its answer; you stay where you are."""
-        outputs = {name: as_float(self._stepper.value(name)) for name in self._model.graph.outputs}
-        if self._model.detects:
-            frame = Size(*self._model.graph.input_shape[1:])
-            lines = box_lines(self._model, boxes(self._model, outputs, frame))
-        else:
-            lines = class_lines(top_classes(self._model, outputs))
-        self._console.print("\n".join(lines))
+        self._console.print("\n".join(finding_lines(self._session.model, self._session.rerun())))
 
     def do_compare(self, branch: str) -> None:
         """compare [BRANCH]: this value against that before the last edit, or against another branch's."""
-        found = self._stepper.compare(self._here(), branch or None)
-        self._console.print(
-            f"{self._here()}: {found.changed_fraction:.2%} of the elements differ, by {found.largest:.4g} at most; "
-            f"{db_text(found.sqnr_db, ' dB')}",
-            highlight=False,
-        )
+        self._show_difference(self._session.compare(branch or None))
 
     def do_undo(self, _: str) -> None:
         """undo: take the last edit back, and show the value you stand at."""
-        self._stepper.undo()
-        self.do_statistics("")
+        self._show(self._session.undo())
 
     def do_branch(self, name: str) -> None:
         """branch [NAME]: start a branch here and stand on it; without a name, list the branches."""
         if name:
-            self._stepper.branch(name)
-        for each in self._stepper.branches:
-            self._console.print(f"{'*' if each == self._stepper.branch_name else ' '} {each}")
+            self._session.branch(name)
+        for each in self._session.branches:
+            self._console.print(f"{'*' if each == self._session.branch_name else ' '} {each}")
 
     def do_switch(self, name: str) -> None:
         """switch BRANCH: stand on another branch."""
-        self._stepper.switch(name)
+        self._session.switch(name)
 
     def complete_switch(self, text: str, *_: object) -> list[str]:
-        return [name for name in self._stepper.branches if name.startswith(text)]
+        return [name for name in self._session.branches if name.startswith(text)]
 
     def do_keep(self, file: str) -> None:
         """keep FILE.strata: write the edited model, and its integers beside it."""
         if not file:
             raise InvalidInput("keep needs a file to write, as in `keep edited.strata`")
-        variant = self._stepper.variant
-        keep_variant(self._model, self._integers, self._opened, variant, Path(file))
+        path = Path(file)
+        check_place(path, "a model's file", MODEL_SUFFIX)
+        write_model(path, *self._session.keep(path.stem))
         self._console.print(f"kept {file}")
-        if self._integers.auto_plan:
+        if self._session.loses_auto_plan:
             self._console.print("the plan of auto is not kept: `strata quant calibrate --auto` measures it again")
 
     def do_quit(self, _: str) -> bool:
@@ -246,11 +220,6 @@ class StepperLoop(cmd.Cmd):
 
     do_n, do_b, do_q = do_next, do_back, do_quit
 
-    def _here(self) -> str:
-        if self._stepper.layer is None:
-            raise InvalidInput("you stand before the first layer; `next` runs it")
-        return self._stepper.layer
-
     def _show(self, visit: Visit) -> None:
         found = visit.statistics
         clipped = "" if found.clipped is None else f", {found.clipped} clipped"
@@ -260,51 +229,16 @@ class StepperLoop(cmd.Cmd):
             highlight=False,
         )
 
+    def _show_difference(self, found: Difference) -> None:
+        self._console.print(
+            f"{self._session.layer}: {found.changed_fraction:.2%} of the elements differ, by {found.largest:.4g} at "
+            f"most; {db_text(found.sqnr_db, ' dB')}",
+            highlight=False,
+        )
+
     def _set_prompt(self) -> None:
-        branch = "" if self._stepper.branch_name == "main" else f"{self._stepper.branch_name} "
-        self.prompt = f"{branch}{self._stepper.layer or 'start'}> " if self._interactive else ""
-
-    def _read_edit(self, words: list[str]) -> Edit:
-        here = self._here()
-        try:
-            match words:
-                case ["weights" | "codes" | "bias" as kind, place, *values]:
-                    return self._read_tensor_edit(here, kind, place, values)
-                case ["scale", channel, scale]:
-                    return EditScale(here, int(channel), float(scale))
-                case ["range", low, high]:
-                    return EditRange(here, float(low), float(high))
-                case ["precision", precision]:
-                    if precision not in set(Precision):
-                        raise InvalidInput(f"edit precision: {precision!r} is none of {', '.join(Precision)}")
-                    return EditPrecision(here, Precision(precision))
-        except ValueError as error:
-            if isinstance(error, QuantError):
-                raise
-            raise InvalidInput(f"edit {' '.join(words)}: {error}; see `help edit`") from error
-        raise InvalidInput(f"edit {' '.join(words)}: no such edit; see `help edit`")
-
-    def _read_tensor_edit(self, layer: str, kind: str, place: str, values: list[str]) -> Edit:
-        at = () if place == "all" else tuple(map(int, place.split(",")))
-        try:
-            numbers = torch.tensor([int(value) if kind == "codes" else float(value) for value in values])
-        except RuntimeError as error:
-            raise InvalidInput(f"edit {kind}: {error}; see `help edit`") from error  # beyond 64 bits
-        kinds: dict[str, type[EditWeights] | type[EditCodes] | type[EditBias]] = {
-            "weights": EditWeights,
-            "codes": EditCodes,
-            "bias": EditBias,
-        }
-        return kinds[kind](layer, numbers[0] if len(values) == 1 else self._shaped(layer, kind, at, numbers), at)
-
-    def _shaped(self, layer: str, kind: str, at: tuple[int, ...], numbers: Tensor) -> Tensor:
-        """The numbers in the shape of the place, where they fill it; the edit itself refuses all others."""
-        operation = self._stepper.variant.graph.layer(layer).operation
-        if isinstance(operation, Weighted):
-            shape = (operation.bias if kind == "bias" else operation.weight).shape[len(at) :]
-            if shape.numel() == len(numbers):
-                return numbers.reshape(shape)
-        return numbers
+        branch = "" if self._session.branch_name == "main" else f"{self._session.branch_name} "
+        self.prompt = f"{branch}{self._session.layer or 'start'}> " if self._interactive else ""
 
 
 def _whole(text: str) -> int:

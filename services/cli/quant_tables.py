@@ -1,7 +1,7 @@
 """What `strata quant` prints: tables for people, JSON for programs."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, is_dataclass
 from typing import Any
 
@@ -12,20 +12,23 @@ from rich.table import Table
 from quant.calibration import Choice
 from quant.crossing import Crossing
 from quant.statistics import NO_NOISE_DB
-from services.workbench.answers import Guess
-from services.workbench.model import Model
+from services.workbench.engine_model import EngineModel
+from services.workbench.findings import Findings
 from services.workbench.report import Report
-from services.zoo.detection import Detection
 
 
-def box_lines(model: Model, found: Sequence[Detection]) -> list[str]:
-    """A line for each box, or one that says there is none."""
-    return [f"{box.score:6.1%} {model.label(box.label)}" for box in found] or ["no boxes"]
+def finding_lines(model: EngineModel, found: Findings) -> list[str]:
+    """A line for each box, or one that says there is none; or a line for each class."""
+    if found.boxes is not None:
+        return [f"{box.score:6.1%} {model.label(box.label)}" for box in found.boxes] or ["no boxes"]
+    return [f"{guess.probability:6.1%} {guess.name}" for guess in found.guesses or ()]
 
 
-def class_lines(guesses: Sequence[Guess]) -> list[str]:
-    """A line for each class."""
-    return [f"{guess.probability:6.1%} {guess.name}" for guess in guesses]
+def findings_as_json(model: EngineModel, found: Findings) -> dict[str, Any]:
+    """Boxes with their classes' names, or classes."""
+    if found.boxes is not None:
+        return {"boxes": [{"name": model.label(box.label), **vars(box)} for box in found.boxes]}
+    return {"classes": [vars(guess) for guess in found.guesses or ()]}
 
 
 def choice_table(what: str, choices: Iterable[Choice]) -> Table:

@@ -9,7 +9,7 @@ StrataError
 │       └── ForeignFile      DamagedFile      OtherVersion      OtherModel
 ├── NotFound                 ModelNotFound  EnsembleNotFound  ArtifactNotFound
 ├── TooLarge                 the body is over the limit
-├── FailedPrecondition       right request, wrong moment: not compiled
+├── FailedPrecondition       right request, wrong moment: not compiled;  NoIntegers  NoAutoPlan
 ├── Unavailable              try again later: MemberUnavailable  NotStarted  NotReady  QueueFull
 ├── DeadlineExceeded         nothing useful was in by the deadline
 ├── Unsupported              this build or machine cannot do that
@@ -119,6 +119,14 @@ class EnsembleNotFound(NotFound):
 
 class ArtifactNotFound(NotFound):
     """No object is stored under that reference."""
+
+
+class NoIntegers(FailedPrecondition):
+    """The model is not calibrated."""
+
+
+class NoAutoPlan(FailedPrecondition):
+    """Nobody has measured a plan of the mode `auto` for the model."""
 
 
 class MemberUnavailable(Unavailable):

@@ -1,7 +1,7 @@
-"""Pictures for people: boxes on a photograph, errors as curves, histograms, feature maps. PNG files."""
+"""Pictures for people: boxes on a photograph, errors as curves, histograms, feature maps. As the bytes of PNG files."""
 
 from collections.abc import Sequence
-from pathlib import Path
+from io import BytesIO
 
 import matplotlib
 import torch
@@ -10,9 +10,8 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from quant.crossing import Crossing
-from services.edge.errors import InvalidInput
-from services.workbench.model import Model
-from services.workbench.tensor_file import check_writable
+from services.workbench.engine_model import EngineModel
+from services.workbench.pictures import Picture
 from services.zoo.detection import Detection
 
 matplotlib.use("Agg")
@@ -21,18 +20,11 @@ _HIGHEST_DB = 80.0
 _LEAST_SIDE = 512
 
 
-def check_drawable(path: Path) -> None:
-    """Raises InvalidInput where no picture can be written there: before the work that would fill it."""
-    if path.suffix.lower() != ".png":
-        raise InvalidInput(f"{path}: pictures are written as .png")
-    check_writable(path)
-
-
-def draw_boxes(model: Model, picture: Tensor, found: Sequence[Detection], path: Path) -> None:
-    """Write the picture, uint8 [3, H, W], with a named box for each detection."""
-    drawn = Image.fromarray(picture.permute(1, 2, 0).contiguous().numpy())
+def draw_boxes(model: EngineModel, picture: Picture, found: Sequence[Detection]) -> bytes:
+    """Draw the picture with a named box for each detection."""
+    drawn = Image.fromarray(picture.pixels.permute(1, 2, 0).contiguous().numpy())
     if found:
-        _, height, width = picture.shape
+        height, width = picture.size
         line = max(2, width // 200)
         last = torch.tensor([width - 1, height - 1, width - 1, height - 1])
         corners = [[d.x - d.width / 2, d.y - d.height / 2, d.x + d.width / 2, d.y + d.height / 2] for d in found]
@@ -48,20 +40,20 @@ def draw_boxes(model: Model, picture: Tensor, found: Sequence[Detection], path: 
             x, y = max(0, min(left, width - name_width - 4)), max(0, top - name_height - 3)
             pen.rectangle((x, y, x + name_width + 3, y + name_height + 3), fill=_colour(each))
             pen.text((x + 2, y + 1), name, "white", font)
-    _save(drawn, path)
+    return _png(drawn)
 
 
 def _colour(found: Detection) -> str:
     return _COLOURS[found.label % len(_COLOURS)]
 
 
-def draw_grey(picture: Tensor, path: Path) -> None:
-    """Write a grey picture, uint8 [H, W]; a small one with every pixel as a square, so that it can be seen."""
+def draw_grey(picture: Tensor) -> bytes:
+    """Draw a grey picture, uint8 [H, W]; a small one with every pixel as a square, so that it can be seen."""
     times = max(1, _LEAST_SIDE // max(picture.shape))
-    _save(Image.fromarray(picture.repeat_interleave(times, 0).repeat_interleave(times, 1).numpy()), path)
+    return _png(Image.fromarray(picture.repeat_interleave(times, 0).repeat_interleave(times, 1).numpy()))
 
 
-def plot_crossings(title: str, rows: Sequence[Crossing], path: Path) -> None:
+def plot_crossings(title: str, rows: Sequence[Crossing]) -> bytes:
     """Own, inherited and total error of each layer; no error at all is drawn at 80 dB."""
     figure = Figure(figsize=(max(8.0, len(rows) * 0.14), 5), layout="constrained")
     axes = figure.subplots()
@@ -71,25 +63,23 @@ def plot_crossings(title: str, rows: Sequence[Crossing], path: Path) -> None:
     axes.set_xticks(range(len(rows)), [row.layer for row in rows], rotation=90, fontsize=6)
     axes.grid(alpha=0.3)
     axes.legend()
-    _save(figure, path)
+    return _png(figure)
 
 
-def plot_histogram(title: str, edges: Tensor, counts: Tensor, path: Path) -> None:
+def plot_histogram(title: str, edges: Tensor, counts: Tensor) -> bytes:
     """One value's histogram, counts on a logarithmic scale."""
     figure = Figure(figsize=(8, 4), layout="constrained")
     axes = figure.subplots()
     axes.stairs(counts.numpy(), edges.numpy(), fill=True)
     axes.set(title=title, xlabel="value", ylabel="elements")
     axes.set_yscale("symlog")
-    _save(figure, path)
+    return _png(figure)
 
 
-def _save(picture: object, path: Path) -> None:
-    check_drawable(path)
-    try:
-        if isinstance(picture, Image.Image):
-            picture.save(path)
-        else:
-            picture.savefig(path, dpi=120)  # type: ignore[attr-defined]
-    except OSError as error:
-        raise InvalidInput(f"{path}: cannot be written: {error.strerror or error}") from error
+def _png(picture: Image.Image | Figure) -> bytes:
+    written = BytesIO()
+    if isinstance(picture, Figure):
+        picture.savefig(written, dpi=120, format="png")
+    else:
+        picture.save(written, "png")
+    return written.getvalue()

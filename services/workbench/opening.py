@@ -1,4 +1,4 @@
-"""From what a user names - a file, a zoo model, a Darknet network - to a model on the workbench."""
+"""The verb `import`: from what a user names - a file, a zoo model, a Darknet network - to a model on the workbench."""
 
 from pathlib import Path
 
@@ -7,8 +7,8 @@ from pydantic import ValidationError
 
 from quant.graph import Graph
 from services.edge.errors import InvalidInput, ModelNotFound
-from services.workbench.engine_file import SUFFIX, read_model
-from services.workbench.model import Model
+from services.workbench.engine_model import EngineModel
+from services.workbench.files import MODEL_SUFFIX, read_model
 from services.zoo.catalog import Catalog
 from services.zoo.compile import load_module, load_program
 from services.zoo.darknet import networks
@@ -20,20 +20,10 @@ from services.zoo.exported import graph_of, graph_of_program
 from services.zoo.model_file import ModelFile
 from services.zoo.weights import FILE, RANDOM, S3, TORCHVISION, fetch, seed_of
 
-_DECLARE = "name it in a model file, in a folder of STRATA_MODELS, and give that file's `name`: docs/models.md"
-_HINTS = {
-    ".cfg": "make one: strata quant import FILE.cfg FILE.weights",
-    ".weights": "make one: strata quant import FILE.cfg FILE.weights",
-    ".pt2": _DECLARE,
-    ".pt": _DECLARE,
-    ".pth": _DECLARE,
-    ".safetensors": _DECLARE,
-    ".onnx": "torch programs (.pt2) and Darknet models can be imported, ONNX cannot",
-}
 _SEED_0 = f"{RANDOM}0"
 
 
-def open_model(reference: str, catalog: Catalog, weights: str | None = None, size: int | None = None) -> Model:
+def open_model(reference: str, catalog: Catalog, weights: str | None = None, size: int | None = None) -> EngineModel:
     """Open a `.strata` file, or a model by name.
 
     Args:
@@ -46,25 +36,28 @@ def open_model(reference: str, catalog: Catalog, weights: str | None = None, siz
         InvalidInput, ArtifactNotFound, InvalidWeights: weights or size that do not fit, or are not there.
         Unavailable: the store or torchvision's host does not answer.
     """
-    if reference.endswith(SUFFIX) or Path(reference).is_file():
-        if weights or size:
-            raise InvalidInput(f"{reference} brings its own weights and size; leave out --weights and --size")
-        if hint := _HINTS.get(Path(reference).suffix):
-            raise InvalidInput(f"{reference}: not a {SUFFIX} file; {hint}")
-        return read_model(Path(reference))
+    if not (reference.endswith(MODEL_SUFFIX) or Path(reference).is_file()):
+        return open_named(reference, catalog, weights, size)
+    if weights or size:
+        raise InvalidInput(f"{reference} brings its own weights and size: give neither")
+    return read_model(Path(reference))
+
+
+def open_named(name: str, catalog: Catalog, weights: str | None = None, size: int | None = None) -> EngineModel:
+    """Open a model by name; takes and raises what `open_model` does."""
     if weights:
         _check_scheme(weights)
-    if reference in networks.NAMES:
-        return _darknet(reference, weights or _SEED_0, size)
+    if name in networks.NAMES:
+        return _darknet(name, weights or _SEED_0, size)
     if size:
-        raise InvalidInput(f"--size is for Darknet networks; {reference!r} is not one")
-    return _torch_model(reference, catalog, weights)
+        raise InvalidInput(f"a size is for Darknet networks; {name!r} is not one")
+    return _torch_model(name, catalog, weights)
 
 
-def import_darknet(cfg: Path, weights: Path) -> Model:
+def import_darknet(cfg: Path, weights: Path) -> EngineModel:
     """Read a Darknet model. Raises InvalidDeclaration and InvalidWeights: see `load_model`."""
     graph = load_model(cfg, weights).graph
-    return Model(cfg.stem, graph, (), None, f"{cfg.name} and {weights.name}", trained=True)
+    return EngineModel(cfg.stem, graph, (), None, f"{cfg.name} and {weights.name}", trained=True)
 
 
 def known_names(catalog: Catalog) -> list[str]:
@@ -75,21 +68,21 @@ def known_names(catalog: Catalog) -> list[str]:
 def _check_scheme(weights: str) -> None:
     if not weights.startswith((FILE, S3, RANDOM, TORCHVISION)):
         hint = f"; write {FILE}{weights} for a file" if "://" not in weights else ""
-        raise InvalidInput(f"--weights {weights}: not random://SEED, file://PATH, s3://... or torchvision://NAME{hint}")
+        raise InvalidInput(f"weights {weights}: not random://SEED, file://PATH, s3://... or torchvision://NAME{hint}")
 
 
-def _darknet(name: str, weights: str, size: int | None) -> Model:
+def _darknet(name: str, weights: str, size: int | None) -> EngineModel:
     network = read_network(networks.describe(name, size=size))
     if weights.startswith(TORCHVISION):
-        raise InvalidInput(f"--weights {weights}: torchvision has none for the Darknet network {name!r}")
+        raise InvalidInput(f"weights {weights}: torchvision has none for the Darknet network {name!r}")
     drawn = weights.startswith(RANDOM)
     values = (
         random_weights(network, seed_of(weights)) if drawn else parse_weights(fetch(weights, Path()), network, weights)
     )
-    return Model(name, build_model(network, values).graph, (), None, weights, trained=not drawn)
+    return EngineModel(name, build_model(network, values).graph, (), None, weights, trained=not drawn)
 
 
-def _torch_model(name: str, catalog: Catalog, weights: str | None) -> Model:
+def _torch_model(name: str, catalog: Catalog, weights: str | None) -> EngineModel:
     if name not in catalog.names():
         raise ModelNotFound(f"no file and no model {name!r}; by name there are: {', '.join(known_names(catalog))}")
     declared = catalog.model(name)
@@ -97,7 +90,7 @@ def _torch_model(name: str, catalog: Catalog, weights: str | None) -> Model:
     if weights or declared.weights.startswith(TORCHVISION):
         declared = _with_weights(declared, weights or _SEED_0)
     told = weights or declared.weights
-    return Model(name, _graph(declared), labels, declared.input.spec(), told, not told.startswith(RANDOM))
+    return EngineModel(name, _graph(declared), labels, declared.input.spec(), told, not told.startswith(RANDOM))
 
 
 def _with_weights(declared: ModelFile, weights: str) -> ModelFile:
@@ -107,7 +100,7 @@ def _with_weights(declared: ModelFile, weights: str) -> ModelFile:
         return ModelFile.model_validate({**declared.model_dump(), "weights": where})
     except ValidationError as error:
         faults = "; ".join(fault["msg"].removeprefix("Value error, ") for fault in error.errors())
-        raise InvalidInput(f"--weights {weights}: {faults}") from error
+        raise InvalidInput(f"weights {weights}: {faults}") from error
 
 
 def _graph(declared: ModelFile) -> Graph:

@@ -1,50 +1,70 @@
-"""Pictures from files, as a model takes them."""
+"""Pictures as values, and as a model takes them."""
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from services.edge.errors import ArtifactNotFound, NotAPicture, PictureTooLarge
+from services.edge.errors import NotAPicture, PictureTooLarge
 from services.workbench.augmentation import augment
-from services.workbench.model import Model
+from services.workbench.engine_model import EngineModel
 from services.zoo.darknet.pictures import letterbox
+from services.zoo.detection import Size
 from services.zoo.preprocessing import decode, preprocess
 
 
-def labels_of(model: Model, paths: Sequence[Path]) -> list[int] | None:
-    """Each picture's class by the name of its folder; None unless every folder is named after one of the classes."""
-    known = {name: label for label, name in enumerate(model.labels)}
-    folders = [path.absolute().parent.name for path in paths]
-    return [known[folder] for folder in folders] if known.keys() >= set(folders) else None
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """`pixels` is uint8 [3, H, W]; `source` names it in errors."""
+
+    source: str
+    pixels: Tensor
+
+    @property
+    def size(self) -> Size:
+        """Height and width in pixels."""
+        _, height, width = self.pixels.shape
+        return Size(height, width)
 
 
-def read_picture(path: Path) -> Tensor:
-    """uint8 [3, H, W]. Raises NotAPicture or PictureTooLarge, naming the file; ArtifactNotFound."""
+class Pictures(Protocol):
+    """So many pictures, decoded one by one, as often as they are iterated over."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[Picture]: ...
+
+
+def decode_picture(data: bytes, source: str) -> Picture:
+    """Decode a picture's file. Raises NotAPicture or PictureTooLarge, naming the source."""
     try:
-        return decode(path.read_bytes())
-    except OSError as error:
-        raise ArtifactNotFound(f"{path}: {error.strerror or error}") from error
+        return Picture(source, decode(data))
     except (NotAPicture, PictureTooLarge) as error:
-        raise type(error)(f"{path}: {error}") from error
+        raise type(error)(f"{source}: {error}") from error
 
 
-def as_input(model: Model, picture: Tensor) -> Tensor:
-    """float32 [1, 3, H, W] for the model, of a picture uint8 [3, H, W]."""
-    if model.input_spec is not None:
-        return preprocess(picture, model.input_spec)[None]
-    _, height, width = model.graph.input_shape
-    return torch.from_numpy(letterbox(picture.permute(1, 2, 0).numpy(), height, width))[None]
+def as_input(model: EngineModel, picture: Picture) -> Tensor:
+    """float32 [1, 3, H, W] as the model takes it.
+
+    Raises:
+        PictureTooLarge: a strip: its shorter side becomes the model's, the other too long.
+    """
+    if model.input_spec is None:
+        _, height, width = model.graph.input_shape
+        return torch.from_numpy(letterbox(picture.pixels.permute(1, 2, 0).numpy(), height, width))[None]
+    try:
+        return preprocess(picture.pixels, model.input_spec)[None]
+    except PictureTooLarge as error:
+        raise PictureTooLarge(f"{picture.source}: {error}") from error
 
 
-def inputs_of(model: Model, paths: Sequence[Path], *, augmented: bool) -> Iterator[Tensor]:
-    """One input a picture, or five if augmented, read as they are needed."""
-    for path in paths:
-        picture = read_picture(path)
-        for each in augment(picture) if augmented else (picture,):
-            try:
-                x = as_input(model, each)
-            except PictureTooLarge as error:  # a strip: its shorter side becomes the model's, the other too long
-                raise PictureTooLarge(f"{path}: {error}") from error
-            yield x
+def inputs_of(model: EngineModel, pictures: Iterable[Picture]) -> Iterator[Tensor]:
+    """One input a picture, decoded as they are asked for."""
+    return (as_input(model, picture) for picture in pictures)
+
+
+def augmented(picture: Picture) -> Iterator[Picture]:
+    """The picture itself, and four made of it."""
+    return (Picture(picture.source, pixels) for pixels in augment(picture.pixels))

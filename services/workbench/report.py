@@ -1,6 +1,7 @@
-"""What quantising a model costs and saves: answers, time per layer, and the worst layers with a remedy each."""
+"""The verb `report`: what integers cost and save: answers, time per layer, the worst layers with a remedy each."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -11,17 +12,20 @@ from quant.crossing import Crossing, cross
 from quant.engine import Engine
 from quant.graph import INPUT, Graph
 from quant.kernels.floats import float_kernel
-from quant.observations import Observations
+from quant.observations import Observations, observe
 from quant.operations import Weighted
 from quant.plan_choice import Clock, time_layers, time_run
 from quant.precision import Mode, Precision
 from quant.remedies import find_remedy
 from quant.variant import Variant
 from services.edge.errors import EmptyBatch
-from services.workbench.answers import Agreement, Answer, accuracy, answer, answer_like, compare_answers
+from services.edge.progress import Progress
+from services.workbench.calibrating import DETECTION_THRESHOLD, calibrate_model
+from services.workbench.engine_model import EngineModel
+from services.workbench.engines import engine_of
+from services.workbench.findings import Agreement, Outcome, accuracy, compare_outcomes, outcome, outcome_like
 from services.workbench.integers import Integers
-from services.workbench.model import Model
-from services.workbench.usecases import DETECTION_THRESHOLD, Progress, engine_of
+from services.workbench.pictures import Pictures, as_input
 
 WORST_LAYERS = 5
 
@@ -75,64 +79,88 @@ class Report:
 
 
 def make_report(
-    model: Model,
-    integers: Integers,
-    observations: Observations,
-    inputs: Iterable[Tensor],
+    model: EngineModel,
+    integers: Integers | None,
+    pictures: Pictures,
     clock: Clock,
     progress: Progress,
     truth: Sequence[int] | None = None,
 ) -> Report:
-    """Measure everything; the first input is timed, all of them are compared.
+    """Measure everything; the first picture is timed, all of them are compared.
 
     Args:
-        inputs: [1, C, H, W] each, at least one; taken one by one, and only the first is kept.
-        truth: the class of each input, where it is known and the model is a classifier.
+        integers: None chooses them by these pictures, which are then iterated over twice.
+        pictures: at least one; taken one by one, and only the first is kept.
+        truth: the class of each picture, where it is known and the model is a classifier.
     Raises:
         NotCalibrated: there are no scales.
+        EmptyBatch: there are no pictures.
+        what iterating over `pictures` raises.
     """
-    modes = [Mode.FLOAT, Mode.HYBRID, Mode.INT8, *([Mode.AUTO] if integers.auto_plan else [])]
-    engines = {mode: engine_of(model, mode, integers) for mode in modes}
-    x, answers = _answers(model, engines, inputs, progress)
+    if integers is None:
+        calibrated = calibrate_model(model, pictures, progress=progress)
+        runs = _Runs(model, calibrated.integers, progress)
+        deque(runs.passing(pictures), maxlen=0)
+        return _measure(runs, calibrated.observations, clock, truth)
+    runs = _Runs(model, integers, progress)
+    observations = observe(model.graph, runs.passing(pictures))
+    return _measure(runs, observations, clock, truth)
+
+
+class _Runs:
+    """One model in every mode, what each mode made of every picture, and the first picture's input."""
+
+    def __init__(self, model: EngineModel, integers: Integers, progress: Progress) -> None:
+        self.model, self.integers, self.progress = model, integers, progress
+        modes = [Mode.FLOAT, Mode.HYBRID, Mode.INT8, *([Mode.AUTO] if integers.auto_plan else [])]
+        self.engines = {mode: engine_of(model, mode, integers) for mode in modes}
+        self.outcomes: dict[Mode, list[Outcome]] = {mode: [] for mode in modes}
+        self._first: Tensor | None = None
+
+    @property
+    def x(self) -> Tensor:
+        assert self._first is not None
+        return self._first
+
+    def passing(self, pictures: Pictures) -> Iterator[Tensor]:
+        """Hand the inputs on, each when all modes have run it: one is in memory at a time, beside the first."""
+        for done, picture in enumerate(pictures):
+            self.progress("pictures in every mode", done, len(pictures))
+            x = as_input(self.model, picture)
+            self._first = x if self._first is None else self._first
+            wanted = outcome(self.model, self.engines[Mode.FLOAT].run(x), DETECTION_THRESHOLD)
+            for mode, engine in self.engines.items():
+                found = wanted if mode is Mode.FLOAT else outcome_like(self.model, engine.run(x), wanted)
+                self.outcomes[mode].append(found)
+            yield x
+        if self._first is None:
+            raise EmptyBatch("a report needs at least one picture")
+
+
+def _measure(runs: _Runs, observations: Observations, clock: Clock, truth: Sequence[int] | None) -> Report:
+    model, engines, outcomes, x, progress = runs.model, runs.engines, runs.outcomes, runs.x, runs.progress
     known = truth is not None and not model.detects
+    progress("timing the modes")
     modes_ms = {mode.value: time_run(engine, x, clock) * 1e3 for mode, engine in engines.items()}
-    progress("modes")
+    progress("crossing")
     in_float, in_int8 = engines[Mode.FLOAT], engines[Mode.INT8]
     crossings = list(cross(in_float, in_int8, x))
-    progress("cross")
+    progress("timing the layers")
     layers = _layer_rows(model.graph, in_float, in_int8, crossings, x, clock)
-    progress("time")
-    remedies = find_remedies(model, integers, observations, crossings, in_float, in_int8, x)
-    progress("remedies")
+    progress("trying remedies")
+    remedies = find_remedies(model, runs.integers, observations, crossings, in_float, in_int8, x)
     return Report(
         model.name,
         model.weights,
         in_int8.cpu.isa,
         torch.get_num_threads(),
-        len(answers[Mode.FLOAT]),
+        len(outcomes[Mode.FLOAT]),
         modes_ms,
-        {mode.value: accuracy(found, truth) for mode, found in answers.items()} if known and truth else {},
-        {mode.value: compare_answers(answers[Mode.FLOAT], found) for mode, found in answers.items()},
+        {mode.value: accuracy(found, truth) for mode, found in outcomes.items()} if known and truth else {},
+        {mode.value: compare_outcomes(outcomes[Mode.FLOAT], found) for mode, found in outcomes.items()},
         layers,
         remedies,
     )
-
-
-def _answers(
-    model: Model, engines: Mapping[Mode, Engine], inputs: Iterable[Tensor], progress: Progress
-) -> tuple[Tensor, dict[Mode, list[Answer]]]:
-    """The first input, and of every mode the answers: inputs and outputs are dropped as soon as they are read."""
-    first: Tensor | None = None
-    answers: dict[Mode, list[Answer]] = {mode: [] for mode in engines}
-    for x in inputs:
-        first = x if first is None else first
-        wanted = answer(model, engines[Mode.FLOAT].run(x), DETECTION_THRESHOLD)
-        for mode, engine in engines.items():
-            answers[mode].append(wanted if mode is Mode.FLOAT else answer_like(model, engine.run(x), wanted))
-        progress("picture")
-    if first is None:
-        raise EmptyBatch("a report needs at least one picture")
-    return first, answers
 
 
 def _layer_rows(
@@ -155,7 +183,7 @@ def _layer_rows(
 
 
 def find_remedies(
-    model: Model,
+    model: EngineModel,
     integers: Integers,
     observations: Observations,
     crossings: Sequence[Crossing],

@@ -28,8 +28,10 @@ RANKS: dict[str, dict[int, str]] = {
         MAIN: "process __main__",
     },
     "workbench": {
-        DOMAIN: "model integers graph_codec tensor_file engine_file integer_file answers augmentation pictures drawing",
-        USECASES: "usecases opening storing report",
+        DOMAIN: "engine_model integers graph_codec tensor_codec model_codec integer_codec findings augmentation "
+        "pictures",
+        USECASES: "engines calibrating running crossing exporting report session",
+        EDGE: "files picture_files drawing opening",
     },
     "local": {EDGE: "child process process_status running supervisor models"},
 }

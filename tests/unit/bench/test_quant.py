@@ -22,8 +22,8 @@ from services.bench.quant_subject import Subject
 from services.bench.rounds import Spread
 from services.cli.bench import app
 from services.edge.errors import InvalidInput
+from services.workbench.engine_model import EngineModel
 from services.workbench.integers import Integers
-from services.workbench.model import Model
 
 
 def correctness(right: int = 5, wrong_accumulators: float = 0, least_db: float = 30) -> dict[str, float]:
@@ -107,6 +107,7 @@ def test_unknown_models_and_parts_are_refused(option: tuple[str, str]) -> None:
 @pytest.fixture(scope="module")
 def subject() -> Subject:
     """A detector of three layers, opened as the benchmark opens its own."""
+    torch.set_num_threads(1)
     g = torch.Generator().manual_seed(0)
     layers = (
         Layer("stem", Conv2d(torch.randn(8, 3, 3, 3, generator=g), torch.zeros(8), padding=(1, 1)), (INPUT,)),
@@ -119,7 +120,7 @@ def subject() -> Subject:
     calibration = calibrate(graph.layers, observe(graph, inputs), "minmax").calibration
     plan = {layer.name: precision for layer, precision in zip(layers, ["int8"] * 3 + ["float"], strict=True)}
     integers = Integers(calibration, plan)  # type: ignore[arg-type]
-    return Subject(Model("small", graph, (), None, "drawn here", False), integers, inputs[:2], inputs[2:])
+    return Subject(EngineModel("small", graph, (), None, "drawn here", False), integers, inputs[:2], inputs[2:])
 
 
 def test_peers_compute_what_ours_compute(subject: Subject) -> None:

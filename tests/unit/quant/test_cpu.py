@@ -11,6 +11,7 @@ from quant.cpu import Cpu, this_cpu
 
 PROGRAM = """
 import sys, torch
+torch.set_num_threads(1)
 from quant.calibration import calibrate
 from quant.cpu import this_cpu
 from quant.engine import Engine

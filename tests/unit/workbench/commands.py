@@ -1,6 +1,7 @@
 """`strata quant` as its tests call it."""
 
 import json
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from services.cli.quant import app
 DETECTOR = Path(__file__).resolve().parents[3] / "examples" / "detector"
 
 
-def pixels(path: Path) -> NDArray[np.uint8]:
+def pixels(path: Path | BytesIO) -> NDArray[np.uint8]:
     with Image.open(path) as picture:
         return np.array(picture)
 

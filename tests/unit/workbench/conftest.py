@@ -15,12 +15,17 @@ from quant.graph import INPUT, Graph, Layer
 from quant.observations import observe
 from quant.operations import Add, BatchNorm, Concat, Conv2d, MaxPool, Upsample, Yolo
 from quant.scales import Calibration
-from services.workbench.engine_file import write_model
-from services.workbench.model import Model
+from services.workbench.engine_model import EngineModel
+from services.workbench.files import write_model
 from tests.unit.workbench.commands import DETECTOR, quant
 
 
-def make_model(seed: int = 0) -> Model:
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def make_model(seed: int = 0) -> EngineModel:
     g = torch.Generator().manual_seed(seed)
 
     def conv(before: int, after: int, kernel: int, activation: Activation) -> Conv2d:
@@ -39,11 +44,11 @@ def make_model(seed: int = 0) -> Model:
         Layer("raw", conv(32, 14, 1, Activation.NONE), ("join",)),
         Layer("head", Yolo(2, ((10.0, 14.0), (23.0, 27.0))), ("raw",)),
     )
-    return Model("small", Graph((3, 32, 32), layers, ("head",)), ("circle", "square"), None, "drawn here", True)
+    return EngineModel("small", Graph((3, 32, 32), layers, ("head",)), ("circle", "square"), None, "drawn here", True)
 
 
 @pytest.fixture(scope="session")
-def model() -> Model:
+def model() -> EngineModel:
     return make_model()
 
 
@@ -53,18 +58,18 @@ def x() -> Tensor:
 
 
 @pytest.fixture(scope="session")
-def calibration(model: Model, x: Tensor) -> Calibration:
+def calibration(model: EngineModel, x: Tensor) -> Calibration:
     return calibrate(model.graph.layers, observe(model.graph, [x]), "minmax").calibration
 
 
 @pytest.fixture(scope="session")
-def other_model() -> Model:
+def other_model() -> EngineModel:
     """The same layers with other weights."""
     return make_model(seed=1)
 
 
 @pytest.fixture(scope="session")
-def place(tmp_path_factory: pytest.TempPathFactory, model: Model) -> Path:
+def place(tmp_path_factory: pytest.TempPathFactory, model: EngineModel) -> Path:
     """A folder with a model, two pictures, and the model's integers."""
     folder = tmp_path_factory.mktemp("quant")
     write_model(folder / "small.strata", model)

@@ -25,17 +25,18 @@ from services.edge.errors import (
     ModelNotFound,
     OtherModel,
 )
-from services.workbench.engine_file import encode_model, read_model, write_model
-from services.workbench.integer_file import encode_integers, read_integers
+from services.workbench.engine_model import EngineModel
+from services.workbench.engines import this_machine
+from services.workbench.files import read_integers, read_model, write_integers, write_model
+from services.workbench.integer_codec import encode_integers
 from services.workbench.integers import Integers, Machine
-from services.workbench.model import Model
+from services.workbench.model_codec import encode_model
 from services.workbench.opening import import_darknet
-from services.workbench.usecases import this_machine
 from services.zoo.manifest import InputSpec
 from tests.unit.workbench.commands import DETECTOR, answer, pixels, quant
 
 
-def test_calibrate_writes_integers_and_shows_every_algorithm(place: Path, model: Model) -> None:
+def test_calibrate_writes_integers_and_shows_every_algorithm(place: Path, model: EngineModel) -> None:
     found = answer(place, "calibrate", "small.strata", "0.png", "--per", "tensor", "-o", "tensor.integers")
     assert isinstance(found, dict)
     assert set(found["weights"]) == {"stem", "body", "raw"}
@@ -63,7 +64,7 @@ def test_run_draws_boxes_in_every_mode(place: Path, mode: str) -> None:
     assert (drawn != plain).any()
 
 
-def test_cross_gives_a_row_per_layer_and_a_plot(place: Path, model: Model) -> None:
+def test_cross_gives_a_row_per_layer_and_a_plot(place: Path, model: EngineModel) -> None:
     found = answer(place, "cross", "small.strata", "0.png", "--plot", "cross.png")
     assert isinstance(found, dict)
     assert (found["mode"], found["isa"]) == ("int8", this_cpu().isa)
@@ -76,7 +77,7 @@ def test_cross_gives_a_row_per_layer_and_a_plot(place: Path, model: Model) -> No
     assert one["layers"] == [row for row in rows if row["layer"] == "body"]
 
 
-def test_report_measures_modes_layers_and_remedies(place: Path, model: Model) -> None:
+def test_report_measures_modes_layers_and_remedies(place: Path, model: EngineModel) -> None:
     found = answer(place, "report", "small.strata", "0.png", "1.png")
     assert isinstance(found, dict)
     assert set(found["modes_ms"]) == {"float", "hybrid", "int8", "auto"}
@@ -101,7 +102,7 @@ def test_report_tells_the_accuracy_of_pictures_in_folders_of_their_class(tmp_pat
     spec = InputSpec((8, 8), 8, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), "bilinear")
     write_model(
         tmp_path / "sky.strata",
-        Model("sky", Graph((3, 8, 8), layers, ("scores",)), ("night", "day"), spec, "drawn here", True),
+        EngineModel("sky", Graph((3, 8, 8), layers, ("scores",)), ("night", "day"), spec, "drawn here", True),
     )
     for name, level in (("night/0", 20), ("night/1", 60), ("day/2", 200), ("day/3", 40)):
         path = tmp_path / "pictures" / f"{name}.png"
@@ -167,7 +168,11 @@ def test_import_makes_an_engine_model_of_a_named_network(place: Path) -> None:
         (("import", "shapes.cfg", "shapes.weights", "-o", "shapes.weights"), InvalidInput, "ends in .strata"),
         (("import", "shapes.weights", "shapes.cfg"), InvalidInput, "import shapes.cfg shapes.weights"),
         (("export", "small.strata", "-o", "0.png"), InvalidInput, "cannot be made"),
-        (("run", "fresh.strata", "0.png", "--mode", "auto"), FailedPrecondition, "calibrate --auto"),
+        (
+            ("run", "fresh.strata", "0.png", "--mode", "auto"),
+            FailedPrecondition,
+            "`strata quant calibrate MODEL PICTURES --auto`",
+        ),
         (("run", "small.strata", "0.png", "-o", "nowhere/x.png"), InvalidInput, "no folder nowhere"),
         (("cross", "small.strata", "0.png", "--plot", "x.svg"), InvalidInput, "png"),
         (("export", "yolov3-tiny", "--size", "32"), FailedPrecondition, "calibrate"),
@@ -225,7 +230,8 @@ def test_output_is_refused_where_no_picture_is_drawn(tmp_path: Path, place: Path
     layers = (Layer("mean", GlobalAvgPool(), (INPUT,)), Layer("flat", Flatten(), ("mean",)))
     spec = InputSpec((8, 8), 8, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), "bilinear")
     write_model(
-        tmp_path / "plain.strata", Model("plain", Graph((3, 8, 8), layers, ("flat",)), (), spec, "drawn here", True)
+        tmp_path / "plain.strata",
+        EngineModel("plain", Graph((3, 8, 8), layers, ("flat",)), (), spec, "drawn here", True),
     )
     result = quant(tmp_path, "run", "plain.strata", str(place / "0.png"), "--mode", "float", "-o", "out.png")
     assert result.exit_code == 2
@@ -241,14 +247,14 @@ def test_a_processor_that_is_not_exact_is_said_aloud(place: Path, monkeypatch: p
         assert "inexactly" not in quant(place, "cross", "small.strata", "0.png").stderr
 
 
-def test_a_plan_that_was_measured_otherwise_is_said_to_be(place: Path, model: Model, tmp_path: Path) -> None:
+def test_a_plan_that_was_measured_otherwise_is_said_to_be(place: Path, model: EngineModel, tmp_path: Path) -> None:
     integers = read_integers(place / "small.integers", model)
     assert integers.measured_on == this_machine()
     for machine, said in ((this_machine(), False), (Machine("none", 1), True), (Machine(this_cpu().isa, 999), True)):
         path = tmp_path / "moved.integers"
-        path.write_bytes(encode_integers(model, integers._replace(measured_on=machine)))
+        write_integers(path, model, integers._replace(measured_on=machine))
         run = ("run", "small.strata", "0.png", "--mode", "auto", "--integers", str(path), "-o", str(tmp_path / "o.png"))
-        assert ("measures it again" in quant(place, *run).stderr) == said
+        assert ("measure it again with" in quant(place, *run).stderr) == said
 
 
 @pytest.mark.parametrize("option", [("--mode", "int9"), ("--top", "0")])
@@ -256,7 +262,7 @@ def test_bad_options_end_with_2(place: Path, option: tuple[str, str]) -> None:
     assert quant(place, "run", "small.strata", "0.png", *option).exit_code == 2
 
 
-def test_labels_with_brackets_are_printed_as_they_are(place: Path, model: Model, tmp_path: Path) -> None:
+def test_labels_with_brackets_are_printed_as_they_are(place: Path, model: EngineModel, tmp_path: Path) -> None:
     write_model(tmp_path / "odd.strata", replace(model, labels=("[/x]", "[red]:smile:")))
     result = quant(tmp_path, "run", "odd.strata", str(place / "0.png"), "--mode", "float", "--threshold", "0.2")
     assert result.exit_code == 0, result.output
@@ -264,7 +270,7 @@ def test_labels_with_brackets_are_printed_as_they_are(place: Path, model: Model,
 
 
 def test_integer_modes_without_integers_calibrate_on_the_picture_and_say_so(
-    place: Path, model: Model, tmp_path: Path
+    place: Path, model: EngineModel, tmp_path: Path
 ) -> None:
     write_model(tmp_path / "fresh.strata", model)
     result = quant(tmp_path, "run", "fresh.strata", str(place / "0.png"), "-o", "out.png")

@@ -29,23 +29,23 @@ from services.edge.errors import (
     OtherModel,
     OtherVersion,
 )
-from services.workbench import tensor_file
-from services.workbench.engine_file import read_model, write_model
+from services.workbench import files, tensor_codec
+from services.workbench.engine_model import EngineModel
+from services.workbench.files import read_integers, read_model, write_integers, write_model
 from services.workbench.graph_codec import decode_graph, encode_graph
-from services.workbench.integer_file import encode_integers, read_integers, write_integers
+from services.workbench.integer_codec import encode_integers
 from services.workbench.integers import Integers, Machine
-from services.workbench.model import Model
 
 
 @pytest.fixture
-def written(tmp_path: Path, model: Model, calibration: Calibration) -> tuple[Path, Path]:
+def written(tmp_path: Path, model: EngineModel, calibration: Calibration) -> tuple[Path, Path]:
     write_model(tmp_path / "m.strata", model)
-    write_integers(tmp_path / "m.integers", model, calibration, {"stem": Precision.FLOAT})
+    write_integers(tmp_path / "m.integers", model, Integers(calibration, {"stem": Precision.FLOAT}))
     return tmp_path / "m.strata", tmp_path / "m.integers"
 
 
 def test_both_files_load_back_to_identical_outputs(
-    written: tuple[Path, Path], model: Model, calibration: Calibration, x: Tensor
+    written: tuple[Path, Path], model: EngineModel, calibration: Calibration, x: Tensor
 ) -> None:
     again = read_model(written[0])
     integers, plan, *_ = read_integers(written[1], again)
@@ -58,14 +58,14 @@ def test_both_files_load_back_to_identical_outputs(
 
 
 def test_integer_file_holds_int8_weights_and_int32_biases(written: tuple[Path, Path]) -> None:
-    tensors = tensor_file.read_tensor_file(written[1], "strata-integers").tensors
+    tensors = tensor_codec.decode_tensor_file(written[1].read_bytes(), "strata-integers", "it").tensors
     types = {name.rsplit(":", 1)[1]: tensor.dtype for name, tensor in tensors.items()}
     assert types == {"codes": torch.int8, "scale": torch.float32, "bias": torch.int32}
 
 
 @pytest.mark.parametrize("share", [0.0, 0.001, 0.3, 0.9, 0.9999])
 @pytest.mark.parametrize("which", [0, 1])
-def test_truncated_files_are_refused(written: tuple[Path, Path], model: Model, which: int, share: float) -> None:
+def test_truncated_files_are_refused(written: tuple[Path, Path], model: EngineModel, which: int, share: float) -> None:
     path = written[which]
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * share)])
@@ -88,7 +88,7 @@ def test_one_changed_byte_is_found(written: tuple[Path, Path]) -> None:
         read_model(written[0])
 
 
-def test_foreign_files_are_refused(written: tuple[Path, Path], model: Model, tmp_path: Path) -> None:
+def test_foreign_files_are_refused(written: tuple[Path, Path], model: EngineModel, tmp_path: Path) -> None:
     picture, tensors = tmp_path / "a.strata", tmp_path / "b.strata"
     picture.write_bytes(b"\x89PNG\r\n\x1a\n" + b"0" * 500)
     save_file({"w": torch.zeros(3)}, tensors)
@@ -101,19 +101,21 @@ def test_foreign_files_are_refused(written: tuple[Path, Path], model: Model, tmp
         read_model(tmp_path / "none.strata")
 
 
-def test_other_version_is_refused(written: tuple[Path, Path], model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tensor_file, "VERSION", "2")
+def test_other_version_is_refused(
+    written: tuple[Path, Path], model: EngineModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tensor_codec, "VERSION", "2")
     with pytest.raises(OtherVersion, match="version '1', this build reads '2'"):
         read_model(written[0])
 
 
-def test_integers_of_another_model_are_refused(written: tuple[Path, Path], other_model: Model) -> None:
+def test_integers_of_another_model_are_refused(written: tuple[Path, Path], other_model: EngineModel) -> None:
     with pytest.raises(OtherModel, match="small"):
         read_integers(written[1], other_model)
 
 
 def test_failed_write_leaves_the_old_file_and_nothing_else(
-    written: tuple[Path, Path], model: Model, monkeypatch: pytest.MonkeyPatch
+    written: tuple[Path, Path], model: EngineModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = written[0].read_bytes()
     monkeypatch.setattr("os.fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device")))
@@ -177,7 +179,7 @@ def test_a_failed_second_write_leaves_the_old_pair_and_nothing_else(
 
     monkeypatch.setattr("os.fsync", second_fails)
     with pytest.raises(InvalidInput, match=r"m\.integers: cannot be written: No space left"):
-        tensor_file.write_files(dict.fromkeys(written, b"new"))
+        files.write_files(dict.fromkeys(written, b"new"))
     assert [path.read_bytes() for path in written] == before
     assert sorted(path.name for path in written[0].parent.iterdir()) == ["m.integers", "m.strata"]
 
@@ -186,21 +188,21 @@ def test_a_place_that_cannot_be_written_is_found_before_anything_is(written: tup
     before, folder = written[0].read_bytes(), written[0].parent
     for bad, words in ((folder, "it is a folder"), (folder / "none" / "m.integers", "there is no folder")):
         with pytest.raises(InvalidInput, match=words):
-            tensor_file.write_files({written[0]: b"new", bad: b"new"})
+            files.write_files({written[0]: b"new", bad: b"new"})
     assert written[0].read_bytes() == before
 
 
 def test_a_module_used_twice_is_written_and_read(tmp_path: Path) -> None:
     conv = operations.Conv2d(torch.randn(3, 3, 1, 1), torch.randn(3))
     layers = (Layer("first", conv, (INPUT,)), Layer("second", conv, ("first",)))
-    tied = Model("tied", Graph((3, 8, 8), layers, ("second",)), (), None, "drawn here", True)
+    tied = EngineModel("tied", Graph((3, 8, 8), layers, ("second",)), (), None, "drawn here", True)
     write_model(tmp_path / "tied.strata", tied)
     again = read_model(tmp_path / "tied.strata")
     assert again.digest == tied.digest
 
 
 def test_integers_say_where_they_were_made_and_old_files_that_do_not_are_read(
-    tmp_path: Path, model: Model, calibration: Calibration
+    tmp_path: Path, model: EngineModel, calibration: Calibration
 ) -> None:
     made = Integers(
         calibration, {"stem": Precision.INT8}, Machine("AVX512-VNNI", 3), {"body": Precision.HYBRID}, "AVX512-VNNI"
@@ -208,16 +210,16 @@ def test_integers_say_where_they_were_made_and_old_files_that_do_not_are_read(
     path = tmp_path / "m.integers"
     path.write_bytes(encode_integers(model, made))
     assert read_integers(path, model)[1:] == made[1:]
-    file = tensor_file.read_tensor_file(path, "strata-integers")
+    file = tensor_codec.decode_tensor_file(path.read_bytes(), "strata-integers", "it")
     old = {key: file.content[key] for key in ("model", "model_digest", "values", "x_scales", "auto_plan")}
-    path.write_bytes(tensor_file.encode_tensor_file("strata-integers", old, file.tensors))
+    path.write_bytes(tensor_codec.encode_tensor_file("strata-integers", old, file.tensors))
     assert read_integers(path, model)[1:] == ({"stem": Precision.INT8}, None, {}, "")
 
 
 def test_a_plan_for_a_layer_that_is_not_there_is_refused(
-    tmp_path: Path, model: Model, calibration: Calibration
+    tmp_path: Path, model: EngineModel, calibration: Calibration
 ) -> None:
-    write_integers(tmp_path / "m.integers", model, calibration, {"nowhere": Precision.FLOAT})
+    write_integers(tmp_path / "m.integers", model, Integers(calibration, {"nowhere": Precision.FLOAT}))
     with pytest.raises(DamagedFile, match="nowhere"):
         read_integers(tmp_path / "m.integers", model)
 
@@ -229,7 +231,7 @@ def test_no_changed_header_ends_in_an_untyped_error(
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "fuzzed.strata"
     content = bytearray(
-        tensor_file.encode_tensor_file("strata-model", {"graph": {}, "name": "n"}, {"w": torch.zeros(4)})
+        tensor_codec.encode_tensor_file("strata-model", {"graph": {}, "name": "n"}, {"w": torch.zeros(4)})
     )
     for _ in range(data.draw(st.integers(1, 4))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))

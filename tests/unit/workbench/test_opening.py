@@ -9,9 +9,9 @@ from safetensors.torch import save_file
 from quant.precision import Mode
 from services.edge.errors import ArtifactNotFound, InvalidDeclaration, InvalidInput, InvalidWeights, ModelNotFound
 from services.workbench import opening
+from services.workbench.engines import engine_of
 from services.workbench.integers import Integers
 from services.workbench.opening import known_names, open_model
-from services.workbench.usecases import engine_of
 from services.zoo.architectures import build
 from services.zoo.catalog import BUILT_IN, Catalog
 from services.zoo.darknet import networks

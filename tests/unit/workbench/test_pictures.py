@@ -10,8 +10,9 @@ from PIL import Image
 
 from services.edge.errors import ArtifactNotFound, NotAPicture, PictureTooLarge
 from services.workbench.augmentation import augment
-from services.workbench.model import Model
-from services.workbench.pictures import as_input, inputs_of, labels_of, read_picture
+from services.workbench.engine_model import EngineModel
+from services.workbench.picture_files import PictureFiles, labels_of, read_picture
+from services.workbench.pictures import as_input, augmented, inputs_of
 from services.zoo.manifest import InputSpec
 from services.zoo.picture_files import find_pictures
 
@@ -36,7 +37,7 @@ def test_augmentation_gives_five_different_pictures_of_one_shape() -> None:
     assert five[2].float().std() < picture.float().std()
 
 
-def test_a_folder_per_class_names_the_classes(folder: Path, model: Model) -> None:
+def test_a_folder_per_class_names_the_classes(folder: Path, model: EngineModel) -> None:
     for place, name in (("square", "a.jpg"), ("circle", "b.png")):
         (folder / place).mkdir()
         (folder / name).rename(folder / place / name)
@@ -48,18 +49,18 @@ def test_a_folder_per_class_names_the_classes(folder: Path, model: Model) -> Non
     assert labels_of(model, find_pictures([folder])) is None
 
 
-def test_detector_pictures_are_letterboxed_to_the_input(folder: Path, model: Model) -> None:
+def test_detector_pictures_are_letterboxed_to_the_input(folder: Path, model: EngineModel) -> None:
     x = as_input(model, read_picture(folder / "b.png"))
     assert x.shape == (1, 3, 32, 32)
     assert x[0, :, 0].eq(0.5).all()
-    assert len(list(inputs_of(model, [folder / "b.png"], augmented=True))) == 5
+    assert len(list(inputs_of(model, augmented(read_picture(folder / "b.png"))))) == 5
 
 
-def test_a_strip_too_long_for_the_model_is_refused_by_its_file(folder: Path, model: Model) -> None:
+def test_a_strip_too_long_for_the_model_is_refused_by_its_file(folder: Path, model: EngineModel) -> None:
     Image.new("RGB", (2000, 1)).save(folder / "strip.png")
     classifier = replace(model, input_spec=InputSpec((224, 224), 256, (0, 0, 0), (1, 1, 1), "bilinear"))
     with pytest.raises(PictureTooLarge, match=r"strip\.png: 2000 x 1"):
-        list(inputs_of(classifier, [folder / "strip.png"], augmented=False))
+        list(inputs_of(classifier, PictureFiles([folder / "strip.png"])))
 
 
 def test_a_file_that_is_no_picture_is_refused_by_name(folder: Path) -> None:

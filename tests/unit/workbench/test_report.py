@@ -9,35 +9,39 @@ import torch
 from torch import Tensor
 
 from quant.graph import INPUT, Graph, Layer
-from quant.observations import observe
 from quant.operations import Conv2d, Flatten, Linear
 from quant.scales import Calibration
 from services.edge.errors import EmptyBatch
+from services.edge.progress import no_progress
+from services.workbench.engine_model import EngineModel
 from services.workbench.integers import Integers
-from services.workbench.model import Model
+from services.workbench.pictures import Picture
 from services.workbench.report import make_report, time_bfloat16
 
 
-def test_a_report_keeps_no_picture_but_the_first(model: Model, calibration: Calibration, x: Tensor) -> None:
+def test_a_report_keeps_no_picture_but_the_first(model: EngineModel, calibration: Calibration, x: Tensor) -> None:
     seen: list[weakref.ref[Tensor]] = []
 
-    def inputs() -> Iterator[Tensor]:
-        for _ in range(4):
-            assert not any(each() is not None for each in seen[1:-1])
-            picture = x.clone()
-            seen.append(weakref.ref(picture))
-            yield picture
-            del picture
+    class Watched:
+        def __len__(self) -> int:
+            return 4
 
-    seen_by_calibration = observe(model.graph, [x])
-    found = make_report(model, Integers(calibration), seen_by_calibration, inputs(), time.perf_counter, lambda _: None)
+        def __iter__(self) -> Iterator[Picture]:
+            for _ in range(4):
+                assert not any(each() is not None for each in seen[1:-1])
+                pixels = (x[0] * 255).to(torch.uint8)
+                seen.append(weakref.ref(pixels))
+                yield Picture("it", pixels)
+                del pixels
+
+    found = make_report(model, Integers(calibration), Watched(), time.perf_counter, no_progress)
     assert found.pictures == len(seen) == 4
     assert found.agreements["float"].fraction == 1
 
 
-def test_a_report_of_no_picture_is_refused(model: Model, calibration: Calibration, x: Tensor) -> None:
+def test_a_report_of_no_picture_is_refused(model: EngineModel, calibration: Calibration) -> None:
     with pytest.raises(EmptyBatch):
-        make_report(model, Integers(calibration), observe(model.graph, [x]), [], time.perf_counter, lambda _: None)
+        make_report(model, Integers(calibration), [], time.perf_counter, no_progress)
 
 
 def test_bfloat16_is_timed_with_weights_that_are_packed_before(monkeypatch: pytest.MonkeyPatch) -> None:

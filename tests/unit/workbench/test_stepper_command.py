@@ -13,36 +13,37 @@ from quant.errors import InvalidEdit, LayerNotFound, NotCalibrated
 from quant.operations import Conv2d
 from quant.precision import Mode, Precision, uniform_plan
 from quant.scales import Calibration
-from quant.stepping import Stepper
-from quant.variant import Variant
 from services.cli.quant_begin import out
 from services.cli.quant_step import StepperLoop
 from services.edge.errors import (
     FailedPrecondition,
     InvalidInput,
 )
-from services.workbench.engine_file import read_model
-from services.workbench.integer_file import read_integers
+from services.workbench.engine_model import EngineModel
+from services.workbench.engines import engine_of
+from services.workbench.files import read_integers, read_model
 from services.workbench.integers import Integers
-from services.workbench.model import Model
-from services.workbench.pictures import as_input, read_picture
-from services.workbench.usecases import engine_of
+from services.workbench.picture_files import read_picture
+from services.workbench.pictures import Picture
+from services.workbench.session import Session
 from tests.unit.workbench.commands import pixels, quant
 
 
-def loop(place: Path, model: Model, calibration: Calibration, script: str) -> str:
+def loop(place: Path, model: EngineModel, calibration: Calibration, script: str) -> str:
     written = io.StringIO()
-    stepper = Stepper(
-        Variant(model.graph, uniform_plan(model.graph, Mode.INT8), calibration),
-        as_input(model, read_picture(place / "0.png")),
-    )
     console = Console(file=written, width=160, markup=False)
     opened = Integers(calibration, auto_plan={"stem": Precision.FLOAT})
-    StepperLoop(model, opened, stepper, console, io.StringIO(script)).cmdloop()
+    session = Session(model, opened, Mode.INT8, read_picture(place / "0.png"))
+    StepperLoop(session, console, io.StringIO(script)).cmdloop()
     return written.getvalue()
 
 
-def test_stepper_walks_edits_compares_and_keeps(place: Path, model: Model, calibration: Calibration) -> None:
+def on_black(model: EngineModel, calibration: Calibration) -> Session:
+    black = Picture("black", torch.zeros(3, 32, 32, dtype=torch.uint8))
+    return Session(model, Integers(calibration), Mode.INT8, black)
+
+
+def test_stepper_walks_edits_compares_and_keeps(place: Path, model: EngineModel, calibration: Calibration) -> None:
     kept = place / "edited.strata"
     edits = ["next", "next 2", "info", "sums", "edit weights 3 0.2", "back", "to end", "histogram", "layers"]
     script = [*edits, "branch other", f"keep {kept}", "quit", "next"]
@@ -60,7 +61,7 @@ def test_stepper_walks_edits_compares_and_keeps(place: Path, model: Model, calib
 
 
 def test_kept_precisions_hold_in_integer_modes_and_are_no_plan_of_auto(
-    place: Path, model: Model, calibration: Calibration, tmp_path: Path
+    place: Path, model: EngineModel, calibration: Calibration, tmp_path: Path
 ) -> None:
     kept = tmp_path / "mixed.strata"
     loop(place, model, calibration, f"next 3\nedit precision float\nkeep {kept}\n")
@@ -75,7 +76,9 @@ def test_kept_precisions_hold_in_integer_modes_and_are_no_plan_of_auto(
     assert isinstance(result.exception, FailedPrecondition)
 
 
-def test_rerun_shows_the_edited_models_answer_and_stays(place: Path, model: Model, calibration: Calibration) -> None:
+def test_rerun_shows_the_edited_models_answer_and_stays(
+    place: Path, model: EngineModel, calibration: Calibration
+) -> None:
     said = loop(place, model, calibration, "next\nrerun\nedit bias all 0\nedit weights all 0\nrerun\ninfo\n")
     answers = [line for line in said.splitlines() if line.endswith(("circle", "square", "no boxes"))]
     assert answers
@@ -83,7 +86,7 @@ def test_rerun_shows_the_edited_models_answer_and_stays(place: Path, model: Mode
 
 
 def test_an_edit_takes_one_value_for_each_number_in_the_place(
-    place: Path, model: Model, calibration: Calibration, tmp_path: Path
+    place: Path, model: EngineModel, calibration: Calibration, tmp_path: Path
 ) -> None:
     kept = tmp_path / "edited.strata"
     values = [f"{value / 100}" for value in range(9)]
@@ -96,24 +99,22 @@ def test_an_edit_takes_one_value_for_each_number_in_the_place(
 
 
 def test_an_interrupted_command_does_not_end_an_interactive_session(
-    place: Path, model: Model, calibration: Calibration, monkeypatch: pytest.MonkeyPatch
+    place: Path, model: EngineModel, calibration: Calibration, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupt(_: object, layer: str) -> None:
         raise KeyboardInterrupt
 
-    stepper = Stepper(
-        Variant(model.graph, uniform_plan(model.graph, Mode.INT8), calibration), torch.zeros(1, 3, 32, 32)
-    )
-    monkeypatch.setattr(Stepper, "jump", interrupt)
-    person = StepperLoop(model, Integers(calibration), stepper, Console(file=io.StringIO()))
+    session = on_black(model, calibration)
+    monkeypatch.setattr(Session, "jump", interrupt)
+    person = StepperLoop(session, Console(file=io.StringIO()))
     assert person.onecmd("to end") is False
-    script = StepperLoop(model, Integers(calibration), stepper, Console(file=io.StringIO()), io.StringIO())
+    script = StepperLoop(session, Console(file=io.StringIO()), io.StringIO())
     with pytest.raises(KeyboardInterrupt):
         script.onecmd("to end")
 
 
 def test_ctrl_c_at_the_prompt_leaves_the_line_and_not_the_edits(
-    model: Model, calibration: Calibration, monkeypatch: pytest.MonkeyPatch
+    model: EngineModel, calibration: Calibration, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     typed: Iterator[str | BaseException] = iter(["next", "edit weights 3 0.2", KeyboardInterrupt(), "undo", EOFError()])
 
@@ -125,21 +126,21 @@ def test_ctrl_c_at_the_prompt_leaves_the_line_and_not_the_edits(
 
     monkeypatch.setattr("builtins.input", type_next)
     written = io.StringIO()
-    variant = Variant(model.graph, uniform_plan(model.graph, Mode.INT8), calibration)
-    stepper = Stepper(variant, torch.zeros(1, 3, 32, 32))
-    StepperLoop(model, Integers(calibration), stepper, Console(file=written)).cmdloop()
+    session = on_black(model, calibration)
+    opened = session.variant
+    StepperLoop(session, Console(file=written)).cmdloop()
     assert "Ctrl-D ends" in written.getvalue()
-    assert stepper.variant is variant
+    assert session.variant is opened
 
 
-def test_undo_shows_the_value_as_it_was(place: Path, model: Model, calibration: Calibration) -> None:
+def test_undo_shows_the_value_as_it_was(place: Path, model: EngineModel, calibration: Calibration) -> None:
     said = loop(place, model, calibration, "next\nedit range -1 1\nundo\n").splitlines()
     assert said[0].startswith("0 stem: ")
     assert said[-1] == said[0]
 
 
 def test_back_takes_a_count_and_maps_say_what_they_wrote(
-    place: Path, model: Model, calibration: Calibration, tmp_path: Path
+    place: Path, model: EngineModel, calibration: Calibration, tmp_path: Path
 ) -> None:
     said = loop(place, model, calibration, f"next 3\nback 2\nmaps {tmp_path / 'm.png'}\n").splitlines()
     assert said[-2].startswith("0 stem: ")
@@ -148,7 +149,7 @@ def test_back_takes_a_count_and_maps_say_what_they_wrote(
 
 
 def test_help_is_a_line_a_command_and_one_in_full_without_indent(
-    place: Path, model: Model, calibration: Calibration
+    place: Path, model: EngineModel, calibration: Calibration
 ) -> None:
     said = loop(place, model, calibration, "help\nhelp edit\n").splitlines()
     listed = [line for line in said if line.startswith("next [COUNT]: ")]
@@ -157,31 +158,28 @@ def test_help_is_a_line_a_command_and_one_in_full_without_indent(
     assert said[-1].endswith("`edit precision` takes float, hybrid or int8.")
 
 
-def test_a_value_without_noise_is_called_exact(place: Path, model: Model, calibration: Calibration) -> None:
+def test_a_value_without_noise_is_called_exact(place: Path, model: EngineModel, calibration: Calibration) -> None:
     said = loop(place, model, calibration, "next\nedit bias 0 0\nedit precision hybrid\nedit bias 0 0\n")
     assert said.splitlines()[-1].endswith("0.00% of the elements differ, by 0 at most; exact")
 
 
 def test_a_fault_in_a_script_leaves_session_and_files_as_they_were(
-    place: Path, model: Model, calibration: Calibration, tmp_path: Path
+    place: Path, model: EngineModel, calibration: Calibration, tmp_path: Path
 ) -> None:
     kept = tmp_path / "kept.strata"
     loop(place, model, calibration, f"next\nkeep {kept}\n")
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     assert set(before) == {"kept.strata", "kept.integers"}
-    stepper = Stepper(
-        Variant(model.graph, uniform_plan(model.graph, Mode.INT8), calibration),
-        as_input(model, read_picture(place / "0.png")),
-    )
+    session = Session(model, Integers(calibration), Mode.INT8, read_picture(place / "0.png"))
     script = io.StringIO(f"next 2\nedit weights 0 0.1\nedit weights 99 1\nkeep {kept}\n")
     with pytest.raises(InvalidEdit):
-        StepperLoop(model, Integers(calibration), stepper, Console(file=io.StringIO()), script).cmdloop()
-    assert stepper.layer == "norm"
+        StepperLoop(session, Console(file=io.StringIO()), script).cmdloop()
+    assert session.layer == "norm"
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_a_keep_that_fails_leaves_the_old_pair(
-    place: Path, model: Model, calibration: Calibration, tmp_path: Path
+    place: Path, model: EngineModel, calibration: Calibration, tmp_path: Path
 ) -> None:
     kept = tmp_path / "kept.strata"
     kept.write_bytes(b"old")
@@ -192,10 +190,9 @@ def test_a_keep_that_fails_leaves_the_old_pair(
 
 
 def test_a_person_is_told_of_a_fault_and_goes_on(
-    model: Model, calibration: Calibration, capsys: pytest.CaptureFixture[str]
+    model: EngineModel, calibration: Calibration, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    variant = Variant(model.graph, uniform_plan(model.graph, Mode.INT8), calibration)
-    person = StepperLoop(model, Integers(calibration), Stepper(variant, torch.zeros(1, 3, 32, 32)), out)
+    person = StepperLoop(on_black(model, calibration), out)
     assert person.onecmd("[/x]") is False
     assert "InvalidInput: no command '[/x]'; `help` lists them" in capsys.readouterr().out
 
@@ -210,7 +207,7 @@ def test_names_with_brackets_are_printed_as_they_are(place: Path, script: str) -
 @pytest.mark.parametrize(
     ("script", "error"),
     [
-        ("info\n", InvalidInput),
+        ("info\n", FailedPrecondition),
         ("to nowhere\n", LayerNotFound),
         ("dance\n", InvalidInput),
         ("[/x]\n", InvalidInput),
@@ -237,19 +234,19 @@ def test_names_with_brackets_are_printed_as_they_are(place: Path, script: str) -
     ],
 )
 def test_script_stops_at_its_first_fault(
-    place: Path, model: Model, calibration: Calibration, script: str, error: type[Exception]
+    place: Path, model: EngineModel, calibration: Calibration, script: str, error: type[Exception]
 ) -> None:
     with pytest.raises(error):
         loop(place, model, calibration, script)
 
 
-def test_every_stepper_command_has_help(place: Path, model: Model) -> None:
+def test_every_stepper_command_has_help(place: Path, model: EngineModel) -> None:
     commands = [name for name in dir(StepperLoop) if name.startswith("do_") and name != "do_help"]
     assert all(getattr(StepperLoop, name).__doc__ for name in commands)
     words = set(re.findall(r"\w+", quant(place, "step", "--help").stdout))
     assert {name.removeprefix("do_") for name in commands} - {"EOF", "n", "b", "q"} <= words
 
 
-def test_stepping_in_integers_needs_scales(model: Model) -> None:
+def test_stepping_in_integers_needs_scales(model: EngineModel) -> None:
     with pytest.raises(NotCalibrated):
-        Stepper(Variant(model.graph, uniform_plan(model.graph, Mode.INT8)), torch.zeros(1, 3, 32, 32))
+        on_black(model, Calibration())

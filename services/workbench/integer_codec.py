@@ -1,6 +1,8 @@
-"""`.integers`: a calibration: int8 weights, int32 biases, scales. It belongs to one model and to no other."""
+"""Integers - int8 weights, int32 biases, scales - as the bytes of an `.integers` file, and back.
 
-from pathlib import Path
+They belong to one model and to no other.
+"""
+
 from typing import Any
 
 import torch
@@ -9,23 +11,17 @@ from torch import Tensor
 from quant.affine import QParams
 from quant.errors import QuantError
 from quant.operations import Weighted
-from quant.precision import Plan, Precision
+from quant.precision import Precision
 from quant.scales import Calibration, IntegerWeights
 from services.edge.errors import DamagedFile, OtherModel
+from services.workbench.engine_model import EngineModel
 from services.workbench.integers import Integers, Machine
-from services.workbench.model import Model
-from services.workbench.tensor_file import encode_tensor_file, read_tensor_file, write_files
+from services.workbench.tensor_codec import decode_tensor_file, encode_tensor_file
 
 KIND = "strata-integers"
-SUFFIX = ".integers"
 
 
-def write_integers(path: Path, model: Model, calibration: Calibration, auto_plan: Plan) -> None:
-    """Write a calibration and a plan; the whole file or nothing. Raises InvalidInput where it cannot be written."""
-    write_files({path: encode_integers(model, Integers(calibration, auto_plan))})
-
-
-def encode_integers(model: Model, integers: Integers) -> bytes:
+def encode_integers(model: EngineModel, integers: Integers) -> bytes:
     """The whole file as bytes."""
     calibration, tensors = integers.calibration, dict[str, Tensor]()
     for name, found in calibration.weights.items():
@@ -43,19 +39,21 @@ def encode_integers(model: Model, integers: Integers) -> bytes:
     return encode_tensor_file(KIND, content, tensors)
 
 
-def read_integers(path: Path, model: Model) -> Integers:
-    """Read the integers of a model.
+def decode_integers(data: bytes, model: EngineModel, source: str = "the integers") -> Integers:
+    """The integers of a model again.
 
+    Args:
+        source: where the bytes come from, for errors.
     Raises:
-        ArtifactNotFound, ForeignFile, OtherVersion, DamagedFile: see `read_tensor_file`.
+        ForeignFile, OtherVersion, DamagedFile: see `decode_tensor_file`.
         OtherModel: they were made from another model, or from other weights.
     """
-    file = read_tensor_file(path, KIND)
+    file = decode_tensor_file(data, KIND, source)
     content = file.content
     if content.get("model_digest") != model.digest:
         raise OtherModel(
-            f"{path}: integers of the model {content.get('model')!r} with other layers or weights than {model.name!r}; "
-            "calibrate this model"
+            f"{source}: integers of the model {content.get('model')!r} with other layers or weights than "
+            f"{model.name!r}; calibrate this model"
         )
     try:
         values = {name: QParams(float(scale), int(zero)) for name, (scale, zero) in content["values"].items()}
@@ -70,14 +68,14 @@ def read_integers(path: Path, model: Model) -> Integers:
             str(content.get("isa", "")),
         )
     except (KeyError, TypeError, ValueError, AttributeError, QuantError) as error:
-        raise DamagedFile(f"{path}: what it holds does not fit the model: {error}") from error
+        raise DamagedFile(f"{source}: what it holds does not fit the model: {error}") from error
 
 
-def _plan(model: Model, content: Any) -> dict[str, Precision]:
+def _plan(model: EngineModel, content: Any) -> dict[str, Precision]:
     return {model.graph.layer(name).name: Precision(precision) for name, precision in content.items()}
 
 
-def _integers(model: Model, name: str, content: Any, tensors: Any) -> IntegerWeights:
+def _integers(model: EngineModel, name: str, content: Any, tensors: Any) -> IntegerWeights:
     codes, scale, bias = (tensors[f"{name}:{part}"] for part in ("codes", "scale", "bias"))
     operation = model.graph.layer(name).operation
     fits = (

@@ -1,19 +1,16 @@
-"""One file of tensors with a header that says what it is: safetensors, so that others can read it too."""
+"""Tensors with a header that says what they are, as the bytes of one file: safetensors, so that others can read it."""
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from safetensors.torch import load as decode_tensors
 from safetensors.torch import save as encode_tensors
 from torch import Tensor
 
-from services.edge.errors import ArtifactNotFound, DamagedFile, ForeignFile, InvalidInput, OtherVersion
-from services.edge.whole_files import write_whole
+from services.edge.errors import DamagedFile, ForeignFile, OtherVersion
 
 VERSION = "1"
 _FORMAT, _VERSION, _CONTENT, _SHA256 = "strata.format", "strata.version", "strata.content", "strata.sha256"
@@ -42,89 +39,55 @@ def encode_tensor_file(kind: str, content: object, tensors: Mapping[str, Tensor]
     return blank.replace(b'"' + b"0" * 64 + b'"', b'"' + digest.encode() + b'"', 1)
 
 
-def write_files(contents: Mapping[Path, bytes]) -> None:
-    """Write all files or none: each beside its place first, and only when all are whole into their places.
+def decode_tensor_file(data: bytes, kind: str, source: str) -> TensorFile:
+    """Read and check the bytes of a file.
 
+    Args:
+        source: where they come from, for errors.
     Raises:
-        InvalidInput: a place cannot be written to.
-    """
-    for path in contents:
-        check_writable(path)
-    try:
-        write_whole(contents)
-    except OSError as error:
-        raise InvalidInput(f"{error.filename}: cannot be written: {error.strerror}") from error
-
-
-def check_writable(path: Path) -> None:
-    """Raises InvalidInput where a file of that name cannot be written: before the work that would fill it."""
-    if path.is_dir():
-        raise InvalidInput(f"{path}: cannot be written: it is a folder")
-    if not path.parent.is_dir():
-        raise InvalidInput(f"{path}: cannot be written: there is no folder {path.parent}")
-    if not os.access(path.parent, os.W_OK):
-        raise InvalidInput(f"{path}: cannot be written: no permission in {path.parent}")
-
-
-def check_place(path: Path, what: str, suffix: str) -> None:
-    """Raises InvalidInput as `check_writable`, and where `what` would take the place of a file of another kind."""
-    check_writable(path)
-    if path.suffix != suffix:
-        raise InvalidInput(f"{path}: {what} ends in {suffix}")
-
-
-def read_tensor_file(path: Path, kind: str) -> TensorFile:
-    """Read and check a file.
-
-    Raises:
-        ArtifactNotFound: there is no such file.
         ForeignFile: not a file of that kind.
         OtherVersion: of that kind, in a format of another version.
         DamagedFile: cut short, too long, or changed.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ArtifactNotFound(f"{path}: {error.strerror or error}") from error
-    header, data_start = _read_header(path, data, kind)
+    header, data_start = _read_header(data, kind, source)
     metadata = header.pop("__metadata__")
     if metadata[_FORMAT] != kind:
-        raise ForeignFile(f"{path}: a {metadata[_FORMAT]} file, where {kind} is needed")
+        raise ForeignFile(f"{source}: a {metadata[_FORMAT]} file, where {kind} is needed")
     if metadata.get(_VERSION) != VERSION:
         raise OtherVersion(
-            f"{path}: format version {metadata.get(_VERSION)!r}, this build reads {VERSION!r}; export the model again"
+            f"{source}: format version {metadata.get(_VERSION)!r}, this build reads {VERSION!r}; export the model again"
         )
     try:
         expected_bytes = data_start + max((part["data_offsets"][1] for part in header.values()), default=0)
         if len(data) != expected_bytes:
-            raise DamagedFile(f"{path}: {len(data)} bytes, the header announces {expected_bytes}; copy it again")
+            raise DamagedFile(f"{source}: {len(data)} bytes, the header announces {expected_bytes}; copy it again")
         text = metadata[_CONTENT]
         digest = _digest(data, text)
         if digest != metadata[_SHA256]:
-            raise DamagedFile(f"{path}: its content is not what was written (checksum differs); copy it again")
+            raise DamagedFile(f"{source}: its content is not what was written (checksum differs); copy it again")
         return TensorFile(json.loads(text), decode_tensors(data), digest)
     except DamagedFile:
         raise
     except Exception as error:
         # safetensors and json name a dozen errors of their own for a header that was tampered with
-        raise DamagedFile(f"{path}: a broken header: {error}") from error
+        raise DamagedFile(f"{source}: a broken header: {error}") from error
 
 
-def _read_header(path: Path, data: bytes, kind: str) -> tuple[dict[str, Any], int]:
+def _read_header(data: bytes, kind: str, source: str) -> tuple[dict[str, Any], int]:
     length = int.from_bytes(data[:8], "little")
     if len(data) < 8 or not 2 <= length <= _LONGEST_HEADER_BYTES or data[8:9] != b"{":
         raise ForeignFile(
-            f"{path}: not a {kind} file ({len(data)} bytes that begin with {data[:8].hex(' ') or 'nothing'})"
+            f"{source}: not a {kind} file ({len(data)} bytes that begin with {data[:8].hex(' ') or 'nothing'})"
         )
     if len(data) < 8 + length:
-        raise DamagedFile(f"{path}: {len(data)} bytes, its header alone has {length}; copy it again")
+        raise DamagedFile(f"{source}: {len(data)} bytes, its header alone has {length}; copy it again")
     try:
         header = json.loads(data[8 : 8 + length])
         metadata = header["__metadata__"]
         if not isinstance(metadata, dict) or _FORMAT not in metadata:
             raise KeyError(_FORMAT)
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise ForeignFile(f"{path}: no {kind} file: a tensor file that is not ours, or a broken header") from None
+        raise ForeignFile(f"{source}: no {kind} file: a tensor file that is not ours, or a broken header") from None
     return header, 8 + length
 
 

@@ -6,16 +6,16 @@ from torch import Tensor
 
 from quant.graph import INPUT, Graph, Layer
 from quant.operations import Yolo
-from services.workbench.answers import (
+from services.workbench.engine_model import EngineModel
+from services.workbench.findings import (
     MOST_CANDIDATES,
     agreement,
-    answer,
-    answer_like,
     boxes,
-    compare_answers,
+    compare_outcomes,
     crowded_threshold,
+    outcome,
+    outcome_like,
 )
-from services.workbench.model import Model
 from services.zoo.detection import Size
 
 SIDE = 32
@@ -23,10 +23,10 @@ CELLS = SIDE * SIDE
 
 
 @pytest.fixture(scope="module")
-def detector() -> Model:
+def detector() -> EngineModel:
     """One anchor of one class over 32 x 32 cells, boxes of a pixel: no box overlaps another."""
     graph = Graph((6, SIDE, SIDE), (Layer("head", Yolo(1, ((1.0, 1.0),)), (INPUT,)),), ("head",))
-    return Model("cells", graph, ("it",), None, "drawn here", True)
+    return EngineModel("cells", graph, ("it",), None, "drawn here", True)
 
 
 def outputs_of(scores: Tensor) -> dict[str, Tensor]:
@@ -37,7 +37,7 @@ def outputs_of(scores: Tensor) -> dict[str, Tensor]:
     return {"head": value.view(1, 6, SIDE, SIDE)}
 
 
-def test_two_runs_are_held_to_one_threshold_though_their_300th_scores_differ(detector: Model) -> None:
+def test_two_runs_are_held_to_one_threshold_though_their_300th_scores_differ(detector: EngineModel) -> None:
     scores = torch.linspace(0.3, 0.9, CELLS)
     raised = scores.clone()
     raised[: CELLS // 2] = 0.95  # the other run is surer of what is weak in the first: its own 300 are others
@@ -50,12 +50,12 @@ def test_two_runs_are_held_to_one_threshold_though_their_300th_scores_differ(det
     assert len(boxes(detector, second, Size(SIDE, SIDE), 0.25)) <= MOST_CANDIDATES
 
 
-def test_answers_reduced_one_by_one_agree_as_whole_runs_do(detector: Model) -> None:
+def test_answers_reduced_one_by_one_agree_as_whole_runs_do(detector: EngineModel) -> None:
     g = torch.Generator().manual_seed(0)
     first = [outputs_of(torch.rand(CELLS, generator=g)) for _ in range(3)]
     second = [outputs_of((each["head"][0, 4].flatten() + 0.05).clamp(max=1)) for each in first]
-    wanted = [answer(detector, each, 0.25) for each in first]
-    found = [answer_like(detector, each, one) for each, one in zip(second, wanted, strict=True)]
-    agreed = compare_answers(wanted, found)
+    wanted = [outcome(detector, each, 0.25) for each in first]
+    found = [outcome_like(detector, each, one) for each, one in zip(second, wanted, strict=True)]
+    agreed = compare_outcomes(wanted, found)
     assert agreed == agreement(detector, first, second, 0.25)
     assert 0.5 < agreed.fraction < 1

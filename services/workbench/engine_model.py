@@ -14,7 +14,7 @@ from services.zoo.manifest import InputSpec
 
 
 @dataclass(frozen=True, eq=False)
-class Model:
+class EngineModel:
     """One opened model.
 
     Attributes:

@@ -7,7 +7,7 @@ import numpy as np
 from torch import Tensor
 
 from quant.operations import Region, Softmax, Yolo
-from services.workbench.model import Model
+from services.workbench.engine_model import EngineModel
 from services.zoo.detection import BoxPairing, Detection, Floats, Size, detect, match_boxes
 
 MOST_CANDIDATES = 300
@@ -24,7 +24,18 @@ class Guess:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Findings:
+    """What a model finds on a picture: a detector's boxes, best first, or a classifier's best classes.
+
+    Boxes are fractions of the picture; the one that the model does not give is None.
+    """
+
+    boxes: tuple[Detection, ...] | None
+    guesses: tuple[Guess, ...] | None
+
+
+@dataclass(frozen=True)
+class Outcome:
     """What two runs are compared by: of one picture the best class, or the boxes above `threshold`.
 
     Boxes are fractions of the network's own frame.
@@ -54,7 +65,19 @@ class Agreement:
         return self.top1 if self.top1 is not None else self.boxes or 0.0
 
 
-def top_classes(model: Model, outputs: Mapping[str, Tensor], count: int = 5) -> list[Guess]:
+def find(model: EngineModel, outputs: Mapping[str, Tensor], picture_size: Size, threshold: float, top: int) -> Findings:
+    """What a model found on the first picture.
+
+    Args:
+        threshold: the least score of a box, 0 to 1; raised where very many are above it.
+        top: how many classes.
+    """
+    if model.detects:
+        return Findings(tuple(boxes(model, outputs, picture_size, threshold)), None)
+    return Findings(None, tuple(top_classes(model, outputs, top)))
+
+
+def top_classes(model: EngineModel, outputs: Mapping[str, Tensor], count: int = 5) -> list[Guess]:
     """The most probable classes of the first picture, best first."""
     name = model.graph.outputs[0]
     scores = outputs[name][0].flatten()
@@ -64,12 +87,14 @@ def top_classes(model: Model, outputs: Mapping[str, Tensor], count: int = 5) -> 
     return [Guess(label, model.label(label), probability) for label, probability in found]
 
 
-def boxes(model: Model, outputs: Mapping[str, Tensor], picture_size: Size, threshold: float = 0.5) -> list[Detection]:
+def boxes(
+    model: EngineModel, outputs: Mapping[str, Tensor], picture_size: Size, threshold: float = 0.5
+) -> list[Detection]:
     """The boxes on the first picture, best first; of very many (untrained detectors see 80 in a cell) the best."""
     return _boxes_above(model, outputs, picture_size, max(threshold, crowded_threshold(model, outputs)))
 
 
-def crowded_threshold(model: Model, outputs: Mapping[str, Tensor]) -> float:
+def crowded_threshold(model: EngineModel, outputs: Mapping[str, Tensor]) -> float:
     """The score above which no more than MOST_CANDIDATES candidates lie; 0 where there are fewer anyway."""
     scores = []
     for head, value in _heads(model, outputs):
@@ -81,7 +106,7 @@ def crowded_threshold(model: Model, outputs: Mapping[str, Tensor]) -> float:
     return float(np.partition(together, -MOST_CANDIDATES - 1)[-MOST_CANDIDATES - 1])
 
 
-def answer(model: Model, outputs: Mapping[str, Tensor], threshold: float) -> Answer:
+def outcome(model: EngineModel, outputs: Mapping[str, Tensor], threshold: float) -> Outcome:
     """Reduce the first picture's outputs to what others are compared with.
 
     Args:
@@ -89,15 +114,15 @@ def answer(model: Model, outputs: Mapping[str, Tensor], threshold: float) -> Ans
     """
     if model.detects:
         threshold = max(threshold, crowded_threshold(model, outputs))
-    return _answer_above(model, outputs, threshold)
+    return _outcome_above(model, outputs, threshold)
 
 
-def answer_like(model: Model, outputs: Mapping[str, Tensor], first: Answer) -> Answer:
+def outcome_like(model: EngineModel, outputs: Mapping[str, Tensor], first: Outcome) -> Outcome:
     """Reduce another run's outputs by the first one's threshold: two of their own would part the boxes between them."""
-    return _answer_above(model, outputs, first.threshold)
+    return _outcome_above(model, outputs, first.threshold)
 
 
-def compare_answers(first: Sequence[Answer], second: Sequence[Answer]) -> Agreement:
+def compare_outcomes(first: Sequence[Outcome], second: Sequence[Outcome]) -> Agreement:
     """How far two runs over the same pictures, at least one, agree."""
     pairs = list(zip(first, second, strict=True))
     if first[0].label is not None:
@@ -112,32 +137,34 @@ def compare_answers(first: Sequence[Answer], second: Sequence[Answer]) -> Agreem
 
 
 def agreement(
-    model: Model, first: Sequence[Mapping[str, Tensor]], second: Sequence[Mapping[str, Tensor]], threshold: float
+    model: EngineModel, first: Sequence[Mapping[str, Tensor]], second: Sequence[Mapping[str, Tensor]], threshold: float
 ) -> Agreement:
     """How far two runs over the same inputs, at least one, agree, in the network's own frame."""
-    wanted = [answer(model, outputs, threshold) for outputs in first]
-    found = [answer_like(model, outputs, one) for outputs, one in zip(second, wanted, strict=True)]
-    return compare_answers(wanted, found)
+    wanted = [outcome(model, outputs, threshold) for outputs in first]
+    found = [outcome_like(model, outputs, one) for outputs, one in zip(second, wanted, strict=True)]
+    return compare_outcomes(wanted, found)
 
 
-def accuracy(answers: Sequence[Answer], truth: Sequence[int]) -> float:
-    """The share of a classifier's answers whose class is the true one; 0 to 1."""
-    return sum(each.label == label for each, label in zip(answers, truth, strict=True)) / len(answers)
+def accuracy(outcomes: Sequence[Outcome], truth: Sequence[int]) -> float:
+    """The share of a classifier's outcomes whose class is the true one; 0 to 1."""
+    return sum(each.label == label for each, label in zip(outcomes, truth, strict=True)) / len(outcomes)
 
 
-def _answer_above(model: Model, outputs: Mapping[str, Tensor], threshold: float) -> Answer:
+def _outcome_above(model: EngineModel, outputs: Mapping[str, Tensor], threshold: float) -> Outcome:
     if not model.detects:
-        return Answer(top_classes(model, outputs, 1)[0].label, (), threshold)
+        return Outcome(top_classes(model, outputs, 1)[0].label, (), threshold)
     _, height, width = model.graph.input_shape
-    return Answer(None, tuple(_boxes_above(model, outputs, Size(height, width), threshold)), threshold)
+    return Outcome(None, tuple(_boxes_above(model, outputs, Size(height, width), threshold)), threshold)
 
 
-def _boxes_above(model: Model, outputs: Mapping[str, Tensor], picture_size: Size, threshold: float) -> list[Detection]:
+def _boxes_above(
+    model: EngineModel, outputs: Mapping[str, Tensor], picture_size: Size, threshold: float
+) -> list[Detection]:
     _, height, width = model.graph.input_shape
     return detect(_heads(model, outputs), Size(height, width), picture_size, threshold=threshold)
 
 
-def _heads(model: Model, outputs: Mapping[str, Tensor]) -> list[tuple[Yolo | Region, Floats]]:
+def _heads(model: EngineModel, outputs: Mapping[str, Tensor]) -> list[tuple[Yolo | Region, Floats]]:
     heads = []
     for name in model.graph.outputs:
         operation = model.graph.layer(name).operation

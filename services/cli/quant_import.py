@@ -1,0 +1,32 @@
+"""The words of `strata quant import`: which model they name."""
+
+from pathlib import Path
+
+from services.edge.errors import InvalidInput
+from services.workbench.engine_model import EngineModel
+from services.workbench.opening import import_darknet, open_model
+from services.zoo.catalog import Catalog
+
+
+def open_source(
+    source: str, darknet_weights: Path | None, catalog: Catalog, weights: str | None, size: int | None
+) -> EngineModel:
+    """Open a Darknet cfg with its weights, or a model by name.
+
+    Raises:
+        InvalidInput: arguments and options that do not go together.
+        what `open_model` and `import_darknet` raise.
+    """
+    if not source.endswith(".cfg"):
+        if darknet_weights is not None and darknet_weights.suffix == ".cfg":
+            raise InvalidInput(f"the cfg comes first: strata quant import {darknet_weights} {source}")
+        if darknet_weights is not None:
+            raise InvalidInput(
+                f"{darknet_weights} goes with a .cfg; for the model {source!r} it is --weights file://{darknet_weights}"
+            )
+        return open_model(source, catalog, weights, size)
+    if darknet_weights is None:
+        raise InvalidInput(f"{source} needs its weights: strata quant import {source} FILE.weights")
+    if weights or size:
+        raise InvalidInput(f"{source} brings its own size, and {darknet_weights} is its weights; no --weights, --size")
+    return import_darknet(Path(source), darknet_weights)

@@ -1,0 +1,53 @@
+"""A model made ready to run in a mode, and the machine it was measured on."""
+
+import torch
+
+from quant.cpu import this_cpu
+from quant.engine import Engine
+from quant.precision import Mode, supported_plan, uniform_plan
+from quant.variant import Variant
+from services.edge.errors import NoAutoPlan
+from services.workbench.engine_model import EngineModel
+from services.workbench.integers import Integers, Machine
+
+
+def variant_of(model: EngineModel, mode: Mode, integers: Integers) -> Variant:
+    """The model as it runs in a mode; precisions that a person gave single layers hold in HYBRID and INT8.
+
+    Raises:
+        NoAutoPlan: AUTO without a measured plan.
+    """
+    if mode is Mode.AUTO:
+        if not integers.auto_plan:
+            raise NoAutoPlan(f"mode auto has no plan for {model.name} yet: measure one when calibrating the model")
+        plan = integers.auto_plan
+    else:
+        plan = {**uniform_plan(model.graph, mode), **({} if mode is Mode.FLOAT else integers.edited)}
+    return Variant(model.graph, supported_plan(model.graph, plan), integers.calibration)
+
+
+def engine_of(model: EngineModel, mode: Mode, integers: Integers) -> Engine:
+    """The model ready to run in a mode: `variant_of`, prepared.
+
+    Raises:
+        NotCalibrated: an integer mode without scales.
+        NoAutoPlan: AUTO without a measured plan.
+    """
+    variant = variant_of(model, mode, integers)
+    return Engine(variant.graph, variant.plan, variant.calibration)
+
+
+def this_machine() -> Machine:
+    """What is measured now is measured on this."""
+    return Machine(this_cpu().isa, torch.get_num_threads())
+
+
+def other_machine(integers: Integers, here: Machine) -> str | None:
+    """In words, where the plan of AUTO was measured otherwise than it would run here; None where it was not."""
+    there = integers.measured_on
+    if not integers.auto_plan or there is None or there == here:
+        return None
+    return (
+        f"auto's plan was measured on {there.isa} with {there.threads} thread(s), here are {here.isa} and "
+        f"{here.threads}: measure it again"
+    )

@@ -1,0 +1,29 @@
+"""The verb `export`: a model and its integers as the bytes of two files."""
+
+from typing import NamedTuple
+
+from services.edge.errors import NoIntegers
+from services.workbench.engine_model import EngineModel
+from services.workbench.integer_codec import decode_integers, encode_integers
+from services.workbench.integers import Integers
+from services.workbench.model_codec import decode_model, encode_model
+
+
+class Exported(NamedTuple):
+    """The bytes of a `.strata` and of an `.integers` file that belong together."""
+
+    model: bytes
+    integers: bytes
+
+
+def export_model(model: EngineModel, integers: Integers | None) -> Exported:
+    """Encode both, and decode them again: what is handed out loads back.
+
+    Raises:
+        NoIntegers: the model is not calibrated.
+    """
+    if integers is None:
+        raise NoIntegers(f"{model.name} has no integers to export: calibrate it first")
+    exported = Exported(encode_model(model), encode_integers(model, integers))
+    decode_integers(exported.integers, decode_model(exported.model))
+    return exported

@@ -1,0 +1,117 @@
+"""Models, integers and pictures in files: what is written is whole or not there at all."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from services.edge.errors import ArtifactNotFound, InvalidInput
+from services.edge.whole_files import write_whole
+from services.workbench.engine_model import EngineModel
+from services.workbench.integer_codec import decode_integers, encode_integers
+from services.workbench.integers import Integers
+from services.workbench.model_codec import decode_model, encode_model
+
+MODEL_SUFFIX, INTEGER_SUFFIX, PICTURE_SUFFIX = ".strata", ".integers", ".png"
+
+
+def read_model(path: Path) -> EngineModel:
+    """Read a model. Raises ArtifactNotFound, and what `decode_model` raises."""
+    return decode_model(_read(path), str(path))
+
+
+def read_integers(path: Path, model: EngineModel) -> Integers:
+    """Read the integers of a model. Raises ArtifactNotFound, and what `decode_integers` raises."""
+    return decode_integers(_read(path), model, str(path))
+
+
+def write_model(path: Path, model: EngineModel, integers: Integers | None = None) -> None:
+    """Write a model, and integers beside it, both or none. Raises InvalidInput as `check_place`."""
+    check_place(path, "a model's file", MODEL_SUFFIX)
+    contents = {path: encode_model(model)}
+    if integers is not None:
+        contents[path.with_suffix(INTEGER_SUFFIX)] = encode_integers(model, integers)
+    write_files(contents)
+
+
+def write_integers(path: Path, model: EngineModel, integers: Integers) -> None:
+    """Write the integers of a model. Raises InvalidInput as `check_place`."""
+    check_place(path, "a file of integers", INTEGER_SUFFIX)
+    write_files({path: encode_integers(model, integers)})
+
+
+def write_picture(path: Path, png: bytes) -> None:
+    """Write a drawn picture. Raises InvalidInput as `check_place`."""
+    check_place(path, "a drawn picture", PICTURE_SUFFIX)
+    write_files({path: png})
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it. Raises InvalidInput where it cannot be made."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidInput(f"{folder}: cannot be made: {error.strerror or error}") from error
+
+
+def integer_path(model: EngineModel, reference: str) -> Path:
+    """Where a model's integers are by default: beside its file, or for a model by name in the working directory."""
+    beside = Path(reference).with_suffix(INTEGER_SUFFIX)
+    return beside if Path(reference).is_file() else Path(f"{model.name}{INTEGER_SUFFIX}")
+
+
+def stored_integers(model: EngineModel, reference: str, given: Path | None) -> Integers | None:
+    """The integers of a file, or those at their default place; None where nothing is there and none was given."""
+    path = given or integer_path(model, reference)
+    return read_integers(path, model) if given or path.is_file() else None
+
+
+def read_labels(path: Path, classes: int) -> tuple[str, ...]:
+    """The names of so many classes, one a line; empty lines do not count.
+
+    Raises:
+        InvalidInput: not to be read, no text, or another number of names.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        raise InvalidInput(f"{path}: class names cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"{path}: byte {error.start} is no text; class names stand one a line, in UTF-8") from error
+    names = tuple(line.strip() for line in lines if line.strip())
+    if len(names) != classes:
+        raise InvalidInput(f"{path}: {len(names)} class names, the model has {classes} classes")
+    return names
+
+
+def write_files(contents: Mapping[Path, bytes]) -> None:
+    """Write all files or none. Raises InvalidInput where a place cannot be written to."""
+    for path in contents:
+        check_writable(path)
+    try:
+        write_whole(contents)
+    except OSError as error:
+        raise InvalidInput(f"{error.filename}: cannot be written: {error.strerror}") from error
+
+
+def check_writable(path: Path) -> None:
+    """Raises InvalidInput where a file of that name cannot be written: before the work that would fill it."""
+    if path.is_dir():
+        raise InvalidInput(f"{path}: cannot be written: it is a folder")
+    if not path.parent.is_dir():
+        raise InvalidInput(f"{path}: cannot be written: there is no folder {path.parent}")
+    if not os.access(path.parent, os.W_OK):
+        raise InvalidInput(f"{path}: cannot be written: no permission in {path.parent}")
+
+
+def check_place(path: Path, what: str, suffix: str) -> None:
+    """Raises InvalidInput as `check_writable`, and where `what` would take the place of a file of another kind."""
+    check_writable(path)
+    if path.suffix != suffix:
+        raise InvalidInput(f"{path}: {what} ends in {suffix}")
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ArtifactNotFound(f"{path}: {error.strerror or error}") from error

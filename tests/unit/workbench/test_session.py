@@ -1,0 +1,121 @@
+"""The stepping session, without a terminal."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from quant.edits import EditCodes, EditPrecision, EditWeights
+from quant.errors import InvalidEdit, LayerNotFound, NotCalibrated
+from quant.precision import Mode, Precision
+from quant.scales import Calibration
+from services.edge.errors import FailedPrecondition, NoAutoPlan, Unsupported
+from services.workbench.engine_model import EngineModel
+from services.workbench.engines import engine_of
+from services.workbench.integers import Integers
+from services.workbench.pictures import Picture, as_input
+from services.workbench.session import Session
+
+
+@pytest.fixture
+def session(model: EngineModel, calibration: Calibration) -> Session:
+    return Session(model, Integers(calibration), Mode.INT8, picture())
+
+
+def picture() -> Picture:
+    pixels = torch.randint(0, 255, (3, 40, 50), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    return Picture("noise", pixels)
+
+
+def test_what_is_stepped_is_what_runs(session: Session, model: EngineModel, calibration: Calibration) -> None:
+    while session.layer != session.layers[-1]:
+        session.step()
+    wanted = engine_of(model, Mode.INT8, Integers(calibration)).run(as_input(model, picture()))["head"]
+    assert torch.equal(session.value(), wanted)
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        Session.look,
+        Session.info,
+        Session.histogram,
+        Session.feature_maps,
+        Session.value,
+        Session.sums,
+        Session.compare,
+        lambda session: session.edit(EditPrecision("stem", Precision.FLOAT)),
+    ],
+)
+def test_before_the_first_layer_there_is_nothing_to_look_at(
+    session: Session, look: Callable[[Session], object]
+) -> None:
+    with pytest.raises(FailedPrecondition, match="step to one first"):
+        look(session)
+    assert session.layer is None
+    with pytest.raises(InvalidEdit):
+        session.undo()
+
+
+def test_an_edit_that_is_refused_changes_nothing(session: Session) -> None:
+    session.jump("body")
+    before = session.variant
+    with pytest.raises(InvalidEdit):
+        session.edit(EditCodes("body", torch.tensor(128), (0,)))
+    assert session.variant is before
+
+
+def test_an_edit_can_be_seen_undone_and_branched(session: Session) -> None:
+    seen = session.jump("body")
+    assert session.edit(EditWeights("body", torch.tensor(0.2), (3,))).changed_fraction > 0
+    session.branch("other")
+    assert session.undo() == seen
+    assert session.compare("main").changed_fraction > 0
+    session.switch("main")
+    assert session.branches == ("main", "other")
+    with pytest.raises(LayerNotFound, match="other"):
+        session.switch("third")
+
+
+def test_rerun_answers_with_the_edits_and_stays(session: Session) -> None:
+    session.jump("raw")
+    before = session.rerun(threshold=0.0).boxes
+    session.edit(EditWeights("raw", torch.tensor(0.0)))
+    assert before
+    assert session.rerun(threshold=0.0).boxes != before
+    assert session.layer == "raw"
+
+
+def test_sums_are_whole_numbers_or_refused_by_name(session: Session) -> None:
+    session.jump("body")
+    assert session.sums().dtype == torch.int64
+    session.jump("pool")
+    with pytest.raises(Unsupported, match="'pool'"):
+        session.sums()
+
+
+def test_what_is_kept_is_the_edited_model_with_its_integers(session: Session, model: EngineModel) -> None:
+    session.jump("body")
+    session.edit(EditWeights("body", torch.tensor(0.2), (3,)))
+    session.edit(EditPrecision("body", Precision.HYBRID))
+    kept, integers = session.keep("louder")
+    assert (kept.name, kept.labels) == ("louder", model.labels)
+    assert integers is not None
+    assert integers.edited == {"body": Precision.HYBRID}
+    again = Session(kept, integers, Mode.INT8, picture())
+    again.jump("head")
+    session.jump("head")
+    assert torch.equal(again.value(), session.value())
+
+
+def test_a_float_session_needs_no_integers_and_keeps_none(model: EngineModel) -> None:
+    session = Session(model, Integers(), Mode.FLOAT, picture())
+    session.step()
+    assert session.keep("same")[1] is None
+
+
+def test_a_mode_without_what_it_needs_is_refused(model: EngineModel, calibration: Calibration) -> None:
+    with pytest.raises(NotCalibrated):
+        Session(model, Integers(), Mode.INT8, picture())
+    with pytest.raises(NoAutoPlan, match="small"):
+        Session(model, Integers(calibration), Mode.AUTO, picture())
