@@ -80,6 +80,7 @@ COPY services/__init__.py services/
 COPY services/contracts services/contracts
 COPY services/edge services/edge
 COPY services/zoo services/zoo
+COPY services/cluster services/cluster
 COPY services/ensemble services/ensemble
 COPY examples/fashion examples/fashion
 COPY examples/measure examples/measure

@@ -34,6 +34,7 @@ RANKS: dict[str, dict[int, str]] = {
         EDGE: "files picture_files drawing opening",
     },
     "local": {EDGE: "child process process_status running supervisor models"},
+    "cluster": {USECASES: "usecases", EDGE: "kubernetes_api", MAIN: "__main__"},
 }
 # Neither reads nor writes anything, asks no clock, knows no environment, keeps no log.
 QUANT_IMPORTS = {

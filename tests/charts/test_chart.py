@@ -50,12 +50,23 @@ PAIR = {
     "mode": "parallel",
     "deadline_ms": 2000,
 }
+LONG_LABELS = {
+    "models": {f"m{n}": {"file": {"weights": "s3://b/m.onnx", "labels": ["x" * 1000] * 130}} for n in range(2)}
+}
 VALUE_SETS: dict[str, dict[str, Any]] = {
     "defaults": {},
     "kuberay": {"ensemble": {"ray": "kuberay"}},
     "rest": {"modelDefaults": {"protocol": "rest"}},
     "own": {"models": OWN_MODEL, "ensembles": {"pair": PAIR}, "images": {"pullSecrets": ["registry"]}},
 }
+HOOK = {
+    "ServiceAccount": "v1",
+    "ConfigMap": "v1",
+    "Role": "rbac.authorization.k8s.io/v1",
+    "RoleBinding": "rbac.authorization.k8s.io/v1",
+    "Job": "batch/v1",
+}
+WORKLOADS = {"Deployment", "RayService"}
 
 
 class Refused(Exception):
@@ -108,6 +119,12 @@ def is_knative(document: Document) -> bool:
     return str(document["apiVersion"]).startswith("serving.knative.dev/")
 
 
+def path_of(document: Document) -> str:
+    """Find an object's place in Kubernetes' API."""
+    resource = f"{document['kind'].lower()}s/{document['metadata']['name']}"
+    return f"/apis/{document['apiVersion']}/namespaces/demo/{resource}"
+
+
 def environment(container: Document) -> dict[str, str]:
     """Read a container's variables."""
     return {variable["name"]: variable["value"] for variable in container.get("env", []) if "value" in variable}
@@ -126,12 +143,14 @@ def test_defaults_make_three_models_and_their_front_door() -> None:
         ("Service", "strata-ensemble", "v1"),
         ("ServiceAccount", "strata-ensemble", "v1"),
         ("Pod", "strata-test", "v1"),
+        *((kind, "strata-enforce", version) for kind, version in HOOK.items()),
     }
 
 
 def test_no_container_may_write_or_gain_anything(objects: Objects) -> None:
     for owner, spec in pod_specs(objects).items():
-        assert spec["automountServiceAccountToken"] is False, owner
+        # Only the hook asks Kubernetes for something.
+        assert spec["automountServiceAccountToken"] is (owner == "Job/strata-enforce"), owner
         for container in spec["containers"]:
             assert container["securityContext"] == {
                 "runAsNonRoot": True,
@@ -215,29 +234,77 @@ def test_traffic_is_split_between_the_newest_and_the_named_revision() -> None:
     assert model_of(objects, SHIPPED[0])["spec"]["traffic"] == [{"latestRevision": True, "percent": 100}]
 
 
-def test_a_model_file_reaches_its_pod_and_a_change_makes_a_new_revision() -> None:
-    objects = render({"models": OWN_MODEL})
-    template = model_of(objects, "resnet-50")["spec"]["template"]
-    assert "MODEL_COMPILED" not in environment(template["spec"]["containers"][0])
-    name = template["spec"]["volumes"][1]["configMap"]["name"]
-    text = objects["ConfigMap", name]["data"]["resnet-50.yaml"]
-    assert yaml.safe_load(text) == {"name": "resnet-50", **OWN_MODEL["resnet-50"]["file"]}  # type: ignore[dict-item]
+def files_of(template: Document) -> dict[str, Document]:
+    """Read the files that a pod brings along: path -> content."""
+    (container,) = template["spec"]["containers"]
+    folders = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+    files = {}
+    for volume in template["spec"]["volumes"]:
+        for source in volume.get("projected", {}).get("sources", []):
+            for item in source["downwardAPI"]["items"]:
+                key = re.fullmatch(r"metadata\.annotations\['(.+)'\]", item["fieldRef"]["fieldPath"])
+                assert key, item
+                text = template["metadata"]["annotations"][key[1]]
+                files[f"{folders[volume['name']]}/{item['path']}"] = yaml.safe_load(text)
+    return files
+
+
+def test_a_model_file_is_written_in_the_revision_that_reads_it() -> None:
+    template = model_of(render({"models": OWN_MODEL}), "resnet-50")["spec"]["template"]
+    variables = environment(template["spec"]["containers"][0])
+    assert "MODEL_COMPILED" not in variables
+    assert files_of(template) == {
+        f"{variables['STRATA_MODELS']}/resnet-50.yaml": {"name": "resnet-50", **OWN_MODEL["resnet-50"]["file"]}  # type: ignore[dict-item]
+    }
     changed = json.loads(json.dumps(OWN_MODEL))
     changed["resnet-50"]["file"]["runtime"] = "onnxruntime"
     assert model_of(render({"models": changed}), "resnet-50")["spec"]["template"] != template
 
 
-def test_an_older_revision_keeps_its_model_file() -> None:
-    objects = render({"models": OWN_MODEL})
-    (file,) = (document for (kind, _), document in objects.items() if kind == "ConfigMap")
-    assert file["immutable"] is True
-    assert file["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+def test_no_pod_depends_on_an_object_that_comes_and_goes_with_values(objects: Objects) -> None:
+    for owner, spec in pod_specs(objects).items():
+        for volume in spec.get("volumes", []) if not owner.startswith("Job/") else ():
+            sources = [volume, *volume.get("projected", {}).get("sources", [])]
+            assert not [source for source in sources if {"configMap", "secret"} & set(source)], owner
+
+
+def test_the_hook_enforces_every_workload_as_it_is_declared(objects: Objects) -> None:
+    text = objects["ConfigMap", "strata-enforce"]["data"]["objects.json"]
+    enforced = {each["path"]: each for each in json.loads(text)}
+    workloads = [document for document in objects.values() if is_knative(document) or document["kind"] in WORKLOADS]
+    assert enforced == {
+        (path := path_of(document)): {
+            "path": path,
+            "labels": document["metadata"]["labels"],
+            "spec": document["spec"],
+        }
+        for document in workloads
+    }
+    allowed = {
+        f"/apis/{group}/v1/namespaces/demo/{resource}/{name}"
+        for rule in objects["Role", "strata-enforce"]["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for name in rule["resourceNames"]
+    }
+    assert set(enforced) <= allowed
+
+
+def test_the_hook_leaves_nothing_behind(objects: Objects) -> None:
+    hooks = [document for (_, name), document in objects.items() if name == "strata-enforce"]
+    assert {document["kind"] for document in hooks} == set(HOOK)
+    for document in hooks:
+        annotations = document["metadata"]["annotations"]
+        assert annotations["helm.sh/hook"] == "post-upgrade,post-rollback"
+        assert annotations["helm.sh/hook-delete-policy"] == "before-hook-creation,hook-succeeded"
 
 
 def test_front_door_sees_the_declared_model_files() -> None:
-    spec = pod_specs(render({"models": OWN_MODEL}))["Deployment/strata-ensemble"]
-    mounts = {mount["mountPath"] for mount in spec["containers"][0]["volumeMounts"]}
-    assert environment(spec["containers"][0])["STRATA_MODELS"].split(":")[0] in mounts
+    template = render({"models": OWN_MODEL})["Deployment", "strata-ensemble"]["spec"]["template"]
+    folder = environment(template["spec"]["containers"][0])["STRATA_MODELS"].split(":")[0]
+    assert files_of(template) == {
+        f"{folder}/resnet-50.yaml": {"name": "resnet-50", **OWN_MODEL["resnet-50"]["file"]}  # type: ignore[dict-item]
+    }
 
 
 @pytest.mark.parametrize("models", [{}, OWN_MODEL])
@@ -248,7 +315,8 @@ def test_an_ensemble_by_value_finds_the_models_of_the_image(models: dict[str, An
     assert all(folder.startswith(("/etc/strata/", "/opt/strata/examples/")) for folder in folders)
     here = [folder.replace("/opt/strata", str(ROOT)) for folder in folders if folder.startswith("/opt/")]
     file = tmp_path / "pair.yaml"
-    file.write_text(objects["ConfigMap", "strata-ensemble"]["data"]["pair.yaml"])
+    template = objects["Deployment", "strata-ensemble"]["spec"]["template"]
+    file.write_text(json.dumps(files_of(template)["/etc/strata/ensembles/pair.yaml"]))
     assert set(load_ensembles([file], {"STRATA_MODELS": ":".join(here)})) == {"pair"}
 
 
@@ -277,11 +345,10 @@ def test_the_front_door_knows_what_each_member_takes_in_one_call() -> None:
 
 
 def test_declared_ensembles_reach_the_front_door() -> None:
-    objects = render({"ensembles": {"pair": PAIR}})
-    (container,) = objects["Deployment", "strata-ensemble"]["spec"]["template"]["spec"]["containers"]
-    files = environment(container)["ENSEMBLE_FILES"].split(":")
-    assert files[-1] == "/etc/strata/ensembles/pair.yaml"
-    assert yaml.safe_load(objects["ConfigMap", "strata-ensemble"]["data"]["pair.yaml"]) == {"name": "pair", **PAIR}
+    template = render({"ensembles": {"pair": PAIR}})["Deployment", "strata-ensemble"]["spec"]["template"]
+    (container,) = template["spec"]["containers"]
+    path = environment(container)["ENSEMBLE_FILES"].split(":")[-1]
+    assert files_of(template) == {path: {"name": "pair", **PAIR}}
 
 
 def test_kuberay_takes_the_place_of_the_deployment() -> None:
@@ -336,6 +403,7 @@ def test_kuberay_takes_the_place_of_the_deployment() -> None:
         ({"modelDefaults": {"resources": {"requests": {"cpu": "1001m"}}}}, "requests.cpu 1001m is over"),
         ({"models": {SHIPPED[0]: {"resources": {"requests": {"memory": "2Gi"}}}}}, f"models.{SHIPPED[0]}: resources"),
         ({"ensemble": {"resources": {"requests": {"memory": 3e9}}}}, "ensemble: resources.requests.memory"),
+        (LONG_LABELS, "and a pod carries at most 250000"),
         ({"models": {"strata-ensemble": OWN_MODEL["resnet-50"]}}, "models.strata-ensemble: the front door's own"),
     ],
 )
@@ -363,11 +431,11 @@ def test_a_release_is_named_as_its_service_may_be() -> None:
 )
 def test_what_the_services_take_the_schema_takes_too(values: dict[str, Any]) -> None:
     objects = render(values)
-    for (kind, _), document in objects.items():
-        for name, text in document["data"].items() if kind == "ConfigMap" else ():
-            declared = {**yaml.safe_load(text), "file": Path(name), "folder": Path()}
-            fields = EnsembleFile if "members" in declared else ModelFile
-            fields.model_validate({key: each for key, each in declared.items() if key in fields.model_fields})
+    template = objects["Deployment", "strata-ensemble"]["spec"]["template"]
+    for path, content in files_of(template).items():
+        declared = {**content, "file": Path(path), "folder": Path()}
+        fields = EnsembleFile if "members" in declared else ModelFile
+        fields.model_validate({key: each for key, each in declared.items() if key in fields.model_fields})
 
 
 def test_the_front_door_may_wait_for_the_graph_as_long_as_it_means_to() -> None:
@@ -380,7 +448,7 @@ def test_the_front_door_may_wait_for_the_graph_as_long_as_it_means_to() -> None:
 
 def test_every_container_that_stays_is_probed(objects: Objects) -> None:
     for owner, spec in pod_specs(objects).items():
-        for container in spec["containers"] if not owner.startswith("Pod/") else ():
+        for container in spec["containers"] if not owner.startswith(("Pod/", "Job/")) else ():
             assert "readinessProbe" in container, f"{owner}: {container['name']}"
 
 

@@ -27,6 +27,10 @@ app.kubernetes.io/component: {{ .component }}
 {{- if hasKey .Values.models $door -}}
 {{- fail (printf "models.%s: the front door's own Service has this name; name the model or the release otherwise" $door) -}}
 {{- end -}}
+{{- $declared := include "strata.ensemble.annotations" . | len -}}
+{{- if gt $declared 250000 -}}
+{{- fail (printf "models and ensembles declare %d bytes of files, and a pod carries at most 250000: put model files with long lists of labels into an image" $declared) -}}
+{{- end -}}
 {{- include "strata.check.resources" (dict "of" "ensemble" "resources" .Values.ensemble.resources) -}}
 {{- range $name := keys .Values.models | sortAlpha -}}
 {{- $model := include "strata.model.values" (dict "root" $ "name" $name) | fromYaml -}}
@@ -75,11 +79,6 @@ seccompProfile: {type: RuntimeDefault}
 {{- define "strata.model.values" -}}
 {{- $own := index .root.Values.models .name | default dict -}}
 {{- mergeOverwrite (deepCopy .root.Values.modelDefaults) (deepCopy $own) | toYaml -}}
-{{- end -}}
-
-{{/* The ConfigMap with a model's file: another content is another ConfigMap. Arguments: name, file. */}}
-{{- define "strata.model.fileName" -}}
-{{ .name }}-{{ .file | toJson | sha256sum | trunc 8 }}
 {{- end -}}
 
 {{/* Model -> where an ensemble finds it, as JSON. Only gRPC models can be members. */}}

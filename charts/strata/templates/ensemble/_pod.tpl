@@ -1,3 +1,8 @@
+{{/* What runs the front door: an object of the kind that `ensemble.ray` asks for. */}}
+{{- define "strata.ensemble.workload" -}}
+{{- include (eq .Values.ensemble.ray "kuberay" | ternary "strata.ensemble.rayservice" "strata.ensemble.deployment") . -}}
+{{- end -}}
+
 {{/* The front door's container, the same beside a Ray head of its own and beside KubeRay's. */}}
 {{- define "strata.ensemble.container" -}}
 name: ensemble
@@ -15,7 +20,7 @@ env:
   {{- with .Values.ensemble.tariff }}
   - {name: ENSEMBLE_TARIFF, value: {{ dict "per_cpu_second" .perCpuSecond "per_gb_second" .perGbSecond "per_request" .perRequest "currency" .currency | toJson | quote }}}
   {{- end }}
-  - {name: STRATA_MODELS, value: "{{ if include "strata.ensemble.modelFiles" . }}/etc/strata/models:{{ end }}{{ include "strata.ensemble.imageModels" . }}"}
+  - {name: STRATA_MODELS, value: {{ include "strata.ensemble.modelFolders" . | quote }}}
   {{- if eq .Values.ensemble.ray "kuberay" }}
   - {name: RAY_ADDRESS, value: "127.0.0.1:6379"}
   - {name: RAY_AUTH_MODE, value: token}
@@ -49,7 +54,7 @@ volumeMounts: {{- include "strata.ensemble.mounts" . | nindent 2 }}
 {{- define "strata.ensemble.files" -}}
 {{- $files := .Values.ensemble.files -}}
 {{- range $name := keys .Values.ensembles | sortAlpha -}}
-{{- $files = append $files (printf "/etc/strata/ensembles/%s.yaml" $name) -}}
+{{- $files = append $files (printf "%s/%s.yaml" (include "strata.files.folder" (dict "of" "ensemble")) $name) -}}
 {{- end -}}
 {{- if not $files -}}
 {{- fail "ensemble.files and ensembles are both empty: a front door needs at least one ensemble" -}}
@@ -60,37 +65,41 @@ volumeMounts: {{- include "strata.ensemble.mounts" . | nindent 2 }}
 {{- define "strata.ensemble.mounts" -}}
 - {name: tmp, mountPath: /tmp}
 - {name: shm, mountPath: /dev/shm}
-{{- if include "strata.ensemble.modelFiles" . }}
-- {name: models, mountPath: /etc/strata/models, readOnly: true}
-{{- end }}
-{{- if .Values.ensembles }}
-- {name: ensembles, mountPath: /etc/strata/ensembles, readOnly: true}
+{{- range $of, $files := include "strata.ensemble.declared" . | fromYaml }}
+- {{ include "strata.files.mount" (dict "of" $of) }}
 {{- end }}
 {{- end -}}
 
 {{- define "strata.ensemble.volumes" -}}
 - {name: tmp, emptyDir: {sizeLimit: {{ .Values.ensemble.scratch }}}}
 - {name: shm, emptyDir: {medium: Memory, sizeLimit: {{ .Values.ensemble.sharedMemory }}}}
-{{- with include "strata.ensemble.modelFiles" . }}
-- name: models
-  projected:
-    sources: {{- . | trim | nindent 6 }}
-{{- end }}
-{{- if .Values.ensembles }}
-- {name: ensembles, configMap: {name: {{ include "strata.ensemble.name" . }}}}
+{{- range $of, $files := include "strata.ensemble.declared" . | fromYaml }}
+- {{- include "strata.files.volume" (dict "of" $of "files" $files) | nindent 2 }}
 {{- end }}
 {{- end -}}
 
-{{/* The folders with model files in the image: an ensemble by value has none beside it. */}}
-{{- define "strata.ensemble.imageModels" -}}
+{{- define "strata.ensemble.annotations" -}}
+{{- range $of, $files := include "strata.ensemble.declared" . | fromYaml }}
+{{- include "strata.files.annotations" (dict "of" $of "files" $files) }}
+{{- end }}
+{{- end -}}
+
+{{/* The files that values declare, by what they are: {model: {NAME: file}, ensemble: {NAME: file}}; what there is none of is left out. */}}
+{{- define "strata.ensemble.declared" -}}
+{{- $declared := dict -}}
+{{- $models := dict -}}
+{{- range $name, $model := .Values.models -}}
+{{- with ($model | default dict).file -}}
+{{- $_ := set $models $name . -}}
+{{- end -}}
+{{- end -}}
+{{- with $models }}{{ $_ := set $declared "model" . }}{{ end -}}
+{{- with .Values.ensembles }}{{ $_ := set $declared "ensemble" . }}{{ end -}}
+{{- $declared | toJson -}}
+{{- end -}}
+
+{{/* Folders of model files: those that values declare, then those in the image, which an ensemble by value has not beside it. */}}
+{{- define "strata.ensemble.modelFolders" -}}
+{{- if hasKey (include "strata.ensemble.declared" . | fromYaml) "model" }}{{ include "strata.files.folder" (dict "of" "model") }}:{{ end -}}
 /opt/strata/examples/fashion/models:/opt/strata/examples/measure/models
-{{- end -}}
-
-{{/* The model files that values declare, as sources of one volume; empty where there are none. */}}
-{{- define "strata.ensemble.modelFiles" -}}
-{{- range $name := keys .Values.models | sortAlpha }}
-{{- with (index $.Values.models $name | default dict).file }}
-- configMap: {name: {{ include "strata.model.fileName" (dict "name" $name "file" .) }}}
-{{- end }}
-{{- end }}
 {{- end -}}

@@ -1,4 +1,5 @@
-{{- if eq .Values.ensemble.ray "deployment" }}
+{{/* The front door beside a Ray head of its own. */}}
+{{- define "strata.ensemble.deployment" -}}
 apiVersion: apps/v1
 kind: Deployment
 metadata:
@@ -13,8 +14,9 @@ spec:
   template:
     metadata:
       labels: {{- include "strata.podLabels" (dict "root" . "component" "ensemble") | nindent 8 }}
-      annotations:
-        strata.dev/ensembles-checksum: {{ .Values.ensembles | toJson | sha256sum | trunc 16 }}
+      {{- with include "strata.ensemble.annotations" . }}
+      annotations: {{- . | trim | nindent 8 }}
+      {{- end }}
     spec:
       serviceAccountName: {{ include "strata.ensemble.name" . }}
       automountServiceAccountToken: false
@@ -28,4 +30,4 @@ spec:
       containers:
         - {{- include "strata.ensemble.container" . | nindent 10 }}
       volumes: {{- include "strata.ensemble.volumes" . | nindent 8 }}
-{{- end }}
+{{- end -}}

@@ -1,14 +1,5 @@
-{{- if eq .Values.ensemble.ray "kuberay" }}
-{{- $secret := printf "%s-ray" (include "strata.ensemble.name" .) }}
-# Whoever reaches Ray's ports may run code there: only with this token. It is made once, at the first install.
-apiVersion: v1
-kind: Secret
-metadata:
-  name: {{ $secret }}
-  labels: {{- include "strata.labels" (dict "root" . "component" "ensemble") | nindent 4 }}
-data:
-  auth_token: {{ dig "data" "auth_token" (randAlphaNum 48 | b64enc) (lookup "v1" "Secret" .Release.Namespace $secret) }}
----
+{{/* The front door beside a Ray head that KubeRay starts. */}}
+{{- define "strata.ensemble.rayservice" -}}
 apiVersion: ray.io/v1
 kind: RayService
 metadata:
@@ -22,14 +13,15 @@ spec:
         route_prefix: null
   rayClusterConfig:
     rayVersion: 2.60.0
-    authOptions: {mode: token, secretName: {{ $secret }}}
+    authOptions: {mode: token, secretName: {{ include "strata.ensemble.name" . }}-ray}
     headGroupSpec:
       rayStartParams: {dashboard-host: 0.0.0.0, num-cpus: "1"}
       template:
         metadata:
           labels: {{- include "strata.podLabels" (dict "root" . "component" "ensemble") | nindent 12 }}
-          annotations:
-            strata.dev/ensembles-checksum: {{ .Values.ensembles | toJson | sha256sum | trunc 16 }}
+          {{- with include "strata.ensemble.annotations" . }}
+          annotations: {{- . | trim | nindent 12 }}
+          {{- end }}
         spec:
           serviceAccountName: {{ include "strata.ensemble.name" . }}
           automountServiceAccountToken: false
@@ -69,4 +61,4 @@ spec:
               volumeMounts: {{- include "strata.ensemble.mounts" . | nindent 16 }}
             - {{- include "strata.ensemble.container" . | nindent 14 }}
           volumes: {{- include "strata.ensemble.volumes" . | nindent 12 }}
-{{- end }}
+{{- end -}}

@@ -1,0 +1,1 @@
+"""What an installed release has on its cluster: made what it declares."""
