@@ -1,7 +1,7 @@
 """The ensemble's figures on a real Knative: what the path adds, what it gains, what a start from zero takes."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,6 +12,7 @@ from services.bench.clients import PARALLEL, SERIAL, FrontDoor, ModelClient
 from services.bench.cluster import Cluster
 from services.bench.local_figures import hop_ms, large_picture, overhead_ms
 from services.bench.rounds import Spread, interleave, ratio
+from services.edge.progress import Progress
 
 RELEASE = "bench"
 FULL = ("full-efficientnet-b0", "full-mobilenet-v2", "full-nasnet-a-mobile")
@@ -22,8 +23,6 @@ _NOT_MEASURED = dict.fromkeys(("fashion-efficientnet-b0", "fashion-mobilenet-v2"
 
 _FILES = [f"/opt/strata/examples/measure/{name}.yaml" for name in ("full", "slowest", "sleepers")]
 _SHARED = {"ensemble": {"files": _FILES, "service": {"type": "NodePort"}}}
-
-Tick = Callable[[], None]
 
 
 @dataclass(frozen=True)
@@ -106,7 +105,7 @@ def batch_slowdown(door: FrontDoor, batch: int, rounds: int) -> tuple[Spread, Sp
     return spreads["full"], spreads["slowest"]
 
 
-def cold_starts_s(cluster: Cluster, images: Images, rounds: int, tick: Tick) -> dict[str, Spread]:
+def cold_starts_s(cluster: Cluster, images: Images, rounds: int, progress: Progress) -> dict[str, Spread]:
     """Time from a request to its answer where no pod runs: hello world and each full-size model, s.
 
     The models have the chart's default resources, and a short window so that they go to zero soon.
@@ -115,7 +114,7 @@ def cold_starts_s(cluster: Cluster, images: Images, rounds: int, tick: Tick) -> 
     cluster.kubectl("apply", "--filename", "-", standard_input=_hello(images.hello))
     cluster.kubectl("wait", "ksvc", HELLO, "--for=condition=Ready", "--timeout=120s")
     subjects = {HELLO: partial(_hello_s, cluster), **{model: partial(_cold_model_s, cluster, model) for model in FULL}}
-    return interleave(subjects, rounds, tick)
+    return interleave(subjects, rounds, progress)
 
 
 def _hello_s(cluster: Cluster) -> float:

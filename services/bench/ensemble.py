@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 from typing import TypeAlias
 
@@ -12,6 +11,7 @@ from services.bench.cluster import Cluster
 from services.bench.cluster_figures import FULL, HELLO, Images
 from services.bench.report import Group
 from services.bench.rounds import Spread, percentile, ratio
+from services.edge.progress import Progress
 from services.zoo.catalog import Catalog
 from services.zoo.compile import compile_model, default_cache
 
@@ -91,7 +91,7 @@ QUICK_EFFORT = Effort(30, 2, {1: 2, 10: 2}, {1: 2, 10: 2})
 
 @dataclass(frozen=True)
 class Subject:
-    """What is measured, with how much effort, and who is told what comes next.
+    """What is measured, with how much effort.
 
     Attributes:
         pictures: labelled held-out pictures, a folder per class; None leaves the accuracy out.
@@ -102,7 +102,7 @@ class Subject:
     pictures: Path | None
     cluster: Cluster | None
     images: Images
-    tell: Callable[[str], None]
+    progress: Progress
 
 
 def measure(subject: Subject, parts: Sequence[str]) -> Iterator[Figures]:
@@ -119,7 +119,7 @@ def measure(subject: Subject, parts: Sequence[str]) -> Iterator[Figures]:
 
 
 def _overhead(subject: Subject) -> Iterator[Figures]:
-    subject.tell("overhead_ms.embedded")
+    subject.progress("overhead_ms.embedded")
     requests = subject.effort.requests
     with local_figures.served([MEASURE / "sleepers.yaml", MEASURE / "sleepers-large.yaml"]) as address:
         overheads = local_figures.overhead_ms(address, "sleepers", SMALL_PICTURE.read_bytes(), requests)
@@ -135,8 +135,8 @@ def _hop(subject: Subject) -> Iterator[Figures]:
     catalog = Catalog([MEASURE / "models"])
     hops = {}
     for name in FULL:
-        compiled = compile_model(catalog.model(name), default_cache(os.environ), report=subject.tell)
-        subject.tell(f"hop_ms.embedded.{name}")
+        compiled = compile_model(catalog.model(name), default_cache(os.environ), report=subject.progress)
+        subject.progress(f"hop_ms.embedded.{name}")
         with local_figures.started(compiled) as client:
             hops[name] = local_figures.hop_ms(client, name, subject.effort.requests)
     yield _worst("hop_ms.embedded", hops)
@@ -146,7 +146,7 @@ def _forward(subject: Subject) -> Iterator[Figures]:
     catalog = Catalog([MEASURE / "models"])
     ratios = {}
     for name in FULL:
-        subject.tell(f"forward_ratio.{name}")
+        subject.progress(f"forward_ratio.{name}")
         spreads = local_figures.forward_ms(catalog.model(name), subject.effort.rounds)
         fastest = min(spreads[runtime].median for runtime in local_figures.RUNTIMES)
         ratios[name] = spreads["service"].median / fastest
@@ -157,7 +157,7 @@ def _forward(subject: Subject) -> Iterator[Figures]:
 
 def _accuracy(subject: Subject) -> Iterator[Figures]:
     if subject.pictures:
-        subject.tell("accuracy_gain")
+        subject.progress("accuracy_gain")
         gain = local_figures.accuracy_gain(subject.pictures, EXAMPLES / "fashion" / "ensemble.yaml")
         # Held to its bar by the lower end of its interval.
         figures = {"": gain["low"], ".value": gain["value"], ".high": gain["high"]}
@@ -166,37 +166,33 @@ def _accuracy(subject: Subject) -> Iterator[Figures]:
 
 def _path(subject: Subject, cluster: Cluster) -> Iterator[Figures]:
     requests = subject.effort.requests
-    subject.tell("overhead_ms.knative")
+    subject.progress("overhead_ms.knative")
     overheads = cluster_figures.knative_overhead_ms(cluster, subject.images, SMALL_PICTURE.read_bytes(), requests)
     yield {
         "overhead_ms.knative.p50": percentile(overheads, 0.5),
         "overhead_ms.knative.p95": percentile(overheads, 0.95),
     }
-    subject.tell("hop_ms.knative")
+    subject.progress("hop_ms.knative")
     yield _worst("hop_ms.knative", cluster_figures.knative_hop_ms(cluster, subject.images, requests))
 
 
 def _batches(subject: Subject, cluster: Cluster) -> Iterator[Figures]:
     door = cluster_figures.half_a_cpu(cluster, subject.images)
     for batch, rounds in subject.effort.speedup_rounds.items():
-        subject.tell(f"speedup.{batch}")
+        subject.progress(f"speedup.{batch}")
         found = cluster_figures.speedup(door, batch, rounds)
         yield _with_spread(f"speedup.{batch}", found.speedup) | _with_spread(f"speedup_share.{batch}", found.share)
     # The bar is held at the largest: an answer at half a CPU then takes many of the 100 ms periods of the CPU quota.
     yield {"speedup": found.speedup.median, "speedup_share": found.share.median}
     for batch, rounds in subject.effort.slowdown_rounds.items():
-        subject.tell(f"batch.slowdown.{batch}")
+        subject.progress(f"batch.slowdown.{batch}")
         full, slowest = cluster_figures.batch_slowdown(door, batch, rounds)
         yield _with_spread(f"batch.slowdown.{batch}", ratio(full, slowest))
         yield {f"batch.parallel_ms.{batch}": full.median, f"batch.slowest_ms.{batch}": slowest.median}
 
 
 def _cold(subject: Subject, cluster: Cluster) -> Iterator[Figures]:
-    starts, rounds = count(1), subject.effort.rounds
-    total = rounds * (1 + len(FULL))
-    colds = cluster_figures.cold_starts_s(
-        cluster, subject.images, rounds, lambda: subject.tell(f"cold_ratio: {next(starts)} of {total} starts")
-    )
+    colds = cluster_figures.cold_starts_s(cluster, subject.images, subject.effort.rounds, subject.progress)
     for name, spread in colds.items():
         yield _with_spread(f"cold_s.{name}", spread)
     hello = colds[HELLO].median

@@ -3,13 +3,14 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import median
 from typing import TypeAlias
 
 from services.bench.quant_subject import DARKNET, TORCH
 from services.bench.report import Group
+from services.edge.progress import Progress
 
 Figures: TypeAlias = dict[str, float]
 
@@ -89,7 +90,7 @@ PLOTS = tuple(
 
 
 def measure(
-    models: Sequence[str], parts: Sequence[str], rounds: int, pictures: Path | None, tell: Callable[[str], None]
+    models: Sequence[str], parts: Sequence[str], rounds: int, pictures: Path | None, progress: Progress
 ) -> Iterator[Figures]:
     """Measure the parts that are named, each model in a process of its own; figures as they come.
 
@@ -106,7 +107,7 @@ def measure(
     if "speed" in parts:
         jobs += [(name, ("quant_speed", name, "--cache", str(CACHE), "--rounds", str(rounds))) for name in models]
     for number, (model, (module, *arguments)) in enumerate(jobs, start=1):
-        tell(f"{number} of {len(jobs)}: {module.removeprefix('quant_')} {model}")
+        progress(f"{number} of {len(jobs)}: {module.removeprefix('quant_')} {model}")
         found = _child(module, *arguments)
         yield {_keyed(key, model) if model else key: value for key, value in found.items()}
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from quant.graph import INPUT, Graph, Layer
 from quant.operations import Region, Weighted, Yolo
 from services.bench.quant_subject import Subject
+from services.edge.progress import Progress
 from services.zoo.writers import quiet, write_onnx
 
 Run: TypeAlias = Callable[[], object]
@@ -63,7 +64,7 @@ def _channels_last(layer: Layer) -> Layer:
     return replace(layer, operation=replace(operation, weight=weight))
 
 
-def peers(subject: Subject, cache: Path, tell: Callable[[str], None]) -> dict[str, Run]:
+def peers(subject: Subject, cache: Path, progress: Progress) -> dict[str, Run]:
     """ONNX Runtime's static int8 (QDQ, per channel) and OpenVINO's with NNCF; one that fails is told.
 
     Args:
@@ -77,7 +78,7 @@ def peers(subject: Subject, cache: Path, tell: Callable[[str], None]) -> dict[st
                 ready[name] = make(subject, cache)
         except Exception as error:
             # Whatever a peer cannot do is its own, and leaves the other figures as they are.
-            tell(f"{subject.model.name}: no {name} int8: {type(error).__name__}: {str(error)[:200]}")
+            progress(f"{subject.model.name}: no {name} int8: {type(error).__name__}: {str(error)[:200]}")
     return ready
 
 

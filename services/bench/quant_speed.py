@@ -21,6 +21,7 @@ from quant.precision import Mode
 from services.bench.quant_peers import Run, eager, peers
 from services.bench.quant_subject import Subject, prepare, with_auto
 from services.bench.rounds import Spread, interleave, ratio
+from services.edge.progress import Progress
 from services.workbench.calibrating import DETECTION_THRESHOLD
 from services.workbench.findings import agreement
 
@@ -31,21 +32,21 @@ POINTS_LOST = 1.0
 LEAST_SHARE = 0.98
 
 
-def speed(subject: Subject, cache: Path, rounds: int, tell: Callable[[str], None]) -> dict[str, float]:
+def speed(subject: Subject, cache: Path, rounds: int, progress: Progress) -> dict[str, float]:
     """Time a model in every mode and in the peers, one thread, batch 1, interleaved; ms.
 
     Returns:
         ms.SUBJECT, speedup, vs_PEER, each with .low and .high of the rounds; and what `auto` did.
     """
     name = subject.model.name
-    tell(f"{name}: choosing auto's plan")
+    progress(f"{name}: choosing auto's plan")
     subject, choice = with_auto(subject)
-    tell(f"{name}: auto takes {choice.chosen}: {choice.reason}")
+    progress(f"{name}: auto takes {choice.chosen}: {choice.reason}")
     engines = {mode.value: subject.engine(mode) for mode in Mode}
     runs: dict[str, Run] = {"torch": eager(subject)}
     runs |= {mode: lambda engine=engine: engine.run(subject.x) for mode, engine in engines.items()}  # type: ignore[misc]
-    runs |= peers(subject, cache, tell)
-    tell(f"{name}: timing {', '.join(runs)}")
+    runs |= peers(subject, cache, progress)
+    progress(f"{name}: timing {', '.join(runs)}")
     spreads = interleave({key: _block(run) for key, run in runs.items()}, rounds)
     faster = min("torch", "float", key=lambda key: spreads[key].median)
     figures = {f"ms.{key}": spread for key, spread in spreads.items()}
@@ -123,14 +124,14 @@ def main(arguments: Sequence[str]) -> None:
     given = parser.parse_args(arguments)
     torch.set_num_threads(1)
     given.cache.mkdir(parents=True, exist_ok=True)
-    tell = partial(print, file=sys.stderr, flush=True)
-    tell(f"{given.name}: opening, and calibrating the first time")
+    progress = partial(print, file=sys.stderr, flush=True)
+    progress(f"{given.name}: opening, and calibrating the first time")
     subject = prepare(given.name, cache=given.cache)
     if given.build:
-        peers(subject, given.cache, tell)
+        peers(subject, given.cache, progress)
         figures: dict[str, float] = {}
     else:
-        figures = speed(subject, given.cache, given.rounds, tell)
+        figures = speed(subject, given.cache, given.rounds, progress)
     print(json.dumps(figures))
 
 

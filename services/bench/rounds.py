@@ -3,7 +3,10 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from statistics import median
+
+from services.edge.progress import Progress, no_progress
 
 
 @dataclass(frozen=True)
@@ -26,17 +29,18 @@ class Spread:
 
 
 def interleave(
-    subjects: Mapping[str, Callable[[], float]], rounds: int, tick: Callable[[], None] = lambda: None
+    subjects: Mapping[str, Callable[[], float]], rounds: int, progress: Progress = no_progress
 ) -> dict[str, Spread]:
-    """Measure each subject once per round, in turn; `tick` is called after each measurement.
+    """Measure each subject once per round, in turn.
 
     Every other round goes backwards, so that no subject always follows the same one.
     """
     values: dict[str, list[float]] = {name: [] for name in subjects}
+    measured = count(1)
     for number in range(rounds):
         for name in list(subjects)[:: -1 if number % 2 else 1]:
             values[name].append(subjects[name]())
-            tick()
+            progress(name, next(measured), rounds * len(subjects))
     return {name: Spread(tuple(each)) for name, each in values.items()}
 
 

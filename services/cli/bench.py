@@ -49,6 +49,7 @@ def ensemble(
     from services.bench.cluster import Cluster
     from services.bench.cluster_figures import Images
     from services.bench.report import plot, write_report
+    from services.cli.steps import showing_progress
 
     console = Console(stderr=True)
     wanted = _chosen(parts, area.PARTS, "--parts")
@@ -58,11 +59,11 @@ def ensemble(
     on_cluster = "KUBECONFIG" in os.environ and set(wanted) & set(area.ON_KNATIVE)
     place = Cluster(namespace, urlsplit(ingress).netloc) if on_cluster else None
     images = Images(model_image, ensemble_image, hello_image)
-    with console.status("") as status:
+    with showing_progress("", console) as progress:
         if place:
             place.claim()
         effort = area.QUICK_EFFORT if quick else area.FULL_EFFORT
-        subject = area.Subject(effort, pictures, place, images, status.update)
+        subject = area.Subject(effort, pictures, place, images, progress)
         try:
             # Written as they come: a run that is stopped keeps what it has measured, and `--merge` goes on from there.
             for found in area.measure(subject, wanted):
@@ -71,7 +72,7 @@ def ensemble(
                     document.write(json, figures, provenance)
         finally:
             if place:
-                status.update("removing the namespace")
+                progress("removing the namespace")
                 place.remove()
     Console().print(document.table("strata bench ensemble", figures, area.BARS))
     if json:

@@ -136,12 +136,12 @@ async def _predict(
     """Ask for each picture; one that is refused costs no other its answer. Raises why, where all are."""
     from services.cli.ensemble_source import ABOUT_ONE_PICTURE, open_source
     from services.cli.ensemble_tables import Answered, Refused, truth_of
-    from services.cli.steps import telling_steps
+    from services.cli.steps import showing_progress
 
     console = Console(stderr=True)
     async with AsyncExitStack() as stack:
-        with telling_steps("starting the models", console) as tell:
-            source, named = await stack.enter_async_context(open_source(endpoint, ensemble, tell))
+        with showing_progress("starting the models", console) as progress:
+            source, named = await stack.enter_async_context(open_source(endpoint, ensemble, progress))
             chosen = _chosen(await source.ensembles(), named)
             if not endpoint:
                 await _wake(source, chosen.name, pictures)

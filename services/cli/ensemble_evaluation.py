@@ -11,27 +11,17 @@ from pathlib import Path
 
 import typer
 from rich.console import Console
-from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
 
 from services.cli.local_service import local_ensembles
 from services.cli.shipped import ensemble_file
-from services.cli.steps import telling_lines
+from services.cli.steps import showing_progress
 from services.edge.deadline import Deadline
 from services.edge.errors import ArtifactNotFound, BatchTooLarge
 from services.ensemble.accuracy import AccuracyFile, write_accuracy
 from services.ensemble.domain import Mode
 from services.ensemble.ensemble_file import read_ensemble_file
-from services.ensemble.evaluation import BatchLatency, measure_accuracy, measure_latency, timings
+from services.ensemble.evaluation import BatchLatency, measure_accuracy, measure_latency
 from services.ensemble.labelled import labelled_pictures
 from services.ensemble.settings import Settings
 from services.local.running import state_folder
@@ -89,35 +79,20 @@ async def _evaluate(
     folder: Path, labels: Path | None, batch: int, path: Path, keep: Callable[[AccuracyFile], None]
 ) -> Evaluation:
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    watched = console.is_terminal
-    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True, disable=not watched) as bar:
-        starting = bar.add_task("starting", total=None)
-        tell = _telling(bar, starting) if watched else telling_lines(console)
-        async with local_ensembles([path], state_folder(os.environ), _IDLE_S, tell, accuracies=False) as local:
+    with showing_progress("starting", console) as progress:
+        async with local_ensembles([path], state_folder(os.environ), _IDLE_S, progress, accuracies=False) as local:
             served = next(iter(local.served.values()))
             pairs = labelled_pictures(folder, served.labels, labels)
-            bar.remove_task(starting)
             paths = [picture for picture, _ in pairs]
             # The models wake up here, before anything is timed.
             await local.predictor.ask(served, [paths[0].read_bytes()], Mode.PARALLEL, Deadline())
             began_s = time.monotonic()
-            counting = bar.add_task("accuracy", total=len(pairs))
-            tally = await measure_accuracy(
-                local.predictor, served, pairs, _BATCH, lambda done: bar.advance(counting, done)
-            )
+            tally = await measure_accuracy(local.predictor, served, pairs, _BATCH, progress)
             seconds = time.monotonic() - began_s
             accuracy = tally.file()
             keep(accuracy)
-            timing = bar.add_task("latency", total=timings(served, batch))
-            latencies = await measure_latency(
-                local.predictor, served, paths, batch, time.monotonic, lambda done: bar.advance(timing, done)
-            )
+            latencies = await measure_latency(local.predictor, served, paths, batch, time.monotonic, progress)
             return Evaluation(accuracy, latencies, seconds)
-
-
-def _telling(bar: Progress, task: TaskID) -> Callable[[str], None]:
-    return lambda step: bar.update(task, description=escape(step))
 
 
 def _accuracy_table(accuracy: AccuracyFile) -> Table:

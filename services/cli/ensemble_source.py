@@ -1,7 +1,7 @@
 """Who answers `strata ensemble`: a service at an address, or models started for this one call."""
 
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from ipaddress import ip_address
 from pathlib import Path
@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from services.cli.shipped import ensemble_file
 from services.edge import errors
 from services.edge.errors import DeadlineExceeded, InvalidInput, NotAPicture, StrataError, TooLarge, Unavailable
+from services.edge.progress import Progress
 from services.edge.stop import interruptible
 from services.ensemble.domain import Mode, PredictRequest
 from services.ensemble.http_bodies import AnswerBody, EnsembleBody
@@ -130,7 +131,7 @@ def naming(picture: Path) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def open_source(endpoint: str, ensemble: str, report: Callable[[str], None]) -> AsyncIterator[tuple[Source, str]]:
+async def open_source(endpoint: str, ensemble: str, progress: Progress) -> AsyncIterator[tuple[Source, str]]:
     """Choose who answers; yields it and the ensemble's name, which is empty where any will do.
 
     With an endpoint, what is there. Else, if `ensemble` is a file, its models are started for this call. Else the
@@ -149,7 +150,7 @@ async def open_source(endpoint: str, ensemble: str, report: Callable[[str], None
             from services.cli.local_service import local_ensembles
 
         files = [ensemble_file(ensemble)]
-        async with local_ensembles(files, state_folder(os.environ), _IDLE_S, report) as local:
+        async with local_ensembles(files, state_folder(os.environ), _IDLE_S, progress) as local:
             yield Embedded(local.predictor), next(iter(local.served))
 
 

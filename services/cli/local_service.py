@@ -2,13 +2,14 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from services.edge.address import listen, split_address
 from services.edge.errors import Unavailable
+from services.edge.progress import Progress
 from services.edge.stop import interruptible, stop_event
 from services.ensemble.front_door import open_front_door
 from services.ensemble.graph import build_predictor
@@ -33,11 +34,11 @@ class LocalEnsembles:
     settings: Settings
 
 
-def compile_members(served: Mapping[str, Served], report: Callable[[str], None]) -> dict[str, Path]:
+def compile_members(served: Mapping[str, Served], progress: Progress) -> dict[str, Path]:
     """Compile every member of every ensemble, or find it compiled; return the folder of each."""
     files = {name: file for ensemble in served.values() for name, file in ensemble.model_files.items()}
     cache = default_cache(os.environ)
-    return {name: compile_model(file, cache, file.runtime, report) for name, file in sorted(files.items())}
+    return {name: compile_model(file, cache, file.runtime, progress) for name, file in sorted(files.items())}
 
 
 @asynccontextmanager
@@ -45,7 +46,7 @@ async def local_ensembles(
     files: Sequence[Path],
     state: Path,
     idle_s: float,
-    report: Callable[[str], None],
+    progress: Progress,
     http: str = ANY,
     grpc: str = ANY,
     accuracies: bool = True,
@@ -55,7 +56,6 @@ async def local_ensembles(
     Args:
         state: folder of the models' logs.
         idle_s: a model that nobody asks for that long is stopped.
-        report: told each step that takes longer than a moment.
         http, grpc: host:port for the front door that `serve` opens.
         accuracies: read the ensembles' measured accuracies too; see `load_ensembles`.
     Raises:
@@ -64,7 +64,7 @@ async def local_ensembles(
     settings = Settings(files=tuple(files), http_address=http, grpc_address=grpc)
     with interruptible():  # nothing is served yet, and a compilation takes minutes
         served = load_ensembles(files, os.environ, accuracies)
-        compiled = compile_members(served, report)
+        compiled = compile_members(served, progress)
     async with local_models(compiled, state / "logs", idle_s) as models:
         yield LocalEnsembles(served, build_predictor(served, models, settings), settings)
 
@@ -79,9 +79,7 @@ def _naming_options() -> Iterator[None]:
         ) from error
 
 
-async def serve(
-    files: Sequence[Path], http: str, grpc: str, idle_s: float, state: Path, report: Callable[[str], None]
-) -> None:
+async def serve(files: Sequence[Path], http: str, grpc: str, idle_s: float, state: Path, progress: Progress) -> None:
     """Serve until SIGTERM or SIGINT; leave a note in `state` while it lasts.
 
     Raises:
@@ -91,7 +89,7 @@ async def serve(
     with _naming_options():
         for address in (http, grpc):
             listen(*split_address(address)).close()  # now, not after minutes of compilation
-    async with local_ensembles(files, state, idle_s, report, http, grpc) as local:
+    async with local_ensembles(files, state, idle_s, progress, http, grpc) as local:
         with _naming_options():
             door = await open_front_door(local.predictor, local.settings)
         hosts = [address.rpartition(":")[0] for address in (http, grpc)]
@@ -105,7 +103,7 @@ async def serve(
         )
         await door.set_ready(True)
         announce(state, running)
-        report(f"serving {', '.join(running.ensembles)} at http://{running.http_address}")
+        progress(f"serving {', '.join(running.ensembles)} at http://{running.http_address}")
         try:
             await stop.wait()
         finally:
@@ -114,7 +112,7 @@ async def serve(
 
 
 def serve_until_stopped(
-    files: Sequence[Path], http: str, grpc: str, idle_s: float, state: Path, report: Callable[[str], None]
+    files: Sequence[Path], http: str, grpc: str, idle_s: float, state: Path, progress: Progress
 ) -> None:
     """Run `serve` in a loop of its own."""
-    asyncio.run(serve(files, http, grpc, idle_s, state, report))
+    asyncio.run(serve(files, http, grpc, idle_s, state, progress))

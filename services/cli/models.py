@@ -55,10 +55,9 @@ def describe(name: Annotated[str, typer.Argument(help="The model.")], as_json: J
 
 
 def _catalog() -> "Catalog":
-    from services.cli.shipped import MODELS
-    from services.zoo.catalog import BUILT_IN, Catalog, named_folders
+    from services.zoo.catalog import default_catalog
 
-    return Catalog([*named_folders(os.environ), *([MODELS] if MODELS.is_dir() else []), BUILT_IN])
+    return default_catalog(os.environ)
 
 
 def _row(model_file: "ModelFile") -> dict[str, Any]:

@@ -47,7 +47,7 @@ def run(files: Files, http: Http = "127.0.0.1:8000", grpc: Grpc = "127.0.0.1:900
     from services.edge.logs import configure_logs
 
     configure_logs("serve")
-    serve_until_stopped(files, http, grpc, idle_s, _state(), lambda step: typer.echo(step, err=True))
+    serve_until_stopped(files, http, grpc, idle_s, _state(), _say)
 
 
 @app.command()
@@ -105,6 +105,10 @@ def stop() -> None:
     typer.echo("Stopped.")
 
 
+def _say(step: str, done: int = 0, total: int = 0, /) -> None:  # noqa: ARG001  a `Progress`
+    typer.echo(step, err=True)
+
+
 def _state() -> Path:
     from services.local.running import state_folder
 
@@ -130,18 +134,18 @@ def _await_ready(process: "subprocess.Popen[bytes]", log: Path) -> "Running":
     Raises:
         Unavailable: it ended, or was not ready in time and was stopped; the message has the log's last lines.
     """
-    from services.cli.steps import telling_steps
+    from services.cli.steps import showing_progress
     from services.edge.errors import Unavailable
 
     limit = time.monotonic() + _START_TIMEOUT_S
-    with telling_steps("starting", Console(stderr=True)) as tell:
+    with showing_progress("starting", Console(stderr=True)) as progress:
         while time.monotonic() < limit:
             running = _running()
             if running and running.pid == process.pid:
                 return running
             if process.poll() is not None:
                 raise Unavailable(f"the service ended with code {process.returncode}; {log} ends with\n{_tail(log, 5)}")
-            tell(_tail(log, 1) or "starting")
+            progress(_tail(log, 1) or "starting")
             time.sleep(0.1)
     process.terminate()
     raise Unavailable(f"the service was not ready after {_START_TIMEOUT_S:g} s; {log} ends with\n{_tail(log, 5)}")

@@ -6,7 +6,6 @@ import services
 from services.edge.errors import InvalidDeclaration
 
 ENSEMBLE = Path(services.__path__[0]).parent / "examples" / "fashion" / "ensemble.yaml"
-MODELS = ENSEMBLE.parent / "models"
 
 
 def ensemble_file(named: str) -> Path:

@@ -6,7 +6,7 @@ from typing import Protocol
 class Progress(Protocol):
     """Called at each step of long work."""
 
-    def __call__(self, step: str, done: int = 0, total: int = 0) -> None:
+    def __call__(self, step: str, done: int = 0, total: int = 0, /) -> None:
         """Say what is being done.
 
         Args:

@@ -1,12 +1,14 @@
 """Measure an ensemble on labelled pictures: accuracy of every subset, and latency against batch."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from statistics import median
 
 from services.edge.deadline import Clock, Deadline
 from services.edge.errors import MemberUnavailable, StrataError
+from services.edge.progress import Progress
 from services.ensemble.domain import MemberState, Mode
 from services.ensemble.fan_out import MemberRun
 from services.ensemble.loading import Served
@@ -32,12 +34,12 @@ async def measure_accuracy(
     served: Served,
     pictures: Sequence[tuple[Path, int]],
     batch: int,
-    tick: Callable[[int], None],
+    progress: Progress,
 ) -> Tally:
     """Ask every member for every picture; only one batch is in memory at a time.
 
     Args:
-        tick: told how many pictures were just done.
+        progress: counts pictures.
     Raises:
         NotAPicture, PictureTooLarge: names the file.
         MemberUnavailable: a member did not answer; accuracies need all of them.
@@ -47,7 +49,7 @@ async def measure_accuracy(
         paths, truth = zip(*pictures[start : start + batch], strict=True)
         runs = await _ask_all(predictor, served, paths, Mode.PARALLEL)
         tally.add({run.model: run.scores for run in runs}, truth)
-        tick(len(paths))
+        progress("accuracy", start + len(paths), len(pictures))
     return tally
 
 
@@ -57,14 +59,16 @@ async def measure_latency(
     pictures: Sequence[Path],
     largest: int,
     clock: Clock,
-    tick: Callable[[int], None],
+    progress: Progress,
 ) -> list[BatchLatency]:
     """Time batches of 1, 2, 4 ... `largest`, every way in turn in each of five rounds; pictures repeat if too few.
 
     Args:
-        tick: told 1 for each batch timed; there are `timings(served, largest)`.
+        progress: counts batches timed.
     """
     subjects = _subjects(served)
+    timed = count(1)
+    total = _ROUNDS * len(batches(largest)) * len(subjects)
     measured = []
     for batch in batches(largest):
         paths = [pictures[n % len(pictures)] for n in range(batch)]
@@ -74,7 +78,7 @@ async def measure_latency(
                 began_s = clock()
                 await _ask_all(predictor, subject, paths, mode)
                 times_ms[name].append((clock() - began_s) * 1e3)
-                tick(1)
+                progress("latency", next(timed), total)
         medians = {name: median(each) for name, each in times_ms.items()}
         members = {model: medians[model] for model in served.ensemble.models}
         measured.append(BatchLatency(batch, members, medians[PARALLEL], medians[SERIAL]))
@@ -84,11 +88,6 @@ async def measure_latency(
 def batches(largest: int) -> list[int]:
     """List the batches that are timed: powers of two below `largest`, and `largest`."""
     return [*_powers_below(largest), largest]
-
-
-def timings(served: Served, largest: int) -> int:
-    """Count the batches that `measure_latency` times."""
-    return _ROUNDS * len(batches(largest)) * len(_subjects(served))
 
 
 def _powers_below(largest: int) -> Iterator[int]:

@@ -9,7 +9,7 @@ from services.edge.suggestion import did_you_mean
 from services.ensemble.accuracy import AccuracyTable, read_accuracy
 from services.ensemble.domain import Description, Ensemble, ModelDescription
 from services.ensemble.ensemble_file import EnsembleFile, read_ensemble_file
-from services.zoo.catalog import BUILT_IN, Catalog, named_folders
+from services.zoo.catalog import default_catalog
 from services.zoo.manifest import InputSpec
 from services.zoo.model_file import ModelFile
 
@@ -51,8 +51,7 @@ class Served:
 def load_ensembles(paths: Iterable[Path], environment: Mapping[str, str], accuracies: bool = True) -> dict[str, Served]:
     """Read ensemble files.
 
-    Models are looked up in the folders of STRATA_MODELS, then in the folder `models` beside the ensemble's file, then
-    among the built-in ones.
+    Models are looked up by name; those in the folder `models` beside the ensemble's file too: see `default_catalog`.
 
     Args:
         accuracies: read the tables of measured accuracies too; whoever measures them anew does not want the old ones.
@@ -73,7 +72,7 @@ def load_ensembles(paths: Iterable[Path], environment: Mapping[str, str], accura
 
 def load(file: EnsembleFile, environment: Mapping[str, str], accuracies: bool = True) -> Served:
     """Resolve one ensemble; see `load_ensembles`."""
-    catalog = Catalog(_model_folders(file.file, environment))
+    catalog = default_catalog(environment, beside=file.file.parent)
     ensemble = file.ensemble()
     try:
         model_files = {model: catalog.model(model) for model in ensemble.models}
@@ -95,11 +94,6 @@ def find(served: Mapping[str, Served], name: str) -> Served:
         asked = f"no ensemble '{name}'{did_you_mean(name, list(served))}" if name else "the request names no ensemble"
         raise EnsembleNotFound(f"{asked}; here are {', '.join(served)}")
     return served[name]
-
-
-def _model_folders(file: Path, environment: Mapping[str, str]) -> list[Path]:
-    beside = file.parent / "models"
-    return [*named_folders(environment), *([beside] if beside.is_dir() else []), BUILT_IN]
 
 
 def _labels(file: Path, model_files: Mapping[str, ModelFile]) -> tuple[str, ...]:

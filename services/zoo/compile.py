@@ -26,6 +26,7 @@ from torch import nn
 from torch.export import ExportedProgram
 
 from services.edge.errors import InvalidDeclaration, InvalidWeights, Unavailable, Unsupported
+from services.edge.progress import Progress, no_progress
 from services.zoo import weights
 from services.zoo.architectures import build
 from services.zoo.manifest import FILE_NAME, INPUT_NAME, OUTPUT_NAME, Manifest
@@ -34,7 +35,6 @@ from services.zoo.runtimes.onnxruntime import FILE_NAME as ONNX_FILE
 from services.zoo.runtimes.torch import FILE_NAME as TORCH_FILE
 from services.zoo.writers import quiet, write_onnx, write_openvino, write_torch
 
-Report: TypeAlias = Callable[[str], None]
 Images: TypeAlias = NDArray[np.float32]
 Forward: TypeAlias = Callable[[Images], Images]
 
@@ -54,7 +54,7 @@ def default_cache(environment: Mapping[str, str]) -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "strata"
 
 
-def compile_model(model_file: ModelFile, cache: Path, runtime: str = "auto", report: Report = lambda _: None) -> Path:
+def compile_model(model_file: ModelFile, cache: Path, runtime: str = "auto", report: Progress = no_progress) -> Path:
     """Compile a model, or find it compiled, and return its folder.
 
     Args:
@@ -94,7 +94,7 @@ def compile_model(model_file: ModelFile, cache: Path, runtime: str = "auto", rep
     return folder
 
 
-def _compile_into(made: Path, model_file: ModelFile, digest: str, runtime: str, report: Report) -> None:
+def _compile_into(made: Path, model_file: ModelFile, digest: str, runtime: str, report: Progress) -> None:
     example = np.random.default_rng(0).standard_normal((2, 3, *model_file.input.size), np.float32)
     module = None
     if model_file.weights.endswith(".onnx"):

@@ -22,6 +22,7 @@ from services.bench.quant_subject import Subject
 from services.bench.rounds import Spread
 from services.cli.bench import app
 from services.edge.errors import InvalidInput
+from services.edge.progress import no_progress
 from services.workbench.engine_model import EngineModel
 from services.workbench.integers import Integers
 
@@ -84,7 +85,7 @@ def test_a_spreads_end_stays_at_the_end_of_the_name(monkeypatch: pytest.MonkeyPa
         return subprocess.CompletedProcess(command, 0, f"a C library says hello\n{json.dumps(answers)}\n")
 
     monkeypatch.setattr(subprocess, "run", run)
-    (found,) = area.measure(["alexnet"], ["speed"], 3, None, lambda _: None)
+    (found,) = area.measure(["alexnet"], ["speed"], 3, None, no_progress)
     assert found == {"ms.int8.alexnet": 2, "ms.int8.alexnet.low": 1, "ms.int8.alexnet.high": 3}
 
 

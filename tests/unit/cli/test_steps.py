@@ -4,19 +4,20 @@ import io
 
 from rich.console import Console
 
-from services.cli.steps import telling_steps
+from services.cli.steps import showing_progress
 
 
 def test_where_nobody_watches_each_step_is_a_line_and_told_once() -> None:
     output = io.StringIO()
-    with telling_steps("starting", Console(file=output, width=20)) as tell:
+    with showing_progress("starting", Console(file=output, width=20)) as progress:
         for step in ("a", "a", "[b] is longer than the line is wide", "", "a"):
-            tell(step)
+            progress(step)
     assert output.getvalue() == "a\n[b] is longer than the line is wide\na\n"
 
 
 def test_a_terminal_shows_a_spinner_and_brackets_as_they_are() -> None:
     output = io.StringIO()
-    with telling_steps("starting", Console(file=output, width=80, force_terminal=True)) as tell:
-        tell("[/]compiling")
+    with showing_progress("starting", Console(file=output, width=80, force_terminal=True)) as progress:
+        progress("[/]compiling", 2, 3)
     assert "[/]compiling" in output.getvalue()
+    assert "2 of 3" in output.getvalue()

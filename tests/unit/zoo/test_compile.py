@@ -79,7 +79,7 @@ def declare(folder: Path, weights: str, more: str = "") -> Path:
 
 def compile_telling(path: Path, cache: Path) -> tuple[Manifest, list[str]]:
     told: list[str] = []
-    folder = compile_model(read_model_file(path), cache, report=told.append)
+    folder = compile_model(read_model_file(path), cache, report=lambda step, *_: told.append(step))
     return Manifest.read(folder), told
 
 
@@ -144,7 +144,7 @@ def test_a_blob_is_named_after_the_instruction_set(tmp_path: Path) -> None:
 def test_the_fastest_runtime_is_kept_alone_and_told(programs: Path, tmp_path: Path) -> None:
     told: list[str] = []
     path = declare(programs, "file://small.pt2", "labels: [a, b, c, d, e]\n")
-    folder = compile_model(read_model_file(path), tmp_path, report=told.append)
+    folder = compile_model(read_model_file(path), tmp_path, report=lambda step, *_: told.append(step))
     manifest = Manifest.read(folder)
     assert told[-1].startswith(f"small: {manifest.runtime} ")
     assert all(f"{runtime} " in told[-1] for runtime in RUNTIMES)
@@ -158,7 +158,7 @@ def test_a_folder_is_named_after_what_went_in(programs: Path, tmp_path: Path) ->
     path = declare(programs, "file://small.onnx")
     first = compile_model(read_model_file(path), tmp_path, "onnxruntime")
     told: list[str] = []
-    assert compile_model(read_model_file(path), tmp_path, "onnxruntime", told.append) == first
+    assert compile_model(read_model_file(path), tmp_path, "onnxruntime", lambda step, *_: told.append(step)) == first
     assert told == []
     declare(programs, "file://small.onnx", "labels: [a, b, c, d, e]\n")
     second = compile_model(read_model_file(path), tmp_path, "onnxruntime")

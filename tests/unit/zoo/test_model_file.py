@@ -72,6 +72,20 @@ def test_a_users_model_hides_the_built_in_one(tmp_path: Path) -> None:
     assert catalog.model("resnet-50").architecture == "resnet50"
 
 
+def test_the_shipped_examples_models_have_names_wherever_a_name_is_asked_for(tmp_path: Path) -> None:
+    beside = tmp_path / "models"
+    beside.mkdir()
+    written(beside, GOOD.replace("small", "fashion-mobilenet-v2"))
+    assert default_catalog({}).model("fashion-mobilenet-v2").classes is None
+    assert default_catalog({}, beside=tmp_path).model("fashion-mobilenet-v2").folder == beside
+
+
+def test_a_hidden_file_beside_the_models_declares_nothing(tmp_path: Path) -> None:
+    written(tmp_path, GOOD)
+    (tmp_path / "._x.yaml").write_bytes(b"\0\5\x16\7")
+    assert Catalog([tmp_path]).names() == ["small"]
+
+
 def test_an_unknown_model_names_the_nearest() -> None:
     with pytest.raises(ModelNotFound, match="no model 'alexnt'; did you mean 'alexnet'"):
         Catalog([BUILT_IN]).model("alexnt")
