@@ -1,6 +1,6 @@
 # The images of Strata, one target each: `model` and `ensemble`. They share the layer with torch.
 #
-#   docker build --target model -t dev.local/strata/model:0.1.0 --build-arg UV_TORCH_BACKEND=cpu .
+#   docker build --target model -t dev.local/strata/model:0.2.0 --build-arg UV_TORCH_BACKEND=cpu .
 #
 # BASE_IMAGE         any Debian with python3 (3.11) and libgomp1
 # UV_TORCH_BACKEND   cpu: take torch from the index of its CPU builds; leave it unset where uv is already told where to find one

@@ -9,7 +9,7 @@ UV_VERSION := 0.13.8
 
 .PHONY: help
 help: ## List the targets
-	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-16s %s\n", $$1, $$2}'
 
 .venv/.synced: requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Strata needs Python 3.11 or newer: make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
@@ -51,6 +51,17 @@ check: setup ## Format, lint and types, without changing a file
 test: setup ## Every test that needs no cluster
 	$(BIN)/pytest -m 'not cluster'
 
+# What computes; and caps of oneDNN, of ATen, and threads, so that every two choices meet in one of the runs.
+NUMERIC := tests/unit/quant tests/unit/zoo tests/unit/workbench tests/unit/examples tests/unit/bench/test_quant.py tests/golden
+PROCESSORS := AVX2,avx2,1 AVX2,default,2 AVX512_CORE,default,1 AVX512_CORE,avx2,2 AVX512_CORE_VNNI,avx2,1 AVX512_CORE_VNNI,default,2
+
+.PHONY: test-processors
+test-processors: setup ## The numeric tests as on processors with fewer instructions, with one thread and with two
+	@failed=; for processor in $(PROCESSORS); do IFS=, read -r isa aten threads <<<"$$processor"; \
+	  echo "oneDNN up to $$isa, ATen $$aten, $$threads thread(s)"; \
+	  ONEDNN_MAX_CPU_ISA=$$isa ATEN_CPU_CAPABILITY=$$aten OMP_NUM_THREADS=$$threads $(BIN)/pytest -q $(NUMERIC) || failed="$$failed $$processor"; \
+	done; test -z "$$failed" || { echo "failed:$$failed"; exit 1; }
+
 PICTURES := examples/fashion/pictures
 
 .PHONY: run
@@ -64,7 +75,7 @@ run: setup ## Classify real pictures with three models and their ensemble, and l
 # An image builder called with -t NAME:TAG and docker's options: the development cluster's beside this repository, or docker.
 CLUSTER := ../shared/cluster/cluster
 IMAGE_BUILD ?= $(if $(wildcard $(CLUSTER)),$(CLUSTER) build,docker build --build-arg UV_TORCH_BACKEND=cpu)
-IMAGE_TAG ?= 0.1.0
+IMAGE_TAG ?= $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' pyproject.toml)
 MODEL_FOLDERS ?= examples/fashion/models
 IMAGES := model ensemble
 

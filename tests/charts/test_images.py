@@ -58,6 +58,8 @@ def test_default_tags_are_the_charts_and_the_projects_version() -> None:
     images = _yaml("charts/strata/values.yaml")["images"]
     assert {images[name].rpartition(":")[2] for name in _targets()} == {version}
     assert f'version = "{version}"' in (ROOT / "pyproject.toml").read_text()
+    for path in ("Dockerfile", "k8s/README.md"):
+        assert set(re.findall(r"dev\.local/strata/\w+:(\S+)", (ROOT / path).read_text())) == {version}, path
 
 
 def test_images_run_as_a_numeric_user_that_the_chart_names_too() -> None:

@@ -1,0 +1,42 @@
+"""The documents agree with the tree: links, make targets, the index of the decisions."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+TEXTS = sorted(
+    path.relative_to(ROOT)
+    for pattern in ("*.md", "docs/**/*.md", "examples/**/*.md", "k8s/*.md", "charts/**/*.md")
+    for path in ROOT.glob(pattern)
+)
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=str)
+def test_every_link_leads_somewhere(text: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)\)", (ROOT / text).read_text()):
+        assert ((ROOT / text).parent / target).exists(), target
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=str)
+def test_every_make_target_that_a_document_names_exists(text: Path) -> None:
+    targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), flags=re.M))
+    named = set(re.findall(r"(?:`|^\$? ?)make ([a-z][a-z0-9-]*)", (ROOT / text).read_text(), flags=re.M))
+    assert named <= targets
+
+
+def test_every_make_target_says_what_it_does() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    described = set(re.findall(r"^([a-z0-9-]+):.*## \S", makefile, flags=re.M))
+    assert set(" ".join(re.findall(r"^\.PHONY: (.*)$", makefile, flags=re.M)).split()) == described
+
+
+def test_the_index_names_every_decision_and_how_it_stands() -> None:
+    folder = ROOT / "docs/adr"
+    index = (folder / "README.md").read_text()
+    rows = re.findall(
+        r"^\| \[(\d+)\]\((\S+)\) \| .+ \| (?:accepted|replaced by \d+) \| \d{4}-\d\d-\d\d \|$", index, flags=re.M
+    )
+    assert [name for _, name in rows] == sorted(path.name for path in folder.glob("[0-9]*.md"))
+    assert all(name.startswith(number) for number, name in rows)
