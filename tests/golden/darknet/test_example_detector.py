@@ -21,7 +21,6 @@ PICTURES = sorted((FOLDER / "pictures").glob("*.jpg"))
 
 @pytest.fixture(scope="module")
 def model() -> DarknetModel:
-    torch.set_num_threads(1)
     return load_model(CFG, WEIGHTS)
 
 

@@ -108,7 +108,6 @@ def test_unknown_models_and_parts_are_refused(option: tuple[str, str]) -> None:
 @pytest.fixture(scope="module")
 def subject() -> Subject:
     """A detector of three layers, opened as the benchmark opens its own."""
-    torch.set_num_threads(1)
     g = torch.Generator().manual_seed(0)
     layers = (
         Layer("stem", Conv2d(torch.randn(8, 3, 3, 3, generator=g), torch.zeros(8), padding=(1, 1)), (INPUT,)),

@@ -16,11 +16,6 @@ from quant.variant import Variant
 CHANNELS = 8
 
 
-@pytest.fixture(autouse=True, scope="session")
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 def convolution(generator: torch.Generator, before: int, after: int, kernel: int, activation: Activation) -> Conv2d:
     weight = torch.randn(after, before, kernel, kernel, generator=generator) * (2 / (before * kernel * kernel)) ** 0.5
     padding = (kernel // 2, kernel // 2)

@@ -185,5 +185,8 @@ def test_residual_of_a_convolution_is_no_input_to_its_weights() -> None:
     x = torch.rand(1, 3, 8, 8, generator=generator)
     graph = Graph((3, 8, 8), layers, ("c",))
     observed = observe(graph, [x])
-    assert torch.equal(observed.inputs["c"], dict(graph.values(x))["b"])
+    values = dict(graph.values(x))
+    # Of another memory format, so another order of summation: equal but for the last bits.
+    torch.testing.assert_close(observed.inputs["c"], values["b"])
+    assert not torch.allclose(observed.inputs["c"], values["a"], rtol=0.1)
     assert calibrate(layers, observed).weights["c"].chosen.output_sqnr_db > 25

@@ -20,11 +20,6 @@ from services.workbench.files import write_model
 from tests.unit.workbench.commands import DETECTOR, quant
 
 
-@pytest.fixture(autouse=True, scope="session")
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 def make_model(seed: int = 0) -> EngineModel:
     g = torch.Generator().manual_seed(seed)
 

@@ -24,11 +24,6 @@ TOLERANCE = 1e-5
 """Of the largest output: folding a batch norm rounds its weights once."""
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 @dataclass(frozen=True)
 class Network:
     module: nn.Module

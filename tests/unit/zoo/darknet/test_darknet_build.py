@@ -18,11 +18,6 @@ NET = "[net]\nwidth=8\nheight=8\nchannels=4\n"
 CONV = "[convolutional]\nfilters=8\nsize=3\npad=1\nactivation=leaky\n"
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 def network_of(text: str) -> Network:
     return read_network(parse_cfg(text))
 
