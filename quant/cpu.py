@@ -11,11 +11,12 @@ from quant.operations import Conv2d
 
 # widest first: our name, torch's capability, oneDNN's names for a cap that still allows it
 _ISAS = (
-    ("AMX-INT8", "amx_int8", ("AVX512_CORE_AMX", "AVX512_CORE_AMX_FP16", "AVX10_1_512_AMX", "AVX10_1_512_AMX_FP16")),
-    ("AVX512-VNNI", "avx512_vnni", ("AVX512_CORE_VNNI", "AVX512_CORE_BF16", "AVX512_CORE_FP16", "AVX10_1_512")),
-    ("AVX512", "avx512_bw", ("AVX512_CORE",)),
-    ("AVX2-VNNI", "avx_vnni", ("AVX2_VNNI", "AVX2_VNNI_2")),
-    ("AVX2", "avx2", ("AVX2",)),
+    ("AMX-INT8", "amx_int8", ("avx512_core_amx", "avx512_core_amx_fp16", "avx10_1_512_amx", "avx10_1_512_amx_fp16")),
+    ("AVX512-VNNI", "avx512_vnni", ("avx512_core_vnni", "avx512_core_bf16", "avx512_core_fp16", "avx10_1_512")),
+    ("AVX512", "avx512_bw", ("avx512_core",)),
+    ("AVX2-VNNI", "avx_vnni", ("avx2_vnni", "avx2_vnni_2")),
+    ("AVX2", "avx2", ("avx2",)),
+    ("other", "", ("avx", "sse41")),
 )
 
 
@@ -43,14 +44,15 @@ def this_cpu(isa_cap: str | None = None) -> Cpu:
     """Name the instruction set, and find out by multiplying whether 8-bit sums are exact.
 
     Args:
-        isa_cap: the value of ONEDNN_MAX_CPU_ISA, which the caller knows; it changes the name only.
+        isa_cap: oneDNN's cap, which the caller knows (`services.edge.onednn`); it changes the name only. A cap that
+            oneDNN does not know leaves everything allowed, there as here.
     """
     return Cpu(_isa(isa_cap), _sums_are_exact())
 
 
 def _isa(isa_cap: str | None) -> str:
     capabilities = torch.cpu.get_capabilities()
-    allowed = isa_cap in (None, "DEFAULT", "ALL")
+    allowed = not any(isa_cap in caps for _, _, caps in _ISAS)
     for name, capability, caps in _ISAS:
         allowed = allowed or isa_cap in caps
         if allowed and capabilities.get(capability):

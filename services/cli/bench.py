@@ -50,10 +50,11 @@ def ensemble(
     from services.bench.cluster_figures import Images
     from services.bench.report import plot, write_report
     from services.cli.steps import showing_progress
+    from services.edge.onednn import isa_cap
 
     console = Console(stderr=True)
     wanted = _chosen(parts, area.PARTS, "--parts")
-    isa = this_cpu(os.environ.get("ONEDNN_MAX_CPU_ISA")).isa
+    isa = this_cpu(isa_cap()).isa
     provenance = document.provenance(isa, area.PACKAGES)
     figures = document.begun(json, isa) if json and merge else {}
     on_cluster = "KUBECONFIG" in os.environ and set(wanted) & set(area.ON_KNATIVE)
@@ -102,11 +103,12 @@ def quant(
     from services.bench import document
     from services.bench import quant as area
     from services.bench.report import plot, write_report
+    from services.edge.onednn import isa_cap
 
     console = Console(stderr=True)
     wanted_models = _chosen(models, area.MODELS, "--models")
     wanted_parts = _chosen(parts, area.PARTS, "--parts")
-    isa = this_cpu(os.environ.get("ONEDNN_MAX_CPU_ISA")).isa
+    isa = this_cpu(isa_cap()).isa
     provenance, bars = document.provenance(isa, area.PACKAGES), area.bars(isa)
     figures = document.begun(json, isa) if json and merge else {}
     # Written as they come: a run that is stopped keeps what it has measured, and `--merge` goes on from there.

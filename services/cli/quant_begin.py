@@ -93,12 +93,13 @@ def use_processor(threads: int) -> None:
     import torch
 
     from quant.cpu import this_cpu
+    from services.edge.onednn import isa_cap
 
     if threads > (processors := os.cpu_count() or 1):
         raise typer.BadParameter(f"{threads} threads; this machine has {processors} processors", param_hint="--threads")
     if threads:
         torch.set_num_threads(threads)
-    cpu = this_cpu()
+    cpu = this_cpu(isa_cap())
     if not cpu.exact_8_bit:
         told.print(f"{cpu.isa} adds 8-bit products inexactly: weights are {cpu.weight_bits}-bit here", style="yellow")
 

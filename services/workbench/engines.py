@@ -7,6 +7,7 @@ from quant.engine import Engine
 from quant.precision import Mode, supported_plan, uniform_plan
 from quant.variant import Variant
 from services.edge.errors import NoAutoPlan
+from services.edge.onednn import isa_cap
 from services.workbench.engine_model import EngineModel
 from services.workbench.integers import Integers, Machine
 
@@ -39,7 +40,7 @@ def engine_of(model: EngineModel, mode: Mode, integers: Integers) -> Engine:
 
 def this_machine() -> Machine:
     """What is measured now is measured on this."""
-    return Machine(this_cpu().isa, torch.get_num_threads())
+    return Machine(this_cpu(isa_cap()).isa, torch.get_num_threads())
 
 
 def other_machine(integers: Integers, here: Machine) -> str | None:

@@ -1,39 +1,30 @@
 """The self-test finds out by multiplying; what oneDNN is told to leave unused, only a new process obeys."""
 
+import json
 import os
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 import torch
 
 from quant.cpu import Cpu, this_cpu
+from services.edge.onednn import isa_cap
+from tests.unit.quant.extreme_sums import wrong_sums
 
-PROGRAM = """
-import sys, torch
-torch.set_num_threads(1)
-from quant.calibration import calibrate
-from quant.cpu import this_cpu
-from quant.engine import Engine
-from quant.graph import INPUT, Graph, Layer
-from quant.observations import observe
-from quant.operations import Conv2d
-from quant.precision import Precision
-from quant.reference import compare
-cpu = this_cpu(sys.argv[1])
-torch.manual_seed(0)
-x = torch.rand(1, 64, 8, 8)
-conv = Conv2d(torch.randn(64, 64, 3, 3), torch.zeros(64), padding=(1, 1))
-graph = Graph((64, 8, 8), (Layer("a", conv, (INPUT,)),), ("a",))
-engine = Engine(graph, {"a": Precision.INT8}, calibrate(graph.layers, observe(graph, [x]), "minmax").calibration)
-print(cpu.isa, cpu.exact_8_bit, cpu.weight_bits, compare(engine.layer("a"), x).wrong_accumulators)
-"""
+CAPABILITIES = torch.cpu.get_capabilities()
+needs_avx2 = pytest.mark.skipif(not CAPABILITIES.get("avx2"), reason="needs an x86 processor with AVX2")
+needs_avx512 = pytest.mark.skipif(not CAPABILITIES.get("avx512_bw"), reason="needs an x86 processor with AVX-512")
+needs_vnni = pytest.mark.skipif(not CAPABILITIES.get("avx512_vnni"), reason="needs an x86 processor with AVX512-VNNI")
 
 
-def under_cap(cap: str) -> list[str]:
-    environment = os.environ | {"ONEDNN_MAX_CPU_ISA": cap}
-    ran = subprocess.run([sys.executable, "-c", PROGRAM, cap], env=environment, capture_output=True, check=True)
-    return ran.stdout.decode().split()
+def under(variable: str, cap: str) -> Any:
+    environment = {name: value for name, value in os.environ.items() if not name.endswith("_MAX_CPU_ISA")}
+    command = [sys.executable, "-m", "tests.unit.quant.extreme_sums"]
+    ran = subprocess.run(command, env=environment | {variable: cap}, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    return json.loads(ran.stdout)
 
 
 def test_this_processor_has_a_name_and_a_verdict() -> None:
@@ -42,14 +33,39 @@ def test_this_processor_has_a_name_and_a_verdict() -> None:
     assert cpu.weight_bits == (8 if cpu.exact_8_bit else 7)
 
 
-@pytest.mark.skipif(not torch.cpu.get_capabilities().get("avx2"), reason="needs an x86 processor with AVX2")
-def test_without_vnni_eight_bits_are_refused_and_seven_are_exact() -> None:
-    assert under_cap("AVX2") == ["AVX2", "False", "7", "0"]
+def test_every_kind_of_convolution_is_exact_on_this_processor() -> None:
+    assert set(wrong_sums(this_cpu(isa_cap())).values()) == {0}
 
 
-@pytest.mark.skipif(not torch.cpu.get_capabilities().get("avx512_vnni"), reason="needs an x86 processor with VNNI")
-def test_with_vnni_eight_bits_are_exact() -> None:
-    assert under_cap("AVX512_CORE_VNNI") == ["AVX512-VNNI", "True", "8", "0"]
+@pytest.mark.parametrize(
+    ("variable", "cap", "isa"),
+    [
+        pytest.param("DNNL_MAX_CPU_ISA", "avx2", "AVX2", marks=needs_avx2),
+        pytest.param("ONEDNN_MAX_CPU_ISA", "Avx512_Core", "AVX512", marks=needs_avx512),
+    ],
+)
+def test_without_vnni_seven_bits_are_chosen_and_exact_where_eight_are_not(variable: str, cap: str, isa: str) -> None:
+    found = under(variable, cap)
+    assert (found["isa"], found["bits"]) == (isa, 7)
+    assert set(found["wrong"].values()) == {0}
+    assert found["wrong in 8 bits"]["full"] > 0
+
+
+@needs_vnni
+def test_with_vnni_eight_bits_are_chosen_and_exact() -> None:
+    found = under("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_VNNI")
+    assert (found["isa"], found["bits"]) == ("AVX512-VNNI", 8)
+    assert set(found["wrong"].values()) == {0}
+
+
+@pytest.mark.parametrize("cap", ["all", "default", "no such set"])
+def test_a_cap_that_onednn_does_not_know_caps_nothing(cap: str) -> None:
+    assert this_cpu(cap) == this_cpu()
+
+
+@pytest.mark.parametrize("cap", ["avx", "sse41"])
+def test_below_avx2_no_set_has_a_name(cap: str) -> None:
+    assert this_cpu(cap).isa == "other"
 
 
 def test_seven_bits_are_said() -> None:

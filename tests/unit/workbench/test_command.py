@@ -25,6 +25,7 @@ from services.edge.errors import (
     ModelNotFound,
     OtherModel,
 )
+from services.edge.onednn import isa_cap
 from services.workbench.engine_model import EngineModel
 from services.workbench.engines import this_machine
 from services.workbench.files import read_integers, read_model, write_integers, write_model
@@ -46,7 +47,7 @@ def test_calibrate_writes_integers_and_shows_every_algorithm(place: Path, model:
     integers = read_integers(place / "tensor.integers", model)
     assert len(set(integers.calibration.weights["body"].scale.tolist())) == 1
     assert (integers.auto_plan, integers.measured_on) == ({}, None)
-    assert found["isa"] == integers.isa == this_cpu().isa
+    assert found["isa"] == integers.isa == this_cpu(isa_cap()).isa
     table = quant(place, "calibrate", "small.strata", "0.png", "--algorithm", "kl", "-o", "kl.integers")
     assert "log2-paper" in table.stdout
     assert "asked for" in table.stdout
@@ -67,7 +68,7 @@ def test_run_draws_boxes_in_every_mode(place: Path, mode: str) -> None:
 def test_cross_gives_a_row_per_layer_and_a_plot(place: Path, model: EngineModel) -> None:
     found = answer(place, "cross", "small.strata", "0.png", "--plot", "cross.png")
     assert isinstance(found, dict)
-    assert (found["mode"], found["isa"]) == ("int8", this_cpu().isa)
+    assert (found["mode"], found["isa"]) == ("int8", this_cpu(isa_cap()).isa)
     rows = found["layers"]
     assert [row["layer"] for row in rows] == [layer.name for layer in model.graph.layers]
     assert all(row["own_db"] > 20 for row in rows)
@@ -239,7 +240,7 @@ def test_output_is_refused_where_no_picture_is_drawn(tmp_path: Path, place: Path
 
 
 def test_a_processor_that_is_not_exact_is_said_aloud(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("quant.cpu.this_cpu", lambda: Cpu("AVX512", exact_8_bit=False))
+    monkeypatch.setattr("quant.cpu.this_cpu", lambda _: Cpu("AVX512", exact_8_bit=False))
     said = quant(place, "cross", "small.strata", "0.png").stderr
     assert said.count("AVX512 adds 8-bit products inexactly: weights are 7-bit here") == 1
     monkeypatch.undo()
@@ -250,7 +251,11 @@ def test_a_processor_that_is_not_exact_is_said_aloud(place: Path, monkeypatch: p
 def test_a_plan_that_was_measured_otherwise_is_said_to_be(place: Path, model: EngineModel, tmp_path: Path) -> None:
     integers = read_integers(place / "small.integers", model)
     assert integers.measured_on == this_machine()
-    for machine, said in ((this_machine(), False), (Machine("none", 1), True), (Machine(this_cpu().isa, 999), True)):
+    for machine, said in (
+        (this_machine(), False),
+        (Machine("none", 1), True),
+        (Machine(this_cpu(isa_cap()).isa, 999), True),
+    ):
         path = tmp_path / "moved.integers"
         write_integers(path, model, integers._replace(measured_on=machine))
         run = ("run", "small.strata", "0.png", "--mode", "auto", "--integers", str(path), "-o", str(tmp_path / "o.png"))
