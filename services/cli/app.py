@@ -34,7 +34,7 @@ def strata(
     """Serverless inference for image models: ensembles, stages and int8, layer by layer."""
 
 
-for _verb in ("models", "ensemble", "serve", "quant", "bench"):
+for _verb in ("models", "ensemble", "serve", "pipeline", "quant", "bench"):
     app.add_typer(importlib.import_module(f"services.cli.{_verb}").app, name=_verb)
 
 

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from services.edge.errors import StrataError
-from services.edge.receipt_converters import LineBody
+from services.edge.receipt_bodies import LineBody
 from services.ensemble.http_bodies import AnswerBody, EnsembleBody, PredictionBody
 
 

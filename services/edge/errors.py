@@ -9,8 +9,13 @@ StrataError
 │       └── ForeignFile      DamagedFile      OtherVersion      OtherModel
 ├── NotFound                 ModelNotFound  EnsembleNotFound  ArtifactNotFound
 ├── TooLarge                 the body is over the limit
-├── FailedPrecondition       right request, wrong moment: not compiled;  NoIntegers  NoAutoPlan
-├── Unavailable              try again later: MemberUnavailable  NotStarted  NotReady  QueueFull
+├── FailedPrecondition       right request, wrong moment: not compiled
+│   ├── NoIntegers           NoAutoPlan
+│   ├── ArtifactExists       StoreRefused     StoreFull    MemoryTooSmall
+│   └── OtherChain           stages, activations or jobs of another model or other cuts
+├── Unavailable              try again later
+│   ├── MemberUnavailable    StageUnavailable StoreUnavailable
+│   └── NotStarted           NotReady         QueueFull
 ├── DeadlineExceeded         nothing useful was in by the deadline
 ├── Unsupported              this build or machine cannot do that
 └── Internal                 a fault of ours; the caller gets an id to look up in the log, never the text
@@ -127,6 +132,34 @@ class NoIntegers(FailedPrecondition):
 
 class NoAutoPlan(FailedPrecondition):
     """Nobody has measured a plan of the mode `auto` for the model."""
+
+
+class ArtifactExists(FailedPrecondition):
+    """An object is there where none may be."""
+
+
+class StoreRefused(FailedPrecondition):
+    """The object store does not allow it: its keys are wrong, or it may only be read."""
+
+
+class StoreFull(FailedPrecondition):
+    """Nothing more fits in the object store."""
+
+
+class MemoryTooSmall(FailedPrecondition):
+    """The memory of a stage does not hold its smallest batch."""
+
+
+class OtherChain(FailedPrecondition):
+    """A stage, an activation or a job belongs to another model, or to the same with other cuts."""
+
+
+class StoreUnavailable(Unavailable):
+    """The object store did not answer."""
+
+
+class StageUnavailable(Unavailable):
+    """A stage could not be reached, or ended while it worked."""
 
 
 class MemberUnavailable(Unavailable):

@@ -14,17 +14,25 @@ class Tariff:
     per_gb_second: float = 0.0000025
     per_request: float = 0.0000004
     currency: str = "USD"
+    per_store_read: float = 0.0
+    per_store_write: float = 0.0
 
 
 @dataclass(frozen=True)
 class Usage:
-    """What calls to one model took; `gb_seconds` is the wall time of the work times the process's memory, in GiB·s."""
+    """What calls to one model or stage took.
+
+    `gb_seconds` is the wall time of the work times the process's memory, in GiB·s; `store_reads` and `store_writes`
+    count requests to the object store.
+    """
 
     requests: int = 0
     cpu_seconds: float = 0.0
     gb_seconds: float = 0.0
     bytes_in: int = 0
     bytes_out: int = 0
+    store_reads: int = 0
+    store_writes: int = 0
 
     def __add__(self, other: "Usage") -> "Usage":
         return Usage(
@@ -33,6 +41,8 @@ class Usage:
             self.gb_seconds + other.gb_seconds,
             self.bytes_in + other.bytes_in,
             self.bytes_out + other.bytes_out,
+            self.store_reads + other.store_reads,
+            self.store_writes + other.store_writes,
         )
 
 
@@ -69,6 +79,8 @@ def price(usage: Usage, tariff: Tariff) -> float:
         usage.cpu_seconds * tariff.per_cpu_second
         + usage.gb_seconds * tariff.per_gb_second
         + usage.requests * tariff.per_request
+        + usage.store_reads * tariff.per_store_read
+        + usage.store_writes * tariff.per_store_write
     )
 
 

@@ -2,7 +2,7 @@
 
 from services.contracts.strata.ensemble.v1 import ensemble_pb2 as pb
 from services.edge.errors import InvalidInput
-from services.edge.receipt_converters import receipt_to_message
+from services.edge.receipt_messages import receipt_to_message
 from services.ensemble.domain import (
     DEFAULT_TOP_K,
     MAX_DEADLINE_MS,

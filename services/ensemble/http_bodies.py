@@ -4,7 +4,7 @@ from typing import Self
 
 from pydantic import BaseModel, Field
 
-from services.edge.receipt_converters import ReceiptBody
+from services.edge.receipt_bodies import ReceiptBody
 from services.ensemble.domain import Answer, Description, MemberState, Mode, Prediction, Rule
 
 

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import torch
-from pydantic import ValidationError
 
 from quant.graph import Graph
 from services.edge.errors import InvalidInput, ModelNotFound
@@ -17,7 +16,7 @@ from services.zoo.darknet.layers import read_network
 from services.zoo.darknet.random_weights import random_weights
 from services.zoo.darknet.weights import parse_weights
 from services.zoo.exported import graph_of, graph_of_program
-from services.zoo.model_file import ModelFile
+from services.zoo.model_file import ModelFile, with_weights
 from services.zoo.weights import FILE, RANDOM, S3, TORCHVISION, fetch, seed_of
 
 _SEED_0 = f"{RANDOM}0"
@@ -88,19 +87,9 @@ def _torch_model(name: str, catalog: Catalog, weights: str | None) -> EngineMode
     declared = catalog.model(name)
     labels = declared.label_names()
     if weights or declared.weights.startswith(TORCHVISION):
-        declared = _with_weights(declared, weights or _SEED_0)
+        declared = with_weights(declared, weights or _SEED_0)
     told = weights or declared.weights
     return EngineModel(name, _graph(declared), labels, declared.input.spec(), told, not told.startswith(RANDOM))
-
-
-def _with_weights(declared: ModelFile, weights: str) -> ModelFile:
-    """The same declaration with a user's weights, checked anew; a relative path starts where the user is."""
-    where = f"{FILE}{Path(weights.removeprefix(FILE)).absolute()}" if weights.startswith(FILE) else weights
-    try:
-        return ModelFile.model_validate({**declared.model_dump(), "weights": where})
-    except ValidationError as error:
-        faults = "; ".join(fault["msg"].removeprefix("Value error, ") for fault in error.errors())
-        raise InvalidInput(f"weights {weights}: {faults}") from error
 
 
 def _graph(declared: ModelFile) -> Graph:

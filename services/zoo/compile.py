@@ -247,7 +247,7 @@ def _time_ms(forwards: Mapping[str, Forward], batch: Images) -> dict[str, float]
 
 
 def _digest(model_file: ModelFile, runtime: str) -> str:
-    content = model_file.model_dump(mode="json", exclude={"folder", "labels"})
+    content = model_file.model_dump(mode="json", exclude={"folder", "labels", "stages"})
     content["labels"] = model_file.label_names()
     content["weights"] = weights.digest(model_file.weights, model_file.folder)
     content["compiled"] = [runtime, *(f"{name} {version(name)}" for name in _PACKAGES)]

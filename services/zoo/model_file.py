@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeAlias
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from services.edge.declaration import Declaration, read_declaration
-from services.edge.errors import InvalidDeclaration
+from services.edge.errors import InvalidDeclaration, InvalidInput
 from services.zoo.manifest import InputSpec
 
 RuntimeName: TypeAlias = Literal["torch", "onnxruntime", "openvino", "sleep"]
@@ -42,6 +42,8 @@ class ModelFile(Declaration):
     """One model as its user declares it.
 
     `folder` is where the file lies: `file://` references without a leading slash and `labels` are relative to it.
+    `stages` is how a pipeline cuts the model unless asked otherwise: each stage's name and its last layer, in their
+    order, the last stage's layer being null.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z]([-a-z0-9]{0,50}[a-z0-9])?$")]
@@ -52,6 +54,7 @@ class ModelFile(Declaration):
     labels: str | tuple[str, ...] | None = None
     input: InputDeclaration = InputDeclaration()
     runtime: Literal["auto"] | RuntimeName = "auto"
+    stages: dict[str, str | None] = Field(default_factory=dict)
     folder: Path
 
     @field_validator("weights")
@@ -61,6 +64,14 @@ class ModelFile(Declaration):
         if not reference.startswith(schemes):
             raise ValueError(f"'{reference}' starts with none of {', '.join(schemes)}")
         return reference
+
+    @field_validator("stages")
+    @classmethod
+    def _only_the_last_has_no_layer(cls, stages: dict[str, str | None]) -> dict[str, str | None]:
+        *others, last = stages.values() or [None]
+        if last is not None or None in others:
+            raise ValueError("each stage but the last names its last layer, and the last one null")
+        return stages
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -107,3 +118,32 @@ class ModelFile(Declaration):
 def read_model_file(path: Path) -> ModelFile:
     """Raises InvalidDeclaration, naming file and field, for every fault at once."""
     return read_declaration(path, ModelFile, folder=path.parent.absolute())
+
+
+def program_file(path: Path, size: tuple[int, int]) -> ModelFile:
+    """Declare a `.pt2` or `.onnx` program by itself; `size` is (H, W) of its pictures.
+
+    Raises:
+        InvalidDeclaration: its file's name makes no model's name.
+    """
+    name = path.stem.lower().replace("_", "-").replace(".", "-")
+    try:
+        return ModelFile(
+            name=name, weights=f"file://{path.absolute()}", input=InputDeclaration(size=size), folder=Path("/")
+        )
+    except ValidationError as error:
+        raise InvalidDeclaration(f"{path}: its name makes no model's name; declare it in a model file") from error
+
+
+def with_weights(declared: ModelFile, weights: str) -> ModelFile:
+    """The same declaration with other weights, checked anew; a relative path starts at the working directory.
+
+    Raises:
+        InvalidInput: a reference that is none, or that does not go with the architecture.
+    """
+    where = f"file://{Path(weights.removeprefix('file://')).absolute()}" if weights.startswith("file://") else weights
+    try:
+        return ModelFile.model_validate({**declared.model_dump(), "weights": where})
+    except ValidationError as error:
+        faults = "; ".join(fault["msg"].removeprefix("Value error, ") for fault in error.errors())
+        raise InvalidInput(f"weights {weights}: {faults}") from error

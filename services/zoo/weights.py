@@ -4,15 +4,13 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
-import obstore
 import torch
 import torchvision
-from obstore.exceptions import BaseError
-from obstore.store import S3Store
 from safetensors import SafetensorError
 from safetensors.torch import load as load_safetensors
 from torch import Tensor, nn
 
+from services.artifacts.store import open_store, split_url
 from services.edge.errors import ArtifactNotFound, InvalidDeclaration, InvalidInput, InvalidWeights, Unavailable
 from services.edge.whole_number import read_whole_number
 
@@ -25,7 +23,8 @@ def fetch(reference: str, folder: Path) -> bytes:
     S3's endpoint and keys come from the AWS_* environment.
 
     Raises:
-        ArtifactNotFound: nothing is there.  Unavailable: the store did not answer.
+        ArtifactNotFound: nothing is there.  StoreRefused: the store does not allow it.
+        StoreUnavailable: it did not answer.
     """
     if reference.startswith(FILE):
         path = folder / reference.removeprefix(FILE)
@@ -33,13 +32,8 @@ def fetch(reference: str, folder: Path) -> bytes:
             return path.read_bytes()
         except OSError as error:
             raise ArtifactNotFound(f"{path}: {error.strerror or error}") from error
-    bucket, _, key = reference.removeprefix(S3).partition("/")
-    try:
-        return bytes(obstore.get(S3Store(bucket, retry_config={"max_retries": 3}), key).bytes())
-    except FileNotFoundError as error:
-        raise ArtifactNotFound(f"{reference}: no such object") from error
-    except BaseError as error:
-        raise Unavailable(f"{reference}: the object store did not answer: {error}") from error
+    store, key = split_url(reference)
+    return open_store(store).read_now(key)
 
 
 def digest(reference: str, folder: Path) -> str:

@@ -18,14 +18,18 @@ from services.zoo.runtimes.openvino import FILE_NAME, openvino, write_blob
 
 def write_torch(module: nn.Module, example: NDArray[np.float32], path: Path) -> None:
     """Export to a `.pt2` program; `example` is float32 [2, 3, H, W]."""
-    torch.export.save(_export(module, example), path)
+    torch.export.save(export(module, torch.from_numpy(example)), path)
 
 
 def write_onnx(module: nn.Module, example: NDArray[np.float32], path: Path) -> None:
     """Export to one ONNX file, weights inside."""
     with quiet():
         program = torch.onnx.export(
-            _export(module, example), dynamo=True, input_names=[INPUT_NAME], output_names=[OUTPUT_NAME], verbose=False
+            export(module, torch.from_numpy(example)),
+            dynamo=True,
+            input_names=[INPUT_NAME],
+            output_names=[OUTPUT_NAME],
+            verbose=False,
         )
         assert program is not None
         program.save(path)
@@ -37,10 +41,11 @@ def write_openvino(onnx: Path, folder: Path) -> None:
     write_blob(folder)
 
 
-def _export(module: nn.Module, example: NDArray[np.float32]) -> torch.export.ExportedProgram:
+def export(module: nn.Module, example: torch.Tensor) -> torch.export.ExportedProgram:
+    """Export for any batch length; `example` is float32 [2, ...]."""
     batch = torch.export.Dim("N", min=1)
     with quiet():
-        return torch.export.export(module, (torch.from_numpy(example),), dynamic_shapes=({0: batch},))
+        return torch.export.export(module, (example,), dynamic_shapes=({0: batch},))
 
 
 @contextlib.contextmanager

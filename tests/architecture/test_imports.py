@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SHARED = {"contracts", "edge", "zoo"}
+SHARED = {"artifacts", "contracts", "edge", "zoo"}
 COMPOSERS = {"cli", "bench"}
 EDGE_LIBRARIES = {"grpc", "ray", "kserve", "fastapi", "uvicorn", "starlette", "typer", "httpx", "prometheus_client"}
 SERVERS = {"services.edge.grpc_server", "services.edge.http_app", "services.edge.http_server"}
@@ -27,6 +27,8 @@ RANKS: dict[str, dict[int, str]] = {
         EDGE: "settings metrics converters open_inference_json grpc_api http_api kserve_model",
         MAIN: "process __main__",
     },
+    "stage": {DOMAIN: "domain", USECASES: "usecases", EDGE: "settings converters grpc_api", MAIN: "process __main__"},
+    "pipeline": {DOMAIN: "domain", USECASES: "packing", EDGE: "client"},
     "workbench": {
         DOMAIN: "engine_model integers graph_codec tensor_codec model_codec integer_codec findings augmentation "
         "pictures",

@@ -1,4 +1,4 @@
-"""What README.md and docs/quant.md tell people to type works, in its order, from the project's root.
+"""What README.md and the guides in docs tell people to type works, in its order, from the project's root.
 
 The block for a cluster is run in tests/cluster.
 """
@@ -17,7 +17,8 @@ from typer.testing import CliRunner
 from services.cli.app import app
 
 ROOT = Path(__file__).resolve().parents[2]
-TEXTS = ("README.md", "docs/quant.md")
+GUIDES = ("docs/quant.md", "docs/pipelines.md")
+TEXTS = ("README.md", *GUIDES)
 MAKEFILE = (ROOT / "Makefile").read_text()
 
 
@@ -69,11 +70,12 @@ def test_every_strata_command_of_the_readme_succeeds(environment: dict[str, str]
 
 
 @pytest.mark.slow
-def test_every_command_of_the_quantisation_guide_succeeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("guide", GUIDES)
+def test_every_command_of_a_guide_succeeds(guide: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All in this process, for torch takes longer to load than they take to run."""
     monkeypatch.chdir(ROOT)
-    found = strata_commands("docs/quant.md")
-    assert len(found) > 5
+    found = strata_commands(guide)
+    assert len(found) >= 5
     for written in found:
         head, _, script = written.replace("/tmp/", f"{tmp_path}/").partition("\n")
         words = shlex.split(head.removesuffix("<<'END'"))

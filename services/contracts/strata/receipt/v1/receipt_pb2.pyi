@@ -31,6 +31,8 @@ class ReceiptLine(_message.Message):
     BYTES_OUT_FIELD_NUMBER: _builtins.int
     MONEY_FIELD_NUMBER: _builtins.int
     REQUESTS_FIELD_NUMBER: _builtins.int
+    STORE_READS_FIELD_NUMBER: _builtins.int
+    STORE_WRITES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The model or stage that did the work."""
     cpu_seconds: _builtins.float
@@ -42,6 +44,9 @@ class ReceiptLine(_message.Message):
     """In the tariff's currency."""
     requests: _builtins.int
     """Calls to the model or stage."""
+    store_reads: _builtins.int
+    """Objects read from the object store, and written: S3's requests of either price class. The bytes are in bytes_in and bytes_out."""
+    store_writes: _builtins.int
     def __init__(
         self,
         *,
@@ -52,10 +57,12 @@ class ReceiptLine(_message.Message):
         bytes_out: _builtins.int = ...,
         money: _builtins.float = ...,
         requests: _builtins.int = ...,
+        store_reads: _builtins.int = ...,
+        store_writes: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bytes_in", b"bytes_in", "bytes_out", b"bytes_out", "cpu_seconds", b"cpu_seconds", "gb_seconds", b"gb_seconds", "money", b"money", "name", b"name", "requests", b"requests"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bytes_in", b"bytes_in", "bytes_out", b"bytes_out", "cpu_seconds", b"cpu_seconds", "gb_seconds", b"gb_seconds", "money", b"money", "name", b"name", "requests", b"requests", "store_reads", b"store_reads", "store_writes", b"store_writes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -71,10 +78,14 @@ class Tariff(_message.Message):
     PER_GB_SECOND_FIELD_NUMBER: _builtins.int
     PER_REQUEST_FIELD_NUMBER: _builtins.int
     CURRENCY_FIELD_NUMBER: _builtins.int
+    PER_STORE_READ_FIELD_NUMBER: _builtins.int
+    PER_STORE_WRITE_FIELD_NUMBER: _builtins.int
     per_cpu_second: _builtins.float
     per_gb_second: _builtins.float
     per_request: _builtins.float
     currency: _builtins.str
+    per_store_read: _builtins.float
+    per_store_write: _builtins.float
     def __init__(
         self,
         *,
@@ -82,10 +93,12 @@ class Tariff(_message.Message):
         per_gb_second: _builtins.float = ...,
         per_request: _builtins.float = ...,
         currency: _builtins.str = ...,
+        per_store_read: _builtins.float = ...,
+        per_store_write: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency", b"currency", "per_cpu_second", b"per_cpu_second", "per_gb_second", b"per_gb_second", "per_request", b"per_request"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency", b"currency", "per_cpu_second", b"per_cpu_second", "per_gb_second", b"per_gb_second", "per_request", b"per_request", "per_store_read", b"per_store_read", "per_store_write", b"per_store_write"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,39 +1,10 @@
-"""Receipts <-> the messages of strata.receipt.v1, and the JSON that says the same over HTTP."""
+"""Receipts as the JSON that says over HTTP what `receipt_messages` says over gRPC."""
 
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.contracts.strata.receipt.v1 import receipt_pb2 as pb
 from services.edge.receipts import Receipt, ReceiptLine
-
-
-def receipt_to_message(receipt: Receipt) -> pb.Receipt:
-    """Write a receipt."""
-    tariff = receipt.tariff
-    return pb.Receipt(
-        lines=map(_line, receipt.lines),
-        total=_line(receipt.total),
-        tariff=pb.Tariff(
-            per_cpu_second=tariff.per_cpu_second,
-            per_gb_second=tariff.per_gb_second,
-            per_request=tariff.per_request,
-            currency=tariff.currency,
-        ),
-    )
-
-
-def _line(line: ReceiptLine) -> pb.ReceiptLine:
-    usage = line.usage
-    return pb.ReceiptLine(
-        name=line.name,
-        cpu_seconds=usage.cpu_seconds,
-        gb_seconds=usage.gb_seconds,
-        bytes_in=usage.bytes_in,
-        bytes_out=usage.bytes_out,
-        money=line.money,
-        requests=usage.requests,
-    )
 
 
 class LineBody(BaseModel):
@@ -45,6 +16,8 @@ class LineBody(BaseModel):
     gb_seconds: float = Field(description="Wall time of the work × memory of the process, in GiB·s", examples=[0.002])
     bytes_in: int = Field(examples=[12400])
     bytes_out: int = Field(examples=[210])
+    store_reads: int = Field(0, description="Requests to the object store that read", examples=[0])
+    store_writes: int = Field(0, description="Requests to the object store that write", examples=[0])
     money: float = Field(description="In the tariff's currency", examples=[7.2e-07])
 
     @classmethod
@@ -62,6 +35,8 @@ class TariffBody(BaseModel):
     per_gb_second: float
     per_request: float
     currency: str
+    per_store_read: float = 0.0
+    per_store_write: float = 0.0
 
 
 class ReceiptBody(BaseModel):

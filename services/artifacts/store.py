@@ -1,0 +1,236 @@
+"""The object store: a folder, a prefix in an S3 bucket, or this process's memory, behind one interface.
+
+Addresses are URLs: `s3://BUCKET/PREFIX`, `memory://NAME`, `file:///FOLDER` or a plain path. S3's endpoint and keys come
+from the AWS_* environment.
+"""
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+import obstore
+from obstore.exceptions import AlreadyExistsError, BaseError, PermissionDeniedError, UnauthenticatedError
+from obstore.store import LocalStore, MemoryStore, S3Store
+
+from services.edge.errors import (
+    ArtifactExists,
+    ArtifactNotFound,
+    InvalidInput,
+    StoreFull,
+    StoreRefused,
+    StoreUnavailable,
+)
+
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig
+
+_Client: TypeAlias = LocalStore | MemoryStore | S3Store
+
+PART_BYTES = 8 * 2**20
+"""A larger object is written in parts of this size, and read in pieces of half of it; S3 wants 5 MiB at least."""
+
+_MEMORY: dict[str, MemoryStore] = {}
+_FULL = ("No space left", "os error 28", "QuotaExceeded", "InsufficientStorage", "507")
+
+
+@dataclass
+class StoreUse:
+    """What was asked of a store: requests that read and that write, as S3 prices them, and bytes."""
+
+    reads: int = 0
+    writes: int = 0
+    bytes_read: int = 0
+    bytes_written: int = 0
+
+
+class ObjectStore:
+    """Objects by key below one URL. An object is there whole or not at all, whatever happens while it is written.
+
+    Raises, whatever is called:
+        ArtifactNotFound: no such object or bucket.
+        StoreRefused: the keys do not allow it, or the store may only be read.
+        StoreFull: nothing more fits.
+        StoreUnavailable: it did not answer.
+    """
+
+    def __init__(self, url: str, client: _Client, use: StoreUse | None = None):
+        self.url = url
+        self.use = use or StoreUse()
+        self._client = client
+
+    def counting(self) -> "ObjectStore":
+        """The same store with a count of its own."""
+        return ObjectStore(self.url, self._client)
+
+    def url_of(self, key: str) -> str:
+        """The URL of one object."""
+        return f"{self.url.rstrip('/')}/{key}"
+
+    async def read(self, key: str) -> bytes:
+        """Read an object whole."""
+        with self._naming(key):
+            content = bytes(await (await obstore.get_async(self._client, key)).bytes_async())
+        self._count_read(len(content))
+        return content
+
+    def read_now(self, key: str) -> bytes:
+        """Read an object whole, without an event loop."""
+        with self._naming(key):
+            content = bytes(obstore.get(self._client, key).bytes())
+        self._count_read(len(content))
+        return content
+
+    async def stream(self, key: str) -> AsyncIterator[bytes]:
+        """Read an object piece by piece."""
+        with self._naming(key):
+            found = await obstore.get_async(self._client, key)
+            self._count_read(0)
+            async for piece in found.stream(min_chunk_size=PART_BYTES // 2):
+                self.use.bytes_read += len(piece)
+                yield bytes(piece)
+
+    async def write(self, key: str, content: bytes) -> None:
+        """Write an object, in place of any that was there."""
+        with self._naming(key):
+            await obstore.put_async(self._client, key, content, use_multipart=False)
+        self._count_write(len(content))
+
+    async def create(self, key: str, content: bytes) -> None:
+        """Write an object that must not be there yet. Raises ArtifactExists."""
+        with self._naming(key):
+            await obstore.put_async(self._client, key, content, use_multipart=False, mode="create")
+        self._count_write(len(content))
+
+    async def write_stream(self, key: str, pieces: AsyncIterator[bytes]) -> None:
+        """Write an object piece by piece; where `pieces` raises, nothing is written."""
+        size_bytes = 0
+
+        async def counted() -> AsyncIterator[bytes]:
+            nonlocal size_bytes
+            async for piece in pieces:
+                size_bytes += len(piece)
+                yield piece
+
+        with self._naming(key):
+            await obstore.put_async(self._client, key, counted(), chunk_size=PART_BYTES, max_concurrency=2)
+        self._count_write(size_bytes)
+
+    async def exists(self, key: str) -> bool:
+        """Tell whether an object is there."""
+        self._count_read(0)
+        try:
+            with self._naming(key):
+                await obstore.head_async(self._client, key)
+        except ArtifactNotFound:
+            return False
+        return True
+
+    async def keys(self, prefix: str = "") -> list[str]:
+        """List the keys below a prefix, which ends at a slash, sorted."""
+        found: list[str] = []
+        with self._naming(prefix):
+            async for batch in obstore.list(self._client, prefix or None):
+                self._count_read(0)
+                found += [each["path"] for each in batch]
+        return sorted(found)
+
+    async def remove(self, keys: list[str]) -> None:
+        """Remove objects; those that are not there are no fault."""
+        if not keys:
+            return
+        with self._naming(keys[0]):
+            try:
+                await obstore.delete_async(self._client, keys)
+            except FileNotFoundError:
+                for key in keys:
+                    try:
+                        await obstore.delete_async(self._client, key)
+                    except FileNotFoundError:
+                        continue
+
+    def _count_read(self, size_bytes: int) -> None:
+        self.use.reads += 1
+        self.use.bytes_read += size_bytes
+
+    def _count_write(self, size_bytes: int) -> None:
+        parts = -(-size_bytes // PART_BYTES)
+        self.use.writes += 1 if parts <= 1 else parts + 2  # the upload is begun and completed, too
+        self.use.bytes_written += size_bytes
+
+    @contextmanager
+    def _naming(self, key: str) -> Iterator[None]:
+        """Turn what the client raises into errors of ours that name the object."""
+        url = self.url_of(key)
+        try:
+            yield
+        except FileNotFoundError as error:
+            what = "no such bucket" if "NoSuchBucket" in str(error) else "no such object"
+            raise ArtifactNotFound(f"{url}: {what}") from error
+        except AlreadyExistsError as error:
+            raise ArtifactExists(f"{url}: is there already") from error
+        except (PermissionDeniedError, UnauthenticatedError, PermissionError) as error:
+            raise StoreRefused(f"{url}: the store does not allow it: {_first_line(error)}") from error
+        except (BaseError, OSError) as error:
+            if any(sign in str(error) for sign in _FULL):
+                raise StoreFull(f"{url}: the store is full; make room and go on: {_first_line(error)}") from error
+            if "NoSuchBucket" in str(error):
+                raise ArtifactNotFound(f"{url}: no such bucket") from error
+            if "Read-only file system" in str(error):
+                raise StoreRefused(f"{url}: the store may only be read") from error
+            raise StoreUnavailable(f"{url}: the object store did not answer: {_first_line(error)}") from error
+
+
+def open_store(url: str, create: bool = False) -> ObjectStore:
+    """Open the store below a URL or path.
+
+    Args:
+        create: make a folder that is missing; buckets are never made.
+    Raises:
+        InvalidInput: a scheme that is none of ours, or an S3 URL without a bucket.
+        ArtifactNotFound: a folder is missing.  StoreRefused: it cannot be made.
+    """
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        return _open_folder(Path(url), create)
+    if scheme == "file":
+        return _open_folder(Path(rest), create)
+    if scheme == "memory":
+        return ObjectStore(url, _MEMORY.setdefault(rest, MemoryStore()))
+    bucket, _, prefix = rest.partition("/")
+    if scheme != "s3" or not bucket:
+        raise InvalidInput(f"'{url}': a store is s3://BUCKET/PREFIX, memory://NAME, file:///FOLDER or a path")
+    return ObjectStore(url, _open_bucket(bucket, prefix.strip("/")))
+
+
+def split_url(url: str) -> tuple[str, str]:
+    """Split an object's URL into its store's and its key: at the last slash. Raises InvalidInput."""
+    store, _, key = url.rpartition("/")
+    if not store or not key or store.endswith((":", "/")):
+        raise InvalidInput(f"'{url}': not the URL of an object")
+    return store, key
+
+
+def _open_folder(path: Path, create: bool) -> ObjectStore:
+    folder = path.expanduser().absolute()
+    try:
+        if create:
+            folder.mkdir(parents=True, exist_ok=True)
+        elif not folder.is_dir():
+            raise ArtifactNotFound(f"{folder}: no such folder")
+    except OSError as error:
+        raise StoreRefused(f"{folder}: {error.strerror}") from error
+    return ObjectStore(f"file://{folder}", LocalStore(prefix=folder))
+
+
+def _open_bucket(bucket: str, prefix: str) -> S3Store:
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
+    options: ClientConfig = {"allow_http": True} if endpoint.startswith("http://") else {}
+    retries = {"max_retries": 3}
+    return S3Store(bucket, prefix=prefix or None, client_options=options, retry_config=retries)  # type: ignore[arg-type]
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]

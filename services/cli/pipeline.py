@@ -1,0 +1,96 @@
+"""`strata pipeline`: records through a model whose layers are functions."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+app = typer.Typer(help="Run records of pictures through a model that is cut into stages.", no_args_is_help=True)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="A model's name, its model file, or a .pt2 program.")]
+Weights = Annotated[
+    str | None, typer.Option(metavar="REFERENCE", help="Other weights than its own, such as random://0.")
+]
+Stages = Annotated[int | None, typer.Option(min=1, help="How many stages; they are cut to cost alike.")]
+At = Annotated[
+    str, typer.Option("--at", metavar="LAYER,...", help="Cut after these layers or modules (`strata pipeline cut`).")
+]
+
+
+@app.command()
+def pack(
+    pictures: Annotated[list[Path], typer.Argument(metavar="PICTURES...", help="Pictures, or folders of them.")],
+    to: Annotated[str, typer.Option("-o", "--to", metavar="URL", help="A folder, or s3://BUCKET/PREFIX.")],
+    per_record: Annotated[int, typer.Option(min=1, max=1000, help="Pictures in a record.")] = 500,
+    as_json: Json = False,
+) -> None:
+    """Pack pictures into records: checksummed files of up to 1000 each, for `run`."""
+    from services.artifacts.store import open_store
+    from services.cli.steps import showing_progress
+    from services.pipeline.packing import name_pictures
+    from services.pipeline.packing import pack as pack_pictures
+
+    named = name_pictures(pictures)
+    with showing_progress("packing", Console(stderr=True)) as progress:
+        packed = asyncio.run(pack_pictures(named, per_record, open_store(to, create=True), progress))
+    if as_json:
+        typer.echo(json.dumps({"url": to, **vars(packed)}, indent=1))
+    else:
+        typer.echo(f"{packed.pictures} pictures in {packed.records} records, {packed.size_bytes} bytes, in {to}")
+
+
+@app.command()
+def unpack(
+    records: Annotated[str, typer.Argument(metavar="URL", help="Where the records are.")],
+    to: Annotated[Path, typer.Option("-o", "--to", metavar="FOLDER", help="Where the pictures go.")],
+    as_json: Json = False,
+) -> None:
+    """Write the pictures of records as files again, a folder for each record."""
+    from services.artifacts.store import open_store
+    from services.cli.steps import showing_progress
+    from services.pipeline.packing import unpack as unpack_records
+
+    with showing_progress("unpacking", Console(stderr=True)) as progress:
+        unpacked = asyncio.run(unpack_records(open_store(records), to, progress))
+    if as_json:
+        typer.echo(json.dumps({"folder": str(to), **vars(unpacked)}, indent=1))
+    else:
+        typer.echo(f"{unpacked.pictures} pictures of {unpacked.records} records, {unpacked.size_bytes} bytes, in {to}")
+
+
+@app.command()
+def cut(
+    model: Model,
+    stages: Stages = None,
+    at: At = "",
+    weights: Weights = None,
+    as_json: Json = False,
+) -> None:
+    """Show where a model can be cut, and what each side of each cut costs."""
+    from services.cli.pipeline_model import choose, find_layers, find_model
+    from services.cli.pipeline_tables import cut_rows, print_cuts, print_stages, stage_rows
+    from services.cli.steps import showing_progress
+    from services.zoo.compile import load_module
+    from services.zoo.costs import balance, measure
+    from services.zoo.cuts import find_cuts
+
+    with showing_progress(f"loading {model}", Console(stderr=True)) as tell:
+        model_file = find_model(model, weights)
+        chosen = choose(model_file, stages, [name for name in at.split(",") if name])
+        module = load_module(model_file)
+        tell("looking for legal cuts")
+        graph = find_cuts(module, model_file.input.size)
+        cuts = find_layers(chosen, graph)
+        tell("measuring each layer")
+        costs = measure(graph, model_file.input.size)
+        cuts = cuts or balance(graph, costs, chosen.stages)
+    if as_json:
+        rows = {"cuts": cut_rows(graph, costs), "stages": stage_rows(graph, costs, cuts, chosen.names)}
+        typer.echo(json.dumps({"model": model_file.name, **rows}, indent=1))
+        return
+    print_cuts(cut_rows(graph, costs), {each.layer for each in cuts})
+    print_stages(stage_rows(graph, costs, cuts, chosen.names))

@@ -1,0 +1,1 @@
+"""Records through stages: packing them, and the driver that runs a job."""

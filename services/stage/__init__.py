@@ -1,0 +1,1 @@
+"""One range of a model's layers as a service."""

@@ -1,0 +1,98 @@
+"""The object store over a folder and over memory: one behaviour. tests/contract has S3."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from services.artifacts.store import PART_BYTES, ObjectStore, open_store, split_url
+from services.edge.errors import ArtifactExists, ArtifactNotFound, InvalidInput, StoreRefused
+
+
+async def pieces(*content: bytes) -> AsyncIterator[bytes]:
+    for each in content:
+        yield each
+
+
+async def broken() -> AsyncIterator[bytes]:
+    yield b"x" * PART_BYTES
+    yield b"x" * PART_BYTES
+    raise RuntimeError("the writer died")
+
+
+@pytest.fixture(params=["folder", "memory"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
+    url = str(tmp_path / "store") if request.param == "folder" else f"memory://{tmp_path}"
+    return open_store(url, create=True)
+
+
+async def test_what_is_written_is_read_whole_and_in_pieces(store: ObjectStore) -> None:
+    await store.write("a/b", b"content")
+    assert await store.read("a/b") == store.read_now("a/b") == b"content"
+    await store.write_stream("big", pieces(b"x" * PART_BYTES, b"y" * 5))
+    found = [piece async for piece in store.stream("big")]
+    assert b"".join(found) == b"x" * PART_BYTES + b"y" * 5
+    assert await store.keys() == ["a/b", "big"]
+    assert await store.keys("a/") == ["a/b"]
+
+
+async def test_a_writer_that_dies_leaves_nothing(store: ObjectStore) -> None:
+    with pytest.raises(RuntimeError):
+        await store.write_stream("half", broken())
+    assert not await store.exists("half")
+    assert await store.keys() == []
+
+
+async def test_an_object_is_created_once(store: ObjectStore) -> None:
+    await store.create("job", b"1")
+    with pytest.raises(ArtifactExists, match="job: is there already"):
+        await store.create("job", b"2")
+    assert await store.read("job") == b"1"
+
+
+async def test_what_is_not_there_is_named(store: ObjectStore) -> None:
+    with pytest.raises(ArtifactNotFound, match="nothing: no such object"):
+        await store.read("nothing")
+    await store.remove(["nothing"])
+
+
+async def test_removed_objects_are_gone(store: ObjectStore) -> None:
+    for key in "abc":
+        await store.write(key, b"")
+    await store.remove(["a", "c", "never"])
+    assert await store.keys() == ["b"]
+
+
+async def test_use_is_counted_as_s3_prices_it(store: ObjectStore) -> None:
+    counted = store.counting()
+    await counted.write("small", b"12345")
+    await counted.read("small")
+    await counted.write_stream("big", pieces(b"x" * PART_BYTES, b"x" * PART_BYTES, b"y"))
+    assert (counted.use.writes, counted.use.bytes_written) == (1 + 5, 5 + 2 * PART_BYTES + 1)
+    assert (counted.use.reads, counted.use.bytes_read) == (1, 5)
+    assert store.use.reads == 0
+
+
+def test_a_folder_that_is_only_read_is_not_made(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactNotFound, match="no such folder"):
+        open_store(str(tmp_path / "typo"))
+    assert not (tmp_path / "typo").exists()
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreRefused, match="file/below"):
+        open_store(str(tmp_path / "file" / "below"), create=True)
+
+
+@pytest.mark.parametrize("url", ["ftp://host/x", "s3://", "s3:///prefix"])
+def test_other_addresses_are_refused(url: str) -> None:
+    with pytest.raises(InvalidInput, match="a store is s3://"):
+        open_store(url)
+
+
+def test_an_objects_url_splits_at_its_last_slash() -> None:
+    assert split_url("s3://bucket/a/b.record") == ("s3://bucket/a", "b.record")
+    for url in ("s3://bucket", "plain", "s3://bucket/"):
+        with pytest.raises(InvalidInput):
+            split_url(url)
