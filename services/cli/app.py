@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from quant.errors import QuantError
+from services.cli.load import load
 from services.edge.errors import StrataError
 
 app = typer.Typer(
@@ -36,6 +37,7 @@ def strata(
 
 for _verb in ("models", "ensemble", "serve", "pipeline", "quant", "bench"):
     app.add_typer(importlib.import_module(f"services.cli.{_verb}").app, name=_verb)
+app.command()(load)
 
 
 def main() -> None:

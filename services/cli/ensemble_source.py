@@ -3,7 +3,6 @@
 import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from ipaddress import ip_address
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self, TypeVar
@@ -13,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from services.cli.shipped import ensemble_file
 from services.edge import errors
+from services.edge.address import is_loopback
 from services.edge.errors import DeadlineExceeded, InvalidInput, NotAPicture, StrataError, TooLarge, Unavailable
 from services.edge.progress import Progress
 from services.edge.stop import interruptible
@@ -158,14 +158,6 @@ def running_endpoint(ensemble: str) -> str:
     """Return the URL of the service that `strata serve` left running; empty where none runs, or a file is meant."""
     running = find_running(state_folder(os.environ))
     return f"http://{running.http_address}" if running and not ensemble.endswith((".yaml", ".yml")) else ""
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether a host of a URL is this machine."""
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
 
 
 def _error_of(answer: httpx.Response, where: str) -> StrataError:

@@ -1,6 +1,7 @@
-"""Where a server listens: host:port."""
+"""Where a server is: host:port."""
 
 import socket
+from ipaddress import ip_address
 
 
 def split_address(address: str) -> tuple[str, int]:
@@ -13,6 +14,14 @@ def split_address(address: str) -> tuple[str, int]:
     if not host or not separator or not port.isdecimal() or int(port) > 65535:
         raise ValueError(f"'{address}' is not host:port with a port from 0 to 65535")
     return host.strip("[]"), int(port)
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host of a URL is this machine."""
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 def listen(host: str, port: int) -> socket.socket:

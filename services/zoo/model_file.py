@@ -1,5 +1,6 @@
 """The file that declares one model: architecture, weights, labels, input."""
 
+import math
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeAlias
 
@@ -86,9 +87,16 @@ class ModelFile(Declaration):
     def _check_sleep(self) -> None:
         if self.architecture != SLEEP:
             raise ValueError("runtime sleep goes with architecture sleep alone")
-        delay_ms, classes = self.parameters.get("delay_ms"), self.parameters.get("classes", 1)
-        if not isinstance(delay_ms, float | int) or delay_ms < 0:
-            raise ValueError("parameters.delay_ms of architecture sleep must be a number, 0 or more")
+        known = {"delay_ms": None, "straggle_ms": 0, "straggle_share": 0, "classes": 1}
+        for name in self.parameters:
+            if name not in known:
+                raise ValueError(f"parameters.{name}: architecture sleep has {', '.join(known)}")
+        for name, most in {"delay_ms": math.inf, "straggle_ms": math.inf, "straggle_share": 1}.items():
+            value = self.parameters.get(name, known[name])
+            if not isinstance(value, float | int) or not 0 <= value <= most:
+                bounds = "0 to 1" if most == 1 else "0 or more"
+                raise ValueError(f"parameters.{name} of architecture sleep must be a number, {bounds}")
+        classes = self.parameters.get("classes", 1)
         if not isinstance(classes, int) or classes < 1:
             raise ValueError("parameters.classes of architecture sleep must be a whole number above 0")
 

@@ -35,6 +35,11 @@ RANKS: dict[str, dict[int, str]] = {
         USECASES: "engines calibrating running crossing exporting report session",
         EDGE: "files picture_files drawing opening",
     },
+    "loadtest": {
+        DOMAIN: "scenario arrivals samples answers confidence summary verdict search",
+        USECASES: "generator run document report",
+        EDGE: "messages targets",
+    },
     "local": {EDGE: "child process process_status running supervisor models"},
     "cluster": {USECASES: "usecases", EDGE: "kubernetes_api", MAIN: "__main__"},
 }

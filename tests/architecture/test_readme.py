@@ -18,7 +18,7 @@ from services.cli.app import app
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDES = ("docs/quant.md", "docs/pipelines.md")
-TEXTS = ("README.md", *GUIDES)
+TEXTS = ("README.md", *GUIDES, "docs/load-tests.md")
 MAKEFILE = (ROOT / "Makefile").read_text()
 
 
@@ -59,9 +59,10 @@ def test_every_make_target_exists(line: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_every_strata_command_of_the_readme_succeeds(environment: dict[str, str]) -> None:
-    found = strata_commands("README.md")
-    assert len(found) > 5
+@pytest.mark.parametrize(("text", "at_least"), [("README.md", 6), ("docs/load-tests.md", 3)])
+def test_every_strata_command_succeeds(environment: dict[str, str], text: str, at_least: int) -> None:
+    found = strata_commands(text)
+    assert len(found) >= at_least
     for written in found:
         # On any free port: another service may run where this is tested.
         line = written.replace("serve start", "serve start --http 127.0.0.1:0 --grpc 127.0.0.1:0")

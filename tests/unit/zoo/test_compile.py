@@ -24,7 +24,7 @@ from services.zoo.architectures import build
 from services.zoo.compile import Forward, Images, compile_model, default_cache
 from services.zoo.manifest import Manifest
 from services.zoo.model_file import read_model_file
-from services.zoo.runtimes import openvino
+from services.zoo.runtimes import openvino, sleep
 from services.zoo.writers import write_onnx, write_torch
 
 EXAMPLE = np.random.default_rng(0).standard_normal((2, 3, 8, 8), np.float32)
@@ -202,6 +202,26 @@ def test_a_sleeping_model_takes_its_time(tmp_path: Path) -> None:
     start = time.perf_counter()
     assert run(folder, np.zeros((3, 3, 224, 224), np.float32)).shape == (3, 7)
     assert time.perf_counter() - start >= 0.02
+
+
+def test_a_straggler_is_late_now_and_then_and_alike_in_every_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "straggler.yaml"
+    path.write_text(
+        "name: straggler\narchitecture: sleep\nweights: random://0\n"
+        "parameters: {delay_ms: 10, straggle_ms: 500, straggle_share: 0.1, classes: 7}\n"
+    )
+    folder = compile_model(read_model_file(path), tmp_path / "cache")
+    slept: list[float] = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+    for _ in range(2):
+        forward = sleep.load(folder, 1)
+        for _ in range(1000):
+            forward(np.zeros((1, 3, 8, 8), np.float32))
+    assert slept[:1000] == slept[1000:]
+    assert set(slept) == {0.01, 0.51}
+    assert 70 < slept[:1000].count(0.51) < 130
 
 
 def write_fixed_batch(folder: Path) -> None:

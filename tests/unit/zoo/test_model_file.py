@@ -35,6 +35,11 @@ def test_defaults_are_imagenets(tmp_path: Path) -> None:
         (GOOD + "runtime: sleep\n", "runtime sleep goes with architecture sleep alone"),
         (GOOD.replace("mobilenet_v2", "sleep"), "parameters.delay_ms of architecture sleep must be a number"),
         (GOOD.replace("mobilenet_v2", "sleep") + "parameters: {delay_ms: 1, classes: 0}\n", "parameters.classes"),
+        (GOOD.replace("mobilenet_v2", "sleep") + "parameters: {delay_ms: 1, delay: 0}\n", "parameters.delay: "),
+        (
+            GOOD.replace("mobilenet_v2", "sleep") + "parameters: {delay_ms: 1, straggle_share: 2}\n",
+            "parameters.straggle_share of architecture sleep must be a number, 0 to 1",
+        ),
         ("- a\n- b\n", "expected keys and values, found list"),
         ("a: [", "not YAML"),
     ],

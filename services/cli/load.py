@@ -1,0 +1,56 @@
+"""`strata load`: send load as a scenario says, and say whether the SLO was kept."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EXIT_CODES = {"pass": 0, "fail": 1, "not proved": 3}
+EXIT_CANNOT_RUN = 2
+
+
+def load(
+    scenario: Annotated[
+        str, typer.Argument(metavar="SCENARIO", help="A scenario's file, or one of those shipped, such as steady.")
+    ],
+    target: Annotated[
+        str,
+        typer.Option(
+            metavar="ADDRESS",
+            envvar="STRATA_TARGET",
+            help="http://HOST:PORT or grpc://HOST:PORT of a front door, or oip://HOST:PORT/MODEL; "
+            "by default the service that `strata serve` runs.",
+        ),
+    ] = "",
+    ensemble: Annotated[str, typer.Option(help="Which one, instead of the scenario's.")] = "",
+    authority: Annotated[str, typer.Option(help="The name that an ingress at the target knows it by.")] = "",
+    capacity: Annotated[
+        float | None,
+        typer.Option(min=0.001, help="Requests a second the target can answer, where rates are multiples."),
+    ] = None,
+    json: Annotated[
+        Path | None, typer.Option("--json", help="Write verdict, numbers and requests to this file.")
+    ] = None,
+    html: Annotated[Path | None, typer.Option("--html", help="Write a page with plots to this file.")] = None,
+    find: Annotated[bool, typer.Option("--find", help="Search the highest load inside the SLO.")] = False,
+) -> None:
+    """Send load, and say whether the SLO was kept.
+
+    Exit codes: 0 pass, 1 fail, 3 not proved (too few requests to be sure, or a load that was not the one asked for),
+    2 cannot run.
+    """
+    from quant.errors import QuantError
+    from services.cli.failures import tell
+    from services.cli.load_run import find_highest_load, find_scenario, find_target, load_once
+    from services.edge.errors import StrataError
+
+    try:
+        chosen = find_scenario(scenario)
+        address = find_target(target, ensemble or chosen.request.ensemble, authority)
+        act = find_highest_load if find else load_once
+        verdict = asyncio.run(act(chosen, address, capacity, json, html))
+    except (StrataError, QuantError) as error:
+        tell(type(error).__name__, str(error))
+        raise typer.Exit(EXIT_CANNOT_RUN) from error
+    raise typer.Exit(EXIT_CODES[verdict])

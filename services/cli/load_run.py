@@ -1,0 +1,174 @@
+"""What `strata load` does: find scenario and target, run with progress, print, write."""
+
+import json
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+import services
+from services.edge.errors import ArtifactNotFound, Unavailable
+from services.edge.suggestion import did_you_mean
+from services.edge.whole_files import write_whole
+from services.loadtest.document import as_document
+from services.loadtest.report import html_report, number
+from services.loadtest.run import Run, prepare, run
+from services.loadtest.samples import Sample
+from services.loadtest.scenario import Scenario, factor_of, read_scenario, stretched
+from services.loadtest.search import find_highest
+from services.loadtest.targets import Address, open_asker, read_address
+from services.loadtest.verdict import Verdict
+from services.local.running import find_running, state_folder
+
+SCENARIOS = Path(services.__path__[0]).parent / "loadtest" / "scenarios"
+_LINE_EVERY_S = 10.0
+_COLOURS = {Verdict.PASS: "green", Verdict.FAIL: "red", Verdict.NOT_PROVED: "yellow"}
+
+
+def find_scenario(named: str) -> Scenario:
+    """Read a scenario's file, or a shipped one by its name.
+
+    Raises:
+        ArtifactNotFound: there is none; names those there are.
+        InvalidDeclaration: it has faults.
+    """
+    if named.endswith((".yaml", ".yml")):
+        return read_scenario(Path(named))
+    shipped = sorted(path.stem for path in SCENARIOS.glob("*.yaml"))
+    if named not in shipped:
+        raise ArtifactNotFound(
+            f"no scenario '{named}'{did_you_mean(named, shipped)}; there are {', '.join(shipped) or 'none'}; "
+            "a file of your own ends in .yaml"
+        )
+    return read_scenario(SCENARIOS / f"{named}.yaml")
+
+
+def find_target(target: str, ensemble: str, authority: str) -> Address:
+    """Return the address that is given, or else of the service that runs on this machine.
+
+    Raises:
+        InvalidInput: it is no address.
+        Unavailable: none is given and none runs.
+    """
+    if target:
+        return read_address(target, ensemble, authority)
+    running = find_running(state_folder(os.environ))
+    if running is None:
+        raise Unavailable(
+            "no service runs on this machine: start one with `strata serve start examples/fashion/ensemble.yaml`, or "
+            "name one with --target"
+        )
+    return read_address(f"grpc://{running.grpc_address}", ensemble, authority)
+
+
+async def load_once(
+    scenario: Scenario, address: Address, capacity: float | None, json_file: Path | None, html_file: Path | None
+) -> Verdict:
+    """Run a scenario, print what came of it, write it where that is asked."""
+    factor = factor_of(scenario, capacity)
+    done = await _run(scenario, address, factor)
+    _print(done)
+    _write(json_file, json.dumps(as_document(done), indent=1))
+    _write(html_file, _html(done, address))
+    return done.judgement.verdict
+
+
+async def find_highest_load(
+    scenario: Scenario, address: Address, capacity: float | None, json_file: Path | None, html_file: Path | None
+) -> Verdict:
+    """Search the highest load inside the SLO; the verdict is "fail" where no run passed."""
+    console = Console(stderr=True)
+    runs: list[Run] = []
+
+    async def passes(factor: float) -> Verdict:
+        runs.append(await _run(stretched(scenario, factor), address, factor))
+        verdict = runs[-1].judgement.verdict
+        console.print(f"{scenario.peak * factor:.4g} requests a second: [{_COLOURS[verdict]}]{verdict}[/]")
+        return verdict
+
+    highest = await find_highest(passes, capacity or 1.0)
+    best = next((each for each in runs if each.factor == highest), None)
+    if best:
+        _print(best)
+        typer.echo(f"Highest load inside the SLO: {scenario.peak * best.factor:.4g} requests a second.")
+    else:
+        typer.echo("No load was inside the SLO.")
+    tried = [{"rate": scenario.peak * each.factor, "verdict": str(each.judgement.verdict)} for each in runs]
+    rate = scenario.peak * best.factor if best else None
+    _write(json_file, json.dumps({"highest": rate, "tried": tried, "run": as_document(best or runs[-1])}, indent=1))
+    _write(html_file, _html(best or runs[-1], address))
+    return Verdict.PASS if best else Verdict.FAIL
+
+
+def _print(done: Run) -> None:
+    console = Console()
+    for line in tables(done):
+        console.print(line, highlight=False, soft_wrap=isinstance(line, str))
+
+
+def tables(done: Run) -> Iterator[Table | str]:
+    """What is printed of a run: the promises, the numbers, the verdict."""
+    promises = Table("promise", "verdict", "measured", "sure", "why", title=f"strata load {done.scenario.name}")
+    for each in done.judgement.findings:
+        verdict = f"[{_COLOURS[each.verdict]}]{each.verdict}[/]"
+        promises.add_row(each.promise, verdict, number(each.measured), f"{100 * each.sure:.2f} %", each.why)
+    yield promises
+    if summary := done.summary:
+        p50, p90, p99 = (number(each.value) for each in summary.latencies_ms.values())
+        ways = ", ".join(f"{count} {outcome}" for outcome, count in summary.outcomes.items() if count)
+        yield f"{summary.requests} requests, {summary.offered:.1f} a second: {ways}; {summary.complete} by all members."
+        yield f"Latency from when each was due: p50 {p50}, p90 {p90}, p99 {p99} ms; sent {summary.lag_ms:.1f} ms late."
+        for reason, count in summary.reasons:
+            yield f"  {count} × {reason}".replace("[", r"\[")
+    if done.judgement.remark:
+        yield done.judgement.remark
+    yield f"Verdict: [{_COLOURS[done.judgement.verdict]}]{done.judgement.verdict}[/]"
+
+
+async def _run(scenario: Scenario, address: Address, factor: float) -> Run:
+    async with open_asker(address) as asker:
+        with _watch(scenario, factor) as tell:
+            target, deck = await prepare(scenario, asker)
+            return await run(scenario, factor, asker, target, deck, tell)
+
+
+@contextmanager
+def _watch(scenario: Scenario, factor: float) -> Iterator["Callable[[Sample], None]"]:
+    """Show how far a run is: a bar on a terminal, a line now and then elsewhere."""
+    console = Console(stderr=True)
+    counts: Counter[str] = Counter()
+    expected = scenario.expected * factor
+    began_s = told_s = time.monotonic()
+    columns = (TextColumn(scenario.name), BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("warming up", total=expected)
+
+        def tell(sample: Sample) -> None:
+            nonlocal told_s
+            counts[str(sample.ended.outcome)] += 1
+            said = ", ".join(f"{count} {outcome}" for outcome, count in counts.items())
+            bar.update(task, advance=1, description=said)
+            if not console.is_terminal and time.monotonic() - told_s > _LINE_EVERY_S:
+                told_s = time.monotonic()
+                console.print(f"{told_s - began_s:.0f} s: {said} of about {expected:.0f}", highlight=False)
+
+        yield tell
+
+
+def _html(done: Run, address: Address) -> str:
+    when = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return html_report(done, f"{address.scheme}://{address.place}", when)
+
+
+def _write(path: Path | None, text: str) -> None:
+    if path:
+        write_whole({path: text.encode()})
+        Console(stderr=True).print(f"wrote {path}", markup=False, highlight=False)

@@ -1,0 +1,160 @@
+"""Requests and replies <-> the messages of each protocol, and a protocol's errors as outcomes."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+import numpy as np
+
+from services.contracts.inference.v2 import open_inference_pb2 as oip
+from services.contracts.strata.ensemble.v1 import ensemble_pb2 as pb
+from services.edge.errors import QueueFull, TooLarge
+from services.edge.status import ERROR_METADATA_KEY
+from services.loadtest.answers import Picture, Reply, Target
+from services.loadtest.samples import Ended, Outcome
+from services.loadtest.scenario import Request
+
+_MODES = {None: pb.MODE_UNSPECIFIED, "parallel": pb.MODE_PARALLEL, "serial": pb.MODE_SERIAL}
+_REASON_LENGTH = 200
+
+
+def predict_request(pictures: Sequence[Picture], request: Request, target: Target) -> pb.PredictRequest:
+    """Write a request of strata.ensemble.v1."""
+    return pb.PredictRequest(
+        ensemble=target.ensemble,
+        pictures=[picture.data for picture in pictures],
+        mode=_MODES[request.mode],
+        deadline_ms=request.deadline_ms or 0,
+    )
+
+
+def predict_reply(answer: pb.PredictResponse) -> Reply:
+    """Read an answer of strata.ensemble.v1."""
+    answered = pb.MemberAnswer.STATE_ANSWERED
+    return Reply(
+        scores=[[(each.label, each.score) for each in prediction.scores] for prediction in answer.predictions],
+        members={member.model: member.state == answered for member in answer.members},
+        money=answer.receipt.total.money if answer.HasField("receipt") else None,
+    )
+
+
+def target_of_ensembles(ensembles: Sequence[pb.Ensemble], named: str) -> Target | None:
+    """Find an ensemble among those served; the name may be empty where there is one."""
+    fitting = [each for each in ensembles if each.name == named or (not named and len(ensembles) == 1)]
+    if not fitting:
+        return None
+    (found, *_) = fitting
+    members = frozenset(member.model for member in found.members)
+    return Target(found.name, frozenset(found.labels), members, found.deadline_ms)
+
+
+def infer_request(model: str, pictures: Sequence[Picture]) -> oip.ModelInferRequest:
+    """Write a request of the Open Inference Protocol: the encoded pictures, [N] BYTES."""
+    contents = oip.InferTensorContents(bytes_contents=[picture.data for picture in pictures])
+    tensor = oip.ModelInferRequest.InferInputTensor(
+        name="picture", datatype="BYTES", shape=[len(pictures)], contents=contents
+    )
+    return oip.ModelInferRequest(model_name=model, inputs=[tensor])
+
+
+def infer_reply(answer: oip.ModelInferResponse) -> Reply:
+    """Read an answer of the Open Inference Protocol: the best class of each picture, its label its index.
+
+    Raises:
+        ValueError: it is not one raw FP32 tensor [N, K].
+    """
+    (output,), (raw,) = answer.outputs, answer.raw_output_contents
+    scores = np.frombuffer(raw, np.float32).reshape(output.shape)
+    if scores.ndim != 2 or not scores.size:
+        raise ValueError(f"its scores have the shape {list(output.shape)}")
+    best = scores.argmax(axis=1)
+    with np.errstate(all="ignore"):
+        exponents = np.exp(scores - scores.max(axis=1, keepdims=True))
+        shares = exponents.max(axis=1) / exponents.sum(axis=1)
+    return Reply([[(str(index), float(share))] for index, share in zip(best, shares, strict=True)], {}, None)
+
+
+@dataclass(frozen=True)
+class Form:
+    """A request to the front door's HTTP: multipart/form-data."""
+
+    path: str
+    parameters: dict[str, str]
+    files: list[tuple[str, tuple[str, bytes]]]
+
+
+def predict_form(pictures: Sequence[Picture], request: Request, target: Target) -> Form:
+    """Write a request of the front door's HTTP."""
+    given = {"mode": request.mode, "deadline_ms": request.deadline_ms}
+    return Form(
+        f"/v1/ensembles/{target.ensemble}:predict",
+        {name: str(value) for name, value in given.items() if value is not None},
+        [("pictures", (f"{picture.number}", picture.data)) for picture in pictures],
+    )
+
+
+def ensembles_of_json(content: bytes) -> list[pb.Ensemble]:
+    """Read the front door's list of ensembles.
+
+    Raises:
+        ValueError, KeyError, TypeError: it is something else.
+    """
+    return [
+        pb.Ensemble(
+            name=each["name"],
+            members=[pb.EnsembleMember(model=member["model"]) for member in each["members"]],
+            deadline_ms=each["deadline_ms"],
+            labels=each["labels"],
+        )
+        for each in json.loads(content)
+    ]
+
+
+def http_reply(content: bytes) -> Reply:
+    """Read the front door's JSON.
+
+    Raises:
+        ValueError, KeyError, TypeError: it is something else.
+    """
+    body: dict[str, Any] = json.loads(content)
+    return Reply(
+        scores=[
+            [(str(each["label"]), float(each["score"])) for each in prediction["scores"]]
+            for prediction in body["predictions"]
+        ],
+        members={str(member["model"]): member["state"] == "answered" for member in body["members"]},
+        money=float(body["receipt"]["total"]["money"]) if body.get("receipt") else None,
+    )
+
+
+def ended_by_grpc(code: grpc.StatusCode, details: str | None, metadata: Any) -> Ended:
+    """Sort a gRPC status."""
+    error = dict(metadata or ()).get(ERROR_METADATA_KEY, "")
+    outcome = Outcome.FAILED
+    if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+        outcome = Outcome.EXPIRED
+    elif error == QueueFull.__name__ or (code is grpc.StatusCode.RESOURCE_EXHAUSTED and error != TooLarge.__name__):
+        outcome = Outcome.REFUSED
+    return Ended(outcome, f"{error or code.name}: {details or ''}"[:_REASON_LENGTH])
+
+
+def ended_by_http(status: int, content: bytes) -> Ended:
+    """Sort an HTTP status other than 200."""
+    try:
+        body = json.loads(content)
+        error, message = str(body["error"]), str(body["message"])
+    except (ValueError, KeyError, TypeError):
+        error, message = "", content[:_REASON_LENGTH].decode(errors="replace")
+    outcome = Outcome.FAILED
+    if status == 504:
+        outcome = Outcome.EXPIRED
+    elif status == 429 or error == QueueFull.__name__:
+        outcome = Outcome.REFUSED
+    return Ended(outcome, f"{error or status}: {message}"[:_REASON_LENGTH])
+
+
+def no_answer(error: Exception) -> Ended:
+    """A reply that could not be read."""
+    return Ended(Outcome.WRONG, f"an answer that is none: {error}"[:_REASON_LENGTH])

@@ -1,0 +1,182 @@
+"""A run as one HTML file that needs nothing beside it: verdict, numbers, plots."""
+
+import io
+import math
+from collections.abc import Callable, Sequence
+from html import escape
+from typing import Any
+
+from services.loadtest.arrivals import expected_by
+from services.loadtest.confidence import percentile
+from services.loadtest.run import Run
+from services.loadtest.samples import Outcome, Sample
+from services.loadtest.summary import latencies_ms
+from services.loadtest.verdict import Verdict
+
+_COLOURS = {
+    Outcome.ANSWERED: "#4477aa",
+    Outcome.REFUSED: "#ccbb44",
+    Outcome.EXPIRED: "#ee7733",
+    Outcome.FAILED: "#cc3311",
+    Outcome.WRONG: "#aa3377",
+}
+_VERDICT_COLOURS = {Verdict.PASS: "#117733", Verdict.FAIL: "#cc3311", Verdict.NOT_PROVED: "#997700"}
+_STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 70em; padding: 0 1em; color: #222; }
+h1 span { color: #fff; border-radius: .3em; padding: .1em .5em; }
+table { border-collapse: collapse; margin: 1em 0; }
+td, th { border-bottom: 1px solid #ccc; padding: .3em .8em; text-align: left; }
+figure { margin: 2em 0; } svg { max-width: 100%; height: auto; }
+"""
+
+
+def html_report(run: Run, where: str, when: str) -> str:
+    """Write the page.
+
+    Args:
+        where: the target's address.
+        when: the date, for people.
+    """
+    judgement = run.judgement
+    badge = f'<span style="background:{_VERDICT_COLOURS[judgement.verdict]}">{judgement.verdict}</span>'
+    parts = [
+        f"<!doctype html><html lang=en><meta charset=utf-8><title>{escape(run.scenario.name)}: {judgement.verdict}"
+        f"</title><style>{_STYLE}</style><h1>{escape(run.scenario.name)}: {badge}</h1>",
+        f"<p>{escape(run.scenario.about)}</p>",
+        f"<p>{escape(where)}, ensemble or model <b>{escape(run.target.ensemble)}</b>; {escape(when)}; "
+        f"rates × {run.factor:g}; seed {run.scenario.seed}.</p>",
+        f"<p><b>{escape(judgement.remark)}</b></p>" if judgement.remark else "",
+        _table(("promise", "verdict", "measured", "sure", "why"), _findings(run)),
+        _table(("", ""), _numbers(run)),
+        *(_figure(title, draw, run) for title, draw in _PLOTS.items() if run.samples),
+        "</html>",
+    ]
+    return "\n".join(parts)
+
+
+def _findings(run: Run) -> list[Sequence[str]]:
+    return [
+        (each.promise, str(each.verdict), number(each.measured), f"{100 * each.sure:.2f} %", each.why)
+        for each in run.judgement.findings
+    ]
+
+
+def _numbers(run: Run) -> list[Sequence[str]]:
+    summary = run.summary
+    if summary is None:
+        return []
+    rows: list[Sequence[str]] = [
+        ("requests", f"{summary.requests}, {summary.offered:.1f} a second"),
+        *((str(outcome), str(count)) for outcome, count in summary.outcomes.items()),
+        ("answered by all members", str(summary.complete)),
+        *(
+            (f"p{100 * share:g} latency, ms", f"{number(each.value)} ({number(each.low)} to {number(each.high)})")
+            for share, each in summary.latencies_ms.items()
+        ),
+        ("sent late by, p99, ms", number(summary.lag_ms)),
+    ]
+    if summary.cost_per_1000:
+        rows.append(("1000 requests cost", number(summary.cost_per_1000.value)))
+    return [*rows, *((f"{count} times", reason) for reason, count in summary.reasons)]
+
+
+def number(value: float) -> str:
+    """Write a number for people; one that no answer gave is "never"."""
+    return "never" if value == math.inf else "" if value == -math.inf else f"{value:.4g}"
+
+
+def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    cells = [[f"<td>{escape(cell)}" for cell in row] for row in rows]
+    head = "".join(f"<th>{escape(heading)}" for heading in headings)
+    return f"<table><tr>{head}" + "".join(f"<tr>{''.join(row)}" for row in cells) + "</table>"
+
+
+def _figure(title: str, draw: Callable[[Any, Run], None], run: Run) -> str:
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    picture, axis = plt.subplots(figsize=(10, 3.6), layout="constrained")
+    draw(axis, run)
+    axis.set_title(title)
+    axis.spines[["top", "right"]].set_visible(False)
+    buffer = io.StringIO()
+    picture.savefig(buffer, format="svg", dpi=110)
+    plt.close(picture)
+    drawing = buffer.getvalue()
+    return f"<figure>{drawing[drawing.index('<svg') :]}</figure>"
+
+
+def _latency_over_time(axis: Any, run: Run) -> None:
+    for outcome, colour in _COLOURS.items():
+        chosen = [sample for sample in run.samples if sample.ended.outcome is outcome]
+        if chosen:
+            at = [sample.due_s for sample in chosen]
+            axis.scatter(
+                at, [each.latency_ms for each in chosen], s=5, color=colour, label=outcome, rasterized=True
+            )  # a drawn dot each would make the file slow to open
+    for name, limit_ms in run.scenario.slo.latency_ms.items():
+        axis.axhline(limit_ms, color="#888888", linestyle="--", linewidth=1)
+        axis.annotate(f"{name} limit", (0, limit_ms), fontsize=8, color="#555555", va="bottom")
+    axis.set(xlabel="when the request was due, s", ylabel="latency from then, ms", yscale="log")
+    for ticks in (axis.yaxis.set_major_formatter, axis.yaxis.set_minor_formatter):
+        ticks("{x:g}")
+    axis.legend(loc="upper right", fontsize=8)
+
+
+def _percentiles(axis: Any, run: Run) -> None:
+    ordered = latencies_ms(run.samples)
+    shares = [each / 100 for each in range(1, 100)]
+    shares += [0.995, 0.999] if len(ordered) >= 1000 else []
+    bounds = [percentile(ordered, share) for share in shares]
+    # By how rare: the distance to 100 % on a logarithmic scale puts p90, p99 and p99.9 side by side.
+    rarity = [1 - share for share in shares]
+    known = [each.high if math.isfinite(each.high) else each.value for each in bounds]
+    lows = [max(0.0, each.low) for each in bounds]
+    axis.plot(rarity, [each.value for each in bounds], color="#4477aa")
+    axis.fill_between(rarity, lows, known, color="#4477aa", alpha=0.25, linewidth=0)
+    axis.set(xscale="log", xlabel="percentile, with its 98 % interval", ylabel="latency, ms")
+    ticks = {0.5: "p50", 0.1: "p90", 0.05: "p95", 0.01: "p99", 0.001: "p99.9"}
+    shown = {rare: name for rare, name in ticks.items() if rare >= min(rarity) - 1e-9}
+    axis.set_xticks(list(shown), list(shown.values()))
+    axis.set_xlim(1, min(rarity))
+    axis.minorticks_off()
+
+
+def _arrivals(axis: Any, run: Run) -> None:
+    seconds = run.scenario.seconds
+    at_s = [seconds * step / 200 for step in range(201)]
+    planned = [expected_by(run.scenario.phases, run.factor, each) for each in at_s]
+    axis.plot(at_s, planned, color="#888888", linestyle="--", label="scenario, on average")
+    count = range(1, len(run.samples) + 1)
+    axis.step([each.due_s for each in run.samples], count, where="post", color="#4477aa", label="due")
+    axis.step(sorted(each.sent_s for each in run.samples), count, where="post", color="#ee7733", label="sent")
+    axis.set(xlabel="s", ylabel="requests so far")
+    axis.legend(fontsize=8)
+
+
+def _outcomes(axis: Any, run: Run) -> None:
+    width_s = max(1.0, run.scenario.seconds / 60)
+    bins = [n * width_s for n in range(math.ceil(run.scenario.seconds / width_s) + 1)]
+    by_outcome: dict[Outcome, list[Sample]] = {outcome: [] for outcome in _COLOURS}
+    for sample in run.samples:
+        by_outcome[sample.ended.outcome].append(sample)
+    shown = {outcome: samples for outcome, samples in by_outcome.items() if samples}
+    axis.hist(
+        [[sample.due_s for sample in samples] for samples in shown.values()],
+        bins,
+        stacked=True,
+        color=[_COLOURS[outcome] for outcome in shown],
+        label=list(shown),
+    )
+    axis.set(xlabel="when the request was due, s", ylabel=f"requests in {width_s:g} s")
+    axis.legend(fontsize=8)
+
+
+_PLOTS: dict[str, Callable[[Any, Run], None]] = {
+    "Latency over time": _latency_over_time,
+    "Percentiles": _percentiles,
+    "Arrivals against the schedule": _arrivals,
+    "Outcomes": _outcomes,
+}

@@ -1,0 +1,131 @@
+"""Run a scenario against a target: describe, warm up, generate, judge."""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from services.edge.errors import EmptyBatch, InvalidInput, Unavailable
+from services.loadtest.answers import Picture, Target
+from services.loadtest.arrivals import arrivals
+from services.loadtest.generator import generate
+from services.loadtest.samples import Ended, Sample
+from services.loadtest.scenario import Request, Scenario, check_bounds
+from services.loadtest.summary import Summary, summarise
+from services.loadtest.verdict import Judgement, judge
+from services.zoo.picture_files import find_pictures
+
+
+class Asker(Protocol):
+    """Sends one request and checks its answer."""
+
+    async def describe(self) -> Target: ...
+
+    async def ask(self, pictures: Sequence[Picture], request: Request, target: Target) -> Ended: ...
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a scenario, its samples in the order in which they were due.
+
+    Attributes:
+        factor: what the scenario's rates were multiplied by.
+        summary: None where no request was due.
+    """
+
+    scenario: Scenario
+    factor: float
+    target: Target
+    samples: tuple[Sample, ...]
+    summary: Summary | None
+    judgement: Judgement
+
+
+class Deck:
+    """Pictures in a fixed shuffled order, dealt round and round."""
+
+    def __init__(self, pictures: Sequence[Picture], count: int, seed: int):
+        self._pictures = random.Random(seed).sample(list(pictures), len(pictures))
+        self._count = count
+
+    def deal(self, number: int) -> list[Picture]:
+        """Return the pictures of a request."""
+        first = number * self._count
+        return [self._pictures[n % len(self._pictures)] for n in range(first, first + self._count)]
+
+
+def load_pictures(folder: Path, labels: frozenset[str]) -> list[Picture]:
+    """Read all pictures below a folder; one is labelled where the folder it lies in is called as a class.
+
+    Raises:
+        InvalidInput: no such folder, or none in it.
+    """
+    paths = find_pictures([folder])
+    if not paths:
+        raise EmptyBatch(f"{folder}: no pictures")
+    return [
+        Picture(number, path.read_bytes(), path.parent.name if path.parent.name in labels else None)
+        for number, path in enumerate(paths)
+    ]
+
+
+async def prepare(scenario: Scenario, asker: Asker) -> tuple[Target, Deck]:
+    """Ask the target what it is, read the pictures, and send the warm-up requests.
+
+    Raises:
+        Unavailable: the target does not answer, or has no answer to the warm-up.
+        InvalidInput: the scenario promises what cannot be judged here.
+    """
+    target = await asker.describe()
+    pictures = load_pictures(scenario.pictures, target.labels)
+    if scenario.slo.accuracy is not None and not any(picture.label for picture in pictures):
+        raise InvalidInput(
+            f"{scenario.file}: slo.accuracy needs labelled pictures: no folder below {scenario.pictures} is called as "
+            "a class of the target"
+        )
+    if scenario.slo.in_deadline is not None and deadline_ms(scenario, target) is None:
+        raise InvalidInput(f"{scenario.file}: slo.in_deadline needs request.deadline_ms: the target states none")
+    deck = Deck(pictures, scenario.request.count, scenario.seed)
+    # As long as a model may take to start; what counts comes later.
+    patient = scenario.request.model_copy(update={"patience_ms": 180_000, "deadline_ms": 180_000})
+    for number in range(scenario.request.warm_up):
+        ended = await asker.ask(deck.deal(number), patient, target)
+        if ended.reason:
+            raise Unavailable(f"warm-up request {number + 1} was {ended.outcome}: {ended.reason}")
+    return target, deck
+
+
+def deadline_ms(scenario: Scenario, target: Target) -> float | None:
+    """Return the deadline of each request: the scenario's, or else the target's own."""
+    return scenario.request.deadline_ms or target.deadline_ms
+
+
+async def run(
+    scenario: Scenario, factor: float, asker: Asker, target: Target, deck: Deck, tell: Callable[[Sample], None]
+) -> Run:
+    """Run a prepared scenario and judge it.
+
+    Raises:
+        InvalidInput: it would be longer or larger than a run may be.
+    """
+    check_bounds(scenario, factor)
+
+    async def ask(number: int) -> Ended:
+        return await asker.ask(deck.deal(number), scenario.request, target)
+
+    samples = await generate(arrivals(scenario.phases, factor, scenario.seed), ask, tell)
+    return conclude(scenario, factor, target, samples)
+
+
+def conclude(scenario: Scenario, factor: float, target: Target, samples: Sequence[Sample]) -> Run:
+    """Sum up and judge the samples of a run, whatever generated them."""
+    ordered = tuple(sorted(samples, key=lambda sample: sample.due_s))
+    return Run(
+        scenario,
+        factor,
+        target,
+        ordered,
+        summarise(ordered, scenario.seconds) if ordered else None,
+        judge(ordered, scenario.slo, deadline_ms(scenario, target)),
+    )

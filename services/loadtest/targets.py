@@ -1,0 +1,185 @@
+"""What is asked, by its address: a front door over HTTP or gRPC, or one model under the Open Inference Protocol."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import grpc
+import httpx
+
+from services.contracts.inference.v2 import open_inference_pb2 as oip
+from services.contracts.inference.v2 import open_inference_pb2_grpc as oip_grpc
+from services.contracts.strata.ensemble.v1 import ensemble_pb2 as pb
+from services.contracts.strata.ensemble.v1 import ensemble_pb2_grpc as pb_grpc
+from services.edge.address import is_loopback, split_address
+from services.edge.errors import EnsembleNotFound, InvalidInput, ModelNotFound, Unavailable
+from services.edge.grpc_channel import open_channel
+from services.loadtest import messages
+from services.loadtest.answers import Picture, Target, check_reply
+from services.loadtest.run import Asker
+from services.loadtest.samples import Ended, Outcome
+from services.loadtest.scenario import Request
+
+_DESCRIBE_S = 30.0
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a target is.
+
+    Attributes:
+        scheme: http, grpc or oip.
+        place: host:port.
+        name: the ensemble, which may be empty; for oip the model.
+        authority: the name an ingress knows it by; empty where the place is the target itself.
+    """
+
+    scheme: str
+    place: str
+    name: str
+    authority: str = ""
+
+
+def read_address(target: str, ensemble: str = "", authority: str = "") -> Address:
+    """Read http://HOST:PORT, grpc://HOST:PORT or oip://HOST:PORT/MODEL.
+
+    Raises:
+        InvalidInput: it is something else.
+    """
+    try:
+        url = urlsplit(target)
+        known = url.scheme in ("http", "grpc", "oip") and url.hostname and url.port
+    except ValueError:
+        known = None
+    model = url.path.strip("/") if known else ""
+    if not known or bool(model) != (url.scheme == "oip"):
+        raise InvalidInput(f"target '{target}': it is http://HOST:PORT, grpc://HOST:PORT or oip://HOST:PORT/MODEL")
+    return Address(url.scheme, url.netloc, model or ensemble, authority)
+
+
+class GrpcEnsemble:
+    """strata.ensemble.v1."""
+
+    def __init__(self, channel: grpc.aio.Channel, address: Address):
+        self._stub = pb_grpc.EnsembleServiceStub(channel)
+        self._address = address
+
+    async def describe(self) -> Target:
+        """Raises Unavailable, or EnsembleNotFound."""
+        try:
+            listed = await self._stub.ListEnsembles(pb.ListEnsemblesRequest(), timeout=_DESCRIBE_S)
+        except grpc.aio.AioRpcError as error:
+            raise unavailable(self._address, f"{error.code().name}: {error.details()}") from error
+        return named_target(listed.ensembles, self._address)
+
+    async def ask(self, pictures: Sequence[Picture], request: Request, target: Target) -> Ended:
+        """Send one request and check its answer."""
+        message = messages.predict_request(pictures, request, target)
+        try:
+            answer = await self._stub.Predict(message, timeout=request.patience_ms / 1e3)
+        except grpc.aio.AioRpcError as error:
+            return messages.ended_by_grpc(error.code(), error.details(), error.trailing_metadata())
+        return check_reply(messages.predict_reply(answer), target, pictures)
+
+
+class GrpcModel:
+    """The Open Inference Protocol."""
+
+    def __init__(self, channel: grpc.aio.Channel, address: Address):
+        self._stub = oip_grpc.GRPCInferenceServiceStub(channel)
+        self._address = address
+
+    async def describe(self) -> Target:
+        """Raises Unavailable, or ModelNotFound."""
+        name = self._address.name
+        try:
+            await self._stub.ModelMetadata(oip.ModelMetadataRequest(name=name), timeout=_DESCRIBE_S)
+        except grpc.aio.AioRpcError as error:
+            if error.code() is grpc.StatusCode.NOT_FOUND:
+                raise ModelNotFound(f"{self._address.place}: {error.details()}") from error
+            raise unavailable(self._address, f"{error.code().name}: {error.details()}") from error
+        return Target(name, frozenset(), frozenset(), None)
+
+    async def ask(self, pictures: Sequence[Picture], request: Request, target: Target) -> Ended:
+        """Send one request and check its answer."""
+        message = messages.infer_request(target.ensemble, pictures)
+        try:
+            answer = await self._stub.ModelInfer(message, timeout=request.patience_ms / 1e3)
+            reply = messages.infer_reply(answer)
+        except grpc.aio.AioRpcError as error:
+            return messages.ended_by_grpc(error.code(), error.details(), error.trailing_metadata())
+        except ValueError as error:
+            return messages.no_answer(error)
+        return check_reply(reply, target, pictures)
+
+
+class HttpEnsemble:
+    """The front door's HTTP: pictures as a form of many parts."""
+
+    def __init__(self, client: httpx.AsyncClient, address: Address):
+        self._client = client
+        self._address = address
+
+    async def describe(self) -> Target:
+        """Raises Unavailable, or EnsembleNotFound."""
+        try:
+            answer = (await self._client.get("/v1/ensembles", timeout=_DESCRIBE_S)).raise_for_status()
+            listed = messages.ensembles_of_json(answer.content)
+        except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+            raise unavailable(self._address, str(error) or type(error).__name__) from error
+        return named_target(listed, self._address)
+
+    async def ask(self, pictures: Sequence[Picture], request: Request, target: Target) -> Ended:
+        """Send one request and check its answer."""
+        form = messages.predict_form(pictures, request, target)
+        try:
+            answer = await self._client.post(
+                form.path, params=form.parameters, files=form.files, timeout=request.patience_ms / 1e3
+            )
+        except httpx.TimeoutException:
+            return Ended(Outcome.EXPIRED, f"no answer after {request.patience_ms} ms")
+        except httpx.HTTPError as error:
+            return Ended(Outcome.FAILED, str(error) or type(error).__name__)
+        if answer.status_code != 200:
+            return messages.ended_by_http(answer.status_code, answer.content)
+        try:
+            reply = messages.http_reply(answer.content)
+        except (ValueError, KeyError, TypeError) as error:
+            return messages.no_answer(error)
+        return check_reply(reply, target, pictures)
+
+
+def named_target(ensembles: Sequence[pb.Ensemble], address: Address) -> Target:
+    """Find the ensemble that an address names.
+
+    Raises:
+        EnsembleNotFound: names those there are.
+    """
+    found = messages.target_of_ensembles(ensembles, address.name)
+    if found is None:
+        asked = f"no ensemble '{address.name}'" if address.name else "several ensembles are served: name one"
+        there = ", ".join(each.name for each in ensembles)
+        raise EnsembleNotFound(f"{address.place}: {asked}; there are {there or 'none'}")
+    return found
+
+
+def unavailable(address: Address, why: str) -> Unavailable:
+    """What is asked does not answer, or answers something else."""
+    return Unavailable(f"target {address.scheme}://{address.place} does not answer as it should: {why}")
+
+
+@asynccontextmanager
+async def open_asker(address: Address) -> AsyncIterator[Asker]:
+    """Connect to a target."""
+    if address.scheme == "http":
+        headers = {"host": address.authority} if address.authority else {}
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
+        near = is_loopback(split_address(address.place)[0])
+        async with httpx.AsyncClient(
+            base_url=f"http://{address.place}", headers=headers, limits=limits, trust_env=not near
+        ) as client:
+            yield HttpEnsemble(client, address)
+        return
+    async with open_channel(address.place, address.authority) as channel:
+        yield GrpcEnsemble(channel, address) if address.scheme == "grpc" else GrpcModel(channel, address)
