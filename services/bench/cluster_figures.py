@@ -21,8 +21,15 @@ HELLO = "hello"
 # The chart would install these by default; null takes a key away.
 _NOT_MEASURED = dict.fromkeys(("fashion-efficientnet-b0", "fashion-mobilenet-v2", "fashion-nasnet-a-mobile"))
 
-_FILES = [f"/opt/strata/examples/measure/{name}.yaml" for name in ("full", "slowest", "sleepers")]
-_SHARED = {"ensemble": {"files": _FILES, "service": {"type": "NodePort"}}}
+_MEMBERS = {"full": FULL, "slowest": ("full-nasnet-a-mobile",), "sleepers": SLEEPERS}
+_FILES = {
+    name: {"path": f"/opt/strata/examples/measure/{name}.yaml", "members": members}
+    for name, members in _MEMBERS.items()
+}
+_SHARED = {
+    "ensemble": {"files": {"fashion": None, **_FILES}, "service": {"type": "NodePort"}},
+    "test": {"ensemble": "full"},
+}
 
 
 @dataclass(frozen=True)
@@ -35,7 +42,7 @@ class Images:
 
     def values(self) -> dict[str, object]:
         """As the chart takes them."""
-        return {**_SHARED, "images": {"model": self.model, "ensemble": self.ensemble}}
+        return {**_SHARED, "images": {"model": self.model, "ensemble": self.ensemble, "models": (*FULL, *SLEEPERS)}}
 
 
 def knative_overhead_ms(cluster: Cluster, images: Images, encoded: bytes, requests: int) -> list[float]:

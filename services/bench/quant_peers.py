@@ -16,8 +16,7 @@ from quant.graph import INPUT, Graph, Layer
 from quant.operations import Region, Weighted, Yolo
 from services.bench.quant_subject import Subject
 from services.edge.progress import Progress
-from services.zoo.quiet import quiet
-from services.zoo.writers import write_onnx
+from services.zoo.writers import quiet, write_onnx
 
 Run: TypeAlias = Callable[[], object]
 

@@ -1,5 +1,6 @@
 """Declarations: small YAML files that people write, validated with every fault named."""
 
+import re
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -8,6 +9,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from services.edge.errors import InvalidDeclaration
 from services.edge.suggestion import did_you_mean
+
+
+class _Yaml(yaml.SafeLoader):
+    """YAML as its version 1.2 and JSON write numbers: 1e-05 is one, where version 1.1 wants 1.0e-05."""
+
+
+_Yaml.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+[eE][-+]?[0-9]+$"), list("-+0123456789"))
 
 
 class Declaration(BaseModel):
@@ -26,7 +34,7 @@ def read_declaration(path: Path, kind: type[Declared], **extra: object) -> Decla
         InvalidDeclaration: the file is missing, no YAML, or has faults: a line for each, with file and field.
     """
     try:
-        content = yaml.safe_load(path.read_text())
+        content = yaml.load(path.read_text(), _Yaml)
     except OSError as error:
         raise InvalidDeclaration(f"{path}: {error.strerror or error}") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: no text, or a date that is none

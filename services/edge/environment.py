@@ -16,14 +16,16 @@ if TYPE_CHECKING:
     _T = TypeVar("_T", bound=DataclassInstance)
 
 
-def setting(default: Any, *, least: float | None = None, one_of: tuple[str, ...] | None = None) -> Any:
+def setting(
+    default: Any, *, least: float | None = None, most: float | None = None, one_of: tuple[str, ...] | None = None
+) -> Any:
     """Declare a field of a settings dataclass; its type is its default's.
 
     Args:
-        least: the smallest number allowed.
+        least, most: the smallest and the largest number allowed.
         one_of: the texts allowed.
     """
-    return field(default=default, metadata={"least": least, "one_of": one_of})
+    return field(default=default, metadata={"least": least, "most": most, "one_of": one_of})
 
 
 def read_settings(kind: "type[_T]", prefix: str, environment: Mapping[str, str]) -> "_T":
@@ -54,9 +56,11 @@ def _parse(declared: "Field[Any]", text: str) -> Any:
         value = wanted(text)
     except ValueError:
         raise ValueError(f"'{text}' is no {'whole number' if wanted is int else 'number'}") from None
-    least, one_of = declared.metadata.get("least"), declared.metadata.get("one_of")
+    least, most, one_of = (declared.metadata.get(bound) for bound in ("least", "most", "one_of"))
     if least is not None and not value >= least:
         raise ValueError(f"{text} is below {least:g}")
+    if most is not None and not value <= most:
+        raise ValueError(f"{text} is above {most:.0f}")
     if one_of is not None and value not in one_of:
         raise ValueError(f"'{text}' is none of {', '.join(one_of)}")
     return value

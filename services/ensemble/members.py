@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.edge.errors import ModelNotFound
 from services.edge.grpc_channel import open_channel
+from services.edge.message_size import LARGEST_MESSAGE_BYTES
 from services.edge.suggestion import did_you_mean
 from services.ensemble.preparation import Limits
 
@@ -27,7 +28,7 @@ class Address(BaseModel):
     address: str
     authority: str = ""
     max_batch: Annotated[int, Field(gt=0)] = Limits.max_batch
-    max_message_bytes: Annotated[int, Field(gt=0)] = Limits.max_message_bytes
+    max_message_bytes: Annotated[int, Field(gt=0, le=LARGEST_MESSAGE_BYTES)] = Limits.max_message_bytes
 
     @property
     def limits(self) -> Limits:

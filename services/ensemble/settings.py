@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from services.edge.address import split_address
+from services.edge.message_size import LARGEST_MESSAGE_BYTES
 from services.edge.receipts import Tariff
 from services.edge.settings import Settings as BaseSettings
 from services.ensemble.members import Address
@@ -50,7 +51,7 @@ class Settings(BaseSettings):
     grpc_address: str = "127.0.0.1:0"
     members: dict[str, Address] = Field(default_factory=dict)
     max_pictures: Annotated[int, Field(gt=0)] = 1000
-    max_message_bytes: Annotated[int, Field(gt=0)] = 64 * 2**20
+    max_message_bytes: Annotated[int, Field(gt=0, le=LARGEST_MESSAGE_BYTES)] = 64 * 2**20
     max_ongoing: Annotated[int, Field(gt=0)] = 32
     tariff: TariffSetting = TariffSetting()
     drain_s: Annotated[float, Field(ge=0)] = 30.0

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from services.edge.address import split_address
 from services.edge.environment import read_settings, setting
 from services.edge.errors import InvalidDeclaration
+from services.edge.message_size import LARGEST_MESSAGE_BYTES
 
 PREFIX = "MODEL_"
 
@@ -27,7 +28,7 @@ class Settings:
     threads: int = setting(0, least=0)
     max_batch: int = setting(64, least=1)
     max_queue: int = setting(64, least=1)
-    max_message_bytes: int = setting(64 * 2**20, least=1)
+    max_message_bytes: int = setting(64 * 2**20, least=1, most=LARGEST_MESSAGE_BYTES)
     drain_s: float = setting(30.0, least=0)
 
 

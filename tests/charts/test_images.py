@@ -27,7 +27,7 @@ def test_targets_artifacts_and_chart_components_are_the_same() -> None:
     skaffold = _yaml("skaffold.yaml")
     artifacts = {artifact["image"]: artifact["docker"]["target"] for artifact in skaffold["build"]["artifacts"]}
     images = _yaml("charts/strata/values.yaml")["images"]
-    components = {name: image for name, image in images.items() if not name.startswith("pull")}
+    components = {name: image for name, image in images.items() if name in _targets()}
     templates = {folder.name for folder in (ROOT / "charts/strata/templates").iterdir() if folder.is_dir()} - {
         "hooks",
         "tests",
@@ -64,7 +64,7 @@ def test_default_tags_are_the_charts_and_the_projects_version() -> None:
 
 def test_images_run_as_a_numeric_user_that_the_chart_names_too() -> None:
     users = {re.search(r"^USER (\S+)$", body, flags=re.MULTILINE)[1] for body in _targets().values()}  # type: ignore[index]
-    names = (ROOT / "charts/strata/templates/_names.tpl").read_text()
+    names = (ROOT / "charts/strata/templates/_pod.tpl").read_text()
     assert users == {"10001:10001"}
     assert "runAsUser: 10001" in names
 

@@ -44,7 +44,7 @@ def values(changed: int | None, last: int = 2) -> dict[str, object]:
         if classes:
             models[name] = {"file": file, "scale": {"window": "6s"}}
     pair = {"members": [{"model": name} for name in (CHANGED, LAST) if models.get(name)]}
-    ensemble = {"replicas": 0, "files": []}
+    ensemble = {"replicas": 0}
     return {"images": images(), "models": models, "ensembles": {"pair": pair}, "ensemble": ensemble}
 
 

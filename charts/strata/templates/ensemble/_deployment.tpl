@@ -6,11 +6,11 @@ metadata:
   name: {{ include "strata.ensemble.name" . }}
   labels: {{- include "strata.labels" (dict "root" . "component" "ensemble") | nindent 4 }}
 spec:
-  replicas: {{ .Values.ensemble.replicas }}
+  replicas: {{ include "strata.number" .Values.ensemble.replicas }}
   # The old pod answers until the new one does.
   strategy: {type: RollingUpdate, rollingUpdate: {maxSurge: 1, maxUnavailable: 0}}
   selector:
-    matchLabels: {{- include "strata.ensemble.selector" . | nindent 6 }}
+    matchLabels: {{- include "strata.selector" (dict "root" . "component" "ensemble") | nindent 6 }}
   template:
     metadata:
       labels: {{- include "strata.podLabels" (dict "root" . "component" "ensemble") | nindent 8 }}
@@ -19,14 +19,8 @@ spec:
       {{- end }}
     spec:
       serviceAccountName: {{ include "strata.ensemble.name" . }}
-      automountServiceAccountToken: false
-      enableServiceLinks: false
+      {{- include "strata.pod" (dict "root" . "values" .Values.ensemble) | nindent 6 }}
       terminationGracePeriodSeconds: 60
-      {{- with .Values.images.pullSecrets }}
-      imagePullSecrets: {{- range . }}
-        - name: {{ . }}
-      {{- end }}
-      {{- end }}
       containers:
         - {{- include "strata.ensemble.container" . | nindent 10 }}
       volumes: {{- include "strata.ensemble.volumes" . | nindent 8 }}

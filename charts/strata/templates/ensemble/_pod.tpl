@@ -6,17 +6,16 @@
 {{/* The front door's container, the same beside a Ray head of its own and beside KubeRay's. */}}
 {{- define "strata.ensemble.container" -}}
 name: ensemble
-image: {{ .Values.images.ensemble }}
-imagePullPolicy: {{ .Values.images.pullPolicy }}
+{{ include "strata.image" (dict "root" . "image" "ensemble") }}
 env:
   - {name: ENSEMBLE_FILES, value: {{ include "strata.ensemble.files" . | quote }}}
-  - {name: ENSEMBLE_EXECUTOR, value: ray}
+  - {name: ENSEMBLE_EXECUTOR, value: {{ eq .Values.ensemble.ray "none" | ternary "embedded" "ray" }}}
   - {name: ENSEMBLE_HTTP_ADDRESS, value: "0.0.0.0:8088"}
   - {name: ENSEMBLE_GRPC_ADDRESS, value: "0.0.0.0:9090"}
   - {name: ENSEMBLE_MEMBERS, value: {{ include "strata.ensemble.members" . | quote }}}
-  - {name: ENSEMBLE_MAX_ONGOING, value: {{ .Values.ensemble.maxOngoing | quote }}}
-  - {name: ENSEMBLE_MAX_PICTURES, value: {{ .Values.ensemble.maxPictures | quote }}}
-  - {name: ENSEMBLE_MAX_MESSAGE_BYTES, value: {{ .Values.ensemble.maxMessageBytes | int | quote }}}
+  - {name: ENSEMBLE_MAX_ONGOING, value: {{ include "strata.number" .Values.ensemble.maxOngoing | quote }}}
+  - {name: ENSEMBLE_MAX_PICTURES, value: {{ include "strata.number" .Values.ensemble.maxPictures | quote }}}
+  - {name: ENSEMBLE_MAX_MESSAGE_BYTES, value: {{ include "strata.number" .Values.ensemble.maxMessageBytes | quote }}}
   {{- with .Values.ensemble.tariff }}
   - {name: ENSEMBLE_TARIFF, value: {{ dict "per_cpu_second" .perCpuSecond "per_gb_second" .perGbSecond "per_request" .perRequest "currency" .currency | toJson | quote }}}
   {{- end }}
@@ -28,6 +27,7 @@ env:
     valueFrom:
       secretKeyRef: {name: {{ include "strata.ensemble.name" . }}-ray, key: auth_token}
   {{- end }}
+  {{- with .Values.ensemble.extraEnv }}{{ toYaml . | nindent 2 }}{{ end }}
 # Not 8000, 8080 and 9000: Ray Serve and KubeRay's metrics listen there.
 ports:
   - {name: http, containerPort: 8088}
@@ -46,39 +46,45 @@ livenessProbe:
   timeoutSeconds: 5
 # The endpoints' readers hear of a pod's end at about the time the pod does: it takes requests a little longer.
 lifecycle: {preStop: {sleep: {seconds: 5}}}
-resources: {{- toYaml .Values.ensemble.resources | nindent 2 }}
+resources: {{- include "strata.resources" .Values.ensemble.resources | nindent 2 }}
 securityContext: {{- include "strata.securityContext" . | nindent 2 }}
 volumeMounts: {{- include "strata.ensemble.mounts" . | nindent 2 }}
 {{- end -}}
 
+{{/* The ensemble files that the front door reads: those in the image, then those that values declare. */}}
 {{- define "strata.ensemble.files" -}}
-{{- $files := .Values.ensemble.files -}}
-{{- range $name := keys .Values.ensembles | sortAlpha -}}
-{{- $files = append $files (printf "%s/%s.yaml" (include "strata.files.folder" (dict "of" "ensemble")) $name) -}}
+{{- $files := list -}}
+{{- range $name, $file := include "strata.present" .Values.ensemble.files | fromJson -}}
+{{- $files = append $files $file.path -}}
 {{- end -}}
-{{- if not $files -}}
-{{- fail "ensemble.files and ensembles are both empty: a front door needs at least one ensemble" -}}
+{{- range $name, $ensemble := include "strata.present" .Values.ensembles | fromJson -}}
+{{- $files = append $files (printf "%s/%s.yaml" (include "strata.files.folder" (dict "of" "ensemble")) $name) -}}
 {{- end -}}
 {{- join ":" $files -}}
 {{- end -}}
 
 {{- define "strata.ensemble.mounts" -}}
 - {name: tmp, mountPath: /tmp}
+{{- if ne .Values.ensemble.ray "none" }}
 - {name: shm, mountPath: /dev/shm}
+{{- end }}
 {{- range $of, $files := include "strata.ensemble.declared" . | fromYaml }}
 - {{ include "strata.files.mount" (dict "of" $of) }}
 {{- end }}
 {{- end -}}
 
 {{- define "strata.ensemble.volumes" -}}
-- {name: tmp, emptyDir: {sizeLimit: {{ .Values.ensemble.scratch }}}}
-- {name: shm, emptyDir: {medium: Memory, sizeLimit: {{ .Values.ensemble.sharedMemory }}}}
+- {{ include "strata.scratch" (dict "name" "tmp" "size" .Values.ensemble.scratch) }}
+{{- if ne .Values.ensemble.ray "none" }}
+- {{ include "strata.scratch" (dict "name" "shm" "size" .Values.ensemble.sharedMemory "medium" "Memory") }}
+{{- end }}
 {{- range $of, $files := include "strata.ensemble.declared" . | fromYaml }}
 - {{- include "strata.files.volume" (dict "of" $of "files" $files) | nindent 2 }}
 {{- end }}
 {{- end -}}
 
 {{- define "strata.ensemble.annotations" -}}
+{{- with .Values.ensemble.podAnnotations }}{{ toYaml . }}{{ end }}
 {{- range $of, $files := include "strata.ensemble.declared" . | fromYaml }}
 {{- include "strata.files.annotations" (dict "of" $of "files" $files) }}
 {{- end }}
@@ -88,13 +94,11 @@ volumeMounts: {{- include "strata.ensemble.mounts" . | nindent 2 }}
 {{- define "strata.ensemble.declared" -}}
 {{- $declared := dict -}}
 {{- $models := dict -}}
-{{- range $name, $model := .Values.models -}}
-{{- with ($model | default dict).file -}}
-{{- $_ := set $models $name . -}}
-{{- end -}}
+{{- range $name, $model := include "strata.present" .Values.models | fromJson -}}
+{{- with $model.file }}{{ $_ := set $models $name . }}{{ end -}}
 {{- end -}}
 {{- with $models }}{{ $_ := set $declared "model" . }}{{ end -}}
-{{- with .Values.ensembles }}{{ $_ := set $declared "ensemble" . }}{{ end -}}
+{{- with include "strata.present" .Values.ensembles | fromJson }}{{ $_ := set $declared "ensemble" . }}{{ end -}}
 {{- $declared | toJson -}}
 {{- end -}}
 
@@ -102,4 +106,17 @@ volumeMounts: {{- include "strata.ensemble.mounts" . | nindent 2 }}
 {{- define "strata.ensemble.modelFolders" -}}
 {{- if hasKey (include "strata.ensemble.declared" . | fromYaml) "model" }}{{ include "strata.files.folder" (dict "of" "model") }}:{{ end -}}
 /opt/strata/examples/fashion/models:/opt/strata/examples/measure/models
+{{- end -}}
+
+{{/* Model -> where an ensemble finds it, as JSON. Only gRPC models can be members. */}}
+{{- define "strata.ensemble.members" -}}
+{{- $members := dict -}}
+{{- range $name := include "strata.models" . | fromJsonArray -}}
+{{- $model := include "strata.model.values" (dict "root" $ "name" $name) | fromJson -}}
+{{- if eq $model.protocol "grpc" -}}
+{{- $host := printf "%s.%s.svc.%s" $name $.Release.Namespace $.Values.clusterDomain -}}
+{{- $_ := set $members $name (dict "address" (printf "%s:80" $host) "authority" $host "max_batch" $model.maxBatch "max_message_bytes" $model.maxMessageBytes) -}}
+{{- end -}}
+{{- end -}}
+{{- $members | toJson -}}
 {{- end -}}

@@ -24,25 +24,18 @@ spec:
           {{- end }}
         spec:
           serviceAccountName: {{ include "strata.ensemble.name" . }}
-          automountServiceAccountToken: false
-          enableServiceLinks: false
+          {{- include "strata.pod" (dict "root" . "values" .Values.ensemble) | nindent 10 }}
           # A raylet serves only processes that it sees.
           shareProcessNamespace: true
           terminationGracePeriodSeconds: 60
-          {{- with .Values.images.pullSecrets }}
-          imagePullSecrets: {{- range . }}
-            - name: {{ . }}
-          {{- end }}
-          {{- end }}
           containers:
             # The head is the first container, as KubeRay wants it. The front door joins it through the shared /tmp and /dev/shm.
             - name: ray-head
-              image: {{ .Values.images.ensemble }}
-              imagePullPolicy: {{ .Values.images.pullPolicy }}
+              {{- include "strata.image" (dict "root" . "image" "ensemble") | nindent 14 }}
               env: {{- (include "strata.ensemble.container" . | fromYaml).env | toYaml | nindent 16 }}
                 - {name: RAY_SERVE_THROUGHPUT_OPTIMIZED, value: "1"}
                 - {name: RAY_SERVE_ENABLE_DIRECT_INGRESS, value: "0"}
-                - {name: RAY_SERVE_REPLICA_GRPC_MAX_MESSAGE_LENGTH, value: {{ .Values.ensemble.maxMessageBytes | int | add 1048576 | quote }}}
+                - {name: RAY_SERVE_REPLICA_GRPC_MAX_MESSAGE_LENGTH, value: {{ .Values.ensemble.maxMessageBytes | int64 | add 1048576 | quote }}}
                 - {name: RAY_USAGE_STATS_ENABLED, value: "0"}
               ports:
                 - {name: gcs-server, containerPort: 6379}
@@ -56,7 +49,7 @@ spec:
                 tcpSocket: {port: gcs-server}
                 initialDelaySeconds: 60
                 periodSeconds: 10
-              resources: {{- toYaml .Values.ensemble.resources | nindent 16 }}
+              resources: {{- include "strata.resources" .Values.ensemble.resources | nindent 16 }}
               securityContext: {{- include "strata.securityContext" . | nindent 16 }}
               volumeMounts: {{- include "strata.ensemble.mounts" . | nindent 16 }}
             - {{- include "strata.ensemble.container" . | nindent 14 }}

@@ -1,7 +1,7 @@
 {{/* What the hook makes as declared, as JSON: each workload's place in Kubernetes' API, labels and spec. */}}
 {{- define "strata.enforce.objects" -}}
 {{- $workloads := list (include "strata.ensemble.workload" . | fromYaml) -}}
-{{- range $name := keys .Values.models | sortAlpha -}}
+{{- range $name := include "strata.models" . | fromJsonArray -}}
 {{- $workloads = append $workloads (include "strata.model.service" (dict "root" $ "name" $name) | fromYaml) -}}
 {{- end -}}
 {{- $objects := list -}}
