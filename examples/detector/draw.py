@@ -11,10 +11,10 @@ from PIL import Image
 from examples.detector.scenes import draw_scene
 
 
-def write_scene(seed: int, folder: Path) -> None:
-    """Write `shapes-SEED.jpg` and `shapes-SEED.txt`."""
+def write_scene(seed: int, folder: Path, suffix: str = ".jpg") -> None:
+    """Write `shapes-SEED.jpg`, or another suffix, and `shapes-SEED.txt`."""
     picture, truths = draw_scene(seed)
-    Image.fromarray(picture).save(folder / f"shapes-{seed}.jpg", quality=92)
+    Image.fromarray(picture).save(folder / f"shapes-{seed}{suffix}", quality=92)
     lines = (f"{box.label} {box.x:.6f} {box.y:.6f} {box.width:.6f} {box.height:.6f}\n" for box in truths)
     (folder / f"shapes-{seed}.txt").write_text("".join(lines))
 
@@ -23,11 +23,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Draw pictures of shapes.")
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--first-seed", type=int, default=0)
+    parser.add_argument("--suffix", default=".jpg", help="of the pictures: .png loses nothing")
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
     for seed in range(arguments.first_seed, arguments.first_seed + arguments.count):
-        write_scene(seed, arguments.output)
+        write_scene(seed, arguments.output, arguments.suffix)
 
 
 if __name__ == "__main__":

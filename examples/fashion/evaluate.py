@@ -10,7 +10,8 @@ from pathlib import Path
 
 from examples.fashion.dataset import FOLDER, Pictures, read_held_out
 from examples.fashion.train import HERE, model_files, predict
-from services.ensemble.accuracy import AccuracyFile, write_accuracy
+from services.ensemble.accuracy import AccuracyFile
+from services.ensemble.accuracy_file import write_accuracy
 from services.ensemble.ensemble_file import read_ensemble_file
 from services.ensemble.tally import Tally
 from services.zoo.compile import load_module

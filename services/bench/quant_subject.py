@@ -1,11 +1,13 @@
 """One model made ready for measuring: its graph, its scales, pictures it has seen and pictures it has not."""
 
 import os
+import subprocess
+import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-import torch
 from torch import Tensor
 
 from quant.calibration import calibrate
@@ -20,9 +22,11 @@ from services.workbench.engines import engine_of
 from services.workbench.files import read_integers, write_integers
 from services.workbench.integers import Integers
 from services.workbench.opening import open_model
+from services.workbench.picture_files import read_picture
 from services.workbench.pictures import Picture, as_input
 from services.zoo.catalog import default_catalog
 
+ROOT = Path(__file__).resolve().parents[2]
 YOLO = ("yolov2", "yolov2-tiny", "yolov3", "yolov3-tiny", "yolov3-spp", "yolov4-tiny")
 DARKNET = (*YOLO, "darknet19")
 TORCH = ("resnet-18", "resnet-50", "vgg-16", "mobilenet-v2", "efficientnet-b0", "nasnet-a-mobile", "alexnet")
@@ -69,7 +73,7 @@ def prepare(name: str, size: int | None = None, cache: Path | None = None) -> Su
     """
     size = size or (YOLO_SIZE if name in YOLO else None)
     model = open_model(name, default_catalog(os.environ), "random://0", size if name in DARKNET else None)
-    inputs = [as_input(model, Picture(f"scene {seed}", _picture(seed))) for seed in range(2 * _SEEN_PICTURES)]
+    inputs = [as_input(model, picture) for picture in _scenes(2 * _SEEN_PICTURES)]
     seen, unseen = inputs[:_SEEN_PICTURES], inputs[_SEEN_PICTURES:]
     kept = cache / f"{name}.integers" if cache else None
     if kept and kept.is_file():
@@ -90,7 +94,9 @@ def with_auto(subject: Subject) -> tuple[Subject, PlanChoice]:
     return replace(subject, integers=Integers(subject.integers.calibration, choice.plan)), choice
 
 
-def _picture(seed: int) -> Tensor:
-    from examples.detector.scenes import draw_scene
-
-    return torch.from_numpy(draw_scene(seed)[0]).permute(2, 0, 1).contiguous()
+def _scenes(count: int) -> list[Picture]:
+    """Draw pictures of shapes on textures with the example that trains on them."""
+    with TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "examples.detector.draw", "--count", str(count), "--suffix", ".png"]
+        subprocess.run([*command, "--output", folder], cwd=ROOT, check=True)
+        return [read_picture(Path(folder) / f"shapes-{seed}.png") for seed in range(count)]

@@ -18,7 +18,8 @@ from services.cli.shipped import ensemble_file
 from services.cli.steps import showing_progress
 from services.edge.deadline import Deadline
 from services.edge.errors import ArtifactNotFound, BatchTooLarge
-from services.ensemble.accuracy import AccuracyFile, write_accuracy
+from services.ensemble.accuracy import AccuracyFile
+from services.ensemble.accuracy_file import write_accuracy
 from services.ensemble.domain import Mode
 from services.ensemble.ensemble_file import read_ensemble_file
 from services.ensemble.evaluation import BatchLatency, measure_accuracy, measure_latency
@@ -87,11 +88,13 @@ async def _evaluate(
             # The models wake up here, before anything is timed.
             await local.predictor.ask(served, [paths[0].read_bytes()], Mode.PARALLEL, Deadline())
             began_s = time.monotonic()
-            tally = await measure_accuracy(local.predictor, served, pairs, _BATCH, progress)
+            tally = await measure_accuracy(local.predictor, served, pairs, _BATCH, Path.read_bytes, progress)
             seconds = time.monotonic() - began_s
             accuracy = tally.file()
             keep(accuracy)
-            latencies = await measure_latency(local.predictor, served, paths, batch, time.monotonic, progress)
+            latencies = await measure_latency(
+                local.predictor, served, paths, batch, Path.read_bytes, time.monotonic, progress
+            )
             return Evaluation(accuracy, latencies, seconds)
 
 

@@ -13,7 +13,8 @@ from services.edge.progress import Progress
 from services.edge.stop import interruptible, stop_event
 from services.ensemble.front_door import open_front_door
 from services.ensemble.graph import build_predictor
-from services.ensemble.loading import Served, load_ensembles
+from services.ensemble.loading import load_ensembles
+from services.ensemble.served import Served
 from services.ensemble.settings import Settings
 from services.ensemble.usecases import Predictor
 from services.local.models import local_models

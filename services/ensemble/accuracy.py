@@ -1,14 +1,10 @@
 """The table of measured accuracies: one row for each subset of an ensemble's members."""
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Self
 
-from services.edge.declaration import Declaration, read_declaration
-from services.edge.errors import InvalidDeclaration
-from services.edge.whole_files import write_whole
+from services.edge.declaration import Declaration
 from services.ensemble.domain import Ensemble, Rule
 from services.ensemble.intervals import Interval
 
@@ -57,32 +53,6 @@ class AccuracyTable:
     def of(cls, file: AccuracyFile) -> Self:
         """Index a file's rows."""
         return cls({frozenset(row.models): Interval(row.value, row.low, row.high) for row in file.subsets})
-
-
-def read_accuracy(path: Path, ensemble: Ensemble) -> AccuracyTable | None:
-    """Read the table that belongs to an ensemble; None where nobody has measured it yet.
-
-    Raises:
-        InvalidDeclaration: not such a file, or measured with another rule or other weights.
-    """
-    if not path.exists():
-        return None
-    file = read_declaration(path, AccuracyFile)
-    for what, measured, declared in (
-        ("rule", file.rule, ensemble.rule),
-        ("weights", file.weights, weights_of(ensemble)),
-    ):
-        if measured != declared:
-            raise InvalidDeclaration(
-                f"{path}: {what}: measured with {measured}, but ensemble '{ensemble.name}' declares {declared}; "
-                "measure again with `strata ensemble evaluate`"
-            )
-    return AccuracyTable.of(file)
-
-
-def write_accuracy(path: Path, file: AccuracyFile) -> None:
-    """Write the table, whole or not at all."""
-    write_whole({path: (json.dumps(file.model_dump(mode="json"), indent=1) + "\n").encode()})
 
 
 def weights_of(ensemble: Ensemble) -> dict[str, float]:

@@ -1,19 +1,23 @@
 """Measure an ensemble on labelled pictures: accuracy of every subset, and latency against batch."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from statistics import median
+from typing import TypeAlias
 
 from services.edge.deadline import Clock, Deadline
 from services.edge.errors import MemberUnavailable, StrataError
 from services.edge.progress import Progress
 from services.ensemble.domain import MemberState, Mode
 from services.ensemble.fan_out import MemberRun
-from services.ensemble.loading import Served
+from services.ensemble.served import Served
 from services.ensemble.tally import Tally
 from services.ensemble.usecases import Predictor
+
+Read: TypeAlias = Callable[[Path], bytes]
+"""Reads a picture's file, as it is needed: only one batch is in memory at a time."""
 
 PARALLEL, SERIAL = "parallel", "serial"
 _ROUNDS = 5
@@ -34,9 +38,10 @@ async def measure_accuracy(
     served: Served,
     pictures: Sequence[tuple[Path, int]],
     batch: int,
+    read: Read,
     progress: Progress,
 ) -> Tally:
-    """Ask every member for every picture; only one batch is in memory at a time.
+    """Ask every member for every picture.
 
     Args:
         progress: counts pictures.
@@ -47,7 +52,7 @@ async def measure_accuracy(
     tally = Tally(served.ensemble)
     for start in range(0, len(pictures), batch):
         paths, truth = zip(*pictures[start : start + batch], strict=True)
-        runs = await _ask_all(predictor, served, paths, Mode.PARALLEL)
+        runs = await _ask_all(predictor, served, paths, Mode.PARALLEL, read)
         tally.add({run.model: run.scores for run in runs}, truth)
         progress("accuracy", start + len(paths), len(pictures))
     return tally
@@ -58,6 +63,7 @@ async def measure_latency(
     served: Served,
     pictures: Sequence[Path],
     largest: int,
+    read: Read,
     clock: Clock,
     progress: Progress,
 ) -> list[BatchLatency]:
@@ -76,7 +82,7 @@ async def measure_latency(
         for _ in range(_ROUNDS):
             for name, (subject, mode) in subjects.items():
                 began_s = clock()
-                await _ask_all(predictor, subject, paths, mode)
+                await _ask_all(predictor, subject, paths, mode, read)
                 times_ms[name].append((clock() - began_s) * 1e3)
                 progress("latency", next(timed), total)
         medians = {name: median(each) for name, each in times_ms.items()}
@@ -106,9 +112,11 @@ def _subjects(served: Served) -> dict[str, tuple[Served, Mode]]:
     return {**alone, PARALLEL: (served, Mode.PARALLEL), SERIAL: (served, Mode.SERIAL)}
 
 
-async def _ask_all(predictor: Predictor, served: Served, paths: Sequence[Path], mode: Mode) -> list[MemberRun]:
+async def _ask_all(
+    predictor: Predictor, served: Served, paths: Sequence[Path], mode: Mode, read: Read
+) -> list[MemberRun]:
     try:
-        runs = await predictor.ask(served, [path.read_bytes() for path in paths], mode, Deadline())
+        runs = await predictor.ask(served, list(map(read, paths)), mode, Deadline())
     except StrataError as error:
         raise type(error)(f"{error} (pictures {paths[0]} to {paths[-1]})") from error
     for run in runs:

@@ -5,9 +5,9 @@ from contextlib import asynccontextmanager
 
 from services.edge.cpu_share import thread_count
 from services.ensemble.client import Members, ModelClient
-from services.ensemble.loading import Served
 from services.ensemble.members import StaticMembers
 from services.ensemble.pictures import preparation_pool, prepare_picture
+from services.ensemble.served import Served
 from services.ensemble.settings import Settings
 from services.ensemble.usecases import Predictor
 

@@ -11,7 +11,8 @@ from services.edge.errors import NotReady, StrataError
 from services.edge.logs import configure_logs
 from services.edge.stop import stop_event
 from services.ensemble.front_door import open_front_door
-from services.ensemble.loading import Served, load_ensembles
+from services.ensemble.loading import load_ensembles
+from services.ensemble.served import Served
 from services.ensemble.settings import Settings, settings_from
 from services.ensemble.usecases import Predicts
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from services.edge.errors import DeadlineExceeded, NotReady, StrataError
 from services.ensemble.domain import Answer, Description, PredictRequest, time_allowed
-from services.ensemble.loading import Served, find
+from services.ensemble.served import Served, find
 from services.ensemble.settings import Settings
 
 if TYPE_CHECKING:

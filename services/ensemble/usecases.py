@@ -21,9 +21,9 @@ from services.ensemble.domain import (
     time_allowed,
 )
 from services.ensemble.fan_out import Infer, MemberRun, fan_out
-from services.ensemble.loading import Served, find
 from services.ensemble.preparation import KEPT_BYTES, Limits, Preparation, Prepare
 from services.ensemble.rules import best_classes, check_classes, combine, shares, softmax
+from services.ensemble.served import Served, find
 
 
 class Predicts(Protocol):

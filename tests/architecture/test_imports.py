@@ -1,4 +1,4 @@
-"""Imports go one way: quant <- domain <- usecases <- edges <- __main__, and no service imports another."""
+"""Imports go one way: quant <- domain <- usecases <- adapters <- edges <- __main__; no service imports another."""
 
 import ast
 from collections.abc import Iterator
@@ -11,37 +11,53 @@ SHARED = {"artifacts", "contracts", "edge", "zoo"}
 COMPOSERS = {"cli", "bench"}
 EDGE_LIBRARIES = {"grpc", "ray", "kserve", "fastapi", "uvicorn", "starlette", "typer", "httpx", "prometheus_client"}
 SERVERS = {"services.edge.grpc_server", "services.edge.http_app", "services.edge.http_server"}
-DOMAIN, USECASES, EDGE, MAIN = range(4)
-# The rank of each file of a service: it imports only files of its own service with a lower or the same rank.
+FILES = {
+    *("open", "read_text", "read_bytes", "write_text", "write_bytes", "mkdir", "iterdir", "glob", "rglob", "unlink"),
+    *("NamedTemporaryFile", "TemporaryDirectory", "savefig"),
+}
+"""What reads, writes or draws a file: an adapter's work."""
+DOMAIN, USECASES, ADAPTERS, EDGES, MAIN = range(5)
+# The rank of each file of a package: it imports only files of its own package with a lower or the same rank.
 RANKS: dict[str, dict[int, str]] = {
+    "edge": {
+        DOMAIN: "errors suggestion deadline admission receipts progress whole_number",
+        ADAPTERS: "address cpu_share declaration environment settings meter onednn whole_files stop logs lean_logs",
+        EDGES: "status grpc_channel grpc_server http_server http_app receipt_converters",
+    },
+    "zoo": {
+        DOMAIN: "manifest chunks nasnet efficientnet architectures torch_operators exported detection darknet "
+        "preprocessing",
+        ADAPTERS: "model_file catalog weights picture_files runtimes writers compile",
+    },
     "ensemble": {
-        DOMAIN: "domain intervals rules preparation fan_out ensemble_file accuracy labelled",
-        USECASES: "usecases loading tally evaluation",
-        EDGE: "settings members client pictures metrics converters http_bodies grpc_api http_api front_door graph "
-        "ray_app ray_graph",
+        DOMAIN: "domain intervals rules preparation fan_out accuracy served",
+        USECASES: "usecases tally evaluation",
+        ADAPTERS: "ensemble_file accuracy_file labelled loading pictures metrics",
+        EDGES: "settings members client converters http_bodies grpc_api http_api front_door graph ray_app ray_graph",
         MAIN: "process __main__",
     },
     "model": {
         DOMAIN: "domain tensors",
         USECASES: "usecases",
-        EDGE: "settings metrics converters open_inference_json grpc_api http_api kserve_model",
+        ADAPTERS: "settings metrics",
+        EDGES: "converters open_inference_json grpc_api http_api kserve_model",
         MAIN: "process __main__",
     },
-    "stage": {DOMAIN: "domain", USECASES: "usecases", EDGE: "settings converters grpc_api", MAIN: "process __main__"},
-    "pipeline": {DOMAIN: "domain", USECASES: "packing", EDGE: "client"},
+    "stage": {DOMAIN: "domain", USECASES: "usecases", EDGES: "settings converters grpc_api", MAIN: "process __main__"},
+    "pipeline": {DOMAIN: "domain", USECASES: "packing", EDGES: "client"},
     "workbench": {
         DOMAIN: "engine_model integers graph_codec tensor_codec model_codec integer_codec findings augmentation "
         "pictures",
         USECASES: "engines calibrating running crossing exporting report session",
-        EDGE: "files picture_files drawing opening",
+        ADAPTERS: "files picture_files drawing opening",
     },
     "loadtest": {
         DOMAIN: "scenario arrivals samples answers confidence summary verdict search",
         USECASES: "generator run document report",
-        EDGE: "messages targets",
+        EDGES: "messages targets",
     },
-    "local": {EDGE: "child process process_status running supervisor models"},
-    "cluster": {USECASES: "usecases", EDGE: "kubernetes_api", MAIN: "__main__"},
+    "cluster": {USECASES: "usecases", EDGES: "kubernetes_api", MAIN: "__main__"},
+    "local": {ADAPTERS: "child process process_status running", EDGES: "supervisor models"},
 }
 # Neither reads nor writes anything, asks no clock, knows no environment, keeps no log.
 QUANT_IMPORTS = {
@@ -89,18 +105,30 @@ def service_of(path: Path) -> str:
     return path.relative_to(ROOT / "services").parts[0]
 
 
-def rank(service: str, stem: str) -> int:
-    ranks = [rank for rank, stems in RANKS[service].items() if stem in stems.split()]
-    assert len(ranks) == 1, f"services/{service}/{stem}.py has no rank: say in RANKS where it belongs"
+def part_of(path: Path) -> str:
+    """The file of a package, or the folder in it, that has a rank."""
+    return path.relative_to(ROOT / "services").parts[1].removesuffix(".py")
+
+
+def rank(service: str, part: str) -> int:
+    ranks = [rank for rank, parts in RANKS[service].items() if part in parts.split()]
+    assert len(ranks) == 1, f"services/{service}/{part} has no rank: say in RANKS where it belongs"
     return ranks[0]
+
+
+def rank_of(path: Path) -> int:
+    return rank(service_of(path), part_of(path))
 
 
 SERVICES = [path for path in modules() if named(path).startswith("services/")]
 RANKED = [
     path
     for path in SERVICES
-    if service_of(path) not in SHARED | COMPOSERS and path.stem != "__init__" and path.parent != ROOT / "services"
+    if service_of(path) not in {"contracts"} | COMPOSERS
+    and path.stem != "__init__"
+    and path.parent != ROOT / "services"
 ]
+OWN = [path for path in RANKED if service_of(path) not in SHARED]
 
 
 @pytest.mark.parametrize("path", [path for path in modules() if named(path).startswith("quant/")], ids=named)
@@ -115,22 +143,35 @@ def test_a_service_imports_the_shared_parts_and_never_another_service(path: Path
         assert others <= SHARED
 
 
+@pytest.mark.parametrize("path", SERVICES, ids=named)
+def test_nothing_that_is_installed_imports_examples_or_tests(path: Path) -> None:
+    assert not {name.split(".")[0] for name in imported(path)} & {"examples", "tests"}
+
+
 @pytest.mark.parametrize("path", RANKED, ids=named)
 def test_decisions_import_no_edge_library(path: Path) -> None:
-    if rank(service_of(path), path.stem) <= USECASES:
+    if rank_of(path) <= USECASES:
         names = set(imported(path))
         assert not {name.split(".")[0] for name in names} & EDGE_LIBRARIES
         assert not [name for name in names if name.startswith((*SERVERS, "services.contracts"))]
 
 
+@pytest.mark.parametrize("path", OWN, ids=named)
+def test_decisions_read_and_write_no_file(path: Path) -> None:
+    if rank_of(path) <= USECASES:
+        calls = [node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+        names = {call.attr if isinstance(call, ast.Attribute) else getattr(call, "id", "") for call in calls}
+        assert not names & FILES
+
+
 @pytest.mark.parametrize("path", RANKED, ids=named)
-def test_files_of_a_service_import_downwards(path: Path) -> None:
+def test_files_of_a_package_import_downwards(path: Path) -> None:
     service = service_of(path)
     for name in imported(path):
         if name.startswith(f"services.{service}."):
-            assert rank(service, name.split(".")[2]) <= rank(service, path.stem), f"{named(path)} imports {name}"
+            assert rank(service, name.split(".")[2]) <= rank_of(path), f"{named(path)} imports {name}"
 
 
 def test_only_edges_touch_generated_messages() -> None:
     users = [path for path in RANKED if any(name.startswith("services.contracts") for name in imported(path))]
-    assert {rank(service_of(path), path.stem) for path in users} == {EDGE}
+    assert {rank_of(path) for path in users} == {EDGES}

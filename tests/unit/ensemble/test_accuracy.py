@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from services.edge.errors import EmptyBatch, InvalidDeclaration, ShapeMismatch
-from services.ensemble.accuracy import read_accuracy, write_accuracy
+from services.ensemble.accuracy_file import read_accuracy, write_accuracy
 from services.ensemble.domain import Ensemble, Member, Mode, Rule
 from services.ensemble.intervals import paired_difference, wilson
 from services.ensemble.rules import combine, softmax

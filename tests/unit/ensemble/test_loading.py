@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from services.edge.errors import EnsembleNotFound, InvalidDeclaration
-from services.ensemble.loading import Served, find, load_ensembles
+from services.ensemble.loading import load_ensembles
+from services.ensemble.served import Served, find
 
 
 def write_model(folder: Path, name: str, labels: str = "[x, y]", size: int = 32) -> None:
