@@ -10,6 +10,7 @@ from services.workbench.engine_model import EngineModel
 from services.workbench.integer_codec import decode_integers, encode_integers
 from services.workbench.integers import Integers
 from services.workbench.model_codec import decode_model, encode_model
+from services.zoo.name_lists import read_names
 
 MODEL_SUFFIX, INTEGER_SUFFIX, PICTURE_SUFFIX = ".strata", ".integers", ".png"
 
@@ -69,15 +70,10 @@ def read_labels(path: Path, classes: int) -> tuple[str, ...]:
     """The names of so many classes, one a line; empty lines do not count.
 
     Raises:
-        InvalidInput: not to be read, no text, or another number of names.
+        InvalidDeclaration: not to be read, empty, or not UTF-8.
+        InvalidInput: another number of names.
     """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except OSError as error:
-        raise InvalidInput(f"{path}: class names cannot be read: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise InvalidInput(f"{path}: byte {error.start} is no text; class names stand one a line, in UTF-8") from error
-    names = tuple(line.strip() for line in lines if line.strip())
+    names = read_names(path)
     if len(names) != classes:
         raise InvalidInput(f"{path}: {len(names)} class names, the model has {classes} classes")
     return names

@@ -9,6 +9,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from services.edge.declaration import Declaration, read_declaration
 from services.edge.errors import InvalidDeclaration, InvalidInput
 from services.zoo.manifest import InputSpec
+from services.zoo.name_lists import read_names
 
 RuntimeName: TypeAlias = Literal["torch", "onnxruntime", "openvino", "sleep"]
 SLEEP = "sleep"
@@ -109,18 +110,15 @@ class ModelFile(Declaration):
         """Read the labels; empty where none are declared.
 
         Raises:
-            InvalidDeclaration: the labels file is missing or empty.
+            InvalidDeclaration: the labels file is missing, empty, or not UTF-8.
         """
         if self.labels is None or isinstance(self.labels, tuple):
             return self.labels or ()
         path = self.folder / self.labels
         try:
-            names = tuple(line.strip() for line in path.read_text().splitlines() if line.strip())
-        except (OSError, UnicodeDecodeError) as error:
-            raise InvalidDeclaration(f"{path}: labels of model '{self.name}': {error}") from error
-        if not names:
-            raise InvalidDeclaration(f"{path}: labels of model '{self.name}': the file is empty")
-        return names
+            return read_names(path)
+        except InvalidDeclaration as error:
+            raise InvalidDeclaration(f"labels of model '{self.name}': {error}") from error
 
 
 def read_model_file(path: Path) -> ModelFile:

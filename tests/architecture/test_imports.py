@@ -27,10 +27,10 @@ RANKS: dict[str, dict[int, str]] = {
     "zoo": {
         DOMAIN: "manifest chunks nasnet efficientnet architectures torch_operators exported detection darknet "
         "preprocessing",
-        ADAPTERS: "model_file catalog weights picture_files runtimes writers compile",
+        ADAPTERS: "model_file name_lists catalog weights picture_files runtimes writers compile",
     },
     "ensemble": {
-        DOMAIN: "domain intervals rules preparation fan_out accuracy served",
+        DOMAIN: "domain class_mapping intervals rules preparation fan_out accuracy served",
         USECASES: "usecases tally evaluation",
         ADAPTERS: "ensemble_file accuracy_file labelled loading pictures metrics",
         EDGES: "settings members client converters http_bodies grpc_api http_api front_door graph ray_app ray_graph",

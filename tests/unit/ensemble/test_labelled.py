@@ -49,17 +49,30 @@ def test_a_file_maps_folders_to_labels_by_name(tmp_path: Path) -> None:
 
 def test_too_few_lines_in_order_are_refused(tmp_path: Path) -> None:
     make(tmp_path, "val/n01/a.png")
-    (tmp_path / "map.txt").write_text("n01 hound\nn02 cat\n")
+    (tmp_path / "map.txt").write_text("n01\nn02\n")
     with pytest.raises(InvalidDeclaration, match="2 lines for 3 classes"):
         labelled_pictures(tmp_path / "val", ["fox", "cat", "dog"], tmp_path / "map.txt")
 
 
-@pytest.mark.parametrize("text", ["n01 2\n", "n00\nn01\nn02\n"], ids=["with indices", "in order"])
-def test_a_mapping_to_a_class_that_the_models_do_not_know_is_refused(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("n01 2\n", "line 1: class 2; the models know 0 to 1"), ("n00\nn01\nn02\n", "3 lines for 2 classes")],
+    ids=["with indices", "in order"],
+)
+def test_a_mapping_to_a_class_that_the_models_do_not_know_is_refused(tmp_path: Path, text: str, said: str) -> None:
     make(tmp_path, "val/n01/a.png")
     (tmp_path / "map.txt").write_text(text)
-    with pytest.raises(InvalidDeclaration, match=r"map\.txt: 'n0[12]' is class 2; the models know 0 to 1"):
+    with pytest.raises(InvalidDeclaration, match=rf"map\.txt: {said}"):
         labelled_pictures(tmp_path / "val", ["cat", "dog"], tmp_path / "map.txt")
+
+
+def test_a_folder_named_after_two_classes_is_refused(tmp_path: Path) -> None:
+    make(tmp_path, "crane/1.png")
+    with pytest.raises(InvalidDeclaration, match=r"2 classes are called 'crane'.*FOLDER INDEX"):
+        labelled_pictures(tmp_path, ["crane", "dog", "crane"], None)
+    (tmp_path / "map.txt").write_text("crane 2\n")
+    (pair,) = labelled_pictures(tmp_path, ["crane", "dog", "crane"], tmp_path / "map.txt")
+    assert pair[1] == 2
 
 
 def test_no_pictures_is_an_empty_batch(tmp_path: Path) -> None:
