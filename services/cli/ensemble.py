@@ -112,7 +112,7 @@ def evaluate(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A folder per class, as ImageNet's validation set.")],
     labels: Annotated[
         Path | None,
-        typer.Option(help="A file of lines FOLDER INDEX or FOLDER LABEL; or a line a class in order, the folder alone."),
+        typer.Option(help="Lines FOLDER INDEX or FOLDER LABEL; or a line a class in order, its folder alone."),
     ] = None,
     batch: Annotated[int, typer.Option(min=1, help="Time batches of 1, 2, 4 ... up to this.")] = 16,
     ensemble: Annotated[

@@ -14,6 +14,8 @@ from services.zoo.manifest import InputSpec
 
 MAX_PIXELS = 50_000_000
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
+_BEGINNINGS = {b"\xff\xd8\xff": "JPEG", b"\x89PNG": "PNG", b"RIFF": "WEBP", b"GIF8": "GIF"}
+"""Of files that say by them what they are; BMP's two letters begin much else."""
 
 # For the whole process: `warnings.catch_warnings` is not for threads, which decode side by side.
 Image.MAX_IMAGE_PIXELS = None  # our own limit is lower, and held before anything is decoded
@@ -35,15 +37,33 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Tensor:
         width, height = picture.size
         if width * height > max_pixels:
             raise PictureTooLarge(f"{width} x {height} pixels, the limit is {max_pixels / 1e6:g} million")
-        decoded: Tensor = v2.functional.pil_to_tensor(_upright(_to_rgb(picture)))
+        decoded: Tensor = v2.functional.pil_to_tensor(_to_rgb(_upright(picture)))
     except PictureTooLarge:
         raise
     except UnidentifiedImageError as error:
-        start = data[:8].hex(" ") or "nothing"
-        raise NotAPicture(f"not one of {', '.join(_FORMATS)}: {len(data)} bytes that begin with {start}") from error
+        raise NotAPicture(_why_unknown(data)) from error
     except (OSError, ValueError, SyntaxError, EOFError) as error:
-        raise NotAPicture(f"a broken picture: {error}") from error
+        raise NotAPicture(f"a broken {_form_of(data) or 'picture'}: {error}") from error
     return decoded
+
+
+def _form_of(data: bytes) -> str | None:
+    """What a file's beginning says it is."""
+    form = next((form for beginning, form in _BEGINNINGS.items() if data.startswith(beginning)), None)
+    return None if form == "WEBP" and data[8:12] != b"WEBP" else form
+
+
+def _why_unknown(data: bytes) -> str:
+    form = _form_of(data)
+    if form is None:
+        start = data[:8].hex(" ") or "nothing"
+        return f"not one of {', '.join(_FORMATS)}: {len(data)} bytes that begin with {start}"
+    try:
+        Image.OPEN[form][0](io.BytesIO(data), "")
+    except Exception as error:
+        # What Pillow's reader of this format stumbled over, which `Image.open` does not say.
+        return f"a broken {form}: {error}"
+    return f"a broken {form}"
 
 
 def _to_rgb(picture: Image.Image) -> Image.Image:

@@ -48,9 +48,16 @@ def test_sixteen_bits_of_grey_are_scaled_to_eight() -> None:
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])
-def test_a_picture_is_turned_as_its_exif_says(form: str, orientation: int) -> None:
-    picture = Image.new("RGB", (32, 48), "black")
+@pytest.mark.parametrize(
+    ("form", "mode"),
+    [
+        *(("PNG", mode) for mode in ("RGB", "RGBA", "L", "LA", "P", "1", "I;16")),
+        *(("JPEG", mode) for mode in ("RGB", "L", "CMYK")),
+        *(("WEBP", mode) for mode in ("RGB", "RGBA")),
+    ],
+)
+def test_a_picture_is_turned_as_its_exif_says(form: str, mode: str, orientation: int) -> None:
+    picture = Image.new("L", (32, 48), "black")
     picture.paste("white", (0, 0, 16, 16))
     turns = {
         2: Transpose.FLIP_LEFT_RIGHT,
@@ -62,6 +69,7 @@ def test_a_picture_is_turned_as_its_exif_says(form: str, orientation: int) -> No
         8: Transpose.ROTATE_270,
     }
     stored = picture.transpose(turns[orientation]) if orientation in turns else picture
+    stored = Image.fromarray(np.asarray(stored, np.uint16) * 257) if mode == "I;16" else stored.convert(mode)
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = orientation
     buffer = io.BytesIO()
@@ -121,3 +129,33 @@ def test_a_narrow_picture_is_refused_by_the_size_it_would_become(height: int, wi
         224,
         224,
     )
+
+
+def with_chunk(kind: bytes, body: bytes, crc: bytes | None = None) -> bytes:
+    """A PNG with one chunk more before its pixels; the checksum is wrong unless it is computed."""
+    png = encoded("PNG")
+    checksum = zlib.crc32(kind + body).to_bytes(4, "big") if crc is None else crc
+    return png[:33] + len(body).to_bytes(4, "big") + kind + body + checksum + png[33:]
+
+
+def test_a_chunk_that_says_nothing_of_the_pixels_may_stand_in_a_png() -> None:
+    assert decode(with_chunk(b"tEXt", b"Comment\0hi")).shape == (3, 5, 6)
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (with_chunk(b"tEXt", b"Comment\0hi", b"\0\0\0\0"), "a broken PNG: .*tEXt"),
+        (with_chunk(b"pHYs", b"123", b"abcd"), "a broken PNG"),
+        (encoded("PNG")[:20], "a broken PNG"),
+        (b"\xff\xd8\xff\xe0" + b"x" * 9, "a broken JPEG"),
+        (b"GIF89a", "a broken GIF"),
+        (b"RIFF\x10\0\0\0WEBPxxxx", "a broken WEBP"),
+        (b"RIFF\x10\0\0\0WAVEfmt ", "not one of JPEG, PNG, WEBP, BMP, GIF: 16 bytes that begin with 52 49 46 46"),
+        (b"", "begin with nothing"),
+    ],
+    ids=["tEXt", "pHYs", "cut PNG", "JPEG", "GIF", "WEBP", "WAVE", "empty"],
+)
+def test_a_broken_picture_is_called_by_its_format_and_what_is_none_by_its_beginning(data: bytes, said: str) -> None:
+    with pytest.raises(NotAPicture, match=said):
+        decode(data)
