@@ -2,5 +2,5 @@
 
 Decided here: errors and their status, deadline, admission, receipts, suggestion, whole_number, progress.
 Read and written: settings (environment where a start must be lean), declaration, meter, cpu_share, whole_files, logs.
-Spoken: grpc_server, grpc_channel, http_server (http_app adds OpenAPI), receipt_converters; stop ends all of it.
+Spoken: grpc_server, grpc_channel, http_server (http_app adds OpenAPI), receipt_messages, receipt_bodies; stop.
 """
