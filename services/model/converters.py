@@ -21,13 +21,16 @@ def request_from_message(message: pb.ModelInferRequest) -> InferRequest:
     """Read a request, its tensors raw or typed.
 
     Raises:
-        InvalidInput: raw tensors for some of the inputs only.
+        InvalidInput: raw tensors for some of the inputs only, or a tensor given twice: raw and typed, or in two types.
         DtypeMismatch, ShapeMismatch: a tensor that is none.
     """
     raw = message.raw_input_contents
     if raw and len(raw) != len(message.inputs):
         raise InvalidInput(f"{len(message.inputs)} inputs, but {len(raw)} raw_input_contents; send one for each")
     if raw:
+        for each in message.inputs:
+            if given := _filled(each.contents):
+                raise InvalidInput(f"tensor '{each.name}': given twice, raw and as {given[0]}; send it once")
         inputs = [
             Tensor.from_raw(each.name, each.datatype, each.shape, data)
             for each, data in zip(message.inputs, raw, strict=True)
@@ -72,10 +75,20 @@ def _typed(message: pb.ModelInferRequest.InferInputTensor) -> Tensor:
     if message.datatype not in _CONTENTS:
         dtype_of(message.name, message.datatype)
         raise DtypeMismatch(f"tensor '{message.name}': {message.datatype} has no typed form; send it raw")
-    contents = getattr(message.contents, _CONTENTS[message.datatype])
+    field = _CONTENTS[message.datatype]
+    if others := [name for name in _filled(message.contents) if name != field]:
+        raise InvalidInput(
+            f"tensor '{message.name}': {others[0]} is filled; {message.datatype} is sent as {field} alone"
+        )
+    contents = getattr(message.contents, field)
     if message.datatype == BYTES:
         return Tensor.from_elements(message.name, message.shape, list(contents))
     return Tensor.from_numbers(message.name, message.datatype, message.shape, contents)
+
+
+def _filled(contents: pb.InferTensorContents) -> list[str]:
+    """The fields of a tensor's contents that hold something."""
+    return [field.name for field, _ in contents.ListFields()]
 
 
 def _parameters(cost: Cost) -> dict[str, pb.InferParameter]:

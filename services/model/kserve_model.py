@@ -19,7 +19,7 @@ from services.edge.errors import InvalidInput
 from services.edge.status import status_of
 from services.model.domain import InferAnswer, InferRequest, TensorMetadata, describe
 from services.model.settings import Settings
-from services.model.tensors import BYTES, Tensor
+from services.model.tensors import BYTES, Tensor, check_nesting
 from services.model.usecases import Model
 
 _log = logging.getLogger(__name__)
@@ -95,6 +95,11 @@ def _from_kserve(payload: kserve.InferRequest) -> InferRequest:
 
 
 def _tensor(given: kserve.InferInput) -> Tensor:
+    raw = given._raw_data is not None or "binary_data_size" in (given.parameters or {})
+    if given.data and raw:
+        raise InvalidInput(f"tensor '{given.name}': given twice, raw and as data; send it once")
+    if given.data:
+        check_nesting(given.name, given.data, given.shape)
     try:
         values = given.as_numpy()
     except (ValueError, TypeError, kserve_errors.InvalidInput) as error:

@@ -13,10 +13,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from services.edge.errors import InvalidInput, ShapeMismatch
+from services.edge.errors import DtypeMismatch, InvalidInput, ShapeMismatch
 from services.model.domain import InferAnswer, InferRequest, Metadata
-from services.model.tensors import BYTES, Tensor
+from services.model.tensors import BYTES, DTYPES, Tensor, check_nesting
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
 
@@ -44,7 +45,7 @@ def request_from_body(
     """
     json_bytes, raw = _parts(body, header_length)
     try:
-        parsed = json.loads(json_bytes)
+        parsed = json.loads(json_bytes, object_pairs_hook=_unique)
     except (ValueError, RecursionError) as error:
         raise InvalidInput(f"the body is not JSON: {error}") from error
     fields = _object(parsed, "the body")
@@ -57,12 +58,12 @@ def request_from_body(
     outputs = [_object(each, f"outputs[{n}]") for n, each in enumerate(_list(fields, "outputs", "the body", []))]
     names = [_text(each, "name", f"outputs[{n}]") for n, each in enumerate(outputs)]
     binary = {
-        name: bool(_parameters(each)["binary_data"])
+        name: _flag(_parameters(each), "binary_data", f"output '{name}'")
         for name, each in zip(names, outputs, strict=True)
         if "binary_data" in _parameters(each)
     }
     identity = _text(fields, "id", "the body", "")
-    wanted = BinaryOutputs(bool(_parameters(fields).get("binary_data_output", False)), binary)
+    wanted = BinaryOutputs(_flag(_parameters(fields), "binary_data_output", "the body"), binary)
     return InferRequest(model, version, identity, tuple(inputs), tuple(names)), wanted
 
 
@@ -111,13 +112,29 @@ def _tensor(given: Mapping[str, Any], place: str, raw: memoryview) -> tuple[Tens
         raise ShapeMismatch(f"{place}.shape is {shape}; it lists whole numbers")
     size_bytes = _parameters(given).get("binary_data_size")
     if size_bytes is not None:
-        if not isinstance(size_bytes, int) or not 0 <= size_bytes <= len(raw):
+        if given.get("data") is not None:
+            raise InvalidInput(f"{place}: given twice, as 'data' and by binary_data_size; send it once")
+        if not isinstance(size_bytes, int) or isinstance(size_bytes, bool) or not 0 <= size_bytes <= len(raw):
             raise InvalidInput(f"{place}: binary_data_size is {size_bytes}, but {len(raw)} bytes are left in the body")
         return Tensor.from_raw(name, datatype, shape, raw[:size_bytes]), raw[size_bytes:]
     data = _list(given, "data", place)
+    check_nesting(name, data, shape)
     if datatype == BYTES:
         return Tensor.from_elements(name, shape, [_decoded(element, place) for element in _flat(data)]), raw
-    return Tensor.from_numbers(name, datatype, shape, data), raw
+    return Tensor.from_numbers(name, datatype, shape, _numbers(data, datatype, place)), raw
+
+
+def _numbers(data: list[Any], datatype: str, place: str) -> NDArray[Any]:
+    """Data as an array of numbers; text that looks like numbers is none.
+
+    Raises:
+        DtypeMismatch: not numbers, or not whole ones where the datatype has only those.
+    """
+    wanted = {"B": "b", "U": "iu", "I": "iu", "F": "iuf"}[datatype[0]] if datatype in DTYPES else "biuf"
+    values = np.asarray(data) if data else np.zeros(0, DTYPES.get(datatype))
+    if values.dtype.kind not in wanted and values.dtype.kind != "O":
+        raise DtypeMismatch(f"{place}.data holds {values.dtype.name}, which is no {datatype}")
+    return values
 
 
 def _decoded(element: object, place: str) -> bytes:
@@ -128,7 +145,27 @@ def _decoded(element: object, place: str) -> bytes:
 
 
 def _flat(data: Sequence[Any]) -> list[Any]:
-    return [each for element in data for each in (element if isinstance(element, list) else [element])]
+    flat = list(data)
+    while any(isinstance(each, list) for each in flat):
+        flat = [each for element in flat for each in (element if isinstance(element, list) else [element])]
+    return flat
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON; of two values under one name none is taken."""
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"'{twice}' is given twice in one object")
+    return fields
+
+
+def _flag(parameters: Mapping[str, Any], name: str, place: str) -> bool:
+    value = parameters.get(name, False)
+    if not isinstance(value, bool):
+        raise InvalidInput(f"{place}: {name} is {value!r}; it is true or false")
+    return value
 
 
 def _parameters(given: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -105,6 +105,28 @@ class Tensor:
         return np.ascontiguousarray(self.values, DTYPES[self.datatype]).tobytes()
 
 
+def check_nesting(name: str, data: Sequence[Any], shape: Sequence[int]) -> None:
+    """Hold the lengths of nested lists against the shape: data are flat, or nested as the shape says.
+
+    Raises:
+        ShapeMismatch: they contradict each other.
+    """
+    if not any(isinstance(each, list) for each in data):
+        return
+    level: list[Any] = [data]
+    for axis, length in enumerate(shape):
+        for each in level:
+            if not isinstance(each, list) or len(each) != length:
+                found = f"{len(each)} long" if isinstance(each, list) else "no list"
+                raise ShapeMismatch(
+                    f"tensor '{name}': a list of axis {axis} is {found}, but shape {list(shape)} says {length}; nest "
+                    "the data as the shape says, or send them flat"
+                )
+        level = [element for each in level for element in each]
+    if any(isinstance(each, list) for each in level):
+        raise ShapeMismatch(f"tensor '{name}': the data are nested deeper than shape {list(shape)}")
+
+
 def dtype_of(name: str, datatype: str) -> np.dtype[Any]:
     """Find the numpy form of a datatype of numbers.
 

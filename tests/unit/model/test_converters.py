@@ -34,6 +34,34 @@ def test_typed_contents_become_their_datatype(
     assert np.asarray(tensor.values).tolist() == expected
 
 
+FLOATS = pb.InferTensorContents(fp32_contents=[0.5, 2])
+
+
+def test_a_tensor_given_raw_and_typed_is_refused() -> None:
+    typed = Input(name="t", datatype="FP32", shape=[2], contents=FLOATS)
+    message = pb.ModelInferRequest(inputs=[typed], raw_input_contents=[np.ones(2, "<f4").tobytes()])
+    with pytest.raises(InvalidInput, match="tensor 't': given twice, raw and as fp32_contents"):
+        request_from_message(message)
+    plain = Input(name="u", datatype="FP32", shape=[2])
+    message = pb.ModelInferRequest(inputs=[plain, typed], raw_input_contents=[bytes(8), bytes(8)])
+    with pytest.raises(InvalidInput, match="tensor 't': given twice"):
+        request_from_message(message)
+
+
+@pytest.mark.parametrize(
+    ("datatype", "contents"),
+    [
+        ("FP32", pb.InferTensorContents(fp32_contents=[0.5, 2], int_contents=[1, 2])),
+        ("FP32", pb.InferTensorContents(fp64_contents=[0.5, 2])),
+        ("BYTES", pb.InferTensorContents(bytes_contents=[b"a", b"b"], fp32_contents=[1, 2])),
+    ],
+)
+def test_a_tensor_in_two_types_or_in_anothers_is_refused(datatype: str, contents: pb.InferTensorContents) -> None:
+    message = pb.ModelInferRequest(inputs=[Input(name="t", datatype=datatype, shape=[2], contents=contents)])
+    with pytest.raises(InvalidInput, match=f"is filled; {datatype} is sent as"):
+        request_from_message(message)
+
+
 def test_raw_contents_are_not_copied() -> None:
     raw = np.arange(4, dtype="<f4").tobytes()
     message = pb.ModelInferRequest(

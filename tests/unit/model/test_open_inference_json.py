@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from services.edge.errors import InvalidInput, ShapeMismatch
+from services.edge.errors import DtypeMismatch, InvalidInput, ShapeMismatch
 from services.model.domain import Cost, InferAnswer
 from services.model.open_inference_json import BinaryOutputs, body_from_answer, request_from_body
 from services.model.tensors import Tensor
@@ -70,6 +70,73 @@ def test_a_picture_in_json_is_base64() -> None:
 def test_a_fault_in_the_body_is_named(content: bytes, header_length: str | None, message: str) -> None:
     with pytest.raises(InvalidInput, match=message):
         request_from_body("m", "", content, header_length)
+
+
+@pytest.mark.parametrize(
+    ("data", "shape", "message"),
+    [
+        ([[0, 1], [2, 3], [4, 5]], [2, 3], "a list of axis 0 is 3 long, but shape .2, 3. says 2"),
+        ([[0, 1, 2, 3, 4, 5]], [2, 3], "a list of axis 0 is 1 long"),
+        ([[0, 1, 2], [3, 4]], [2, 3], "a list of axis 1 is 2 long, but shape .2, 3. says 3"),
+        ([[0, 1, 2], 3, 4, 5], [2, 3], "axis 0 is 4 long"),
+        ([[0, 1, 2], 3], [2, 3], "a list of axis 1 is no list"),
+        ([[[0], [1], [2]], [[3], [4], [5]]], [2, 3], "nested deeper than shape"),
+        ([[0, 1, 2, 3, 4, 5]], [6], "a list of axis 0 is 1 long"),
+        ([[[[0, 1, 2]], [[3, 4, 5]]]], [2, 3], "a list of axis 0 is 1 long"),
+    ],
+)
+def test_nested_data_that_contradict_the_shape_are_refused(data: list[Any], shape: list[int], message: str) -> None:
+    with pytest.raises(ShapeMismatch, match=message):
+        read(body(shape=shape, data=data))
+    pictures = json.loads(json.dumps(data), parse_int=str)
+    with pytest.raises(ShapeMismatch, match=message):
+        read(body(name="picture", datatype="BYTES", shape=shape, data=pictures))
+
+
+def test_pictures_may_be_nested_as_their_shape_says() -> None:
+    assert read(body(name="picture", datatype="BYTES", shape=[2, 1], data=[["/9g="], ["/9k="]])).values == [
+        b"\xff\xd8",
+        b"\xff\xd9",
+    ]
+
+
+@pytest.mark.parametrize("data", [[1.0] * 6, [[1, 2, 3], [4, 5, 6]], []])
+def test_a_tensor_given_as_data_and_raw_is_refused(data: list[Any]) -> None:
+    header = body(data=data, parameters={"binary_data_size": 24})
+    with pytest.raises(InvalidInput, match=r"inputs\[0\]: given twice"):
+        read(header + VALUES.tobytes(), str(len(header)))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"inputs": [], "inputs": []}',
+        b'{"inputs": [{"name": "image", "datatype": "FP32", "shape": [1], "data": [1], "data": [2]}]}',
+        b'{"inputs": [{"name": "a", "name": "b", "datatype": "FP32", "shape": [1], "data": [1]}]}',
+    ],
+)
+def test_of_two_values_under_one_name_none_is_taken(content: bytes) -> None:
+    with pytest.raises(InvalidInput, match="is given twice in one object"):
+        read(content)
+
+
+@pytest.mark.parametrize(
+    ("datatype", "data"),
+    [("FP32", ["1", "2", "3", "4", "5", "6"]), ("FP32", [True] * 6), ("INT32", [1.5] * 6), ("UINT8", ["1"] * 6)],
+)
+def test_what_only_looks_like_numbers_is_refused(datatype: str, data: list[Any]) -> None:
+    with pytest.raises(DtypeMismatch, match=f"which is no {datatype}"):
+        read(body(datatype=datatype, data=data))
+
+
+@pytest.mark.parametrize("value", ["false", "true", 0, 1, None, [], {}])
+def test_whether_an_answer_is_raw_is_true_or_false_and_nothing_else(value: object) -> None:
+    for wish in (
+        {"parameters": {"binary_data_output": value}},
+        {"outputs": [{"name": "scores", "parameters": {"binary_data": value}}]},
+    ):
+        with pytest.raises(InvalidInput, match="it is true or false"):
+            request_from_body("m", "", json.dumps({"inputs": [], **wish}).encode(), None)
 
 
 @pytest.mark.parametrize("shape", [["2", 3], [2.0, 3], [True, 3]])
