@@ -20,13 +20,13 @@ DOMAIN, USECASES, ADAPTERS, EDGES, MAIN = range(5)
 # The rank of each file of a package: it imports only files of its own package with a lower or the same rank.
 RANKS: dict[str, dict[int, str]] = {
     "edge": {
-        DOMAIN: "errors suggestion deadline admission receipts progress whole_number",
+        DOMAIN: "errors suggestion deadline admission receipts progress whole_number message_size",
         ADAPTERS: "address cpu_share declaration environment settings meter onednn whole_files stop logs lean_logs",
         EDGES: "status grpc_channel grpc_server http_server http_app receipt_messages receipt_bodies",
     },
     "zoo": {
-        DOMAIN: "manifest chunks alexnet nasnet efficientnet architectures exported detection darknet "
-        "preprocessing quiet",
+        DOMAIN: "manifest chunks alexnet nasnet efficientnet architectures exported torch_operators detection "
+        "darknet preprocessing quiet",
         ADAPTERS: "cuts costs split model_file name_lists catalog weights picture_files runtimes writers compile",
     },
     "artifacts": {DOMAIN: "frames", ADAPTERS: "store", EDGES: "activation record"},
