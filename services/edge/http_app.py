@@ -1,6 +1,7 @@
 """An HTTP application as every service of ours runs it: errors as status, health, metrics, a limit on the body."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -12,7 +13,7 @@ from pydantic import BaseModel, Field
 from services.edge.errors import InvalidInput
 from services.edge.http_server import ERROR_HANDLERS, BodyLimit, HttpServer, answer_error, start_http
 
-__all__ = ["ErrorBody", "HttpServer", "create_app", "start_http"]
+__all__ = ["ErrorBody", "Health", "HttpServer", "create_app", "start_http"]
 
 
 class ErrorBody(BaseModel):
@@ -22,11 +23,19 @@ class ErrorBody(BaseModel):
     message: str = Field(description="What is wrong and what to do next, for people")
 
 
+@dataclass(frozen=True)
+class Health:
+    """What probes are told: `ready` at each /readyz, `alive` at each /healthz; False answers 503."""
+
+    ready: Callable[[], bool]
+    alive: Callable[[], bool] = lambda: True
+
+
 def create_app(
     title: str,
     version: str,
     description: str,
-    ready: Callable[[], bool],
+    health: Health,
     max_body_bytes: int,
     max_bodies: int,
     registry: CollectorRegistry = REGISTRY,
@@ -34,7 +43,6 @@ def create_app(
     """Build an application with /healthz, /readyz and /metrics; add routes to it.
 
     Args:
-        ready: asked at each /readyz; False answers 503.
         max_body_bytes: a larger body is refused with 413 before it is read to its end.
         max_bodies: requests with a body under way at a time; more are refused with 503 before it is read.
     """
@@ -50,14 +58,17 @@ def create_app(
     for kind, handler in {**ERROR_HANDLERS, RequestValidationError: _answer_validation}.items():
         app.add_exception_handler(kind, handler)
 
-    @app.get("/healthz", tags=["operations"], summary="The process runs")
-    async def healthz() -> dict[str, str]:
-        return {"status": "ok"}
+    @app.get("/healthz", tags=["operations"], summary="The process runs, and needs no new start")
+    async def healthz(response: Response) -> dict[str, str]:
+        alive = health.alive()
+        response.status_code = 200 if alive else 503
+        return {"status": "ok" if alive else "lost: only a new start helps"}
 
     @app.get("/readyz", tags=["operations"], summary="Requests are welcome")
     async def readyz(response: Response) -> dict[str, str]:
-        response.status_code = 200 if ready() else 503
-        return {"status": "ready" if ready() else "not ready"}
+        ready = health.ready()
+        response.status_code = 200 if ready else 503
+        return {"status": "ready" if ready else "not ready"}
 
     @app.get("/metrics", tags=["operations"], summary="Prometheus metrics", response_class=Response)
     async def metrics() -> Response:

@@ -9,6 +9,7 @@ from prometheus_client import REGISTRY, CollectorRegistry
 from services.edge.address import split_address
 from services.edge.admission import Admission
 from services.edge.grpc_server import GrpcServer, start_grpc
+from services.edge.http_app import Health
 from services.edge.http_server import HttpServer, start_http
 from services.ensemble.domain import Answer, Description, PredictRequest
 from services.ensemble.grpc_api import SERVICE, EnsembleServicer
@@ -16,6 +17,7 @@ from services.ensemble.http_api import create_http_app
 from services.ensemble.metrics import Metrics
 from services.ensemble.settings import Settings
 from services.ensemble.usecases import Predicts
+from services.ensemble.vigil import Vigil
 
 
 class Counted:
@@ -64,6 +66,12 @@ class FrontDoor:
         self._readiness.value = ready
         await self._grpc.set_ready(ready)
 
+    async def follow(self, vigil: Vigil) -> None:
+        """Say what the graph behind us lets us say: requests are welcome or not, or only a new start helps."""
+        if vigil.ready != self._readiness.value:
+            await self.set_ready(vigil.ready)
+        self._readiness.lost = vigil.lost
+
     async def drain(self, grace_s: float) -> None:
         """Turn readiness off, take no new requests, give the running ones `grace_s` to end."""
         self._readiness.value = False
@@ -73,6 +81,7 @@ class FrontDoor:
 @dataclass
 class _Readiness:
     value: bool = False
+    lost: bool = False
 
 
 async def open_front_door(predictor: Predicts, settings: Settings, registry: CollectorRegistry = REGISTRY) -> FrontDoor:
@@ -86,7 +95,8 @@ async def open_front_door(predictor: Predicts, settings: Settings, registry: Col
     add = EnsembleServicer(counted).add_to
     at_most = counted.admission.server_limit
     grpc_server = await start_grpc(settings.grpc_address, [(SERVICE, add)], settings.max_message_bytes, at_most)
-    app = create_http_app(counted, lambda: readiness.value, settings.max_message_bytes, at_most, registry)
+    health = Health(lambda: readiness.value, lambda: not readiness.lost)
+    app = create_http_app(counted, health, settings.max_message_bytes, at_most, registry)
     host, port = split_address(settings.http_address)
     try:
         http_server = await start_http(app, host, port, grace_s=int(settings.drain_s))

@@ -1,6 +1,5 @@
 """The front door over HTTP: pictures in, JSON out, a page that explains itself at /docs."""
 
-from collections.abc import Callable
 from importlib.metadata import version
 from typing import Annotated, Any
 
@@ -10,7 +9,7 @@ from starlette.datastructures import UploadFile
 from starlette.responses import RedirectResponse
 
 from services.edge.errors import EmptyBatch, InvalidInput
-from services.edge.http_app import create_app
+from services.edge.http_app import Health, create_app
 from services.ensemble.domain import DEFAULT_TOP_K, MAX_DEADLINE_MS, Mode, PredictRequest
 from services.ensemble.http_bodies import AnswerBody, EnsembleBody, ModelBody, models_of
 from services.ensemble.usecases import Predicts
@@ -52,10 +51,10 @@ _BODY: dict[str, Any] = {
 
 
 def create_http_app(
-    predictor: Predicts, ready: Callable[[], bool], max_body_bytes: int, max_bodies: int, registry: CollectorRegistry
+    predictor: Predicts, health: Health, max_body_bytes: int, max_bodies: int, registry: CollectorRegistry
 ) -> FastAPI:
     """Build the application over whatever predicts."""
-    app = create_app("Strata ensembles", version("strata"), _ABOUT, ready, max_body_bytes, max_bodies, registry)
+    app = create_app("Strata ensembles", version("strata"), _ABOUT, health, max_body_bytes, max_bodies, registry)
 
     @app.get("/", include_in_schema=False)
     async def page() -> RedirectResponse:

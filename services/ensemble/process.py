@@ -14,7 +14,8 @@ from services.ensemble.front_door import open_front_door
 from services.ensemble.loading import load_ensembles
 from services.ensemble.served import Served
 from services.ensemble.settings import Settings, settings_from
-from services.ensemble.usecases import Predicts
+from services.ensemble.usecases import Graph
+from services.ensemble.vigil import keep_vigil
 
 _log = logging.getLogger("services.ensemble")
 
@@ -43,13 +44,15 @@ async def _serve(settings: Settings) -> None:
         print(json.dumps({"event": "ready", **ports}), flush=True)
         _log.info("ready %s", ports)
         await door.set_ready(True)
+        vigil = asyncio.create_task(keep_vigil(graph.check, door.follow))
         if not stopped_early.is_set():
             await stop.wait()
         _log.info("draining")
+        vigil.cancel()
         await door.drain(settings.drain_s)
 
 
-def _open(served: Mapping[str, Served], settings: Settings) -> AbstractAsyncContextManager[Predicts]:
+def _open(served: Mapping[str, Served], settings: Settings) -> AbstractAsyncContextManager[Graph]:
     # Imported here: a graph in this process needs torch and no Ray, a front door beside Ray the opposite.
     if settings.executor == "embedded":
         from services.ensemble.graph import open_graph

@@ -41,6 +41,9 @@ class EnsembleDeployment:
         except StrataError as error:
             return error
 
+    async def check(self) -> None:
+        """Say that this replica is there."""
+
     async def connect(self) -> dict[str, str]:
         """Open the ways to all members, before the first request; return those that are shut, and why."""
         return await self._members.connect(self._models, _CONNECT_TIMEOUT_S)
@@ -57,5 +60,7 @@ def app(args: Mapping[str, str]) -> Application:
     settings = settings_from(environment)
     load_ensembles(settings.files, environment)
     deployment: Any = EnsembleDeployment  # what the decorator makes of the class
-    application: Application = deployment.options(max_ongoing_requests=settings.max_ongoing).bind(environment)
+    # One more than there may be requests: a check is answered however many are under way.
+    options = {"max_ongoing_requests": settings.max_ongoing + 1}
+    application: Application = deployment.options(**options).bind(environment)
     return application

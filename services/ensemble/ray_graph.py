@@ -20,6 +20,8 @@ _log = logging.getLogger(__name__)
 
 APPLICATION = "strata"
 _OBJECT_STORE_BYTES = 100 * 2**20
+_CHECK_S = 5.0
+"""A check asks for nothing but a sign of life; a replica on a busy machine is given this long for it."""
 _LATE_S = 1.0
 """A replica ends each request by its deadline; one that has not this much later is lost."""
 
@@ -44,6 +46,10 @@ class RayPredictor:
             raise answer
         assert isinstance(answer, Answer)
         return answer
+
+    async def check(self) -> None:
+        """Have the deployment say that it is there. Raises DeadlineExceeded or NotReady."""
+        await _call(self._handle.check.remote(), _CHECK_S)
 
     async def wait_until_it_answers(self, timeout_s: float = 60.0) -> None:
         """Have the deployment connect to its members; say which it cannot reach. Raises NotReady."""

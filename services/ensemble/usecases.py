@@ -34,6 +34,13 @@ class Predicts(Protocol):
     def describe(self) -> Sequence[Description]: ...
 
 
+class Graph(Predicts, Protocol):
+    """What the front door stands before."""
+
+    async def check(self) -> None:
+        """Return soon where requests are answered; raise where they are not."""
+
+
 class Predictor:
     """Ensembles over models that answer through `infer`."""
 
@@ -62,6 +69,9 @@ class Predictor:
     def describe(self) -> Sequence[Description]:
         """List the ensembles."""
         return [served.description for served in self._served.values()]
+
+    async def check(self) -> None:
+        """Nothing can be lost between the front door and a graph in its own process."""
 
     async def predict(self, request: PredictRequest) -> Answer:
         """Answer one request with the members that are in by the deadline.

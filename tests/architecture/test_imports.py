@@ -32,7 +32,7 @@ RANKS: dict[str, dict[int, str]] = {
     "artifacts": {DOMAIN: "frames", ADAPTERS: "store", EDGES: "activation record"},
     "ensemble": {
         DOMAIN: "domain class_mapping intervals rules preparation fan_out accuracy served",
-        USECASES: "usecases tally evaluation",
+        USECASES: "usecases tally evaluation vigil",
         ADAPTERS: "ensemble_file accuracy_file labelled loading pictures metrics",
         EDGES: "settings members client converters http_bodies grpc_api http_api front_door graph ray_app ray_graph",
         MAIN: "process __main__",

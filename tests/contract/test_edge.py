@@ -20,7 +20,7 @@ from services.contracts.strata.ensemble.v1 import ensemble_pb2 as pb
 from services.contracts.strata.ensemble.v1 import ensemble_pb2_grpc as pb_grpc
 from services.edge import errors
 from services.edge.grpc_server import GrpcServer, start_grpc
-from services.edge.http_app import HttpServer, create_app, start_http
+from services.edge.http_app import Health, HttpServer, create_app, start_http
 from services.edge.logs import configure_logs
 from services.edge.status import ERROR_METADATA_KEY
 from services.edge.stop import stop_event
@@ -157,7 +157,9 @@ def reading() -> list[Request]:
 
 @pytest.fixture
 async def http(reading: list[Request]) -> AsyncIterator[httpx.AsyncClient]:
-    app = create_app("t", "1", "d", lambda: False, max_body_bytes=1000, max_bodies=2, registry=CollectorRegistry())
+    app = create_app(
+        "t", "1", "d", Health(lambda: False), max_body_bytes=1000, max_bodies=2, registry=CollectorRegistry()
+    )
 
     @app.post("/raise/{name}")
     async def raise_(name: str) -> None:

@@ -35,6 +35,7 @@ from services.ensemble.graph import open_graph
 from services.ensemble.loading import load_ensembles
 from services.ensemble.members import Address
 from services.ensemble.settings import Settings
+from services.ensemble.vigil import Vigil
 from services.zoo.compile import compile_model
 from services.zoo.model_file import read_model_file
 
@@ -280,6 +281,37 @@ async def test_a_member_killed_while_it_works_costs_itself_only(folder: Path, se
         pb.MemberAnswer.STATE_ANSWERED,
         pb.MemberAnswer.STATE_FAILED,
     ]
+
+
+async def test_both_protocols_say_what_the_graph_behind_lets_them_say(settings: Settings) -> None:
+    now_s = 0.0
+    vigil = Vigil(lambda: now_s)
+    async with open_graph(load_ensembles(settings.files, {}), settings) as graph:
+        door = await open_front_door(graph, settings, CollectorRegistry())
+        await door.set_ready(True)
+        address = f"http://127.0.0.1:{door.http_port}"
+
+        async def said() -> tuple[int, int, int]:
+            await door.follow(vigil)
+            async with httpx.AsyncClient(base_url=address) as client:
+                ready, alive = [(await client.get(path)).status_code for path in ("/readyz", "/healthz")]
+            async with grpc.aio.insecure_channel(f"127.0.0.1:{door.grpc_port}") as channel:
+                stub: Any = health_pb2_grpc.HealthStub(channel)
+                health = await stub.Check(health_pb2.HealthCheckRequest())
+            return ready, alive, health.status
+
+        serving, not_serving = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
+        assert await said() == (200, 200, serving)
+        for _ in range(2):
+            vigil.missed()
+        assert await said() == (503, 200, not_serving)
+        vigil.answered()
+        assert await said() == (200, 200, serving)
+        for _ in range(2):
+            vigil.missed()
+        now_s = 3600.0
+        assert await said() == (503, 503, not_serving)
+        await door.drain(0)
 
 
 @dataclass(frozen=True)

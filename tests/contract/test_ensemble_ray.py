@@ -163,7 +163,7 @@ class Handle:
     def predict(self) -> Any:
         return SimpleNamespace(remote=self._remote)
 
-    connect = predict
+    connect = check = predict
 
     def _remote(self, *request: PredictRequest) -> Awaitable[object]:
         self.got += request
@@ -283,3 +283,45 @@ async def test_a_process_with_ray_serve_answers_like_an_embedded_one_and_drains(
     said = (tmp_path / "log").read_text()
     assert "member 'nowhere' will be missing" in said
     assert [line for line in said.splitlines() if "serve" in line and not line.startswith("{")] == []
+
+
+@pytest.mark.slow
+async def test_a_front_door_whose_graph_cannot_come_back_says_that_it_is_not_ready(environment: dict[str, str]) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "services.ensemble"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, **environment, "ENSEMBLE_EXECUTOR": "ray"},
+    )
+    assert process.stdout is not None
+    address = f"http://127.0.0.1:{json.loads(process.stdout.readline())['http_port']}"
+    started = descendants(process.pid)
+    try:
+        async with httpx.AsyncClient(base_url=address, timeout=60) as client:
+            await told(client, 200)
+            # Without its raylet Ray starts nothing again: no replica in place of the one that goes too.
+            for pid in [pid for pid, program in started.items() if program in ("raylet", "ray::ServeRepli")]:
+                os.kill(pid, signal.SIGKILL)
+            await told(client, 503)
+    finally:
+        for pid in (process.pid, *started):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        process.communicate()
+
+
+async def told(client: httpx.AsyncClient, status: int) -> None:
+    """Wait until /readyz answers with this status."""
+    while (await client.get("/readyz")).status_code != status:
+        await asyncio.sleep(0.1)
+
+
+def descendants(parent: int) -> dict[int, str]:
+    """Find the processes that come from this one: number -> name, cut off as Linux does."""
+    listed = subprocess.run(["ps", "-eo", "pid=,ppid=,comm="], capture_output=True, text=True, check=True).stdout
+    rows = [line.split(None, 2) for line in listed.splitlines()]
+    processes = [(int(pid), int(ppid), name.strip()) for pid, ppid, name in rows]
+    found: dict[int, str] = {}
+    while more := {pid: name for pid, ppid, name in processes if ppid in (parent, *found) and pid not in found}:
+        found |= more
+    return found

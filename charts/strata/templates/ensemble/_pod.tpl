@@ -37,6 +37,7 @@ startupProbe:
   httpGet: {path: /readyz, port: http}
   periodSeconds: 2
   failureThreshold: {{ eq .Values.ensemble.ray "kuberay" | ternary 200 90 }}
+# The front door asks its graph every two seconds: without an answer it is not ready, and after a minute it is lost.
 readinessProbe:
   httpGet: {path: /readyz, port: http}
   periodSeconds: 2
