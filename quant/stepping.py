@@ -89,6 +89,16 @@ class Stepper:
         return tuple(self._branches)
 
     @property
+    def variants(self) -> dict[str, Variant]:
+        """The model as edited on each branch."""
+        return {name: branch.states[-1].variant for name, branch in self._branches.items()}
+
+    @property
+    def edits(self) -> int:
+        """How many edits of this branch can be undone."""
+        return len(self._branch.states) - 1
+
+    @property
     def layers(self) -> tuple[str, ...]:
         """All layers' names in the order they run."""
         return tuple(layer.name for layer in self.variant.graph.layers)
@@ -130,10 +140,18 @@ class Stepper:
         Raises:
             LayerNotFound: no layer of that name; the position stays.
         """
-        index = self.variant.graph.index(layer)
+        visit = self.look(layer)
+        self.stand(layer)
+        return visit
+
+    def stand(self, layer: str) -> None:
+        """Stand at any layer without running anything. Raises LayerNotFound."""
+        self._branch.position = self.variant.graph.index(layer)
+
+    def look(self, layer: str) -> Visit:
+        """A layer's value in figures, run if need be; one stays where one is. Raises LayerNotFound."""
         value = self.value(layer)
-        self._branch.position = index
-        return Visit(index, layer, _statistics(value), self._sqnr_db(layer, value))
+        return Visit(self.variant.graph.index(layer), layer, _statistics(value), self._sqnr_db(layer, value))
 
     def value(self, layer: str) -> Value:
         """A layer's value in this branch, run if need be.

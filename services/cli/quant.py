@@ -77,11 +77,12 @@ def export(
     exported = export_model(model, stored_integers(model, model_name, integers))
     make_folder(folder)
     suffixes = MODEL_SUFFIX, INTEGER_SUFFIX
-    files = {folder / f"{model.name}{suffix}": data for suffix, data in zip(suffixes, exported, strict=True)}
+    files = {folder / f"{model.name}{suffix}": data or b"" for suffix, data in zip(suffixes, exported, strict=True)}
     write_files(files)
-    for path, data in files.items():
-        out.print(f"wrote {path}: {len(data) / 1e6:.2f} MB")
-    out.print(f"integers are {len(exported.integers) / len(exported.model):.3f} of the float file")
+    sizes = [len(data) for data in files.values()]
+    for path, size_bytes in zip(files, sizes, strict=True):
+        out.print(f"wrote {path}: {size_bytes / 1e6:.2f} MB")
+    out.print(f"integers are {sizes[1] / sizes[0]:.3f} of the float file")
 
 
 @app.command()
@@ -129,6 +130,19 @@ def calibrate(
     out.print(choice_table("values", found.values.values()))
     out.print(choice_table("weights", found.weights.values()))
     told.print(f"wrote {path}")
+
+
+@app.command()
+def serve(
+    grpc: Annotated[str, typer.Option(help="host:port for gRPC; port 0 takes any free one.")] = "127.0.0.1:9100",
+    store: Annotated[
+        str | None, typer.Option(help="Where sessions and files are kept: a folder, or s3://BUCKET/PREFIX.")
+    ] = None,
+) -> None:
+    """Serve the workbench over gRPC from this machine until Ctrl-C; sessions are there again at the next start."""
+    from services.cli.workbench_service import serve_until_stopped
+
+    serve_until_stopped(grpc, store, lambda line: out.print(line))
 
 
 @app.command()

@@ -183,7 +183,8 @@ class StepperLoop(cmd.Cmd):
 
     def do_undo(self, _: str) -> None:
         """undo: take the last edit back, and show the value you stand at."""
-        self._show(self._session.undo())
+        self._session.undo()
+        self._show(self._session.look())
 
     def do_branch(self, name: str) -> None:
         """branch [NAME]: start a branch here and stand on it; without a name, list the branches."""

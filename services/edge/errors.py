@@ -7,7 +7,7 @@ StrataError
 │   ├── InvalidDeclaration   a model, ensemble or settings file with a fault; names file and field
 │   └── InvalidWeights       weights that do not fit, truncated, or not weights at all
 │       └── ForeignFile      DamagedFile      OtherVersion      OtherModel
-├── NotFound                 ModelNotFound  EnsembleNotFound  ArtifactNotFound
+├── NotFound                 ModelNotFound  EnsembleNotFound  ArtifactNotFound  SessionNotFound
 ├── TooLarge                 the body is over the limit
 ├── FailedPrecondition       right request, wrong moment: not compiled
 │   ├── NoIntegers           NoAutoPlan
@@ -124,6 +124,10 @@ class EnsembleNotFound(NotFound):
 
 class ArtifactNotFound(NotFound):
     """No object is stored under that reference."""
+
+
+class SessionNotFound(NotFound):
+    """The caller has no workbench session of that id."""
 
 
 class NoIntegers(FailedPrecondition):

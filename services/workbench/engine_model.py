@@ -1,6 +1,7 @@
 """A model on the workbench: its graph, and what it takes to give it a picture and to read its answer."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -11,6 +12,7 @@ from quant.graph import Graph
 from quant.operations import Region, Yolo
 from services.workbench.graph_codec import encode_graph
 from services.zoo.manifest import InputSpec
+from services.zoo.name_lists import classes_by_name
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +55,11 @@ class EngineModel:
             hashed.update(name.encode())
             hashed.update(flat.numpy().data)
         return hashed.hexdigest()
+
+    def classes_named(self, names: Sequence[str]) -> list[int] | None:
+        """The class of each name; None unless each is one label and no other's."""
+        known = classes_by_name(self.labels)
+        return [known[name] for name in names] if known.keys() >= set(names) else None
 
     def label(self, index: int) -> str:
         """The class's name, or its number where there are no names."""

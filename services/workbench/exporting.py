@@ -10,10 +10,10 @@ from services.workbench.model_codec import decode_model, encode_model
 
 
 class Exported(NamedTuple):
-    """The bytes of a `.strata` and of an `.integers` file that belong together."""
+    """The bytes of a `.strata` file, and of the `.integers` file that belongs to it."""
 
     model: bytes
-    integers: bytes
+    integers: bytes | None
 
 
 def export_model(model: EngineModel, integers: Integers | None) -> Exported:
@@ -24,6 +24,13 @@ def export_model(model: EngineModel, integers: Integers | None) -> Exported:
     """
     if integers is None:
         raise NoIntegers(f"{model.name} has no integers to export: calibrate it first")
-    exported = Exported(encode_model(model), encode_integers(model, integers))
-    decode_integers(exported.integers, decode_model(exported.model))
+    return encode_pair(model, integers)
+
+
+def encode_pair(model: EngineModel, integers: Integers | None) -> Exported:
+    """As `export_model`, also without integers."""
+    exported = Exported(encode_model(model), encode_integers(model, integers) if integers else None)
+    again = decode_model(exported.model)
+    if exported.integers is not None:
+        decode_integers(exported.integers, again)
     return exported

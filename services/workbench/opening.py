@@ -19,6 +19,8 @@ from services.zoo.exported import graph_of, graph_of_program
 from services.zoo.model_file import ModelFile, with_weights
 from services.zoo.weights import FILE, RANDOM, S3, TORCHVISION, fetch, seed_of
 
+LARGEST_SIZE = 2048
+"""Of a Darknet network's side that callers elsewhere may ask for, in pixels."""
 _SEED_0 = f"{RANDOM}0"
 
 
@@ -51,6 +53,15 @@ def open_named(name: str, catalog: Catalog, weights: str | None = None, size: in
     if size:
         raise InvalidInput(f"a size is for Darknet networks; {name!r} is not one")
     return _torch_model(name, catalog, weights)
+
+
+def open_from_afar(name: str, catalog: Catalog, weights: str | None = None, size: int | None = None) -> EngineModel:
+    """As `open_named`, for callers elsewhere: they do not reach this machine's files, buckets or all of its memory."""
+    if weights and weights.startswith((FILE, S3)):
+        raise InvalidInput(f"weights {weights}: files and buckets are this service's own; upload a {MODEL_SUFFIX} file")
+    if size and size > LARGEST_SIZE:
+        raise InvalidInput(f"size {size}: at most {LARGEST_SIZE} pixels")
+    return open_named(name, catalog, weights, size)
 
 
 def import_darknet(cfg: Path, weights: Path) -> EngineModel:

@@ -7,7 +7,6 @@ from pathlib import Path
 from services.edge.errors import ArtifactNotFound
 from services.workbench.engine_model import EngineModel
 from services.workbench.pictures import Picture, decode_picture
-from services.zoo.name_lists import classes_by_name
 
 
 def read_picture(path: Path) -> Picture:
@@ -33,6 +32,4 @@ class PictureFiles:
 
 def labels_of(model: EngineModel, paths: Sequence[Path]) -> list[int] | None:
     """Each picture's class by the name of its folder; None unless every folder is named after one of the classes."""
-    known = classes_by_name(model.labels)
-    folders = [path.absolute().parent.name for path in paths]
-    return [known[folder] for folder in folders] if known.keys() >= set(folders) else None
+    return model.classes_named([path.absolute().parent.name for path in paths])

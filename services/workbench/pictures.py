@@ -1,8 +1,8 @@
 """Pictures as values, and as a model takes them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -35,6 +35,27 @@ class Pictures(Protocol):
     def __len__(self) -> int: ...
 
     def __iter__(self) -> Iterator[Picture]: ...
+
+
+class EncodedPicture(NamedTuple):
+    """A picture's file; `label` is the name of its class, empty where it is not known."""
+
+    name: str
+    data: bytes
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class EncodedPictures:
+    """The `Pictures` of some files' bytes."""
+
+    encoded: Sequence[EncodedPicture]
+
+    def __len__(self) -> int:
+        return len(self.encoded)
+
+    def __iter__(self) -> Iterator[Picture]:
+        return (decode_picture(each.data, each.name) for each in self.encoded)
 
 
 def decode_picture(data: bytes, source: str) -> Picture:

@@ -1,6 +1,5 @@
 """The verb `run`: one picture through a model in one mode, its findings and its time."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import median
 
@@ -8,13 +7,12 @@ from torch import Tensor
 
 from quant.engine import Engine
 from quant.precision import Mode
+from services.edge.deadline import Clock
 from services.workbench.engine_model import EngineModel
 from services.workbench.engines import engine_of
 from services.workbench.findings import Findings, find
 from services.workbench.integers import Integers
 from services.workbench.pictures import Picture, as_input
-
-Clock = Callable[[], float]
 
 _WARM_RUNS = 2
 """An engine calls its kernels one by one in its first run, and compiles its script in the second."""
@@ -27,12 +25,12 @@ class Run:
 
     Attributes:
         isa: the instruction set it ran with.
-        latency_ms: of one run of the model, the median of several once it is compiled.
+        latency_ms: of one run of the model, the median of several once it is compiled; None where it was not timed.
     """
 
     mode: Mode
     isa: str
-    latency_ms: float
+    latency_ms: float | None
     findings: Findings
 
 
@@ -41,7 +39,7 @@ def run_picture(
     integers: Integers,
     mode: Mode,
     picture: Picture,
-    clock: Clock,
+    clock: Clock | None,
     *,
     top: int = 5,
     threshold: float = 0.5,
@@ -49,7 +47,7 @@ def run_picture(
     """Run one picture, and time the run.
 
     Args:
-        clock: seconds, as `time.perf_counter`.
+        clock: seconds, as `time.perf_counter`; None leaves the time out.
         top: how many classes a classifier names.
         threshold: the least score of a detector's box, 0 to 1.
     Raises:
@@ -60,7 +58,7 @@ def run_picture(
     engine = engine_of(model, mode, integers)
     x = as_input(model, picture)
     outputs = engine.run(x)
-    latency_ms = _latency_s(engine, x, clock) * 1e3
+    latency_ms = None if clock is None else _latency_s(engine, x, clock) * 1e3
     return Run(mode, engine.cpu.isa, latency_ms, find(model, outputs, picture.size, threshold, top))
 
 

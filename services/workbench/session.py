@@ -8,7 +8,7 @@ from dataclasses import replace
 from torch import Tensor
 
 from quant.affine import as_float
-from quant.edits import Edit
+from quant.edits import Edit, EditRange
 from quant.layer_info import LayerInfo
 from quant.precision import Mode
 from quant.stepping import Difference, Stepper, Visit
@@ -16,8 +16,10 @@ from quant.variant import Variant
 from services.edge.errors import FailedPrecondition, Unsupported
 from services.workbench.engine_model import EngineModel
 from services.workbench.engines import variant_of
+from services.workbench.events import Branched, Edited, Event, Moved, Switched, Undone
 from services.workbench.findings import Findings, find
 from services.workbench.integers import Integers
+from services.workbench.layer_card import LayerCard, describe_card
 from services.workbench.pictures import Picture, as_input
 
 CACHE_BYTES = 512 << 20
@@ -25,6 +27,9 @@ CACHE_BYTES = 512 << 20
 
 class Session:
     """One opened model, one picture, one person.
+
+    Where a layer can be named, None is the one that one stands at: FailedPrecondition before the first. A name that is
+    no layer's raises LayerNotFound.
 
     Args:
         integers: the model's own; empty where `mode` is FLOAT and nothing is calibrated.
@@ -42,7 +47,7 @@ class Session:
         cache_bytes: int = CACHE_BYTES,
     ) -> None:
         self.model, self.mode = model, mode
-        self._integers, self._picture = integers, picture
+        self.integers, self.picture = integers, picture
         self._opened = variant_of(model, mode, integers)
         self._stepper = Stepper(self._opened, as_input(model, picture), cache_bytes=cache_bytes)
 
@@ -81,73 +86,67 @@ class Session:
         """Stand at any layer; only what is not known yet is run. Raises LayerNotFound."""
         return self._stepper.jump(layer)
 
-    def look(self) -> Visit:
-        """The value one stands at, in figures. Raises FailedPrecondition before the first layer."""
-        return self._stepper.jump(self._here())
+    def look(self, layer: str | None = None) -> Visit:
+        """A layer's value in figures."""
+        return self._stepper.look(self._named(layer))
 
     def info(self, layer: str | None = None) -> LayerInfo:
-        """What a layer is; by default the one that one stands at. Raises LayerNotFound, FailedPrecondition."""
-        return self._stepper.info(layer or self._here())
+        """What a layer is."""
+        return self._stepper.info(self._named(layer))
 
-    def histogram(self) -> tuple[Tensor, Tensor]:
-        """Edges [B + 1] and counts [B] of the value one stands at.
+    def card(self, layer: str | None = None) -> LayerCard:
+        """What a layer is made of, its weights in figures."""
+        return describe_card(self.variant, self.info(layer))
+
+    def histogram(self, layer: str | None = None) -> tuple[Tensor, Tensor]:
+        """Edges [B + 1] and counts [B] of a layer's value.
 
         Raises:
-            FailedPrecondition: before the first layer.
             NonFiniteValue: the value holds NaN or infinity, after an edit too large.
         """
-        return self._stepper.histogram(self._here())
+        return self._stepper.histogram(self._named(layer))
 
-    def feature_maps(self) -> Tensor:
-        """The channels of the value one stands at as one grey picture, uint8 [H, W], each over its own range.
+    def feature_maps(self, layer: str | None = None) -> Tensor:
+        """The channels of a layer's value as one grey picture, uint8 [H, W], each over its own range."""
+        return self._stepper.feature_maps(self._named(layer))
 
-        Raises:
-            FailedPrecondition: before the first layer.
-        """
-        return self._stepper.feature_maps(self._here())
+    def value(self, layer: str | None = None) -> Tensor:
+        """A layer's value, float32 [1, C, H, W] or [1, C]."""
+        return as_float(self._stepper.value(self._named(layer)))
 
-    def value(self) -> Tensor:
-        """The value one stands at, float32 [1, C, H, W] or [1, C].
-
-        Raises:
-            FailedPrecondition: before the first layer.
-        """
-        return as_float(self._stepper.value(self._here()))
-
-    def sums(self) -> Tensor:
-        """The exact integer sums of the layer one stands at, int64, before scale and bias.
+    def sums(self, layer: str | None = None) -> Tensor:
+        """The exact integer sums of a layer, int64, before scale and bias.
 
         Raises:
-            FailedPrecondition: before the first layer.
             Unsupported: the layer has no integer product.
         """
-        here = self._here()
-        found = self._stepper.accumulators(here)
+        named = self._named(layer)
+        found = self._stepper.accumulators(named)
         if found is None:
-            raise Unsupported(f"layer {here!r} has no integer sums: it runs without an integer product")
+            raise Unsupported(f"layer {named!r} has no integer sums: it runs without an integer product")
         return found
 
+    def has_sums(self, layer: str | None = None) -> bool:
+        """True where a layer has an integer product."""
+        return self._stepper.engine.layer(self._named(layer)).integer is not None
+
     def edit(self, edit: Edit) -> Difference:
-        """Apply an edit, and compare the value one stands at with that before it; on any error nothing is changed.
+        """Apply an edit, and compare the layer's value with that before it; on any error nothing is changed.
 
         Raises:
-            FailedPrecondition: before the first layer.
             what the edit raises.
         """
-        here = self._here()
         self._stepper.edit(edit)
-        return self._stepper.compare(here)
+        return self._stepper.compare(edit.value if isinstance(edit, EditRange) else edit.layer)
 
-    def undo(self) -> Visit:
+    def undo(self) -> None:
         """Take back the last edit of this branch. Raises InvalidEdit where there is none."""
         self._stepper.undo()
-        return self.look()
 
     def compare(self, branch: str | None = None) -> Difference:
         """The value one stands at against that before the last edit, or against another branch's.
 
         Raises:
-            FailedPrecondition: before the first layer.
             LayerNotFound: no such branch.
             InvalidEdit: nothing was edited, and no branch is named.
         """
@@ -156,7 +155,7 @@ class Session:
     def rerun(self, *, threshold: float = 0.5, top: int = 5) -> Findings:
         """Run the model to its end with all edits, and say what it finds; one stays where one is."""
         outputs = {name: as_float(self._stepper.value(name)) for name in self.model.graph.outputs}
-        return find(self.model, outputs, self._picture.size, threshold, top)
+        return find(self.model, outputs, self.picture.size, threshold, top)
 
     def branch(self, name: str) -> None:
         """Start a branch here and stand on it. Raises InvalidEdit where there is one of that name."""
@@ -166,26 +165,60 @@ class Session:
         """Stand on another branch. Raises LayerNotFound."""
         self._stepper.switch(name)
 
+    def apply(self, event: Event) -> None:
+        """Do again what was done in this session before; nothing is run. Raises what it raised then."""
+        match event:
+            case Moved(layer):
+                self._stepper.stand(layer)
+            case Edited(edit):
+                self._stepper.edit(edit)
+            case Undone():
+                self._stepper.undo()
+            case Branched(name):
+                self._stepper.branch(name)
+            case Switched(name):
+                self._stepper.switch(name)
+
+    @property
+    def edits(self) -> int:
+        """How many edits of this branch can be undone."""
+        return self._stepper.edits
+
+    @property
+    def edited(self) -> bool:
+        """True where any branch differs from the model as it was opened."""
+        return any(variant is not self._opened for variant in self._stepper.variants.values())
+
+    def current(self) -> tuple[EngineModel, Integers]:
+        """The model as edited on this branch, and its integers, empty where it has none."""
+        model, integers = self.keep(self.model.name)
+        return model, integers or Integers()
+
     def keep(self, name: str) -> tuple[EngineModel, Integers | None]:
         """The edited model under a name, with its integers where it has any.
 
-        Precisions that were edited hold in HYBRID and INT8 from now on. A plan of AUTO is not kept: other weights,
-        other times.
+        Precisions that were edited hold in HYBRID and INT8 from now on. A plan of AUTO is kept only of a model that was
+        not edited: other weights, other times.
         """
         variant = self.variant
+        if variant is self._opened:
+            return replace(self.model, name=name), self.integers if variant.calibration.values else None
         edited = replace(self.model, graph=variant.graph, name=name)
         if not variant.calibration.values:
             return edited, None
         changed = {layer: each for layer, each in variant.plan.items() if each is not self._opened.plan[layer]}
-        precisions = {**self._integers.edited, **changed}
-        return edited, Integers(variant.calibration, edited=precisions, isa=self._integers.isa)
+        precisions = {**self.integers.edited, **changed}
+        return edited, Integers(variant.calibration, edited=precisions, isa=self.integers.isa)
 
     @property
     def loses_auto_plan(self) -> bool:
-        """True where the model was opened with a plan of AUTO, which is not kept."""
-        return bool(self._integers.auto_plan)
+        """True where the model was opened with a plan of AUTO, and edited since."""
+        return bool(self.integers.auto_plan) and self.variant is not self._opened
 
     def _here(self) -> str:
         if self._stepper.layer is None:
             raise FailedPrecondition("no layer has run yet: step to one first")
         return self._stepper.layer
+
+    def _named(self, layer: str | None) -> str:
+        return layer or self._here()

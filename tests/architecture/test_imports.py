@@ -48,9 +48,12 @@ RANKS: dict[str, dict[int, str]] = {
     "pipeline": {DOMAIN: "domain", ADAPTERS: "packing", EDGES: "client"},
     "workbench": {
         DOMAIN: "engine_model integers graph_codec tensor_codec model_codec integer_codec findings augmentation "
-        "pictures",
-        USECASES: "engines calibrating running crossing exporting report session",
-        ADAPTERS: "files picture_files drawing opening",
+        "pictures layer_card events session_log",
+        USECASES: "engines calibrating running crossing exporting report session tensor_parts long_work shared_models "
+        "open_sessions owner_store workbench",
+        ADAPTERS: "files picture_files drawing opening settings",
+        EDGES: "requests converters grpc_api",
+        MAIN: "process __main__",
     },
     "loadtest": {
         DOMAIN: "scenario arrivals samples answers confidence summary verdict search",

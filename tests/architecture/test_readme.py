@@ -18,7 +18,7 @@ from services.cli.app import app
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDES = ("docs/quant.md", "docs/pipelines.md")
-TEXTS = ("README.md", *GUIDES, "docs/load-tests.md")
+TEXTS = ("README.md", *GUIDES, "docs/load-tests.md", "docs/workbench.md")
 MAKEFILE = (ROOT / "Makefile").read_text()
 
 
@@ -93,3 +93,20 @@ def test_every_python_block_of_the_quantisation_guide_runs(capsys: pytest.Captur
     for block in found:
         exec(compile(block, "docs/quant.md", "exec"), {})
     assert " dB, total " in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_the_client_of_the_workbenchs_guide_runs(
+    environment: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    (client,) = blocks("docs/workbench.md", "python")
+    (command,) = strata_commands("docs/workbench.md")
+    words = [*shlex.split(command.replace(":9100", ":0")), "--store", str(tmp_path)]
+    with subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, text=True) as served:
+        assert served.stdout is not None
+        (address,) = re.findall(r"127\.0\.0\.1:\d+", served.stdout.readline())
+        exec(compile(client.replace("127.0.0.1:9100", address), "docs/workbench.md", "exec"), {})
+        served.terminate()
+    assert served.returncode == 0
+    assert re.search(r"% of the value changed\n(.*: own .* dB\n){20,}\d+\.\d ms", capsys.readouterr().out)

@@ -1,0 +1,94 @@
+"""Sessions in memory: opened again from their logs when they are asked for, one caller at a time in each."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from services.workbench.session import Session
+from services.workbench.session_log import SessionLog
+
+
+class SessionKey(NamedTuple):
+    """Whose session, and which."""
+
+    owner: str
+    session: str
+
+
+class Opened(NamedTuple):
+    """A session, and its log as it was last written."""
+
+    session: Session
+    log: SessionLog
+
+
+@dataclass(eq=False)
+class Held:
+    """A session while one caller has it alone."""
+
+    opened: Opened | None = None
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def session(self) -> Session:
+        assert self.opened is not None
+        return self.opened.session
+
+    @property
+    def log(self) -> SessionLog:
+        assert self.opened is not None
+        return self.opened.log
+
+
+class OpenSessions:
+    """At most `limit` sessions nobody holds stay in memory; those used last.
+
+    Args:
+        load: opens a session as it was left.
+    """
+
+    def __init__(self, load: Callable[[SessionKey], Awaitable[Opened]], limit: int) -> None:
+        self._load, self._limit = load, limit
+        self._held: OrderedDict[SessionKey, Held] = OrderedDict()
+
+    @property
+    def count(self) -> int:
+        """How many are in memory."""
+        return len(self._held)
+
+    @asynccontextmanager
+    async def hold(self, key: SessionKey) -> AsyncIterator[Held]:
+        """Have a session alone, after those who came before.
+
+        Raises:
+            what `load` raises.
+        """
+        held = self._held.setdefault(key, Held())
+        self._held.move_to_end(key)
+        async with held.lock:
+            try:
+                if held.opened is None:
+                    held.opened = await self._load(key)
+                yield held
+            finally:
+                if held.opened is None and self._held.get(key) is held:
+                    del self._held[key]
+        self._forget_old()
+
+    def put(self, key: SessionKey, opened: Opened) -> None:
+        """Keep a session that was just opened."""
+        self._held[key] = Held(opened)
+        self._forget_old()
+
+    def forget(self, key: SessionKey) -> None:
+        """Drop a session: the next caller opens it again as it was left."""
+        if held := self._held.pop(key, None):
+            held.opened = None
+
+    def _forget_old(self) -> None:
+        idle = [key for key, held in self._held.items() if not held.lock.locked()]
+        for key in idle[: max(0, len(self._held) - self._limit)]:
+            del self._held[key]

@@ -1,0 +1,112 @@
+"""What one owner keeps in the object store: files and sessions. Another owner's are not below this one's keys."""
+
+import hashlib
+import re
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from services.artifacts.store import ObjectStore
+from services.edge.errors import ArtifactNotFound, InvalidInput, SessionNotFound, TooLarge
+from services.workbench.session_log import SessionLog, decode_log, encode_log
+
+_OWNER = re.compile(r"[!-~]{16,200}")
+_ID = re.compile(r"[A-Za-z0-9_-]{20,40}")
+
+
+def new_id() -> str:
+    """Unguessable: 144 random bits."""
+    return secrets.token_urlsafe(18)
+
+
+def check_owner(owner: str) -> str:
+    """The token itself. Raises InvalidInput where it is none."""
+    if not _OWNER.fullmatch(owner):
+        raise InvalidInput("an owner token has 16 to 200 letters, digits or signs of ASCII, without spaces")
+    return owner
+
+
+@dataclass(frozen=True)
+class OwnerStore:
+    """Files and sessions of one owner; the store sees the owner's digest, not the token.
+
+    Raises, whatever is called:
+        StoreUnavailable, StoreRefused, StoreFull: the object store does not answer, allow or hold it.
+    """
+
+    store: ObjectStore
+    owner: str
+
+    async def write_file(self, content: bytes) -> str:
+        """Keep a file; its id."""
+        file = new_id()
+        await self.store.write(self._file_key(file), content)
+        return file
+
+    async def receive_file(self, pieces: AsyncIterator[bytes], limit_bytes: int) -> tuple[str, int]:
+        """Keep a file that comes in pieces; its id and its size in bytes.
+
+        Raises:
+            TooLarge: over the limit; nothing is kept.
+            InvalidInput: it is empty.
+        """
+        file, size_bytes = new_id(), 0
+
+        async def counted() -> AsyncIterator[bytes]:
+            nonlocal size_bytes
+            async for piece in pieces:
+                size_bytes += len(piece)
+                if size_bytes > limit_bytes:
+                    raise TooLarge(f"the file is over {limit_bytes} bytes, the most that is taken")
+                yield piece
+            if not size_bytes:
+                raise InvalidInput("the file is empty: send it in pieces")
+
+        await self.store.write_stream(self._file_key(file), counted())
+        return file, size_bytes
+
+    async def read_file(self, file: str) -> bytes:
+        """Read a file. Raises ArtifactNotFound."""
+        key = self._file_key(_checked(file, ArtifactNotFound))
+        try:
+            return await self.store.read(key)
+        except ArtifactNotFound:
+            raise ArtifactNotFound(f"no file {file!r} of yours") from None
+
+    async def write_session(self, session: str, log: SessionLog) -> None:
+        """Keep a session as it is now."""
+        await self.store.write(self._session_key(session, "log.json"), encode_log(log))
+
+    async def write_picture(self, session: str, picture: bytes) -> None:
+        """Keep the picture that a session steps."""
+        await self.store.write(self._session_key(session, "picture"), picture)
+
+    async def read_session(self, session: str) -> tuple[SessionLog, bytes]:
+        """A session's log and its picture. Raises SessionNotFound."""
+        key = self._session_key(_checked(session, SessionNotFound), "log.json")
+        try:
+            log = await self.store.read(key)
+            return decode_log(log), await self.store.read(self._session_key(session, "picture"))
+        except ArtifactNotFound:
+            raise SessionNotFound(f"no session {session!r} of yours: open one") from None
+
+    async def remove_session(self, session: str) -> None:
+        """Forget a session; its files stay."""
+        await self.store.remove([self._session_key(session, name) for name in ("log.json", "picture")])
+
+    @property
+    def _prefix(self) -> str:
+        return f"owners/{hashlib.sha256(self.owner.encode()).hexdigest()}"
+
+    def _file_key(self, file: str) -> str:
+        return f"{self._prefix}/files/{file}"
+
+    def _session_key(self, session: str, name: str) -> str:
+        return f"{self._prefix}/sessions/{session}/{name}"
+
+
+def _checked(word: str, missing: type[ArtifactNotFound] | type[SessionNotFound]) -> str:
+    """An id as we give them: others name nothing, and no path."""
+    if not _ID.fullmatch(word):
+        raise missing(f"{word[:40]!r} is no id that was given out here")
+    return word

@@ -1,0 +1,307 @@
+"""The workbench: the verbs of `strata quant` on the sessions of many owners, each as its owner left it.
+
+What was acknowledged is in the store: a session outlives the process.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, TypeVar
+
+from quant.calibration import BEST, Granularity
+from quant.crossing import Crossing
+from quant.precision import Mode
+from services.artifacts.store import ObjectStore
+from services.edge.deadline import Clock
+from services.edge.errors import FailedPrecondition, OtherModel
+from services.workbench.calibrating import CalibratedModel, calibrate_model
+from services.workbench.crossing import cross_model, cross_one
+from services.workbench.engine_model import EngineModel
+from services.workbench.events import Event
+from services.workbench.exporting import Exported, encode_pair
+from services.workbench.integer_codec import decode_integers, encode_integers
+from services.workbench.integers import Integers
+from services.workbench.long_work import Listener, Step, listen
+from services.workbench.model_codec import decode_model
+from services.workbench.open_sessions import Opened, OpenSessions, SessionKey
+from services.workbench.owner_store import OwnerStore, new_id
+from services.workbench.pictures import EncodedPicture, EncodedPictures, Picture, decode_picture
+from services.workbench.report import Report, make_report
+from services.workbench.session import Session
+from services.workbench.session_log import NamedModel, Opening, SessionLog
+from services.workbench.shared_models import SharedModels
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much is taken and kept; sizes in bytes.
+
+    Attributes:
+        open_sessions: in memory at a time; the others are opened again when they are asked for.
+        session_bytes: of values that one session keeps.
+        model_bytes: of weights kept for the next session.
+        upload_bytes: of one file.
+    """
+
+    open_sessions: int = 32
+    session_bytes: int = 128 << 20
+    model_bytes: int = 1 << 30
+    upload_bytes: int = 1 << 30
+
+
+@dataclass(frozen=True)
+class CalibrationRequest:
+    """How to calibrate; see `calibrate_model`. `auto` measures the plan of AUTO too."""
+
+    algorithm: str = BEST
+    granularity: Granularity = Granularity.CHANNEL
+    augment: bool = False
+    auto: bool = False
+    discard_edits: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class CalibratedSession:
+    """What calibrating found, and the id of the file with the integers."""
+
+    found: CalibratedModel
+    integer_file: str
+
+
+@dataclass(frozen=True)
+class SavedVariant:
+    """Ids of the files of a kept variant."""
+
+    model_file: str
+    integer_file: str | None
+
+
+class Workbench:
+    """Opens, asks and changes sessions.
+
+    Args:
+        open_named: opens a model of the catalogue; it may take long.
+        pool: threads to compute in.
+        clock: times runs.
+    """
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        open_named: Callable[[NamedModel], EngineModel],
+        pool: Executor,
+        clock: Clock,
+        limits: Limits,
+    ) -> None:
+        self._store, self._open_named, self._pool = store, open_named, pool
+        self.clock, self.limits = clock, limits
+        self._models = SharedModels(limits.model_bytes)
+        self._sessions = OpenSessions(self._reopen, limits.open_sessions)
+        self._finishing: set[asyncio.Task[Any]] = set()
+
+    async def upload(self, owner: str, pieces: AsyncIterator[bytes]) -> tuple[str, int]:
+        """Keep a file; its id and its size in bytes. Raises TooLarge and InvalidInput: see `receive_file`."""
+        return await OwnerStore(self._store, owner).receive_file(pieces, self.limits.upload_bytes)
+
+    async def open(
+        self, owner: str, model: NamedModel | str, integer_file: str | None, picture: EncodedPicture, mode: Mode
+    ) -> SessionKey:
+        """Open a session, and keep it.
+
+        Args:
+            model: by name, or the id of a file.
+            integer_file: None calibrates on the picture itself, augmented to five, where the mode needs integers.
+        Raises:
+            ModelNotFound, ArtifactNotFound: what was named is not there.
+            NotAPicture, PictureTooLarge, InvalidWeights, OtherModel: what was sent cannot be used.
+            NoAutoPlan: AUTO without a measured plan.
+        """
+        return await self._finish(self._open(owner, model, integer_file, picture, mode))
+
+    async def close(self, key: SessionKey) -> None:
+        """Forget a session. Raises SessionNotFound."""
+        owned = OwnerStore(self._store, key.owner)
+        await owned.read_session(key.session)
+        self._sessions.forget(key)
+        await owned.remove_session(key.session)
+
+    async def ask(self, key: SessionKey, work: Callable[[Session], Result]) -> Result:
+        """Let `work` look at a session, in a thread, one caller at a time.
+
+        Raises:
+            SessionNotFound.
+            OtherModel: the model of that name is not the one the session was opened with.
+            what `work` raises.
+        """
+        return await self._finish(self._ask(key, work))
+
+    async def change(self, key: SessionKey, work: Callable[[Session], tuple[Result, Event]]) -> Result:
+        """Let `work` change a session, and write down what happened before it is acknowledged; raises as `ask`."""
+        return await self._finish(self._change(key, work))
+
+    async def opening(self, key: SessionKey) -> Opening:
+        """How a session was opened. Raises as `ask`."""
+        async with self._sessions.hold(key) as held:
+            return held.log.opening
+
+    async def cross(self, key: SessionKey, mode: Mode | None, layer: str | None) -> AsyncIterator[Step | Crossing]:
+        """Cross the model as edited: each layer's row as soon as it is known, or one layer's alone."""
+
+        def work(session: Session, listener: Listener[Crossing]) -> None:
+            model, integers = session.current()
+            picture, chosen = session.picture, mode or session.mode
+            rows = [cross_one(model, integers, picture, layer, chosen)] if layer else None
+            for row in rows or cross_model(model, integers, picture, chosen):
+                listener.give(row)
+
+        async with self._sessions.hold(key) as held:
+            async for each in listen(partial(work, held.session), self._pool):
+                yield each
+
+    async def report(self, key: SessionKey, pictures: Sequence[EncodedPicture]) -> AsyncIterator[Step | Report]:
+        """Measure the model as edited; the report comes last. Raises EmptyBatch, NotAPicture, PictureTooLarge."""
+
+        def work(session: Session, listener: Listener[Report]) -> None:
+            model, integers = session.current()
+            stored = integers if integers.calibration.values else None
+            truth = None if model.detects else model.classes_named([each.label for each in pictures])
+            listener.give(make_report(model, stored, EncodedPictures(pictures), self.clock, listener, truth))
+
+        async with self._sessions.hold(key) as held:
+            async for each in listen(partial(work, held.session), self._pool):
+                yield each
+
+    async def calibrate(
+        self, key: SessionKey, request: CalibrationRequest, pictures: Sequence[EncodedPicture]
+    ) -> AsyncIterator[Step | CalibratedSession]:
+        """Calibrate the model as it was opened, and begin the session anew with its integers, which come last.
+
+        Raises:
+            FailedPrecondition: there are edits, and they may not be discarded.
+            EmptyCalibration, AlgorithmNotFound, NotAPicture, PictureTooLarge.
+        """
+
+        def work(session: Session, listener: Listener[CalibratedModel]) -> None:
+            found = calibrate_model(
+                session.model,
+                EncodedPictures(pictures),
+                request.algorithm,
+                request.granularity,
+                augment=request.augment,
+                clock=self.clock if request.auto else None,
+                progress=listener,
+            )
+            listener.give(found)
+
+        async with self._sessions.hold(key) as held:
+            if held.session.edited and not request.discard_edits:
+                raise FailedPrecondition(
+                    "the session has edits, and calibrating begins it anew: undo or save them, or say that they may go"
+                )
+            async for each in listen(partial(work, held.session), self._pool):
+                if isinstance(each, Step):
+                    yield each
+                    continue
+                session, owned = held.session, OwnerStore(self._store, key.owner)
+                file = await owned.write_file(encode_integers(session.model, each.integers))
+                opening = replace(held.log.opening, integer_file=file, calibrated_on_picture=False)
+                anew = await self._run(partial(self._session, session.model, each.integers, session.picture, opening))
+                await owned.write_session(key.session, SessionLog(opening))
+                held.opened = Opened(anew, SessionLog(opening))
+                yield CalibratedSession(each, file)
+
+    async def save(self, key: SessionKey, name: str) -> SavedVariant:
+        """Keep the model as edited, under a name, as files of its owner."""
+        exported, owned = await self.export(key, name), OwnerStore(self._store, key.owner)
+        integer_file = await owned.write_file(exported.integers) if exported.integers is not None else None
+        return SavedVariant(await owned.write_file(exported.model), integer_file)
+
+    async def export(self, key: SessionKey, name: str | None) -> Exported:
+        """The model as edited, under a name or its own, as the bytes of files."""
+        return await self.ask(key, lambda session: encode_pair(*session.keep(name or session.model.name)))
+
+    async def _open(
+        self, owner: str, model: NamedModel | str, integer_file: str | None, encoded: EncodedPicture, mode: Mode
+    ) -> SessionKey:
+        owned, key = OwnerStore(self._store, owner), SessionKey(owner, new_id())
+        picture = await self._run(partial(decode_picture, encoded.data, encoded.name))
+        opened = await self._model(owned, model)
+        digest = await self._run(lambda: opened.digest)
+        on_picture = integer_file is None and mode in (Mode.HYBRID, Mode.INT8)
+        if on_picture:
+            made = await self._run(lambda: calibrate_model(opened, [picture], augment=True).integers)
+            integer_file = await owned.write_file(encode_integers(opened, made))
+        integers = await self._integers(owned, opened, integer_file)
+        opening = Opening(model, digest, integer_file, on_picture, encoded.name, mode)
+        session = await self._run(partial(self._session, opened, integers, picture, opening))
+        await owned.write_picture(key.session, encoded.data)
+        await owned.write_session(key.session, SessionLog(opening))
+        self._sessions.put(key, Opened(session, SessionLog(opening)))
+        return key
+
+    async def _reopen(self, key: SessionKey) -> Opened:
+        owned = OwnerStore(self._store, key.owner)
+        log, data = await owned.read_session(key.session)
+        opening = log.opening
+        model = await self._model(owned, opening.model)
+        if await self._run(lambda: model.digest) != opening.model_digest:
+            raise OtherModel(f"the model {model.name!r} has changed since the session was opened: open a new one")
+        integers = await self._integers(owned, model, opening.integer_file)
+
+        def replay() -> Session:
+            picture = decode_picture(data, opening.picture_name)
+            session = self._session(model, integers, picture, opening)
+            for event in log.events:
+                session.apply(event)
+            return session
+
+        return Opened(await self._run(replay), log)
+
+    def _session(self, model: EngineModel, integers: Integers, picture: Picture, opening: Opening) -> Session:
+        return Session(model, integers, opening.mode, picture, self.limits.session_bytes)
+
+    async def _model(self, owned: OwnerStore, model: NamedModel | str) -> EngineModel:
+        if isinstance(model, NamedModel):
+            return await self._models.get(model, lambda: self._run(partial(self._open_named, model)))
+
+        async def load() -> EngineModel:
+            data = await owned.read_file(model)
+            return await self._run(partial(decode_model, data, "the model's file"))
+
+        return await self._models.get((owned.owner, model), load)
+
+    async def _integers(self, owned: OwnerStore, model: EngineModel, file: str | None) -> Integers:
+        if file is None:
+            return Integers()
+        data = await owned.read_file(file)
+        return await self._run(partial(decode_integers, data, model, "the integers' file"))
+
+    async def _ask(self, key: SessionKey, work: Callable[[Session], Result]) -> Result:
+        async with self._sessions.hold(key) as held:
+            return await self._run(partial(work, held.session))
+
+    async def _change(self, key: SessionKey, work: Callable[[Session], tuple[Result, Event]]) -> Result:
+        async with self._sessions.hold(key) as held:
+            result, event = await self._run(partial(work, held.session))
+            log = held.log.then(event)
+            try:
+                await OwnerStore(self._store, key.owner).write_session(key.session, log)
+            except BaseException:
+                held.opened = None  # it is ahead of its log: the next caller opens it as it was
+                raise
+            held.opened = Opened(held.session, log)
+            return result
+
+    async def _run(self, work: Callable[[], Result]) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+
+    async def _finish(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """What was begun on a session is finished and written down, though its caller may leave meanwhile."""
+        task = asyncio.ensure_future(work)
+        self._finishing.add(task)
+        task.add_done_callback(self._finishing.discard)
+        return await asyncio.shield(task)

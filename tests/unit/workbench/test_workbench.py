@@ -1,0 +1,221 @@
+"""The sessions of many owners, over a store in memory."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from io import BytesIO
+
+import pytest
+import torch
+from PIL import Image
+
+from quant.edits import EditWeights
+from quant.precision import Mode
+from services.artifacts.store import ObjectStore, open_store
+from services.edge.errors import OtherModel, SessionNotFound, StoreUnavailable, TooLarge
+from services.workbench.engine_model import EngineModel
+from services.workbench.events import Edited, Event, Moved
+from services.workbench.long_work import Listener, Step, listen
+from services.workbench.open_sessions import SessionKey
+from services.workbench.pictures import EncodedPicture
+from services.workbench.session import Session
+from services.workbench.session_log import NamedModel
+from services.workbench.shared_models import SharedModels
+from services.workbench.workbench import Limits, Workbench
+
+OWNER, OTHER = "owner-of-the-first-sessions", "owner-of-the-other-sessions"
+SMALL = NamedModel("small")
+
+
+def picture() -> EncodedPicture:
+    written = BytesIO()
+    Image.effect_noise((40, 30), 90).convert("RGB").save(written, "png")
+    return EncodedPicture("noise.png", written.getvalue())
+
+
+@pytest.fixture
+def pool() -> Iterator[Executor]:
+    with ThreadPoolExecutor(2) as pool:
+        yield pool
+
+
+@pytest.fixture
+def store(request: pytest.FixtureRequest) -> ObjectStore:
+    return open_store(f"memory://{request.node.name}")
+
+
+@pytest.fixture
+def start(model: EngineModel, store: ObjectStore, pool: Executor) -> Callable[..., Workbench]:
+    """A workbench as a process that just started, over the same store each time."""
+
+    def make(limits: Limits | None = None, opened: EngineModel = model) -> Workbench:
+        return Workbench(store, lambda _: opened, pool, lambda: 0.0, limits or Limits())
+
+    return make
+
+
+def step(session: Session) -> tuple[int, Event]:
+    visit = session.step()
+    return visit.index, Moved(visit.layer)
+
+
+def louder(session: Session) -> tuple[None, Event]:
+    edit = EditWeights(session.info().layer, torch.tensor(0.5), (3,))
+    session.edit(edit)
+    return None, Edited(edit)
+
+
+async def test_what_was_acknowledged_outlives_the_process(start: Callable[..., Workbench]) -> None:
+    bench = start()
+    key = await bench.open(OWNER, SMALL, None, picture(), Mode.INT8)
+    await bench.change(key, step)
+    await bench.change(key, louder)
+    await bench.change(key, step)
+    before = await bench.ask(key, lambda session: session.value())
+    again = start()
+    assert torch.equal(await again.ask(key, lambda session: session.value()), before)
+    assert await again.ask(key, lambda session: (session.layer, session.edits)) == ("norm", 1)
+
+
+async def test_many_at_once_never_meet(start: Callable[..., Workbench]) -> None:
+    bench = start(Limits(open_sessions=3))
+    keys = [await bench.open(f"owner-number-{each:08}", SMALL, None, picture(), Mode.FLOAT) for each in range(8)]
+
+    async def walk(key: SessionKey, steps: int) -> list[int]:
+        return [await bench.change(key, step) for _ in range(steps)]
+
+    walks = await asyncio.gather(*(walk(key, steps) for steps, key in enumerate(keys, 1)))
+    assert walks == [list(range(steps)) for steps in range(1, 9)]
+
+
+async def test_callers_of_one_session_take_turns(start: Callable[..., Workbench]) -> None:
+    bench = start()
+    key = await bench.open(OWNER, SMALL, None, picture(), Mode.FLOAT)
+    assert sorted(await asyncio.gather(*(bench.change(key, step) for _ in range(5)))) == list(range(5))
+
+
+async def test_anothers_session_is_not_found(start: Callable[..., Workbench]) -> None:
+    bench = start()
+    key = await bench.open(OWNER, SMALL, None, picture(), Mode.FLOAT)
+    for other in (SessionKey(OTHER, key.session), SessionKey(OWNER, "x" * 24), SessionKey(OWNER, "../" + key.session)):
+        with pytest.raises(SessionNotFound):
+            await bench.ask(other, lambda session: session.layer)
+    await bench.close(key)
+    with pytest.raises(SessionNotFound):
+        await bench.ask(key, lambda session: session.layer)
+
+
+async def test_a_change_that_is_not_kept_did_not_happen(
+    start: Callable[..., Workbench], store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = start()
+    key = await bench.open(OWNER, SMALL, None, picture(), Mode.FLOAT)
+    await bench.change(key, step)
+
+    async def refuse(_: object, __: str, ___: bytes) -> None:
+        raise StoreUnavailable("away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ObjectStore, "write", refuse)
+        with pytest.raises(StoreUnavailable):
+            await bench.change(key, step)
+    assert await bench.ask(key, lambda session: session.layer) == "stem"
+
+
+async def test_a_caller_who_leaves_loses_nothing(start: Callable[..., Workbench]) -> None:
+    bench = start()
+    key = await bench.open(OWNER, SMALL, None, picture(), Mode.FLOAT)
+    began, go_on = threading.Event(), threading.Event()
+
+    def slow(session: Session) -> tuple[int, Event]:
+        began.set()
+        go_on.wait(10)
+        return step(session)
+
+    call = asyncio.create_task(bench.change(key, slow))
+    while not began.is_set():
+        await asyncio.sleep(0.01)
+    call.cancel()
+    go_on.set()
+    assert await bench.ask(key, lambda session: session.layer) == "stem"
+    assert await start().ask(key, lambda session: session.layer) == "stem"
+
+
+async def test_a_model_that_changed_meanwhile_is_refused(
+    start: Callable[..., Workbench], other_model: EngineModel
+) -> None:
+    key = await start().open(OWNER, SMALL, None, picture(), Mode.FLOAT)
+    with pytest.raises(OtherModel, match="open a new one"):
+        await start(opened=other_model).ask(key, lambda session: session.layer)
+
+
+async def test_a_file_over_the_limit_leaves_nothing(start: Callable[..., Workbench], store: ObjectStore) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(3):
+            yield b"x" * 10
+
+    with pytest.raises(TooLarge, match="25 bytes"):
+        await start(Limits(upload_bytes=25)).upload(OWNER, pieces())
+    assert await store.keys() == []
+    _, size_bytes = await start(Limits(upload_bytes=30)).upload(OWNER, pieces())
+    assert size_bytes == 30
+
+
+async def test_a_model_is_loaded_once_for_all_who_want_it(model: EngineModel) -> None:
+    loads = 0
+
+    async def load() -> EngineModel:
+        nonlocal loads
+        loads += 1
+        await asyncio.sleep(0.01)
+        return model
+
+    shared = SharedModels(1)
+    assert await asyncio.gather(*(shared.get("it", load) for _ in range(4))) == [model] * 4
+    await shared.get("another", load)
+    await shared.get("it", load)
+    assert loads == 3  # the first was let go for the second
+
+
+async def test_a_load_that_failed_is_tried_again(model: EngineModel) -> None:
+    answers: list[Exception | EngineModel] = [StoreUnavailable("away"), model]
+
+    async def load() -> EngineModel:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    shared = SharedModels(1)
+    with pytest.raises(StoreUnavailable):
+        await shared.get("it", load)
+    assert await shared.get("it", load) is model
+
+
+async def test_long_work_stops_when_nobody_listens(pool: Executor) -> None:
+    ended = threading.Event()
+
+    def work(listener: Listener[int]) -> None:
+        try:
+            for number in range(10_000_000):
+                listener.give(number)
+        finally:
+            ended.set()
+
+    heard = listen(work, pool)
+    assert await anext(heard) == 0
+    await heard.aclose()  # type: ignore[attr-defined]
+    assert ended.is_set()
+
+
+async def test_long_work_hands_over_its_steps_its_items_and_its_fault(pool: Executor) -> None:
+    def work(listener: Listener[str]) -> None:
+        listener("looking", 1, 2)
+        listener.give("found")
+        raise TooLarge("enough")
+
+    heard = listen(work, pool)
+    assert [await anext(heard), await anext(heard)] == [Step("looking", 1, 2), "found"]
+    with pytest.raises(TooLarge):
+        await anext(heard)
