@@ -133,6 +133,30 @@ def quant(
         console.print(f"wrote {report}", markup=False)
 
 
+@app.command()
+def slo(json: Json = None, report: Report = None, quick: Quick = False) -> None:
+    """Measure whether our verdict on an SLO is that of MLPerf LoadGen."""
+    from quant.cpu import this_cpu
+    from services.bench import document
+    from services.bench import slo as area
+    from services.bench.report import write_report
+
+    console = Console(stderr=True)
+    provenance = document.provenance(this_cpu(os.environ.get("ONEDNN_MAX_CPU_ISA")).isa, area.PACKAGES)
+    figures: dict[str, float] = {}
+    with console.status("") as status:
+        for found in area.measure(area.QUICK_EFFORT if quick else area.FULL_EFFORT, status.update):
+            figures |= found
+            if json:
+                document.write(json, figures, provenance)
+    Console().print(document.table("strata bench slo", figures, area.BARS))
+    if json:
+        console.print(f"wrote {json}", markup=False)
+    if report:
+        write_report(report, "The SLO's figures", "strata bench slo", figures, provenance, area.BARS, area.NOTES)
+        console.print(f"wrote {report}", markup=False)
+
+
 def _chosen(given: str, known: Sequence[str], option: str) -> list[str]:
     """What a list with commas names, in the order that is known; all where it is empty."""
     names = [name.strip() for name in given.split(",") if name.strip()] or list(known)

@@ -6,9 +6,6 @@ from typing import Annotated
 
 import typer
 
-EXIT_CODES = {"pass": 0, "fail": 1, "not proved": 3}
-EXIT_CANNOT_RUN = 2
-
 
 def load(
     scenario: Annotated[
@@ -42,8 +39,10 @@ def load(
     """
     from quant.errors import QuantError
     from services.cli.failures import tell
-    from services.cli.load_run import find_highest_load, find_scenario, find_target, load_once
+    from services.cli.load_run import find_highest_load, find_target, load_once
     from services.edge.errors import StrataError
+    from services.loadtest.scenario_file import find_scenario
+    from services.loadtest.verdict import EXIT_CANNOT_RUN, EXIT_CODES
 
     try:
         chosen = find_scenario(scenario)

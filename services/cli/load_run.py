@@ -14,41 +14,21 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-import services
-from services.edge.errors import ArtifactNotFound, Unavailable
-from services.edge.suggestion import did_you_mean
+from services.edge.errors import Unavailable
 from services.edge.whole_files import write_whole
 from services.loadtest.document import as_document
-from services.loadtest.report import html_report, number
+from services.loadtest.report import html_report
 from services.loadtest.run import Run, prepare, run
 from services.loadtest.samples import Sample
-from services.loadtest.scenario import Scenario, factor_of, read_scenario, stretched
+from services.loadtest.scenario import Scenario, factor_of, stretched
 from services.loadtest.search import find_highest
 from services.loadtest.targets import Address, open_asker, read_address
+from services.loadtest.text import number, told
 from services.loadtest.verdict import Verdict
 from services.local.running import find_running, state_folder
 
-SCENARIOS = Path(services.__path__[0]).parent / "loadtest" / "scenarios"
 _LINE_EVERY_S = 10.0
 _COLOURS = {Verdict.PASS: "green", Verdict.FAIL: "red", Verdict.NOT_PROVED: "yellow"}
-
-
-def find_scenario(named: str) -> Scenario:
-    """Read a scenario's file, or a shipped one by its name.
-
-    Raises:
-        ArtifactNotFound: there is none; names those there are.
-        InvalidDeclaration: it has faults.
-    """
-    if named.endswith((".yaml", ".yml")):
-        return read_scenario(Path(named))
-    shipped = sorted(path.stem for path in SCENARIOS.glob("*.yaml"))
-    if named not in shipped:
-        raise ArtifactNotFound(
-            f"no scenario '{named}'{did_you_mean(named, shipped)}; there are {', '.join(shipped) or 'none'}; "
-            "a file of your own ends in .yaml"
-        )
-    return read_scenario(SCENARIOS / f"{named}.yaml")
 
 
 def find_target(target: str, ensemble: str, authority: str) -> Address:
@@ -77,7 +57,7 @@ async def load_once(
     done = await _run(scenario, address, factor)
     _print(done)
     _write(json_file, json.dumps(as_document(done), indent=1))
-    _write(html_file, _html(done, address))
+    _write(html_file, html_report(done, str(address), datetime.now(UTC)))
     return done.judgement.verdict
 
 
@@ -104,33 +84,23 @@ async def find_highest_load(
     tried = [{"rate": scenario.peak * each.factor, "verdict": str(each.judgement.verdict)} for each in runs]
     rate = scenario.peak * best.factor if best else None
     _write(json_file, json.dumps({"highest": rate, "tried": tried, "run": as_document(best or runs[-1])}, indent=1))
-    _write(html_file, _html(best or runs[-1], address))
+    _write(html_file, html_report(best or runs[-1], str(address), datetime.now(UTC)))
     return Verdict.PASS if best else Verdict.FAIL
 
 
 def _print(done: Run) -> None:
     console = Console()
-    for line in tables(done):
-        console.print(line, highlight=False, soft_wrap=isinstance(line, str))
+    console.print(_table(done), highlight=False)
+    for line in told(done):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
-def tables(done: Run) -> Iterator[Table | str]:
-    """What is printed of a run: the promises, the numbers, the verdict."""
+def _table(done: Run) -> Table:
     promises = Table("promise", "verdict", "measured", "sure", "why", title=f"strata load {done.scenario.name}")
     for each in done.judgement.findings:
         verdict = f"[{_COLOURS[each.verdict]}]{each.verdict}[/]"
         promises.add_row(each.promise, verdict, number(each.measured), f"{100 * each.sure:.2f} %", each.why)
-    yield promises
-    if summary := done.summary:
-        p50, p90, p99 = (number(each.value) for each in summary.latencies_ms.values())
-        ways = ", ".join(f"{count} {outcome}" for outcome, count in summary.outcomes.items() if count)
-        yield f"{summary.requests} requests, {summary.offered:.1f} a second: {ways}; {summary.complete} by all members."
-        yield f"Latency from when each was due: p50 {p50}, p90 {p90}, p99 {p99} ms; sent {summary.lag_ms:.1f} ms late."
-        for reason, count in summary.reasons:
-            yield f"  {count} × {reason}".replace("[", r"\[")
-    if done.judgement.remark:
-        yield done.judgement.remark
-    yield f"Verdict: [{_COLOURS[done.judgement.verdict]}]{done.judgement.verdict}[/]"
+    return promises
 
 
 async def _run(scenario: Scenario, address: Address, factor: float) -> Run:
@@ -161,11 +131,6 @@ def _watch(scenario: Scenario, factor: float) -> Iterator["Callable[[Sample], No
                 console.print(f"{told_s - began_s:.0f} s: {said} of about {expected:.0f}", highlight=False)
 
         yield tell
-
-
-def _html(done: Run, address: Address) -> str:
-    when = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    return html_report(done, f"{address.scheme}://{address.place}", when)
 
 
 def _write(path: Path | None, text: str) -> None:

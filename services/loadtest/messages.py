@@ -6,18 +6,21 @@ from dataclasses import dataclass
 from typing import Any
 
 import grpc
+import httpx
 import numpy as np
 
 from services.contracts.inference.v2 import open_inference_pb2 as oip
 from services.contracts.strata.ensemble.v1 import ensemble_pb2 as pb
 from services.edge.errors import QueueFull, TooLarge
 from services.edge.status import ERROR_METADATA_KEY
-from services.loadtest.answers import Picture, Reply, Target
+from services.loadtest.answers import Picture, Reply, Target, check_reply
 from services.loadtest.samples import Ended, Outcome
 from services.loadtest.scenario import Request
 
 _MODES = {None: pb.MODE_UNSPECIFIED, "parallel": pb.MODE_PARALLEL, "serial": pb.MODE_SERIAL}
 _REASON_LENGTH = 200
+UNREADABLE = (ValueError, KeyError, TypeError)
+"""What reading JSON of another shape raises."""
 
 
 def predict_request(pictures: Sequence[Picture], request: Request, target: Target) -> pb.PredictRequest:
@@ -129,32 +132,67 @@ def http_reply(content: bytes) -> Reply:
     )
 
 
-def ended_by_grpc(code: grpc.StatusCode, details: str | None, metadata: Any) -> Ended:
+def target_of_model(name: str) -> Target:
+    """A model under the Open Inference Protocol says neither labels nor members nor a deadline."""
+    return Target(name, frozenset(), frozenset(), None)
+
+
+def ended_by_prediction(answer: pb.PredictResponse, target: Target, pictures: Sequence[Picture]) -> Ended:
+    """Check an answer of strata.ensemble.v1."""
+    return check_reply(predict_reply(answer), target, pictures)
+
+
+def ended_by_inference(answer: oip.ModelInferResponse, target: Target, pictures: Sequence[Picture]) -> Ended:
+    """Check an answer of the Open Inference Protocol."""
+    try:
+        reply = infer_reply(answer)
+    except ValueError as error:
+        return _no_answer(error)
+    return check_reply(reply, target, pictures)
+
+
+def ended_by_http(status: int, content: bytes, target: Target, pictures: Sequence[Picture]) -> Ended:
+    """Check an answer of the front door's HTTP, or sort its status."""
+    if status != 200:
+        return _refused_by_http(status, content)
+    try:
+        reply = http_reply(content)
+    except UNREADABLE as error:
+        return _no_answer(error)
+    return check_reply(reply, target, pictures)
+
+
+def ended_by_http_error(error: httpx.HTTPError) -> Ended:
+    """Sort a request that got no response."""
+    outcome = Outcome.EXPIRED if isinstance(error, httpx.TimeoutException) else Outcome.FAILED
+    return Ended(outcome, f"{type(error).__name__}: {error}"[:_REASON_LENGTH])
+
+
+def ended_by_grpc(error: grpc.RpcError) -> Ended:
     """Sort a gRPC status."""
-    error = dict(metadata or ()).get(ERROR_METADATA_KEY, "")
+    assert isinstance(error, grpc.Call | grpc.aio.AioRpcError)
+    code, name = error.code(), dict(error.trailing_metadata() or ()).get(ERROR_METADATA_KEY, "")
     outcome = Outcome.FAILED
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         outcome = Outcome.EXPIRED
-    elif error == QueueFull.__name__ or (code is grpc.StatusCode.RESOURCE_EXHAUSTED and error != TooLarge.__name__):
+    elif name == QueueFull.__name__ or (code is grpc.StatusCode.RESOURCE_EXHAUSTED and name != TooLarge.__name__):
         outcome = Outcome.REFUSED
-    return Ended(outcome, f"{error or code.name}: {details or ''}"[:_REASON_LENGTH])
+    return Ended(outcome, f"{name or code.name}: {error.details() or ''}"[:_REASON_LENGTH])
 
 
-def ended_by_http(status: int, content: bytes) -> Ended:
-    """Sort an HTTP status other than 200."""
+def _refused_by_http(status: int, content: bytes) -> Ended:
     try:
         body = json.loads(content)
-        error, message = str(body["error"]), str(body["message"])
-    except (ValueError, KeyError, TypeError):
-        error, message = "", content[:_REASON_LENGTH].decode(errors="replace")
+        name, message = str(body["error"]), str(body["message"])
+    except UNREADABLE:
+        name, message = "", content[:_REASON_LENGTH].decode(errors="replace")
     outcome = Outcome.FAILED
     if status == 504:
         outcome = Outcome.EXPIRED
-    elif status == 429 or error == QueueFull.__name__:
+    elif status == 429 or name == QueueFull.__name__:
         outcome = Outcome.REFUSED
-    return Ended(outcome, f"{error or status}: {message}"[:_REASON_LENGTH])
+    return Ended(outcome, f"{name or status}: {message}"[:_REASON_LENGTH])
 
 
-def no_answer(error: Exception) -> Ended:
-    """A reply that could not be read."""
+def _no_answer(error: Exception) -> Ended:
     return Ended(Outcome.WRONG, f"an answer that is none: {error}"[:_REASON_LENGTH])

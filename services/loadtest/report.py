@@ -3,6 +3,7 @@
 import io
 import math
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from html import escape
 from typing import Any
 
@@ -11,6 +12,7 @@ from services.loadtest.confidence import percentile
 from services.loadtest.run import Run
 from services.loadtest.samples import Outcome, Sample
 from services.loadtest.summary import latencies_ms
+from services.loadtest.text import number
 from services.loadtest.verdict import Verdict
 
 _COLOURS = {
@@ -30,12 +32,12 @@ figure { margin: 2em 0; } svg { max-width: 100%; height: auto; }
 """
 
 
-def html_report(run: Run, where: str, when: str) -> str:
+def html_report(run: Run, where: str, when: datetime) -> str:
     """Write the page.
 
     Args:
         where: the target's address.
-        when: the date, for people.
+        when: it was written.
     """
     judgement = run.judgement
     badge = f'<span style="background:{_VERDICT_COLOURS[judgement.verdict]}">{judgement.verdict}</span>'
@@ -43,7 +45,7 @@ def html_report(run: Run, where: str, when: str) -> str:
         f"<!doctype html><html lang=en><meta charset=utf-8><title>{escape(run.scenario.name)}: {judgement.verdict}"
         f"</title><style>{_STYLE}</style><h1>{escape(run.scenario.name)}: {badge}</h1>",
         f"<p>{escape(run.scenario.about)}</p>",
-        f"<p>{escape(where)}, ensemble or model <b>{escape(run.target.ensemble)}</b>; {escape(when)}; "
+        f"<p>{escape(where)}, ensemble or model <b>{escape(run.target.ensemble)}</b>; {when:%Y-%m-%d %H:%M %Z}; "
         f"rates × {run.factor:g}; seed {run.scenario.seed}.</p>",
         f"<p><b>{escape(judgement.remark)}</b></p>" if judgement.remark else "",
         _table(("promise", "verdict", "measured", "sure", "why"), _findings(run)),
@@ -78,11 +80,6 @@ def _numbers(run: Run) -> list[Sequence[str]]:
     if summary.cost_per_1000:
         rows.append(("1000 requests cost", number(summary.cost_per_1000.value)))
     return [*rows, *((f"{count} times", reason) for reason, count in summary.reasons)]
-
-
-def number(value: float) -> str:
-    """Write a number for people; one that no answer gave is "never"."""
-    return "never" if value == math.inf else "" if value == -math.inf else f"{value:.4g}"
 
 
 def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from services.edge.errors import EmptyBatch, InvalidInput, Unavailable
+from services.edge.errors import InvalidInput, Unavailable
 from services.loadtest.answers import Picture, Target
 from services.loadtest.arrivals import arrivals
 from services.loadtest.generator import generate
@@ -15,6 +15,8 @@ from services.loadtest.scenario import Request, Scenario, check_bounds
 from services.loadtest.summary import Summary, summarise
 from services.loadtest.verdict import Judgement, judge
 from services.zoo.picture_files import find_pictures
+
+_START_MS = 180_000
 
 
 class Asker(Protocol):
@@ -59,14 +61,11 @@ def load_pictures(folder: Path, labels: frozenset[str]) -> list[Picture]:
     """Read all pictures below a folder; one is labelled where the folder it lies in is called as a class.
 
     Raises:
-        InvalidInput: no such folder, or none in it.
+        ArtifactNotFound, EmptyBatch: no such folder, or none in it.
     """
-    paths = find_pictures([folder])
-    if not paths:
-        raise EmptyBatch(f"{folder}: no pictures")
     return [
         Picture(number, path.read_bytes(), path.parent.name if path.parent.name in labels else None)
-        for number, path in enumerate(paths)
+        for number, path in enumerate(find_pictures([folder]))
     ]
 
 
@@ -78,6 +77,18 @@ async def prepare(scenario: Scenario, asker: Asker) -> tuple[Target, Deck]:
         InvalidInput: the scenario promises what cannot be judged here.
     """
     target = await asker.describe()
+    deck = deck_for(scenario, target)
+    for number in range(scenario.request.warm_up):
+        check_warm_up(number, await asker.ask(deck.deal(number), patient(scenario.request), target))
+    return target, deck
+
+
+def deck_for(scenario: Scenario, target: Target) -> Deck:
+    """Read the pictures, and check that what is promised of their answers can be judged.
+
+    Raises:
+        InvalidInput: it cannot, or there are no pictures.
+    """
     pictures = load_pictures(scenario.pictures, target.labels)
     if scenario.slo.accuracy is not None and not any(picture.label for picture in pictures):
         raise InvalidInput(
@@ -86,14 +97,18 @@ async def prepare(scenario: Scenario, asker: Asker) -> tuple[Target, Deck]:
         )
     if scenario.slo.in_deadline is not None and deadline_ms(scenario, target) is None:
         raise InvalidInput(f"{scenario.file}: slo.in_deadline needs request.deadline_ms: the target states none")
-    deck = Deck(pictures, scenario.request.count, scenario.seed)
-    # As long as a model may take to start; what counts comes later.
-    patient = scenario.request.model_copy(update={"patience_ms": 180_000, "deadline_ms": 180_000})
-    for number in range(scenario.request.warm_up):
-        ended = await asker.ask(deck.deal(number), patient, target)
-        if ended.reason:
-            raise Unavailable(f"warm-up request {number + 1} was {ended.outcome}: {ended.reason}")
-    return target, deck
+    return Deck(pictures, scenario.request.count, scenario.seed)
+
+
+def patient(request: Request) -> Request:
+    """Return a request of the warm-up, which waits as long as a model may take to start."""
+    return request.model_copy(update={"patience_ms": _START_MS, "deadline_ms": _START_MS})
+
+
+def check_warm_up(number: int, ended: Ended) -> None:
+    """Raises Unavailable where a request of the warm-up has no answer: the run would be about something else."""
+    if ended.reason:
+        raise Unavailable(f"warm-up request {number + 1} was {ended.outcome}: {ended.reason}")
 
 
 def deadline_ms(scenario: Scenario, target: Target) -> float | None:

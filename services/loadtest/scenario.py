@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import Field, field_validator, model_validator
 
-from services.edge.declaration import Declaration, read_declaration
+from services.edge.declaration import Declaration
 from services.edge.errors import InvalidInput
 from services.loadtest.confidence import requests_needed
 
@@ -123,11 +123,6 @@ class Scenario(Declaration):
     def expected(self) -> float:
         """How many requests there are on average, at factor 1."""
         return sum(phase.seconds * sum(phase.ends) / 2 for phase in self.phases)
-
-
-def read_scenario(path: Path) -> Scenario:
-    """Raises InvalidDeclaration, naming file and field, for every fault at once."""
-    return read_declaration(path, Scenario, file=path.absolute())
 
 
 def factor_of(scenario: Scenario, capacity: float | None) -> float:

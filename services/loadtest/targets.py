@@ -1,8 +1,10 @@
 """What is asked, by its address: a front door over HTTP or gRPC, or one model under the Open Inference Protocol."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 import grpc
@@ -13,15 +15,15 @@ from services.contracts.inference.v2 import open_inference_pb2_grpc as oip_grpc
 from services.contracts.strata.ensemble.v1 import ensemble_pb2 as pb
 from services.contracts.strata.ensemble.v1 import ensemble_pb2_grpc as pb_grpc
 from services.edge.address import is_loopback, split_address
-from services.edge.errors import EnsembleNotFound, InvalidInput, ModelNotFound, Unavailable
+from services.edge.errors import EnsembleNotFound, InvalidInput, Unavailable
 from services.edge.grpc_channel import open_channel
 from services.loadtest import messages
-from services.loadtest.answers import Picture, Target, check_reply
+from services.loadtest.answers import Picture, Target
 from services.loadtest.run import Asker
-from services.loadtest.samples import Ended, Outcome
+from services.loadtest.samples import Ended
 from services.loadtest.scenario import Request
 
-_DESCRIBE_S = 30.0
+DESCRIBE_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,9 @@ class Address:
     place: str
     name: str
     authority: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.place}"
 
 
 def read_address(target: str, ensemble: str = "", authority: str = "") -> Address:
@@ -68,9 +73,9 @@ class GrpcEnsemble:
     async def describe(self) -> Target:
         """Raises Unavailable, or EnsembleNotFound."""
         try:
-            listed = await self._stub.ListEnsembles(pb.ListEnsemblesRequest(), timeout=_DESCRIBE_S)
+            listed = await self._stub.ListEnsembles(pb.ListEnsemblesRequest(), timeout=DESCRIBE_S)
         except grpc.aio.AioRpcError as error:
-            raise unavailable(self._address, f"{error.code().name}: {error.details()}") from error
+            raise unavailable(self._address, messages.ended_by_grpc(error).reason) from error
         return named_target(listed.ensembles, self._address)
 
     async def ask(self, pictures: Sequence[Picture], request: Request, target: Target) -> Ended:
@@ -79,8 +84,8 @@ class GrpcEnsemble:
         try:
             answer = await self._stub.Predict(message, timeout=request.patience_ms / 1e3)
         except grpc.aio.AioRpcError as error:
-            return messages.ended_by_grpc(error.code(), error.details(), error.trailing_metadata())
-        return check_reply(messages.predict_reply(answer), target, pictures)
+            return messages.ended_by_grpc(error)
+        return messages.ended_by_prediction(answer, target, pictures)
 
 
 class GrpcModel:
@@ -91,27 +96,21 @@ class GrpcModel:
         self._address = address
 
     async def describe(self) -> Target:
-        """Raises Unavailable, or ModelNotFound."""
-        name = self._address.name
+        """Raises Unavailable: also where the model is not there."""
         try:
-            await self._stub.ModelMetadata(oip.ModelMetadataRequest(name=name), timeout=_DESCRIBE_S)
+            await self._stub.ModelMetadata(oip.ModelMetadataRequest(name=self._address.name), timeout=DESCRIBE_S)
         except grpc.aio.AioRpcError as error:
-            if error.code() is grpc.StatusCode.NOT_FOUND:
-                raise ModelNotFound(f"{self._address.place}: {error.details()}") from error
-            raise unavailable(self._address, f"{error.code().name}: {error.details()}") from error
-        return Target(name, frozenset(), frozenset(), None)
+            raise unavailable(self._address, messages.ended_by_grpc(error).reason) from error
+        return messages.target_of_model(self._address.name)
 
     async def ask(self, pictures: Sequence[Picture], request: Request, target: Target) -> Ended:
         """Send one request and check its answer."""
         message = messages.infer_request(target.ensemble, pictures)
         try:
             answer = await self._stub.ModelInfer(message, timeout=request.patience_ms / 1e3)
-            reply = messages.infer_reply(answer)
         except grpc.aio.AioRpcError as error:
-            return messages.ended_by_grpc(error.code(), error.details(), error.trailing_metadata())
-        except ValueError as error:
-            return messages.no_answer(error)
-        return check_reply(reply, target, pictures)
+            return messages.ended_by_grpc(error)
+        return messages.ended_by_inference(answer, target, pictures)
 
 
 class HttpEnsemble:
@@ -124,30 +123,26 @@ class HttpEnsemble:
     async def describe(self) -> Target:
         """Raises Unavailable, or EnsembleNotFound."""
         try:
-            answer = (await self._client.get("/v1/ensembles", timeout=_DESCRIBE_S)).raise_for_status()
+            answer = (await self._client.get("/v1/ensembles", timeout=DESCRIBE_S)).raise_for_status()
             listed = messages.ensembles_of_json(answer.content)
-        except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+        except (httpx.HTTPError, *messages.UNREADABLE) as error:
             raise unavailable(self._address, str(error) or type(error).__name__) from error
         return named_target(listed, self._address)
 
     async def ask(self, pictures: Sequence[Picture], request: Request, target: Target) -> Ended:
         """Send one request and check its answer."""
         form = messages.predict_form(pictures, request, target)
+        patience_s = request.patience_ms / 1e3
         try:
-            answer = await self._client.post(
-                form.path, params=form.parameters, files=form.files, timeout=request.patience_ms / 1e3
-            )
-        except httpx.TimeoutException:
-            return Ended(Outcome.EXPIRED, f"no answer after {request.patience_ms} ms")
+            async with asyncio.timeout(patience_s):  # httpx's own is for each of its steps
+                answer = await self._client.post(
+                    form.path, params=form.parameters, files=form.files, timeout=patience_s
+                )
+        except TimeoutError:
+            return messages.ended_by_http_error(httpx.ReadTimeout(f"no answer in {patience_s:g} s"))
         except httpx.HTTPError as error:
-            return Ended(Outcome.FAILED, str(error) or type(error).__name__)
-        if answer.status_code != 200:
-            return messages.ended_by_http(answer.status_code, answer.content)
-        try:
-            reply = messages.http_reply(answer.content)
-        except (ValueError, KeyError, TypeError) as error:
-            return messages.no_answer(error)
-        return check_reply(reply, target, pictures)
+            return messages.ended_by_http_error(error)
+        return messages.ended_by_http(answer.status_code, answer.content, target, pictures)
 
 
 def named_target(ensembles: Sequence[pb.Ensemble], address: Address) -> Target:
@@ -166,19 +161,24 @@ def named_target(ensembles: Sequence[pb.Ensemble], address: Address) -> Target:
 
 def unavailable(address: Address, why: str) -> Unavailable:
     """What is asked does not answer, or answers something else."""
-    return Unavailable(f"target {address.scheme}://{address.place} does not answer as it should: {why}")
+    return Unavailable(f"target {address} does not answer as it should: {why}")
+
+
+def http_options(address: Address) -> dict[str, Any]:
+    """Of an HTTP client: as many connections as there are requests, and no proxy on the way to this machine."""
+    return {
+        "base_url": f"http://{address.place}",
+        "headers": {"host": address.authority} if address.authority else {},
+        "limits": httpx.Limits(max_connections=None, max_keepalive_connections=None),
+        "trust_env": not is_loopback(split_address(address.place)[0]),
+    }
 
 
 @asynccontextmanager
 async def open_asker(address: Address) -> AsyncIterator[Asker]:
     """Connect to a target."""
     if address.scheme == "http":
-        headers = {"host": address.authority} if address.authority else {}
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
-        near = is_loopback(split_address(address.place)[0])
-        async with httpx.AsyncClient(
-            base_url=f"http://{address.place}", headers=headers, limits=limits, trust_env=not near
-        ) as client:
+        async with httpx.AsyncClient(**http_options(address)) as client:
             yield HttpEnsemble(client, address)
         return
     async with open_channel(address.place, address.authority) as channel:

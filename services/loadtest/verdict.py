@@ -24,6 +24,11 @@ class Verdict(StrEnum):
     NOT_PROVED = "not proved"
 
 
+EXIT_CODES = {Verdict.PASS: 0, Verdict.FAIL: 1, Verdict.NOT_PROVED: 3}
+EXIT_CANNOT_RUN = 2
+"""What a command ends with: a run that could not be made is no verdict."""
+
+
 @dataclass(frozen=True)
 class Finding:
     """One promise held against what was measured.

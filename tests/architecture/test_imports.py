@@ -9,7 +9,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = {"artifacts", "contracts", "edge", "zoo"}
 COMPOSERS = {"cli", "bench"}
-EDGE_LIBRARIES = {"grpc", "ray", "kserve", "fastapi", "uvicorn", "starlette", "typer", "httpx", "prometheus_client"}
+EDGE_LIBRARIES = {
+    *("grpc", "ray", "kserve", "fastapi", "uvicorn", "starlette", "typer", "httpx", "prometheus_client"),
+    *("locust", "gevent"),
+}
 SERVERS = {"services.edge.grpc_server", "services.edge.http_app", "services.edge.http_server"}
 FILES = {
     *("read_text", "read_bytes", "write_text", "write_bytes", "mkdir", "iterdir", "glob", "rglob", "unlink"),
@@ -58,8 +61,8 @@ RANKS: dict[str, dict[int, str]] = {
     "loadtest": {
         DOMAIN: "scenario arrivals samples answers confidence summary verdict search",
         USECASES: "generator",
-        ADAPTERS: "run document report",
-        EDGES: "messages targets",
+        ADAPTERS: "scenario_file run document text report",
+        EDGES: "messages targets locust_clients locust_user",
     },
     "cluster": {USECASES: "usecases", EDGES: "kubernetes_api", MAIN: "__main__"},
     "local": {ADAPTERS: "child process process_status running", EDGES: "supervisor models"},

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from services.edge.errors import InvalidDeclaration, InvalidInput
-from services.loadtest.scenario import Scenario, check_bounds, factor_of, read_scenario, stretched
+from services.loadtest.scenario import Scenario, check_bounds, factor_of, stretched
+from services.loadtest.scenario_file import read_scenario
 
 SHIPPED = sorted((Path(__file__).parents[3] / "loadtest" / "scenarios").glob("*.yaml"))
 GOOD = """
