@@ -1,12 +1,16 @@
 """The object store: a folder, a prefix in an S3 bucket, or this process's memory, behind one interface.
 
+The client's own coroutines are not used: its threads may still hold Python objects when the interpreter ends, which
+then aborts. Its plain calls, in threads of ours, hold none that outlive them.
+
 Addresses are URLs: `s3://BUCKET/PREFIX`, `memory://NAME`, `file:///FOLDER` or a plain path. S3's endpoint and keys come
 from the AWS_* environment.
 """
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -31,6 +35,8 @@ _Client: TypeAlias = LocalStore | MemoryStore | S3Store
 
 PART_BYTES = 8 * 2**20
 """A larger object is written in parts of this size, and read in pieces of half of it; S3 wants 5 MiB at least."""
+
+_PARTS_AT_A_TIME = 2
 
 _MEMORY: dict[str, MemoryStore] = {}
 _FULL = ("No space left", "os error 28", "QuotaExceeded", "InsufficientStorage", "507")
@@ -72,7 +78,7 @@ class ObjectStore:
     async def read(self, key: str) -> bytes:
         """Read an object whole."""
         with self._naming(key):
-            content = bytes(await (await obstore.get_async(self._client, key)).bytes_async())
+            content = await asyncio.to_thread(lambda: bytes(obstore.get(self._client, key).bytes()))
         self._count_read(len(content))
         return content
 
@@ -86,36 +92,39 @@ class ObjectStore:
     async def stream(self, key: str) -> AsyncIterator[bytes]:
         """Read an object piece by piece."""
         with self._naming(key):
-            found = await obstore.get_async(self._client, key)
             self._count_read(0)
-            async for piece in found.stream(min_chunk_size=PART_BYTES // 2):
+            pieces = await asyncio.to_thread(self._open_stream, key)
+            while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
                 self.use.bytes_read += len(piece)
                 yield bytes(piece)
 
     async def write(self, key: str, content: bytes) -> None:
         """Write an object, in place of any that was there."""
         with self._naming(key):
-            await obstore.put_async(self._client, key, content, use_multipart=False)
+            await asyncio.to_thread(obstore.put, self._client, key, content, use_multipart=False)
         self._count_write(len(content))
 
     async def create(self, key: str, content: bytes) -> None:
         """Write an object that must not be there yet. Raises ArtifactExists."""
         with self._naming(key):
-            await obstore.put_async(self._client, key, content, use_multipart=False, mode="create")
+            await asyncio.to_thread(obstore.put, self._client, key, content, use_multipart=False, mode="create")
         self._count_write(len(content))
 
     async def write_stream(self, key: str, pieces: AsyncIterator[bytes]) -> None:
         """Write an object piece by piece; where `pieces` raises, nothing is written."""
         size_bytes = 0
+        loop = asyncio.get_running_loop()
 
-        async def counted() -> AsyncIterator[bytes]:
+        def pulled() -> Iterator[bytes]:
             nonlocal size_bytes
-            async for piece in pieces:
+            while (piece := asyncio.run_coroutine_threadsafe(_next(pieces), loop).result()) is not None:
                 size_bytes += len(piece)
                 yield piece
 
         with self._naming(key):
-            await obstore.put_async(self._client, key, counted(), chunk_size=PART_BYTES, max_concurrency=2)
+            await asyncio.to_thread(
+                obstore.put, self._client, key, pulled(), chunk_size=PART_BYTES, max_concurrency=_PARTS_AT_A_TIME
+            )
         self._count_write(size_bytes)
 
     async def exists(self, key: str) -> bool:
@@ -123,7 +132,7 @@ class ObjectStore:
         self._count_read(0)
         try:
             with self._naming(key):
-                await obstore.head_async(self._client, key)
+                await asyncio.to_thread(obstore.head, self._client, key)
         except ArtifactNotFound:
             return False
         return True
@@ -132,7 +141,7 @@ class ObjectStore:
         """List the keys below a prefix, which ends at a slash, sorted."""
         found: list[str] = []
         with self._naming(prefix):
-            async for batch in obstore.list(self._client, prefix or None):
+            for batch in await asyncio.to_thread(lambda: list(obstore.list(self._client, prefix or None))):
                 self._count_read(0)
                 found += [each["path"] for each in batch]
         return sorted(found)
@@ -142,22 +151,25 @@ class ObjectStore:
         if not keys:
             return
         with self._naming(keys[0]):
-            try:
-                await obstore.delete_async(self._client, keys)
-            except FileNotFoundError:
-                for key in keys:
-                    try:
-                        await obstore.delete_async(self._client, key)
-                    except FileNotFoundError:
-                        continue
+            await asyncio.to_thread(self._remove_now, keys)
+
+    def _open_stream(self, key: str) -> "obstore.BytesStream":
+        return obstore.get(self._client, key).stream(min_chunk_size=PART_BYTES // 2)
+
+    def _remove_now(self, keys: list[str]) -> None:
+        try:
+            obstore.delete(self._client, keys)
+        except FileNotFoundError:
+            for key in keys:
+                with suppress(FileNotFoundError):
+                    obstore.delete(self._client, key)
 
     def _count_read(self, size_bytes: int) -> None:
         self.use.reads += 1
         self.use.bytes_read += size_bytes
 
     def _count_write(self, size_bytes: int) -> None:
-        parts = -(-size_bytes // PART_BYTES)
-        self.use.writes += 1 if parts <= 1 else parts + 2  # the upload is begun and completed, too
+        self.use.writes += requests_to_write(size_bytes)
         self.use.bytes_written += size_bytes
 
     @contextmanager
@@ -205,12 +217,22 @@ def open_store(url: str, create: bool = False) -> ObjectStore:
     return ObjectStore(url, _open_bucket(bucket, prefix.strip("/")))
 
 
+def requests_to_write(size_bytes: int) -> int:
+    """Count the requests that one object takes: more than one where it goes in parts, begun and completed."""
+    parts = -(-size_bytes // PART_BYTES)
+    return 1 if parts <= 1 else parts + 2
+
+
 def split_url(url: str) -> tuple[str, str]:
     """Split an object's URL into its store's and its key: at the last slash. Raises InvalidInput."""
     store, _, key = url.rpartition("/")
     if not store or not key or store.endswith((":", "/")):
         raise InvalidInput(f"'{url}': not the URL of an object")
     return store, key
+
+
+async def _next(pieces: AsyncIterator[bytes]) -> bytes | None:
+    return await anext(pieces, None)
 
 
 def _open_folder(path: Path, create: bool) -> ObjectStore:
@@ -222,7 +244,7 @@ def _open_folder(path: Path, create: bool) -> ObjectStore:
             raise ArtifactNotFound(f"{folder}: no such folder")
     except OSError as error:
         raise StoreRefused(f"{folder}: {error.strerror}") from error
-    return ObjectStore(f"file://{folder}", LocalStore(prefix=folder))
+    return ObjectStore(f"file://{folder}", LocalStore(prefix=folder, automatic_cleanup=True))
 
 
 def _open_bucket(bucket: str, prefix: str) -> S3Store:

@@ -71,7 +71,7 @@ def cut(
     as_json: Json = False,
 ) -> None:
     """Show where a model can be cut, and what each side of each cut costs."""
-    from services.cli.pipeline_model import choose, find_layers, find_model
+    from services.cli.pipeline_model import choose_cutting, find_model
     from services.cli.pipeline_tables import cut_rows, print_cuts, print_stages, stage_rows
     from services.cli.steps import showing_progress
     from services.zoo.compile import load_module
@@ -80,17 +80,50 @@ def cut(
 
     with showing_progress(f"loading {model}", Console(stderr=True)) as tell:
         model_file = find_model(model, weights)
-        chosen = choose(model_file, stages, [name for name in at.split(",") if name])
+        cutting = choose_cutting(model_file, stages, at)
         module = load_module(model_file)
         tell("looking for legal cuts")
         graph = find_cuts(module, model_file.input.size)
-        cuts = find_layers(chosen, graph)
+        cuts = tuple(graph.cut_at(layer) for layer in cutting.layers)
         tell("measuring each layer")
         costs = measure(graph, model_file.input.size)
-        cuts = cuts or balance(graph, costs, chosen.stages)
+        cuts = cuts or balance(graph, costs, cutting.stages)
     if as_json:
-        rows = {"cuts": cut_rows(graph, costs), "stages": stage_rows(graph, costs, cuts, chosen.names)}
+        rows = {"cuts": cut_rows(graph, costs), "stages": stage_rows(graph, costs, cuts, cutting.names)}
         typer.echo(json.dumps({"model": model_file.name, **rows}, indent=1))
         return
     print_cuts(cut_rows(graph, costs), {each.layer for each in cuts})
-    print_stages(stage_rows(graph, costs, cuts, chosen.names))
+    print_stages(stage_rows(graph, costs, cuts, cutting.names))
+
+
+@app.command()
+def run(
+    model: Model,
+    records: Annotated[str, typer.Argument(metavar="RECORDS", help="Where `pack` wrote the records.")],
+    to: Annotated[str, typer.Option("-o", "--to", metavar="URL", help="Where answers and the job's state go.")],
+    workers: Annotated[int, typer.Option(min=1, max=1024, help="Records under way at a time.")] = 2,
+    job: Annotated[str, typer.Option(help="The job's name; made from the model and the time if absent.")] = "",
+    resume: Annotated[str, typer.Option(metavar="JOB", help="Go on with a job that was not finished.")] = "",
+    services: Annotated[
+        str,
+        typer.Option(
+            metavar="HOST:PORT,...", help="Stages that run elsewhere, in their order; HOST:PORT/NAME behind an ingress."
+        ),
+    ] = "",
+    stages: Stages = None,
+    at: At = "",
+    weights: Weights = None,
+    runtime: Annotated[
+        str, typer.Option(metavar="auto|torch|onnxruntime|openvino", help="What runs the stages; auto: the fastest.")
+    ] = "auto",
+    top_k: Annotated[int, typer.Option(min=1, help="How many classes to name for each picture.")] = 5,
+    as_json: Json = False,
+) -> None:
+    """Run records through a model's stages; answers are written as each record is done.
+
+    Exits with 3 where records were set aside; whatever ends it, `--resume` goes on.
+    """
+    from services.cli.pipeline_run import Wanted, run_pipeline
+
+    wanted = Wanted(model, weights, stages, at, runtime, records, to, job, resume, services, workers, top_k)
+    raise typer.Exit(run_pipeline(wanted, as_json))

@@ -1,29 +1,15 @@
 """Which model a pipeline is of, and where it is cut: what a user types -> a model file and cuts."""
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from services.edge.errors import InvalidInput
 from services.zoo.catalog import default_catalog
-from services.zoo.cuts import Cut, CutGraph
 from services.zoo.model_file import ModelFile, program_file, read_model_file, with_weights
 
-DEFAULT_STAGES = 4
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """Where to cut: at layers, or into a number of stages that cost alike.
-
-    Attributes:
-        names: of the stages, where the model file has them; else empty.
-    """
-
-    layers: tuple[str, ...] = ()
-    names: tuple[str, ...] = ()
-    stages: int = DEFAULT_STAGES
+if TYPE_CHECKING:
+    from services.zoo.stage_compile import Cutting
 
 
 def find_model(reference: str, weights: str | None) -> ModelFile:
@@ -42,22 +28,24 @@ def find_model(reference: str, weights: str | None) -> ModelFile:
     return with_weights(declared, weights) if weights else declared
 
 
-def choose(model_file: ModelFile, stages: int | None, at: Sequence[str]) -> Chosen:
-    """Choose by what the user says, else by what the model file says, else four stages.
+def choose_cutting(model_file: ModelFile, stages: int | None, at: str) -> "Cutting":
+    """Choose how to cut: by what the user says, else by what the model file says, else four stages.
 
     Raises:
         InvalidInput: both a number and layers.
     """
+    from services.zoo.stage_compile import Cutting
+
     if stages and at:
         raise InvalidInput("--stages and --at exclude each other: a number of stages, or the layers to cut at")
     if at:
-        return Chosen(layers=tuple(at))
+        return Cutting(layers=tuple(name for name in at.split(",") if name))
     if stages:
-        return Chosen(stages=stages)
+        return Cutting(stages=stages)
     if model_file.stages:
         layers = tuple(layer for layer in model_file.stages.values() if layer)
-        return Chosen(layers=layers, names=tuple(model_file.stages))
-    return Chosen()
+        return Cutting(layers=layers, names=tuple(model_file.stages))
+    return Cutting()
 
 
 def _picture_size(path: Path) -> tuple[int, int]:
@@ -65,8 +53,3 @@ def _picture_size(path: Path) -> tuple[int, int]:
     from services.zoo.cuts import picture_size
 
     return picture_size(load_program(program_file(path, (1, 1))))
-
-
-def find_layers(chosen: Chosen, graph: CutGraph) -> tuple[Cut, ...]:
-    """Find the cuts that are named. Raises InvalidInput: a layer that is none, or no place to cut at."""
-    return tuple(graph.cut_at(layer) for layer in chosen.layers)

@@ -74,6 +74,37 @@ def print_stages(rows: Sequence[Row]) -> None:
     Console().print(table, highlight=False)
 
 
+def print_report(report: Row, place: str) -> None:
+    """Print what a job came to."""
+    numbers = [Column(name, justify="right") for name in ("CPU s", "GB s", "store", "ops", "peak", "cold", "money")]
+    table = Table("stage", *numbers)
+    for row in [*report["stages"], {"stage": "driver", **report["driver"]}]:
+        table.add_row(
+            escape(row["stage"]),
+            f"{row['cpu_seconds']:.2f}",
+            f"{row['gb_seconds']:.2f}",
+            _bytes(row["bytes_in"] + row["bytes_out"]),
+            str(row["store_reads"] + row["store_writes"]),
+            _bytes(row["peak_bytes"]) if "peak_bytes" in row else "-",
+            str(row.get("cold_starts", "-")),
+            f"{row['money']:.6f}",
+        )
+    console = Console()
+    console.print(table, highlight=False)
+    unread = f", {report['failed_pictures']} of which could not be decoded" if report["failed_pictures"] else ""
+    failed = report["failed_records"]
+    ends = f"done with {len(failed)} failed" if failed else "done"
+    console.print(
+        f"Job {report['job']} is {ends}: {report['records']} records, {report['pictures']} pictures{unread}, "
+        f"{report['time_s']:.1f} s, {report['money']:.6f} {report['tariff']['currency']}. Answers: {place}/predictions",
+        highlight=False,
+        soft_wrap=True,
+        markup=False,
+    )
+    for each in failed:
+        console.print(f"  {each['record']}: {each['error']}: {each['message']}", highlight=False, markup=False)
+
+
 def _cost_row(costs: Sequence[Cost]) -> Row:
     whole = total(costs)
     return {"weight_bytes": whole.weight_bytes, "flops": whole.flops, "time_ms": round(whole.time_ms, 3)}

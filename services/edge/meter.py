@@ -7,6 +7,7 @@ from pathlib import Path
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _STATM = Path("/proc/self/statm")
+_STATUS = Path("/proc/self/status")
 
 
 @dataclass(frozen=True)
@@ -22,3 +23,11 @@ def read_process() -> Reading:
     """Read the clocks and the resident memory; takes some 20 µs."""
     resident_pages = int(_STATM.read_text().split()[1])
     return Reading(time.perf_counter(), time.process_time(), resident_pages * _PAGE_BYTES)
+
+
+def peak_bytes() -> int:
+    """Read the most memory this process has held, in bytes; 0 where the kernel does not say."""
+    for line in _STATUS.read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    return 0

@@ -6,21 +6,20 @@ import logging
 import os
 from contextlib import AsyncExitStack
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from services.edge.address import split_address
 from services.edge.cpu_share import thread_count
-from services.edge.errors import InvalidDeclaration, InvalidWeights, StrataError, Unsupported
+from services.edge.errors import InvalidDeclaration, StrataError
 from services.edge.grpc_server import GrpcServer, start_grpc
 from services.edge.lean_logs import configure_lean_logs
 from services.edge.meter import read_process
 from services.edge.stop import stop_event
-from services.model.domain import Images
 from services.model.settings import PREFIX, Settings, settings_from
-from services.model.usecases import Forward, Model
-from services.zoo.manifest import InputSpec, Manifest
+from services.model.usecases import Model
+from services.zoo.manifest import Manifest
+from services.zoo.serving import load_forward, read_picture
 
 if TYPE_CHECKING:
     from services.edge.http_server import HttpServer
@@ -113,33 +112,9 @@ def _model(settings: Settings, folder: Path) -> Model:
         raise InvalidDeclaration(f"{PREFIX}NAME is '{settings.name}', but {folder} holds '{manifest.name}'")
     return Model(
         manifest,
-        load=partial(_load, manifest.runtime, folder, threads),
-        read_picture=partial(_read_picture, manifest.input_spec, threads),
+        load=partial(load_forward, manifest.runtime, folder, threads),
+        read_picture=partial(read_picture, manifest.input_spec, threads),
         max_batch=settings.max_batch,
         max_queue=settings.max_queue,
         read_meter=read_process,
     )
-
-
-def _load(runtime: str, folder: Path, threads: int) -> Forward:
-    try:
-        engine = import_module(f"services.zoo.runtimes.{runtime}")
-    except ModuleNotFoundError as error:
-        raise Unsupported(f"{folder}: runtime '{runtime}' is not installed here: {error}") from error
-    try:
-        forward: Forward = engine.load(folder, threads)
-    except Exception as error:
-        # Each engine raises its own kinds; all mean that these files are no program for it.
-        raise InvalidWeights(f"{folder}: runtime '{runtime}' cannot load it, compile it anew: {error}") from error
-    return forward
-
-
-def _read_picture(spec: InputSpec, threads: int, data: bytes) -> Images:
-    # Imported at the first encoded picture: tensors need neither torch nor torchvision.
-    import torch
-
-    from services.zoo.preprocessing import decode, preprocess
-
-    torch.set_num_threads(threads)  # by itself it takes one for each CPU of the machine
-    values: Images = preprocess(decode(data), spec).numpy()
-    return values

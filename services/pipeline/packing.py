@@ -8,6 +8,7 @@ from services.artifacts.record import MAX_PICTURES, SUFFIX, Picture, check_pictu
 from services.artifacts.store import ObjectStore
 from services.edge.errors import ArtifactExists, ArtifactNotFound, InvalidInput
 from services.edge.progress import Progress, no_progress
+from services.pipeline.job_store import record_keys
 from services.zoo.picture_files import find_pictures
 
 
@@ -83,11 +84,6 @@ async def unpack(store: ObjectStore, folder: Path, progress: Progress = no_progr
             size_bytes += len(picture.content)
             progress("unpacking", pictures)
     return Packed(len(keys), pictures, size_bytes)
-
-
-async def record_keys(store: ObjectStore) -> list[str]:
-    """List the records of a store, sorted."""
-    return [key for key in await store.keys() if key.endswith(SUFFIX)]
 
 
 def _read(name: str, path: Path) -> Picture:

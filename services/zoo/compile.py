@@ -41,7 +41,7 @@ Forward: TypeAlias = Callable[[Images], Images]
 MAX_ERROR = 1e-4  # of the largest score, or of 1
 IMAGENET_CLASSES = 1000
 # A runtime that starts slower must be faster by this factor to be kept; docs/adr/0002-runtimes.md has the starts.
-_HANDICAPS = {"onnxruntime": 1.0, "openvino": 1.05, "torch": 1.5}
+HANDICAPS = {"onnxruntime": 1.0, "openvino": 1.05, "torch": 1.5}
 _PACKAGES = ("strata", "torch", "torchvision", "onnxruntime", "openvino")
 _TIMED_PASSES = 15
 
@@ -66,7 +66,7 @@ def compile_model(model_file: ModelFile, cache: Path, runtime: str = "auto", rep
         Unsupported: a runtime cannot run this model, or its scores differ from torch's (of an ONNX program, from the
             first runtime's) by more than 1e-4 of the largest (of 1, where scores are smaller).
     """
-    digest = _digest(model_file, runtime)
+    digest = digest_of(model_file, runtime)
     folder = cache / f"{model_file.name}-{digest}"
     if (folder / FILE_NAME).exists():
         return folder
@@ -104,14 +104,14 @@ def _compile_into(made: Path, model_file: ModelFile, digest: str, runtime: str, 
     reference, expected = "torch", _try(partial(_scores, module), example, model_file, "torch") if module else None
     forwards: dict[str, Forward] = {}
     refusals = []
-    for name in _candidates(runtime, module):
+    for name in candidates(runtime, module):
         report(f"{model_file.name}: compiling for {name}")
         try:
-            forward = _compile_for(name, made, module, example)
+            forward = compile_for(name, made, module, example)
             scores = _try(forward, example, model_file, name)
             if expected is None:
                 reference, expected = name, scores
-            _check(scores, expected, name, reference)
+            check_close(scores, expected, name, reference)
         except (Unsupported, InvalidDeclaration, InvalidWeights) as error:
             if expected is None and not isinstance(error, Unsupported):
                 raise  # nobody has run the program yet: the fault is its own
@@ -121,11 +121,11 @@ def _compile_into(made: Path, model_file: ModelFile, digest: str, runtime: str, 
             forwards[name] = forward
     if not forwards or expected is None:
         raise Unsupported(f"model '{model_file.name}': {'; '.join(refusals)}")
-    times_ms = _time_ms(forwards, example[:1])
-    kept = min(forwards, key=lambda name: times_ms[name] * _HANDICAPS[name])
+    times_ms = time_forwards(forwards, example[:1])
+    kept = min(forwards, key=lambda name: times_ms[name] * HANDICAPS[name])
     told = ", ".join(f"{name} {each:.1f} ms" for name, each in sorted(times_ms.items(), key=lambda item: item[1]))
     report(f"{model_file.name}: {told}")
-    _remove_others(made, kept)
+    remove_others(made, kept)
     _write_manifest(model_file, digest, kept, expected.shape[1], made)
 
 
@@ -176,15 +176,17 @@ def _onnx_program(model_file: ModelFile) -> bytes:
     return content
 
 
-def _candidates(runtime: str, module: nn.Module | None) -> tuple[str, ...]:
+def candidates(runtime: str, module: nn.Module | None) -> tuple[str, ...]:
+    """The runtimes to compile for; `module` is None for an ONNX program. Raises Unsupported."""
     if runtime != "auto":
         if runtime == "torch" and module is None:
             raise Unsupported("runtime torch cannot run an ONNX program; choose onnxruntime or openvino")
         return (runtime,)
-    return tuple(_HANDICAPS) if module else ("onnxruntime", "openvino")
+    return tuple(HANDICAPS) if module else ("onnxruntime", "openvino")
 
 
-def _compile_for(runtime: str, made: Path, module: nn.Module | None, example: Images) -> Forward:
+def compile_for(runtime: str, made: Path, module: nn.Module | None, example: Images) -> Forward:
+    """Write what a runtime loads into a folder, and load it. Raises Unsupported: the runtime cannot run it."""
     try:
         if runtime == "torch":
             assert module
@@ -200,7 +202,8 @@ def _compile_for(runtime: str, made: Path, module: nn.Module | None, example: Im
     return forward
 
 
-def _remove_others(made: Path, runtime: str) -> None:
+def remove_others(made: Path, runtime: str) -> None:
+    """Keep of a folder only what one runtime loads."""
     suffixes = {"torch": {".pt2"}, "openvino": {".xml", ".bin", ".blob"}, "onnxruntime": {".onnx"}}[runtime]
     for path in made.iterdir():
         if path.suffix not in suffixes:
@@ -229,13 +232,14 @@ def _try(forward: Forward, example: Images, model_file: ModelFile, runtime: str)
     return scores
 
 
-def _check(scores: Images, expected: Images, runtime: str, reference: str) -> None:
+def check_close(scores: Images, expected: Images, runtime: str, reference: str) -> None:
+    """Raises Unsupported: the values differ by more than `MAX_ERROR`."""
     error = float(np.abs(scores - expected).max() / max(1.0, float(np.abs(expected).max())))
     if not error <= MAX_ERROR:
         raise Unsupported(f"scores of {runtime} differ from {reference}'s by {error:.2g}, more than {MAX_ERROR:g}")
 
 
-def _time_ms(forwards: Mapping[str, Forward], batch: Images) -> dict[str, float]:
+def time_forwards(forwards: Mapping[str, Forward], batch: Images) -> dict[str, float]:
     """Take each runtime's best pass, in turns: a machine that is busy for a while is busy for all of them."""
     best_ms = dict.fromkeys(forwards, math.inf)
     for _ in range(_TIMED_PASSES):
@@ -246,7 +250,8 @@ def _time_ms(forwards: Mapping[str, Forward], batch: Images) -> dict[str, float]
     return best_ms
 
 
-def _digest(model_file: ModelFile, runtime: str) -> str:
+def digest_of(model_file: ModelFile, runtime: str) -> str:
+    """Name all that goes into a compiled model."""
     content = model_file.model_dump(mode="json", exclude={"folder", "labels", "stages"})
     content["labels"] = model_file.label_names()
     content["weights"] = weights.digest(model_file.weights, model_file.folder)

@@ -24,13 +24,15 @@ DOMAIN, USECASES, ADAPTERS, EDGES, MAIN = range(5)
 RANKS: dict[str, dict[int, str]] = {
     "edge": {
         DOMAIN: "errors suggestion deadline admission receipts progress whole_number message_size",
-        ADAPTERS: "address cpu_share declaration environment settings meter onednn whole_files stop logs lean_logs",
-        EDGES: "status grpc_channel grpc_server http_server http_app receipt_messages receipt_bodies",
+        ADAPTERS: "address cpu_share memory_share declaration environment settings meter onednn whole_files stop "
+        "logs lean_logs",
+        EDGES: "status remote_errors grpc_channel grpc_server http_server http_app receipt_messages receipt_bodies",
     },
     "zoo": {
-        DOMAIN: "manifest chunks alexnet nasnet efficientnet architectures exported torch_operators detection "
-        "darknet preprocessing quiet",
-        ADAPTERS: "cuts costs split model_file name_lists catalog weights picture_files runtimes writers compile",
+        DOMAIN: "manifest stage_manifest chunks alexnet nasnet efficientnet architectures exported torch_operators "
+        "detection darknet preprocessing quiet",
+        ADAPTERS: "cuts costs split model_file name_lists catalog weights picture_files runtimes serving writers "
+        "compile stage_compile",
     },
     "artifacts": {DOMAIN: "frames", ADAPTERS: "store", EDGES: "activation record"},
     "ensemble": {
@@ -47,8 +49,18 @@ RANKS: dict[str, dict[int, str]] = {
         EDGES: "converters open_inference_json grpc_api http_api kserve_model",
         MAIN: "process __main__",
     },
-    "stage": {DOMAIN: "domain", USECASES: "usecases", EDGES: "settings converters grpc_api", MAIN: "process __main__"},
-    "pipeline": {DOMAIN: "domain", ADAPTERS: "packing", EDGES: "client"},
+    "stage": {
+        DOMAIN: "domain shared_meter source engine",
+        USECASES: "usecases",
+        EDGES: "settings converters grpc_api",
+        MAIN: "process __main__",
+    },
+    "pipeline": {
+        DOMAIN: "domain predictions report",
+        USECASES: "job_store driver",
+        ADAPTERS: "packing",
+        EDGES: "client",
+    },
     "workbench": {
         DOMAIN: "engine_model integers graph_codec tensor_codec model_codec integer_codec findings augmentation "
         "pictures layer_card events session_log",
@@ -65,7 +77,7 @@ RANKS: dict[str, dict[int, str]] = {
         EDGES: "messages targets locust_clients locust_user",
     },
     "cluster": {USECASES: "usecases", EDGES: "kubernetes_api", MAIN: "__main__"},
-    "local": {ADAPTERS: "child process process_status running", EDGES: "supervisor models"},
+    "local": {ADAPTERS: "child process process_status running", EDGES: "supervisor models stages"},
 }
 # Neither reads nor writes anything, asks no clock, knows no environment, keeps no log.
 QUANT_IMPORTS = {

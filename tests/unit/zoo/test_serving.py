@@ -7,8 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
-from services.model.process import _read_picture
 from services.zoo.manifest import InputSpec
+from services.zoo.serving import read_picture
 
 
 @pytest.fixture
@@ -24,5 +24,5 @@ def test_pictures_are_read_on_no_more_threads_than_the_process_may_keep_busy() -
     file = io.BytesIO()
     Image.new("RGB", (9, 9)).save(file, "PNG")
     spec = InputSpec((4, 4), 4, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), "bilinear")
-    assert _read_picture(spec, 1, file.getvalue()).shape == (3, 4, 4)
+    assert read_picture(spec, 1, file.getvalue()).shape == (3, 4, 4)
     assert torch.get_num_threads() == 1

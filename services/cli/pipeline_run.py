@@ -1,0 +1,158 @@
+"""`strata pipeline run`: put a job together, run it, show where it is, print what it took."""
+
+import asyncio
+import json
+import os
+import random
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import grpc
+import typer
+from rich.console import Console
+
+from services.artifacts.store import ObjectStore, open_store
+from services.cli.pipeline_model import choose_cutting, find_model
+from services.cli.pipeline_tables import print_report
+from services.cli.steps import showing_progress
+from services.edge.address import split_address
+from services.edge.errors import InvalidInput
+from services.edge.grpc_channel import open_channel
+from services.edge.progress import Progress
+from services.local.running import state_folder
+from services.local.stages import local_stages
+from services.pipeline.client import StageClient
+from services.pipeline.domain import Job, Retry
+from services.pipeline.driver import Means, Status, run_job, wake
+from services.pipeline.job_store import JobStore
+
+EXIT_SET_ASIDE = 3
+_CALL_TIMEOUT_S = 900.0
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the command was asked for."""
+
+    model: str
+    weights: str | None
+    stages: int | None
+    at: str
+    runtime: str
+    records: str
+    to: str
+    job: str
+    resume: str
+    services: str
+    workers: int
+    top_k: int
+
+
+def run_pipeline(wanted: Wanted, as_json: bool) -> int:
+    """Run it, and return the exit code.
+
+    Raises:
+        StrataError: the model, its cuts, the records or the job are at fault, or the job cannot go on.
+    """
+    if wanted.job and wanted.resume:
+        raise InvalidInput("--job and --resume exclude each other: a new job's name, or the job to go on with")
+    name = wanted.resume or wanted.job or f"{_stem(wanted.model)}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    console = Console(stderr=True)
+    try:
+        with showing_progress(f"job {name}", console) as progress:
+            # Where nobody watches, a line at the start is enough: the report says the rest.
+            tell = _told if console.is_terminal else lambda _: f"running job {name}"
+            report = asyncio.run(_run(wanted, name, progress, tell))
+    except KeyboardInterrupt:
+        console.print(f"Interrupted. Nothing is lost: add --resume {name} to go on.", highlight=False, soft_wrap=True)
+        raise
+    if as_json:
+        typer.echo(json.dumps(report, indent=1))
+    else:
+        print_report(report, f"{wanted.to.rstrip('/')}/{name}")
+    return EXIT_SET_ASIDE if report["failed_records"] else 0
+
+
+async def _run(wanted: Wanted, name: str, progress: Progress, tell: Callable[[Status], str]) -> dict[str, object]:
+    records = open_store(wanted.records)
+    output = open_store(wanted.to, create=True)
+    jobs = JobStore(output, name)
+    if wanted.resume:
+        await jobs.read()  # before minutes of compilation
+    async with AsyncExitStack() as stack:
+        stages = await stack.enter_async_context(_stages(wanted, [records, output], progress))
+        means = Means(
+            stages=stages,
+            workers=wanted.workers,
+            retry=Retry(random.random),
+            clock=time.monotonic,
+            sleep=asyncio.sleep,
+            observe=lambda status: progress(tell(status), status.done + status.failed, status.records),
+        )
+        progress("waking the stages")
+        descriptions = await wake(means)
+        job = Job(
+            name=name,
+            model=descriptions[0].model,
+            chain=descriptions[0].chain,
+            stages=tuple(each.name for each in descriptions),
+            records=records.url,
+            labels=descriptions[-1].labels,
+            top_k=wanted.top_k,
+        )
+        if wanted.resume:
+            job = await jobs.resume(job)
+        else:
+            await jobs.begin(job)
+        return await run_job(means, job, jobs, records)
+
+
+@asynccontextmanager
+async def _stages(wanted: Wanted, stores: Sequence[ObjectStore], progress: Progress) -> AsyncIterator[StageClient]:
+    """Open the stages: those that run elsewhere, or child processes that end with this one."""
+    async with AsyncExitStack() as stack:
+        if wanted.services:
+            channels = [open_channel(*_address(each)) for each in wanted.services.split(",")]
+            for channel in channels:
+                stack.push_async_callback(channel.close)
+            yield StageClient([partial(_ready, channel) for channel in channels], _CALL_TIMEOUT_S)
+            return
+        from services.zoo.compile import default_cache
+        from services.zoo.stage_compile import compile_stages
+
+        model_file = find_model(wanted.model, wanted.weights)
+        cutting = choose_cutting(model_file, wanted.stages, wanted.at)
+        folders = compile_stages(model_file, cutting, default_cache(os.environ), wanted.runtime, progress)
+        logs = state_folder(os.environ) / "logs"
+        urls = [store.url for store in stores]
+        supervisor = await stack.enter_async_context(local_stages(folders, urls, logs))
+        yield StageClient([partial(supervisor.channel, folder.name) for folder in folders], _CALL_TIMEOUT_S)
+
+
+async def _ready(channel: grpc.aio.Channel) -> grpc.aio.Channel:
+    return channel
+
+
+def _address(text: str) -> tuple[str, str]:
+    """Split HOST:PORT/NAME into the address and the name an ingress knows the stage by, which may be empty."""
+    address, _, authority = text.strip().partition("/")
+    try:
+        split_address(address)
+    except ValueError as error:
+        raise InvalidInput(f"--services: {error}") from error
+    return address, authority
+
+
+def _told(status: Status) -> str:
+    busy = ", ".join(f"{stage} {count}" for stage, count in status.busy.items())
+    failed = f", {status.failed} set aside" if status.failed else ""
+    return f"records ({busy}{failed}; {status.money:.6f} {status.currency})"
+
+
+def _stem(model: str) -> str:
+    return Path(model).stem

@@ -1,0 +1,58 @@
+"""The stages of a chain over gRPC."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeAlias
+
+import grpc
+
+from services.artifacts.activation import Outcome, PictureState
+from services.contracts.strata.stage.v1 import stage_pb2 as pb
+from services.contracts.strata.stage.v1 import stage_pb2_grpc as pb_grpc
+from services.edge.errors import StageUnavailable, Unavailable
+from services.edge.receipt_messages import line_of_message
+from services.edge.remote_errors import error_of
+from services.pipeline.domain import StageAnswer, StageDescription
+
+Channel: TypeAlias = Callable[[], Awaitable[grpc.aio.Channel]]
+"""Asked at each call: whoever keeps the stage running learns from it that it is used."""
+
+
+class StageClient:
+    """Calls stages; a `Stages`."""
+
+    def __init__(self, channels: Sequence[Channel], timeout_s: float):
+        self._channels = channels
+        self._timeout_s = timeout_s
+
+    def __len__(self) -> int:
+        return len(self._channels)
+
+    async def describe(self, stage: int) -> StageDescription:
+        """Ask a stage what it is. Raises StageUnavailable and what else it answers."""
+        stub = await self._stub(stage)
+        try:
+            said: pb.DescribeResponse = await stub.Describe(
+                pb.DescribeRequest(), timeout=self._timeout_s, wait_for_ready=True
+            )
+        except grpc.aio.AioRpcError as error:
+            raise error_of(error, StageUnavailable, f"stage {stage}") from error
+        return StageDescription(said.model, said.chain, said.stage, said.stages, said.name, tuple(said.labels))
+
+    async def run(self, stage: int, chain: str, input_url: str, output_url: str) -> StageAnswer:
+        """Have a record's activation computed. Raises StageUnavailable and what else the stage answers."""
+        stub = await self._stub(stage)
+        request = pb.RunRequest(chain=chain, input_url=input_url, output_url=output_url)
+        try:
+            answer: pb.RunResponse = await stub.Run(request, timeout=self._timeout_s)
+        except grpc.aio.AioRpcError as error:
+            raise error_of(error, StageUnavailable, f"stage {stage}") from error
+        pictures = tuple(PictureState(each.name, each.error) for each in answer.pictures)
+        outcome = Outcome(pictures, line_of_message(answer.line), answer.peak_bytes, answer.cold)
+        return StageAnswer(outcome, answer.reused)
+
+    async def _stub(self, stage: int) -> "pb_grpc.StageServiceAsyncStub":
+        try:
+            channel = await self._channels[stage]()
+        except Unavailable as error:
+            raise StageUnavailable(f"stage {stage}: {error}") from error
+        return pb_grpc.StageServiceStub(channel)

@@ -1,0 +1,121 @@
+"""A job's state, all of it in the object store, so that any machine can go on.
+
+Below OUTPUT/JOB: `job.json` what it is; `predictions/RECORD.jsonl` its answers; `done/RECORD.json` a record is done and
+what it took; `failed/RECORD.json` a record is set aside and why; `activations/RECORD/STAGE` what is under way;
+`report.json` its last run's sums. A record counts as done when its file below `done` is there: that is written last.
+"""
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from services.artifacts.record import SUFFIX
+from services.artifacts.store import ObjectStore
+from services.edge.errors import ArtifactExists, ArtifactNotFound, InvalidInput, OtherChain
+from services.pipeline.domain import Job
+
+_JOB = "job.json"
+
+
+class JobStore:
+    """One job's objects."""
+
+    def __init__(self, store: ObjectStore, job: str):
+        if not job or job != job.strip("./") or "/" in job:
+            raise InvalidInput(f"'{job}': a job's name has neither slashes nor dots at its ends")
+        self.store = store
+        self.name = job
+
+    async def begin(self, job: Job) -> None:
+        """Take the job's name. Raises ArtifactExists: another job has it."""
+        try:
+            await self.store.create(self._key(_JOB), _to_json(asdict(job)))
+        except ArtifactExists as error:
+            raise ArtifactExists(
+                f"{self.store.url} has a job '{job.name}'; go on with --resume {job.name}, or give another --job"
+            ) from error
+
+    async def read(self) -> Job:
+        """Read the job. Raises ArtifactNotFound: names the jobs there are."""
+        try:
+            content = json.loads(await self.store.read(self._key(_JOB)))
+        except ArtifactNotFound as error:
+            jobs = sorted({key.split("/")[0] for key in await self.store.keys() if key.endswith(f"/{_JOB}")})
+            there = f"jobs there: {', '.join(jobs)}" if jobs else "there are none"
+            raise ArtifactNotFound(f"no job '{self.name}' in {self.store.url}; {there}") from error
+        return Job(**{**content, "stages": tuple(content["stages"]), "labels": tuple(content["labels"])})
+
+    async def resume(self, job: Job) -> Job:
+        """Read the job and check that it is the one meant. Raises OtherChain: another model, cuts or records."""
+        begun = await self.read()
+        for what in ("model", "chain", "stages", "records"):
+            if getattr(begun, what) != getattr(job, what):
+                raise OtherChain(
+                    f"job '{self.name}' is of {what} {getattr(begun, what)}, not {getattr(job, what)}; "
+                    "resume it with what it was begun with"
+                )
+        return begun
+
+    def activation_url(self, record: str, stage: int) -> str:
+        """Where a stage writes what it computed of a record."""
+        return self.store.url_of(self._activation_key(record, stage))
+
+    async def remove_activation(self, record: str, stage: int) -> None:
+        """Forget what a stage computed of a record."""
+        await self.store.remove([self._activation_key(record, stage)])
+
+    async def finish(self, record: str, stages: int, predictions: bytes, passage: dict[str, Any]) -> None:
+        """Keep a record's answers, then that it is done, then nothing of what was under way."""
+        await self.store.write(self._key(f"predictions/{_stem(record)}.jsonl"), predictions)
+        await self.store.write(self._key(f"done/{_stem(record)}.json"), _to_json(passage))
+        await self.clean(record, stages)
+
+    async def clean(self, record: str, stages: int) -> None:
+        """Remove what was under way of a record that is done."""
+        keys = [self._activation_key(record, stage) for stage in range(stages)]
+        await self.store.remove([*keys, self._key(f"failed/{_stem(record)}.json")])
+
+    async def set_aside(self, record: str, why: dict[str, Any]) -> None:
+        """Keep why a record failed."""
+        await self.store.write(self._key(f"failed/{_stem(record)}.json"), _to_json(why))
+
+    async def done(self) -> dict[str, dict[str, Any]]:
+        """Read what each record took that is done, by the record."""
+        prefix = self._key("done/")
+        found = {}
+        for key in await self.store.keys(prefix):
+            found[key.removeprefix(prefix).removesuffix(".json") + SUFFIX] = json.loads(await self.store.read(key))
+        return found
+
+    async def under_way(self) -> set[str]:
+        """List the records of which something is under way."""
+        prefix = self._key("activations/")
+        return {key.removeprefix(prefix).rpartition("/")[0] + SUFFIX for key in await self.store.keys(prefix)}
+
+    async def predictions(self, record: str) -> list[dict[str, Any]]:
+        """Read a record's answers, a picture each."""
+        content = await self.store.read(self._key(f"predictions/{_stem(record)}.jsonl"))
+        return [json.loads(line) for line in content.splitlines()]
+
+    async def write_report(self, report: dict[str, Any]) -> None:
+        """Keep the job's report."""
+        await self.store.write(self._key("report.json"), _to_json(report))
+
+    def _key(self, name: str) -> str:
+        return f"{self.name}/{name}"
+
+    def _activation_key(self, record: str, stage: int) -> str:
+        return self._key(f"activations/{_stem(record)}/{stage}")
+
+
+async def record_keys(store: ObjectStore) -> list[str]:
+    """List the records of a store, sorted."""
+    return [key for key in await store.keys() if key.endswith(SUFFIX)]
+
+
+def _stem(record: str) -> str:
+    return record.removesuffix(SUFFIX)
+
+
+def _to_json(content: dict[str, Any]) -> bytes:
+    return (json.dumps(content, indent=1) + "\n").encode()

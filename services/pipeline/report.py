@@ -1,0 +1,79 @@
+"""What a job did and what it took: the sums over its records."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from services.edge.receipts import Tariff, Usage, price
+
+LAMBDA = Tariff(
+    per_cpu_second=0.0,
+    per_gb_second=0.0000166667,
+    per_request=0.0000002,
+    per_store_read=0.0000004,
+    per_store_write=0.000005,
+    currency="USD",
+)
+"""AWS' published prices for us-east-1, first tier: Lambda on x86 by the GB-second and the request
+(https://aws.amazon.com/lambda/pricing/), S3 Standard by the request (https://aws.amazon.com/s3/pricing/)."""
+
+
+@dataclass
+class StageTotal:
+    """What one stage took, over all records; `peak_bytes` of its largest process."""
+
+    usage: Usage = field(default_factory=Usage)
+    peak_bytes: int = 0
+    cold_starts: int = 0
+
+
+@dataclass
+class Totals:
+    """What a job came to so far: records, pictures, and each stage's part."""
+
+    stages: dict[str, StageTotal]
+    records: int = 0
+    pictures: int = 0
+    failed_pictures: int = 0
+
+    def add(self, passage: dict[str, Any]) -> None:
+        """Add one finished record, as `passage` wrote it."""
+        self.records += 1
+        self.pictures += passage["pictures"]
+        self.failed_pictures += passage["failed_pictures"]
+        for name, part in passage["stages"].items():
+            total = self.stages[name]
+            total.usage += Usage(**part["usage"])
+            total.peak_bytes = max(total.peak_bytes, part["peak_bytes"])
+            total.cold_starts += part["cold"]
+
+    def money(self, tariff: Tariff) -> float:
+        """What all stages cost."""
+        return sum(price(total.usage, tariff) for total in self.stages.values())
+
+
+def report(
+    totals: Totals, tariff: Tariff, time_s: float, driver: Usage, failed: Iterable[dict[str, Any]]
+) -> dict[str, Any]:
+    """Write a job's report: sums over all of its runs, but `time_s` and the driver's part, which are this run's."""
+    stages = [
+        {
+            "stage": name,
+            **vars(total.usage),
+            "peak_bytes": total.peak_bytes,
+            "cold_starts": total.cold_starts,
+            "money": price(total.usage, tariff),
+        }
+        for name, total in totals.stages.items()
+    ]
+    return {
+        "records": totals.records,
+        "pictures": totals.pictures,
+        "failed_pictures": totals.failed_pictures,
+        "failed_records": list(failed),
+        "time_s": time_s,
+        "stages": stages,
+        "driver": {**vars(driver), "money": price(driver, tariff)},
+        "money": totals.money(tariff) + price(driver, tariff),
+        "tariff": vars(tariff),
+    }

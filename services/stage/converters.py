@@ -1,0 +1,36 @@
+"""The stage's requests and answers <-> the messages of strata.stage.v1."""
+
+from services.contracts.strata.stage.v1 import activation_pb2, stage_pb2
+from services.edge.receipt_messages import line_to_message
+from services.stage.domain import RunAnswer, RunRequest
+from services.zoo.stage_manifest import StageManifest
+
+
+def request_from_message(message: stage_pb2.RunRequest) -> RunRequest:
+    """Read a request."""
+    return RunRequest(message.chain, message.input_url, message.output_url)
+
+
+def answer_to_message(answer: RunAnswer) -> stage_pb2.RunResponse:
+    """Write an answer."""
+    outcome = answer.outcome
+    return stage_pb2.RunResponse(
+        pictures=[activation_pb2.PictureState(name=each.name, error=each.error) for each in outcome.pictures],
+        line=line_to_message(outcome.line),
+        peak_bytes=outcome.peak_bytes,
+        cold=outcome.cold,
+        reused=answer.reused,
+    )
+
+
+def description_to_message(manifest: StageManifest) -> stage_pb2.DescribeResponse:
+    """Describe the stage to its driver."""
+    return stage_pb2.DescribeResponse(
+        model=manifest.model,
+        chain=manifest.chain,
+        stage=manifest.stage,
+        stages=manifest.stages,
+        name=manifest.name,
+        runtime=manifest.runtime,
+        labels=manifest.labels,
+    )

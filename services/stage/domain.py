@@ -1,0 +1,94 @@
+"""What a stage is asked, and which requests it refuses."""
+
+import math
+from dataclasses import dataclass
+
+from services.artifacts.activation import Header, Outcome
+from services.edge.errors import InvalidInput, MemoryTooSmall, OtherChain
+from services.zoo.stage_manifest import StageManifest
+
+DEFAULT_MICRO_BATCH = 16
+_HEADROOM = 0.85
+"""Of the memory limit: what libraries hold for a moment, and the kernel for the process, counts too."""
+_COPIES = 3
+"""An operator's values are there while the stage's input is read ahead and its output written."""
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """One record through this stage: `chain` "" is any."""
+
+    chain: str
+    input_url: str
+    output_url: str
+
+
+@dataclass(frozen=True)
+class RunAnswer:
+    """How it ended; `reused` where an earlier call had computed it."""
+
+    outcome: Outcome
+    reused: bool
+
+
+def check_request(request: RunRequest, manifest: StageManifest, stores: tuple[str, ...]) -> None:
+    """Refuse a request for another chain, or for places that this stage may not use.
+
+    Raises:
+        OtherChain: names what is served here.
+        InvalidInput: a URL lies in none of the stores.
+    """
+    if request.chain not in ("", manifest.chain):
+        raise OtherChain(
+            f"stage {manifest.stage} of model '{manifest.model}' is of chain {manifest.chain}, not {request.chain}: "
+            "another model, other weights or other cuts"
+        )
+    for url in (request.input_url, request.output_url):
+        if ".." in url.split("/") or not any(lies_in(url, store) for store in stores):
+            raise InvalidInput(f"'{url}': this stage may use {' and '.join(stores)} (STAGE_STORES)")
+
+
+def lies_in(url: str, store: str) -> bool:
+    """Tell whether an object lies in a store, both by their URLs."""
+    return url.startswith(f"{store.rstrip('/')}/")
+
+
+def input_header(manifest: StageManifest) -> Header:
+    """What the activations begin with that this stage takes."""
+    return Header(manifest.chain, manifest.stage - 1, manifest.input_shape)
+
+
+def output_header(manifest: StageManifest) -> Header:
+    """What the activations begin with that this stage writes."""
+    return Header(manifest.chain, manifest.stage, manifest.output_shape)
+
+
+def check_header(header: Header, expected: Header, url: str) -> None:
+    """Refuse an activation of another chain or stage. Raises OtherChain: names both."""
+    if header != expected:
+        raise OtherChain(
+            f"{url}: an activation {list(header.shape)} of stage {header.stage} of chain {header.chain}, where "
+            f"{list(expected.shape)} of stage {expected.stage} of chain {expected.chain} is needed"
+        )
+
+
+def micro_batch_length(wanted: int, manifest: StageManifest, limit_bytes: float, resident_bytes: int) -> int:
+    """Count the pictures that are computed at a time: `wanted`, or as many as the memory holds.
+
+    Args:
+        limit_bytes: of this process's memory, or infinity.
+        resident_bytes: what the loaded stage holds already.
+    Raises:
+        MemoryTooSmall: not even one fits; says how much would do.
+    """
+    each_bytes = _COPIES * manifest.working_bytes
+    if math.isinf(limit_bytes):
+        return wanted
+    fits = math.floor((_HEADROOM * limit_bytes - resident_bytes) / each_bytes)
+    if fits < 1:
+        needed_mb = (resident_bytes + each_bytes) / _HEADROOM / 1e6
+        raise MemoryTooSmall(
+            f"stage {manifest.name} of model '{manifest.model}': its memory of {limit_bytes / 1e6:.0f} MB does not "
+            f"hold one picture; give it {needed_mb:.0f} MB or more"
+        )
+    return min(wanted, fits)

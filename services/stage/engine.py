@@ -1,0 +1,50 @@
+"""Compute one micro-batch."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+from services.artifacts.activation import PictureState, Values
+from services.artifacts.record import Picture
+from services.edge.errors import Internal, NotAPicture, PictureTooLarge
+from services.zoo.serving import Forward
+from services.zoo.stage_manifest import StageManifest
+
+ReadPicture: TypeAlias = Callable[[bytes], Values]
+"""An encoded picture -> [C, H, W]."""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A loaded stage. It is called from several threads at a time."""
+
+    manifest: StageManifest
+    forward: Forward
+    read_picture: ReadPicture
+
+    def compute(self, batch: list[Picture] | Values) -> tuple[Values | None, list[PictureState]]:
+        """Compute encoded pictures, or the values of the stage before.
+
+        Returns:
+            [N, ...], None where there is nothing to compute; and of encoded pictures each one's state: one that cannot
+            be decoded has no values and says why.
+        Raises:
+            Internal: the model computed scores that are not finite.
+        """
+        if not isinstance(batch, list):
+            return self._checked(self.forward(batch)), []
+        decoded, states = [], []
+        for picture in batch:
+            try:
+                decoded.append(self.read_picture(picture.content))
+                states.append(PictureState(picture.name))
+            except (NotAPicture, PictureTooLarge) as error:
+                states.append(PictureState(picture.name, str(error)))
+        return (self._checked(self.forward(np.stack(decoded))) if decoded else None), states
+
+    def _checked(self, values: Values) -> Values:
+        if self.manifest.is_last and not np.isfinite(values).all():
+            raise Internal(f"model '{self.manifest.model}' computed scores that are not finite")
+        return values

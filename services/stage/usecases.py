@@ -1,0 +1,219 @@
+"""Run records through one stage: read, compute, write, say what it took."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+from services.artifacts.activation import (
+    Header,
+    Outcome,
+    PictureState,
+    read_activation,
+    write_header,
+    write_outcome,
+    write_values,
+)
+from services.artifacts.store import ObjectStore, StoreUse, requests_to_write
+from services.edge.admission import Admission
+from services.edge.errors import ArtifactNotFound, DamagedFile, ForeignFile, NotReady, OtherVersion
+from services.edge.receipts import ReceiptLine, Usage
+from services.stage.domain import (
+    RunAnswer,
+    RunRequest,
+    check_header,
+    check_request,
+    lies_in,
+    micro_batch_length,
+    output_header,
+)
+from services.stage.engine import Engine, ReadPicture
+from services.stage.shared_meter import Share, SharedMeter
+from services.stage.source import batches, one_ahead
+from services.zoo.serving import Forward
+from services.zoo.stage_manifest import StageManifest
+
+OpenStore: TypeAlias = Callable[[str], ObjectStore]
+"""By its URL."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a stage may do at a time.
+
+    Attributes:
+        stores: begins of the URLs it may read and write.
+        concurrency: records computed at a time; the others wait.
+        waiting: records that are computed or wait; one more is refused.
+        micro_batch: pictures computed at a time, where the memory holds them.
+        memory_bytes: of this process, or infinity.
+    """
+
+    stores: tuple[str, ...]
+    concurrency: int
+    waiting: int
+    micro_batch: int
+    memory_bytes: float
+
+
+@dataclass
+class Bill:
+    """What one computation takes, and at its end how it ended."""
+
+    share: Share
+    inputs: StoreUse
+    outputs: StoreUse
+    written_bytes: int = 0
+    outcome: Outcome | None = None
+
+    def count(self, piece: bytes) -> bytes:
+        """Count a piece that is written."""
+        self.written_bytes += len(piece)
+        return piece
+
+    def usage(self) -> Usage:
+        """Sum up: all but the activation's last piece, which carries the sum."""
+        return Usage(
+            requests=1,
+            cpu_seconds=self.share.cpu_seconds,
+            gb_seconds=self.share.gb_seconds,
+            bytes_in=self.inputs.bytes_read,
+            bytes_out=self.written_bytes,
+            store_reads=self.inputs.reads + self.outputs.reads,
+            store_writes=requests_to_write(self.written_bytes),
+        )
+
+
+class Stage:
+    """One stage in this process. What is asked for twice at a time is computed once."""
+
+    def __init__(
+        self,
+        manifest: StageManifest,
+        load: Callable[[], Forward],
+        read_picture: ReadPicture,
+        open_store: OpenStore,
+        limits: Limits,
+        meter: SharedMeter,
+        resident_bytes: Callable[[], int],
+        peak_bytes: Callable[[], int],
+    ):
+        self.manifest = manifest
+        self._load = load
+        self._engine: Engine | None = None
+        self._read_picture = read_picture
+        self._open_store = open_store
+        self._limits = limits
+        self._meter = meter
+        self._resident_bytes = resident_bytes
+        self._peak_bytes = peak_bytes
+        self._micro_batch = limits.micro_batch
+        self._threads = ThreadPoolExecutor(limits.concurrency, "forward")
+        self._turns = asyncio.Semaphore(limits.concurrency)
+        self._cold = True
+        self._stores: dict[str, ObjectStore] = {}
+        self._running: dict[str, asyncio.Task[RunAnswer]] = {}
+        self.admission = Admission(limits.waiting, f"records at stage {manifest.name}")
+
+    @property
+    def ready(self) -> bool:
+        """True once a forward pass has succeeded."""
+        return self._engine is not None
+
+    async def load(self) -> None:
+        """Load the stage and run it once on zeros; ready when that has worked.
+
+        Raises:
+            MemoryTooSmall: the memory does not hold one picture beside the stage.
+        """
+        forward = await asyncio.get_running_loop().run_in_executor(self._threads, self._load)
+        zeros = np.zeros((1, *self.manifest.input_shape), np.float32)
+        await asyncio.get_running_loop().run_in_executor(self._threads, forward, zeros)
+        self._micro_batch = micro_batch_length(
+            self._limits.micro_batch, self.manifest, self._limits.memory_bytes, self._resident_bytes()
+        )
+        self._engine = Engine(self.manifest, forward, self._read_picture)
+
+    async def run(self, request: RunRequest) -> RunAnswer:
+        """Compute one record's activation, or find it computed.
+
+        A caller that goes away leaves its computation running: the next one who asks finds it.
+
+        Raises:
+            OtherChain, InvalidInput, NotReady, QueueFull: the request is refused.
+            ForeignFile, OtherVersion, DamagedFile, ArtifactNotFound: the input is not what this stage takes.
+            StoreRefused, StoreFull, StoreUnavailable: as the store.
+            Internal: the model computed scores that are not finite.
+        """
+        check_request(request, self.manifest, self._limits.stores)
+        if self._engine is None:
+            raise NotReady(f"stage {self.manifest.name} of model '{self.manifest.model}' is loading; ask again soon")
+        running = self._running.get(request.output_url)
+        if running is None:
+            running = self._running[request.output_url] = asyncio.create_task(self._compute_once(request, self._engine))
+        return await asyncio.shield(running)
+
+    async def _compute_once(self, request: RunRequest, engine: Engine) -> RunAnswer:
+        try:
+            with self.admission.admit():
+                async with self._turns:
+                    return await self._find_or_compute(request, engine)
+        finally:
+            del self._running[request.output_url]
+
+    async def _find_or_compute(self, request: RunRequest, engine: Engine) -> RunAnswer:
+        outputs, output_key = self._locate(request.output_url)
+        if found := await self._find(outputs, output_key):
+            return RunAnswer(found, reused=True)
+        inputs, input_key = self._locate(request.input_url)
+        bill = Bill(self._meter.begin(), inputs.use, outputs.use)
+        try:
+            await outputs.write_stream(output_key, self._activation(engine, inputs, input_key, bill))
+        finally:
+            self._meter.end(bill.share)
+        assert bill.outcome is not None
+        return RunAnswer(bill.outcome, reused=False)
+
+    async def _activation(self, engine: Engine, inputs: ObjectStore, key: str, bill: "Bill") -> AsyncIterator[bytes]:
+        """Compute an activation, piece by piece; the next micro-batch is read while one is computed."""
+        loop = asyncio.get_running_loop()
+        cold, self._cold = self._cold, False
+        states: list[PictureState] = []
+        yield bill.count(write_header(output_header(self.manifest)))
+        async for batch in one_ahead(batches(inputs, key, self.manifest, self._micro_batch, states)):
+            values, decoded = await loop.run_in_executor(self._threads, engine.compute, batch)
+            states += decoded
+            if values is not None:
+                yield bill.count(write_values(values))
+        self._meter.settle()
+        line = ReceiptLine(self.manifest.name, bill.usage(), 0.0)
+        bill.outcome = Outcome(tuple(states), line, self._peak_bytes(), cold)
+        yield write_outcome(bill.outcome)
+
+    def _locate(self, url: str) -> tuple[ObjectStore, str]:
+        """Find the store that a URL lies in, with a count of its own, and the key there."""
+        begin = next(begin for begin in self._limits.stores if lies_in(url, begin))
+        if begin not in self._stores:
+            self._stores[begin] = self._open_store(begin)
+        return self._stores[begin].counting(), url[len(begin.rstrip("/")) + 1 :]
+
+    async def _find(self, store: ObjectStore, key: str) -> Outcome | None:
+        """Read the outcome of an activation that is there and whole; one that is not is computed anew."""
+        url = store.url_of(key)
+        try:
+            async for part in read_activation(store.stream(key), url):
+                if isinstance(part, Header):
+                    check_header(part, output_header(self.manifest), url)
+                elif isinstance(part, Outcome):
+                    return part
+        except ArtifactNotFound:
+            return None
+        except (DamagedFile, ForeignFile, OtherVersion) as error:
+            _log.warning("computing anew: %s", error)
+        return None

@@ -1,0 +1,48 @@
+"""What a service of a compiled model or stage loads: its engine, and what decodes pictures for it."""
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.edge.errors import InvalidWeights, Unsupported
+from services.zoo.manifest import InputSpec
+
+Values: TypeAlias = NDArray[np.float32]
+Forward: TypeAlias = Callable[[Values], Values]
+"""[N, ...] -> [N, ...]"""
+
+
+def load_forward(runtime: str, folder: Path, threads: int) -> Forward:
+    """Load what was compiled into a folder.
+
+    Raises:
+        Unsupported: the runtime is not installed here.
+        InvalidWeights: the files are no program for it.
+    """
+    try:
+        engine = import_module(f"services.zoo.runtimes.{runtime}")
+    except ModuleNotFoundError as error:
+        raise Unsupported(f"{folder}: runtime '{runtime}' is not installed here: {error}") from error
+    try:
+        forward: Forward = engine.load(folder, threads)
+    except Exception as error:
+        # Each engine raises its own kinds; all mean that these files are no program for it.
+        raise InvalidWeights(f"{folder}: runtime '{runtime}' cannot load it, compile it anew: {error}") from error
+    return forward
+
+
+def read_picture(spec: InputSpec, threads: int, data: bytes) -> Values:
+    """Decode a picture into [C, H, W]. Raises NotAPicture, PictureTooLarge."""
+    # Imported at the first encoded picture: tensors need neither torch nor torchvision.
+    import torch
+
+    from services.zoo.preprocessing import decode, preprocess
+
+    if torch.get_num_threads() != threads:  # by itself it takes one for each CPU of the machine
+        torch.set_num_threads(threads)
+    values: Values = preprocess(decode(data), spec).numpy()
+    return values

@@ -1,0 +1,266 @@
+"""`strata pipeline` for real: stages as processes, a folder or a real S3 server, and a kill wherever it hurts."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from services.zoo.compile import load_module
+from services.zoo.model_file import read_model_file
+from services.zoo.preprocessing import decode, preprocess
+from tests.contract.s3_server import s3_server
+
+PICTURES = Path(__file__).parents[2] / "examples" / "fashion" / "pictures"
+MODEL = """
+name: small
+architecture: alexnet_3c4f
+classes: 10
+weights: random://0
+input: {size: [64, 64]}
+stages: {Conv_1: conv_1, Conv_2: conv_2, Conv_3: conv_3, FC: null}
+"""
+PER_RECORD = 4
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+
+@dataclass(frozen=True)
+class Place:
+    """A model and its records, and what commands run in."""
+
+    folder: Path
+    environment: dict[str, str]
+
+    def command(self, *words: str) -> list[str]:
+        return [sys.executable, "-m", "services.cli", "pipeline", *words]
+
+    def strata(self, *words: str, **more: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            self.command(*words), env={**self.environment, **more}, capture_output=True, text=True, timeout=400
+        )
+
+    def run_words(self, job: str, *more: str) -> list[str]:
+        records, out = str(self.folder / "records"), str(self.folder / "out")
+        return [
+            "run",
+            str(self.folder / "small.yaml"),
+            records,
+            "-o",
+            out,
+            "--runtime",
+            "torch",
+            "--json",
+            *(job, *more),
+        ]
+
+    def lines(self, job: str) -> dict[str, Any]:
+        found = {}
+        for path in sorted((self.folder / "out" / job / "predictions").glob("*.jsonl")):
+            found.update({line["picture"]: line for line in map(json.loads, path.read_text().splitlines())})
+        return found
+
+    def done(self, job: str) -> list[str]:
+        return sorted(path.name for path in (self.folder / "out" / job).glob("done/*.json"))
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    folder = tmp_path_factory.mktemp("pipeline")
+    (folder / "small.yaml").write_text(MODEL)
+    place = Place(folder, {**os.environ, "STRATA_CACHE": str(folder / "cache"), "STRATA_STATE": str(folder / "state")})
+    broken = folder / "pictures"
+    broken.mkdir()
+    (broken / "broken.png").write_bytes(b"\x89PNG and then nothing")
+    packed = place.strata(
+        "pack", str(PICTURES), str(broken), "--per-record", str(PER_RECORD), "-o", f"{folder}/records"
+    )
+    assert packed.returncode == 0, packed.stderr
+    return place
+
+
+@pytest.fixture(scope="module")
+def expected(place: Place) -> dict[str, list[float]]:
+    """The whole model's scores, in the same micro-batches: a record each."""
+    torch.set_num_threads(1)
+    model_file = read_model_file(place.folder / "small.yaml")
+    model = load_module(model_file)
+    spec = model_file.input.spec()
+    paths = sorted(path for path in PICTURES.rglob("*.png"))
+    scores = {}
+    with torch.inference_mode():
+        for start in range(0, len(paths), PER_RECORD):
+            batch = paths[start : start + PER_RECORD]
+            found = model(torch.stack([preprocess(decode(path.read_bytes()), spec) for path in batch])).numpy()
+            for path, row in zip(batch, found, strict=True):
+                shifted = np.exp(row.astype(np.float64) - row.max())
+                scores[path.relative_to(PICTURES).as_posix()] = (shifted / shifted.sum()).tolist()
+    return scores
+
+
+def check(place: Place, job: str, expected: dict[str, list[float]]) -> None:
+    """Every picture has the whole model's answer, to the last bit, and the broken one says what is wrong."""
+    lines = place.lines(job)
+    assert "not one of JPEG" in lines.pop("broken.png")["error"] or "broken" in lines["broken.png"]["error"]
+    assert lines.keys() == expected.keys()
+    for name, line in lines.items():
+        assert {each["index"]: each["score"] for each in line["scores"]} == {
+            index: expected[name][index] for index in np.argsort(-np.array(expected[name]), kind="stable")[:5].tolist()
+        }
+    assert not list((place.folder / "out" / job).glob("activations/*"))
+
+
+def requests_of(report: dict[str, Any]) -> list[int]:
+    return [stage["requests"] for stage in report["stages"]]
+
+
+def test_the_answers_are_the_whole_models_and_the_report_adds_up(
+    place: Place, expected: dict[str, list[float]]
+) -> None:
+    ran = place.strata(*place.run_words("--job", "plain"))
+    assert ran.returncode == 0, ran.stderr
+    check(place, "plain", expected)
+    report = json.loads(ran.stdout)
+    records = len(list((place.folder / "records").iterdir()))
+    assert (report["records"], report["pictures"], report["failed_pictures"]) == (records, len(expected) + 1, 1)
+    assert [stage["stage"] for stage in report["stages"]] == ["Conv_1", "Conv_2", "Conv_3", "FC"]
+    assert requests_of(report) == [records] * 4
+    assert [stage["cold_starts"] for stage in report["stages"]] == [1] * 4
+    assert all(stage["cpu_seconds"] > 0 and stage["gb_seconds"] > 0 for stage in report["stages"])
+    assert all(stage["peak_bytes"] > 50e6 for stage in report["stages"])
+    # What a stage wrote the next one read, but the last frame with the sums.
+    for before, after in zip(report["stages"][:-1], report["stages"][1:], strict=True):
+        assert before["bytes_out"] <= after["bytes_in"] <= before["bytes_out"] + 2000 * records
+    money = sum(stage["money"] for stage in report["stages"]) + report["driver"]["money"]
+    assert report["money"] == pytest.approx(money)
+
+
+def start(place: Place, job: str, log: Path) -> "subprocess.Popen[str]":
+    """Run a job in a group of its own, and return once a record is done."""
+    words = [*place.run_words("--job", job), "--workers", "1"]
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            place.command(*words),
+            env=place.environment,
+            stdout=output,
+            stderr=output,
+            text=True,
+            start_new_session=True,
+        )
+    await_first_record(place, job, process)
+    return process
+
+
+def await_first_record(place: Place, job: str, process: "subprocess.Popen[str]") -> None:
+    limit = time.monotonic() + 300
+    while not place.done(job):
+        assert process.poll() is None
+        assert time.monotonic() < limit
+        time.sleep(0.01)
+
+
+def test_a_driver_that_is_killed_goes_on_where_it_was(
+    place: Place, expected: dict[str, list[float]], tmp_path: Path
+) -> None:
+    process = start(place, "killed", tmp_path / "log")
+    process.kill()
+    process.wait()
+    done = place.done("killed")
+    records = len(list((place.folder / "records").iterdir()))
+    assert 0 < len(done) < records
+    kept = (place.folder / "out" / "killed" / "done" / done[0]).stat().st_mtime_ns
+    again = place.strata(*place.run_words("--job", "killed"))
+    assert again.returncode == 1
+    assert "go on with --resume killed" in again.stderr
+    resumed = place.strata(*place.run_words("--resume", "killed"))
+    assert resumed.returncode == 0, resumed.stderr
+    check(place, "killed", expected)
+    assert requests_of(json.loads(resumed.stdout)) == [records] * 4
+    assert (place.folder / "out" / "killed" / "done" / done[0]).stat().st_mtime_ns == kept
+
+
+def test_a_stage_that_is_killed_is_started_anew(place: Place, expected: dict[str, list[float]], tmp_path: Path) -> None:
+    process = start(place, "stage-killed", tmp_path / "log")
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    assert len(children) == 4
+    os.kill(int(children[2]), signal.SIGKILL)
+    assert process.wait(300) == 0, (tmp_path / "log").read_text()
+    check(place, "stage-killed", expected)
+
+
+def test_an_interrupt_says_how_to_go_on(place: Place, expected: dict[str, list[float]], tmp_path: Path) -> None:
+    process = start(place, "interrupted", tmp_path / "log")
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 130
+    assert "--resume interrupted" in (tmp_path / "log").read_text()
+    resumed = place.strata(*place.run_words("--resume", "interrupted"))
+    assert resumed.returncode == 0, resumed.stderr
+    check(place, "interrupted", expected)
+
+
+def test_a_damaged_record_is_set_aside_by_name_with_exit_code_3(place: Place, tmp_path: Path) -> None:
+    records = tmp_path / "records"
+    records.mkdir()
+    whole = (place.folder / "records" / "000000.record").read_bytes()
+    (records / "good.record").write_bytes(whole)
+    (records / "bad.record").write_bytes(whole[:-9])
+    words = ["run", str(place.folder / "small.yaml"), str(records), "-o", str(tmp_path / "out"), "--runtime", "torch"]
+    ran = place.strata(*words, "--job", "j")
+    assert ran.returncode == 3, ran.stderr
+    assert "done with 1 failed" in ran.stdout
+    assert "bad.record: DamagedFile" in ran.stdout
+    other = place.strata(*words, "--resume", "j", "--at", "conv_2")
+    assert other.returncode == 1
+    assert "job 'j' is of chain" in other.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        (["run", "{model}", "{folder}/nowhere", "-o", "{folder}/x"], "nowhere: no such folder"),
+        (["run", "{model}", "{folder}/records", "-o", "{folder}/x", "--at", "conv_9"], "no layer 'conv_9' to cut at"),
+        (["run", "{model}", "{folder}/records", "-o", "{folder}/x", "--resume", "y"], "no job 'y'"),
+        (["run", "{model}", "{folder}/records", "-o", "{folder}/small.yaml/x"], "small.yaml/x"),
+        (["run", "{model}", "{folder}/records", "-o", "{folder}/x", "--services", "nowhere"], "--services"),
+        (["run", "missing", "{folder}/records", "-o", "{folder}/x"], "no model 'missing'"),
+    ],
+)
+def test_what_is_wrong_is_said_before_work_is_begun(place: Place, words: list[str], what: str) -> None:
+    filled = [word.format(model=place.folder / "small.yaml", folder=place.folder) for word in words]
+    ran = place.strata(*filled)
+    assert ran.returncode in (1, 2)
+    assert what in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_records_and_activations_in_s3(place: Place, expected: dict[str, list[float]], tmp_path: Path) -> None:
+    broken = place.folder / "pictures"
+    run = ["run", str(place.folder / "small.yaml"), "s3://pictures/in", "--runtime", "torch", "--job", "j"]
+    with s3_server(tmp_path / "buckets") as s3:
+        packed = place.strata("pack", str(PICTURES), str(broken), "--per-record", "4", "-o", "s3://pictures/in", **s3)
+        assert packed.returncode == 0, packed.stderr
+        ran = place.strata(*run, "-o", "s3://pictures/out", **s3)
+        assert ran.returncode == 0, ran.stderr
+        missing = place.strata(*run, "-o", "s3://missing/out", **s3)
+        assert "ArtifactNotFound: s3://missing/out/j/job.json: no such bucket" in missing.stderr
+        wrong = place.strata("unpack", "s3://pictures/in", "-o", "/tmp", **{**s3, "AWS_SECRET_ACCESS_KEY": "wrong"})
+        assert "StoreRefused: s3://pictures/in" in wrong.stderr
+    local = place.folder / "out" / "s3"
+    local.mkdir(parents=True)
+    (local / "predictions").symlink_to(tmp_path / "buckets" / "pictures" / "out" / "j" / "predictions")
+    check(place, "s3", expected)
+    with s3_server(tmp_path / "buckets", "--readonly") as s3:
+        refused = place.strata(*run, "-o", "s3://pictures/out2", **s3)
+        assert "StoreRefused: s3://pictures/out2/j/job.json: the store does not allow it" in refused.stderr
+    away = place.strata("unpack", "s3://pictures/in", "-o", "/tmp", **s3)
+    assert "StoreUnavailable: s3://pictures/in" in away.stderr
+    assert {each.returncode for each in (missing, wrong, refused)} == {2}
+    assert away.returncode == 1

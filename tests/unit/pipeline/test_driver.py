@@ -1,0 +1,354 @@
+"""The driver over real stages and a store in memory: every record once, whatever breaks on the way."""
+
+import asyncio
+import contextlib
+import json
+import math
+import uuid
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.artifacts.record import Picture, write_record
+from services.artifacts.store import ObjectStore, open_store
+from services.edge.errors import (
+    ArtifactExists,
+    ArtifactNotFound,
+    InvalidInput,
+    OtherChain,
+    StageUnavailable,
+    StoreFull,
+    StrataError,
+)
+from services.edge.meter import Reading
+from services.pipeline.domain import Job, Retry, StageAnswer, StageDescription, check_chain
+from services.pipeline.driver import Means, Status, run_job, wake
+from services.pipeline.job_store import JobStore
+from services.stage.domain import RunRequest
+from services.stage.shared_meter import SharedMeter
+from services.stage.usecases import Limits, Stage
+from services.zoo.manifest import InputSpec
+from services.zoo.stage_manifest import StageManifest
+
+SPEC = InputSpec((1, 2), 2, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), "bilinear")
+NAMES = ("one", "two", "three")
+
+
+def manifest(stage: int) -> StageManifest:
+    return StageManifest(
+        model="tiny",
+        chain="c1",
+        stage=stage,
+        stages=len(NAMES),
+        name=NAMES[stage],
+        runtime="torch",
+        first="a",
+        last="b",
+        input_shape=(2,),
+        output_shape=(2,),
+        working_bytes=8,
+        labels=(),
+        input_spec=SPEC,
+    )
+
+
+class Chain:
+    """Three stages in this process; `before` and `after` each call may raise."""
+
+    def __init__(self, store_url: str):
+        self.computed: Counter[tuple[int, float]] = Counter()
+        self.before: Callable[[int, str], None] = lambda *_: None
+        self.after: Callable[[int, str], None] = lambda *_: None
+        self.at_a_time = 0
+        self.most_at_a_time = 0
+        self.stages = [self._stage(number, store_url) for number in range(len(NAMES))]
+
+    def _stage(self, number: int, store_url: str) -> Stage:
+        def forward(values: np.ndarray[Any, np.dtype[np.float32]]) -> np.ndarray[Any, np.dtype[np.float32]]:
+            self.computed[number, float(values[0, 0])] += 1
+            return values + np.float32(1)
+
+        return Stage(
+            manifest(number),
+            load=lambda: forward,
+            read_picture=lambda content: np.array([float(content), 0], np.float32),
+            open_store=open_store,
+            limits=Limits((store_url,), 4, 64, 16, math.inf),
+            meter=SharedMeter(lambda: Reading(0.0, 0.0, 0)),
+            resident_bytes=lambda: 0,
+            peak_bytes=lambda: 1,
+        )
+
+    async def load(self) -> None:
+        for stage in self.stages:
+            await stage.load()
+        self.computed.clear()
+
+    def __len__(self) -> int:
+        return len(NAMES)
+
+    async def describe(self, stage: int) -> StageDescription:
+        self.before(stage, "describe")
+        found = self.stages[stage].manifest
+        return StageDescription(found.model, found.chain, found.stage, found.stages, found.name, found.labels)
+
+    async def run(self, stage: int, chain: str, input_url: str, output_url: str) -> StageAnswer:
+        self.before(stage, output_url)
+        self.at_a_time += 1
+        self.most_at_a_time = max(self.most_at_a_time, self.at_a_time)
+        try:
+            answer = await self.stages[stage].run(RunRequest(chain, input_url, output_url))
+        finally:
+            self.at_a_time -= 1
+        self.after(stage, output_url)
+        return StageAnswer(answer.outcome, answer.reused)
+
+
+class Bench:
+    """Records 0 to n - 1, of two pictures each, a chain, and a place for the job."""
+
+    def __init__(self, count: int):
+        self.root = open_store(f"memory://{uuid.uuid4()}")
+        self.records: ObjectStore = open_store(f"{self.root.url}")
+        self.chain = Chain(self.root.url)
+        self.count = count
+        self.statuses: list[Status] = []
+        self.pauses_s: list[float] = []
+        self.job = Job("j", "tiny", "c1", NAMES, self.root.url, (), top_k=1)
+        self.jobs = JobStore(self.root, "j")
+
+    async def ready(self) -> "Bench":
+        for n in range(self.count):
+            pictures = [Picture(f"p{n}", str(10 * n + 10).encode()), Picture(f"q{n}", b"10000")]
+            await self.records.write(f"{n:03}.record", b"".join(write_record(iter(pictures), 2)))
+        await self.chain.load()
+        await self.jobs.begin(self.job)
+        return self
+
+    async def run(self, workers: int = 2, tries: int = 4) -> dict[str, Any]:
+        async def sleep(pause_s: float) -> None:
+            self.pauses_s.append(pause_s)
+
+        means = Means(
+            stages=self.chain,
+            workers=workers,
+            retry=Retry(lambda: 1.0, tries),
+            clock=lambda: 0.0,
+            sleep=sleep,
+            observe=self.statuses.append,
+        )
+        await wake(means)
+        return await run_job(means, self.job, self.jobs, self.records)
+
+    async def check_all_done(self) -> None:
+        assert len(await self.jobs.done()) == self.count
+        for n in range(self.count):
+            names = [line["picture"] for line in await self.jobs.predictions(f"{n:03}.record")]
+            assert names == [f"p{n}", f"q{n}"]
+        assert not [key for key in await self.root.keys() if "activations" in key or "failed" in key]
+
+
+async def test_every_record_passes_every_stage_once() -> None:
+    bench = await Bench(7).ready()
+    report = await bench.run(workers=3)
+    await bench.check_all_done()
+    assert set(bench.chain.computed.values()) == {1}
+    assert len(bench.chain.computed) == 7 * 3
+    assert (report["records"], report["pictures"], report["failed_records"], report["retries"]) == (7, 14, [], 0)
+    assert [row["requests"] for row in report["stages"]] == [7, 7, 7]
+    assert bench.chain.most_at_a_time <= 3
+    assert bench.statuses[-1].done == 7
+    assert json.loads(await bench.root.read("j/report.json")) == report
+
+
+async def test_the_answers_are_those_of_the_whole_chain() -> None:
+    bench = await Bench(1).ready()
+    await bench.run()
+    (first, second) = await bench.jobs.predictions("000.record")
+    # Scores (13, 3): the chain adds 1 in each of three stages.
+    assert first["scores"] == [{"index": 0, "score": pytest.approx(1 / (1 + math.exp(3 - 13)))}]
+    assert second["scores"][0]["score"] == pytest.approx(1.0)
+
+
+async def test_what_may_pass_is_tried_again_with_growing_pauses() -> None:
+    bench = await Bench(1).ready()
+    failures = iter([StageUnavailable("gone")] * 3)
+
+    def fail(stage: int, what: str) -> None:
+        if stage == 1 and what != "describe" and (error := next(failures, None)):
+            raise error
+
+    bench.chain.before = fail
+    report = await bench.run(tries=4)
+    await bench.check_all_done()
+    assert bench.pauses_s == [1.0, 2.0, 4.0]
+    assert report["retries"] == 3
+    assert set(bench.chain.computed.values()) == {1}
+
+
+async def test_a_poisoned_record_is_set_aside_and_the_others_go_on_and_the_next_run_tries_it_anew() -> None:
+    bench = await Bench(4).ready()
+
+    def crash(stage: int, what: str) -> None:
+        if stage == 1 and "/002/" in what:
+            raise StageUnavailable("stage 1: its process ended")
+
+    bench.chain.before = crash
+    report = await bench.run()
+    assert report["failed_records"] == [
+        {"record": "002.record", "error": "StageUnavailable", "message": "stage 1: its process ended"}
+    ]
+    assert report["records"] == 3
+    assert len(bench.pauses_s) == 3
+    assert bench.statuses[-1].failed == 1
+    bench.chain.before = lambda *_: None
+    report = await bench.run()
+    assert (report["records"], report["failed_records"]) == (4, [])
+    await bench.check_all_done()
+    assert set(bench.chain.computed.values()) == {1}
+
+
+async def test_a_damaged_record_is_set_aside_at_once_with_its_name() -> None:
+    bench = await Bench(3).ready()
+    whole = await bench.records.read("001.record")
+    await bench.records.write("001.record", whole[:-1])
+    report = await bench.run()
+    (failed,) = report["failed_records"]
+    assert failed["error"] == "DamagedFile"
+    assert "001.record: cut short" in failed["message"]
+    assert bench.pauses_s == []
+
+
+async def test_what_every_record_would_meet_ends_the_job() -> None:
+    bench = await Bench(5).ready()
+
+    def full(stage: int, what: str) -> None:
+        if stage == 2 and what != "describe":
+            raise StoreFull("the store is full")
+
+    bench.chain.before = full
+    with pytest.raises(StoreFull):
+        await bench.run()
+    bench.chain.before = lambda *_: None
+    await bench.run()
+    await bench.check_all_done()
+    assert set(bench.chain.computed.values()) == {1}
+
+
+@pytest.mark.parametrize("change", ["remove", "damage"])
+async def test_an_activation_that_is_lost_is_computed_anew(change: str) -> None:
+    bench = await Bench(1).ready()
+    key = "j/activations/000/0"
+    lost = iter([True])
+
+    async def lose() -> None:
+        if change == "remove":
+            await bench.root.remove([key])
+        else:
+            await bench.root.write(key, (await bench.root.read(key))[:-2])
+
+    run = bench.chain.run
+
+    async def losing(stage: int, chain: str, input_url: str, output_url: str) -> StageAnswer:
+        if stage == 1 and next(lost, False):
+            await lose()
+        return await run(stage, chain, input_url, output_url)
+
+    bench.chain.run = losing  # type: ignore[method-assign]
+    await bench.run()
+    await bench.check_all_done()
+    assert bench.chain.computed[0, 10.0] == 2
+    # A damaged one is found out at its end, when what came before is computed.
+    assert bench.chain.computed[1, 11.0] == (1 if change == "remove" else 2)
+
+
+class Killed(BaseException):
+    """The driver's process ends here."""
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.data())
+def test_a_job_killed_anywhere_any_number_of_times_goes_on_and_computes_nothing_twice(data: st.DataObject) -> None:
+    count = data.draw(st.integers(1, 5))
+    kills = data.draw(st.lists(st.integers(0, 12), max_size=4))
+    workers = data.draw(st.integers(1, 4))
+
+    async def story() -> None:
+        bench = await Bench(count).ready()
+        for calls in kills:
+            left = iter(range(calls))
+
+            def kill(stage: int, what: str, left: Any = left) -> None:
+                if what != "describe" and next(left, None) is None:
+                    raise Killed
+
+            place = data.draw(st.sampled_from(["before", "after"]))
+            bench.chain.before = bench.chain.after = lambda *_: None
+            setattr(bench.chain, place, kill)
+            with contextlib.suppress(Killed, BaseExceptionGroup):
+                await bench.run(workers)
+        bench.chain.before = bench.chain.after = lambda *_: None
+        report = await bench.run(workers)
+        await bench.check_all_done()
+        assert set(bench.chain.computed.values()) == {1}
+        assert [row["requests"] for row in report["stages"]] == [count] * 3
+
+    asyncio.run(story())
+
+
+async def test_a_job_killed_between_its_answer_and_its_end_leaves_nothing_behind() -> None:
+    bench = await Bench(2).ready()
+    await bench.run()
+    await bench.root.write("j/activations/001/2", b"left over")
+    await bench.run()
+    await bench.check_all_done()
+
+
+async def test_a_jobs_name_is_taken_once() -> None:
+    bench = await Bench(1).ready()
+    with pytest.raises(ArtifactExists, match="go on with --resume j"):
+        await bench.jobs.begin(bench.job)
+
+
+async def test_resuming_needs_the_same_model_and_records() -> None:
+    bench = await Bench(1).ready()
+    assert await bench.jobs.resume(bench.job) == bench.job
+    other = Job("j", "tiny", "c2", NAMES, bench.root.url, ())
+    with pytest.raises(OtherChain, match="job 'j' is of chain c1, not c2"):
+        await bench.jobs.resume(other)
+    with pytest.raises(ArtifactNotFound, match=r"no job 'k' in .*; jobs there: j"):
+        await JobStore(bench.root, "k").read()
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "..", ".hidden"])
+def test_a_jobs_name_is_one_word(name: str) -> None:
+    with pytest.raises(InvalidInput):
+        JobStore(open_store("memory://names"), name)
+
+
+async def test_no_records_are_said() -> None:
+    bench = Bench(0)
+    await bench.ready()
+    with pytest.raises(ArtifactNotFound, match="strata pipeline pack"):
+        await bench.run()
+
+
+@pytest.mark.parametrize(
+    ("descriptions", "error"),
+    [
+        ([], InvalidInput),
+        ([("c1", 0, 2)], OtherChain),
+        ([("c1", 1, 2), ("c1", 0, 2)], OtherChain),
+        ([("c1", 0, 2), ("c2", 1, 2)], OtherChain),
+    ],
+)
+def test_stages_that_are_no_chain_are_refused(
+    descriptions: list[tuple[str, int, int]], error: type[StrataError]
+) -> None:
+    with pytest.raises(error):
+        check_chain([StageDescription("m", chain, n, of, "s", ()) for chain, n, of in descriptions])

@@ -1,0 +1,121 @@
+"""Compiled stages: in torch the chain is the compiled model to the last bit; each holds its own weights alone."""
+
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from services.edge.errors import ArtifactNotFound, InvalidDeclaration, InvalidInput
+from services.zoo.compile import compile_model, load_module
+from services.zoo.cuts import find_cuts
+from services.zoo.model_file import InputDeclaration, ModelFile
+from services.zoo.serving import Values, load_forward
+from services.zoo.stage_compile import Cutting, compile_stages
+from services.zoo.stage_manifest import StageManifest
+
+CUTTING = Cutting(layers=("conv_1", "conv_2", "conv_3"), names=("Conv_1", "Conv_2", "Conv_3", "FC"))
+
+
+def declared(architecture: str, classes: int = 10, side: int = 64) -> ModelFile:
+    return ModelFile(
+        name="small",
+        architecture=architecture,
+        classes=classes,
+        weights="random://0",
+        input=InputDeclaration(size=(side, side)),
+        folder=Path("/"),
+    )
+
+
+def run(folders: list[Path], values: Values) -> Values:
+    for folder in folders:
+        values = load_forward(StageManifest.read(folder).runtime, folder, 1)(values)
+    return values
+
+
+def pictures(count: int, side: int = 64) -> Values:
+    return np.random.default_rng(1).standard_normal((count, 3, side, side), np.float32)
+
+
+@pytest.mark.slow
+def test_the_stages_in_torch_are_the_model_in_torch_to_the_last_bit(tmp_path: Path) -> None:
+    model_file = declared("alexnet_3c4f")
+    stages = compile_stages(model_file, CUTTING, tmp_path, "torch")
+    whole = load_forward("torch", compile_model(model_file, tmp_path, "torch"), 1)
+    for count in (1, 3):
+        assert np.array_equal(run(stages, pictures(count)), whole(pictures(count)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
+def test_the_stages_in_other_runtimes_are_close(tmp_path: Path, runtime: str) -> None:
+    model_file = declared("resnet18")
+    stages = compile_stages(model_file, Cutting(stages=3), tmp_path, runtime)
+    with torch.inference_mode():
+        expected = load_module(model_file)(torch.from_numpy(pictures(3))).numpy()
+    assert float(np.abs(run(stages, pictures(3)) - expected).max() / np.abs(expected).max()) <= 1e-5
+
+
+@pytest.mark.slow
+def test_each_stages_file_has_its_own_weights_alone(tmp_path: Path) -> None:
+    model_file = declared("alexnet_3c4f")
+    graph = find_cuts(load_module(model_file), (64, 64))
+    state = graph.module.state_dict()
+    bounds = [0, *(graph.cut_at(layer).position + 1 for layer in CUTTING.layers), len(graph.layers)]
+    for folder, (start, end) in zip(
+        compile_stages(model_file, CUTTING, tmp_path, "onnxruntime"), pairwise(bounds), strict=True
+    ):
+        weight_bytes = sum(state[name].nbytes for layer in graph.layers[start:end] for name in layer.weights)
+        size_bytes = sum(path.stat().st_size for path in folder.iterdir())
+        assert weight_bytes <= size_bytes <= weight_bytes + 50_000
+
+
+def test_stages_say_what_they_are_and_are_compiled_once(tmp_path: Path) -> None:
+    model_file = declared("alexnet_3c4f")
+    said: list[str] = []
+
+    def progress(step: str, done: int = 0, total: int = 0, /) -> None:
+        said.append(step)
+
+    folders = compile_stages(model_file, CUTTING, tmp_path, "torch", progress)
+    manifests = [StageManifest.read(folder) for folder in folders]
+    assert [(each.stage, each.stages, each.name) for each in manifests] == [
+        (0, 4, "Conv_1"),
+        (1, 4, "Conv_2"),
+        (2, 4, "Conv_3"),
+        (3, 4, "FC"),
+    ]
+    assert [one.output_shape for one in manifests[:-1]] == [one.input_shape for one in manifests[1:]]
+    assert (manifests[0].input_shape, manifests[-1].output_shape) == ((3, 64, 64), (10,))
+    assert (manifests[0].first, manifests[0].last) == ("conv_1.0", "conv_1.2")
+    assert manifests[0].working_bytes == 2 * 4 * 64 * 15 * 15  # the ReLU reads and writes the largest value
+    assert len({each.chain for each in manifests}) == 1
+    assert "small: compiling stage FC" in said
+    said.clear()
+    assert compile_stages(model_file, CUTTING, tmp_path, "torch", progress) == folders
+    assert said == []
+
+
+def test_other_cuts_are_another_chain(tmp_path: Path) -> None:
+    model_file = declared("alexnet_3c4f")
+    chains = {
+        StageManifest.read(compile_stages(model_file, cutting, tmp_path, "torch")[0]).chain
+        for cutting in (Cutting(layers=("conv_1",)), Cutting(layers=("conv_2",)))
+    }
+    assert len(chains) == 2
+
+
+def test_a_cut_that_cannot_be_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="residual edge"):
+        compile_stages(declared("resnet18"), Cutting(layers=("layer1.0.conv1",)), tmp_path, "torch")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_without_a_stage_and_one_with_a_broken_manifest_are_named(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactNotFound, match="no compiled stage here"):
+        StageManifest.read(tmp_path)
+    (tmp_path / "stage.json").write_text('{"model": "x"}')
+    with pytest.raises(InvalidDeclaration, match="not the manifest of a compiled stage"):
+        StageManifest.read(tmp_path)
