@@ -46,6 +46,7 @@ FROM engines AS compiled
 ARG MODEL_FOLDERS=examples/fashion/models
 COPY quant quant
 COPY services/__init__.py services/
+COPY services/artifacts services/artifacts
 COPY services/edge services/edge
 COPY services/zoo services/zoo
 COPY examples/fashion/models examples/fashion/models
@@ -58,10 +59,12 @@ FROM engines AS model
 COPY --from=compiled /opt/strata/models models
 COPY quant quant
 COPY services/__init__.py services/
+COPY services/artifacts services/artifacts
 COPY services/contracts services/contracts
 COPY services/edge services/edge
 COPY services/zoo services/zoo
 COPY services/model services/model
+COPY services/stage services/stage
 RUN python -m compileall -q --invalidation-mode unchecked-hash quant services
 USER 10001:10001
 ENTRYPOINT ["python", "-m", "services.model"]
