@@ -26,6 +26,10 @@ def load(
         float | None,
         typer.Option(min=0.001, help="Requests a second the target can answer, where rates are multiples."),
     ] = None,
+    namespace: Annotated[
+        str,
+        typer.Option(help="Of the cluster that KUBECONFIG points at: where a scenario that kills finds its models."),
+    ] = "",
     json: Annotated[
         Path | None, typer.Option("--json", help="Write verdict, numbers and requests to this file.")
     ] = None,
@@ -39,7 +43,8 @@ def load(
     """
     from quant.errors import QuantError
     from services.cli.failures import tell
-    from services.cli.load_run import find_highest_load, find_target, load_once
+    from services.cli.load_kill import find_killer
+    from services.cli.load_run import Outputs, find_highest_load, find_target, load_once
     from services.edge.errors import StrataError
     from services.loadtest.scenario_file import find_scenario
     from services.loadtest.verdict import EXIT_CANNOT_RUN, EXIT_CODES
@@ -47,8 +52,12 @@ def load(
     try:
         chosen = find_scenario(scenario)
         address = find_target(target, ensemble or chosen.request.ensemble, authority)
-        act = find_highest_load if find else load_once
-        verdict = asyncio.run(act(chosen, address, capacity, json, html))
+        outputs = Outputs(json, html)
+        if find:
+            verdict = asyncio.run(find_highest_load(chosen, address, capacity, outputs))
+        else:
+            kill = find_killer(chosen, namespace, is_local=not target)
+            verdict = asyncio.run(load_once(chosen, address, capacity, outputs, kill))
     except (StrataError, QuantError) as error:
         tell(type(error).__name__, str(error))
         raise typer.Exit(EXIT_CANNOT_RUN) from error

@@ -6,19 +6,21 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from services.edge.errors import Unavailable
+from services.edge.errors import InvalidInput, Unavailable
 from services.edge.whole_files import write_whole
 from services.loadtest.document import as_document
 from services.loadtest.report import html_report
-from services.loadtest.run import Run, prepare, run
+from services.loadtest.run import Killer, Run, prepare, run
 from services.loadtest.samples import Sample
 from services.loadtest.scenario import Scenario, factor_of, stretched
 from services.loadtest.search import find_highest
@@ -49,24 +51,39 @@ def find_target(target: str, ensemble: str, authority: str) -> Address:
     return read_address(f"grpc://{running.grpc_address}", ensemble, authority)
 
 
+@dataclass(frozen=True)
+class Outputs:
+    """Files to write a run to; None is not asked for."""
+
+    json_file: Path | None
+    html_file: Path | None
+
+    def write(self, run: Run, address: Address, document: dict[str, Any]) -> None:
+        """Write what is asked for, whole or not at all."""
+        if self.json_file:
+            write_whole({self.json_file: json.dumps(document, indent=1).encode()})
+        if self.html_file:
+            write_whole({self.html_file: html_report(run, str(address), datetime.now(UTC)).encode()})
+        for path in filter(None, (self.json_file, self.html_file)):
+            Console(stderr=True).print(f"wrote {path}", markup=False, highlight=False)
+
+
 async def load_once(
-    scenario: Scenario, address: Address, capacity: float | None, json_file: Path | None, html_file: Path | None
+    scenario: Scenario, address: Address, capacity: float | None, outputs: Outputs, kill: Killer | None
 ) -> Verdict:
     """Run a scenario, print what came of it, write it where that is asked."""
-    factor = factor_of(scenario, capacity)
-    done = await _run(scenario, address, factor)
+    done = await _run(scenario, address, factor_of(scenario, capacity), kill)
     _print(done)
-    _write(json_file, json.dumps(as_document(done), indent=1))
-    _write(html_file, html_report(done, str(address), datetime.now(UTC)))
+    outputs.write(done, address, as_document(done))
     return done.judgement.verdict
 
 
-async def find_highest_load(
-    scenario: Scenario, address: Address, capacity: float | None, json_file: Path | None, html_file: Path | None
-) -> Verdict:
+async def find_highest_load(scenario: Scenario, address: Address, capacity: float | None, outputs: Outputs) -> Verdict:
     """Search the highest load inside the SLO; the verdict is "fail" where no run passed."""
     console = Console(stderr=True)
     runs: list[Run] = []
+    if scenario.kills:
+        raise InvalidInput(f"'{scenario.name}' kills a model: there is no highest load to search")
 
     async def passes(factor: float) -> Verdict:
         runs.append(await _run(stretched(scenario, factor), address, factor))
@@ -83,8 +100,8 @@ async def find_highest_load(
         typer.echo("No load was inside the SLO.")
     tried = [{"rate": scenario.peak * each.factor, "verdict": str(each.judgement.verdict)} for each in runs]
     rate = scenario.peak * best.factor if best else None
-    _write(json_file, json.dumps({"highest": rate, "tried": tried, "run": as_document(best or runs[-1])}, indent=1))
-    _write(html_file, html_report(best or runs[-1], str(address), datetime.now(UTC)))
+    shown = best or runs[-1]
+    outputs.write(shown, address, {"highest": rate, "tried": tried, "run": as_document(shown)})
     return Verdict.PASS if best else Verdict.FAIL
 
 
@@ -103,11 +120,11 @@ def _table(done: Run) -> Table:
     return promises
 
 
-async def _run(scenario: Scenario, address: Address, factor: float) -> Run:
+async def _run(scenario: Scenario, address: Address, factor: float, kill: Killer | None = None) -> Run:
     async with open_asker(address) as asker:
         with _watch(scenario, factor) as tell:
             target, deck = await prepare(scenario, asker)
-            return await run(scenario, factor, asker, target, deck, tell)
+            return await run(scenario, factor, asker, target, deck, tell, kill)
 
 
 @contextmanager
@@ -131,9 +148,3 @@ def _watch(scenario: Scenario, factor: float) -> Iterator["Callable[[Sample], No
                 console.print(f"{told_s - began_s:.0f} s: {said} of about {expected:.0f}", highlight=False)
 
         yield tell
-
-
-def _write(path: Path | None, text: str) -> None:
-    if path:
-        write_whole({path: text.encode()})
-        Console(stderr=True).print(f"wrote {path}", markup=False, highlight=False)

@@ -19,7 +19,7 @@ from locust.env import Environment
 from locust.exception import StopUser
 from locust.runners import MasterRunner, WorkerRunner
 
-from services.edge.errors import StrataError
+from services.edge.errors import InvalidInput, StrataError
 from services.edge.whole_files import write_whole
 from services.loadtest.answers import Target
 from services.loadtest.arrivals import arrivals
@@ -149,6 +149,8 @@ def _begin(environment: Environment, **_: Any) -> None:
     options: Any = environment.parsed_options
     try:
         scenario = find_scenario(options.scenario)
+        if scenario.kills:
+            raise InvalidInput(f"'{scenario.name}' kills a model, which Locust does not: use `strata load`")
         factor = factor_of(scenario, options.capacity)
         check_bounds(scenario, factor)
         address = read_address(environment.host or "", options.ensemble or scenario.request.ensemble, options.authority)

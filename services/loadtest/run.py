@@ -1,22 +1,26 @@
 """Run a scenario against a target: describe, warm up, generate, judge."""
 
+import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from services.edge.errors import InvalidInput, Unavailable
 from services.loadtest.answers import Picture, Target
 from services.loadtest.arrivals import arrivals
 from services.loadtest.generator import generate
 from services.loadtest.samples import Ended, Sample
-from services.loadtest.scenario import Request, Scenario, check_bounds
+from services.loadtest.scenario import Kill, Request, Scenario, check_bounds
 from services.loadtest.summary import Summary, summarise
 from services.loadtest.verdict import Judgement, judge
 from services.zoo.picture_files import find_pictures
 
 _START_MS = 180_000
+
+Killer: TypeAlias = Callable[[str], Awaitable[None]]
+"""Kills the process of a model; raises NotFound or Unavailable where it cannot."""
 
 
 class Asker(Protocol):
@@ -117,19 +121,35 @@ def deadline_ms(scenario: Scenario, target: Target) -> float | None:
 
 
 async def run(
-    scenario: Scenario, factor: float, asker: Asker, target: Target, deck: Deck, tell: Callable[[Sample], None]
+    scenario: Scenario,
+    factor: float,
+    asker: Asker,
+    target: Target,
+    deck: Deck,
+    tell: Callable[[Sample], None],
+    kill: Killer | None = None,
 ) -> Run:
     """Run a prepared scenario and judge it.
 
+    Args:
+        kill: needed where the scenario kills.
     Raises:
         InvalidInput: it would be longer or larger than a run may be.
+        NotFound, Unavailable: what was to be killed was not there: the run would be about something else.
     """
     check_bounds(scenario, factor)
 
     async def ask(number: int) -> Ended:
         return await asker.ask(deck.deal(number), scenario.request, target)
 
-    samples = await generate(arrivals(scenario.phases, factor, scenario.seed), ask, tell)
+    async def break_down(planned: Kill) -> None:
+        assert kill
+        await asyncio.sleep(planned.at_s)
+        await kill(planned.model)
+
+    dues_s = arrivals(scenario.phases, factor, scenario.seed)
+    generating = generate(dues_s, ask, tell)
+    samples = (await asyncio.gather(generating, asyncio.gather(*map(break_down, scenario.kills))))[0]
     return conclude(scenario, factor, target, samples)
 
 

@@ -53,6 +53,13 @@ class Request(Declaration):
     warm_up: Annotated[int, Field(ge=0, le=1000)] = 3
 
 
+class Kill(Declaration):
+    """A model whose process is killed without a word, so many s after the start."""
+
+    at_s: Annotated[float, Field(ge=0, le=MAX_SECONDS)]
+    model: str
+
+
 class Slo(Declaration):
     """What is promised. Each is optional, one is needed.
 
@@ -88,6 +95,7 @@ class Scenario(Declaration):
 
     Attributes:
         rates: per second, or in multiples of the target's capacity, which whoever runs it states.
+        kills: what breaks meanwhile.
         seed: of the arrivals, which are Poisson's: the same seed gives the same.
     """
 
@@ -96,6 +104,7 @@ class Scenario(Declaration):
     rates: Literal["per_second", "of_capacity"] = "per_second"
     seed: Annotated[int, Field(ge=0)] = 0
     request: Request
+    kills: tuple[Kill, ...] = ()
     slo: Slo
     file: Path
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from services.edge.cpu_share import thread_count
 from services.local.supervisor import Supervisor, local_services
+from services.zoo.manifest import Manifest
 
 
 def local_models(
@@ -31,3 +32,23 @@ def local_models(
 def threads_each(cpus: int, models: int) -> int:
     """Split the CPUs among models that may all run at once: no thread of one waits for a CPU another's holds."""
     return max(1, cpus // max(1, models))
+
+
+def find_model_process(service_pid: int, model: str) -> int | None:
+    """Return the process of a model that a service on this machine has started; None where there is none."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if _parent_of(folder) != service_pid:
+                continue
+            variables = (folder / "environ").read_bytes().split(b"\0")
+        except OSError:  # it has ended, or is not ours to see
+            continue
+        compiled = [each.partition(b"=")[2].decode() for each in variables if each.startswith(b"MODEL_COMPILED=")]
+        if compiled and Manifest.read(Path(compiled[0])).name == model:
+            return int(folder.name)
+    return None
+
+
+def _parent_of(folder: Path) -> int:
+    """proc(5): the fields after the name in parentheses are the state and the parent."""
+    return int((folder / "stat").read_text().rpartition(")")[2].split()[1])

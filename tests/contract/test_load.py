@@ -219,3 +219,31 @@ def test_a_server_that_is_no_front_door_cannot_be_run(folder: Path) -> None:
             thread.join()
     assert done.exit_code == 2, done.output
     assert "does not answer as it should" in done.output
+
+
+def test_a_model_is_killed_and_the_others_answer(folder: Path, running: Running) -> None:
+    slo = "{in_deadline: 0.5}\nkills: [{at_s: 0.5, model: second}]"
+    written = folder / "killed.json"
+    done = load(folder, "--json", str(written), slo=slo)
+    assert done.exit_code == 0, done.output
+    said = json.loads(written.read_text())
+    # Those that wait for it to start anew may be more than fit in the queue.
+    assert said["outcomes"]["answered"] + said["outcomes"]["refused"] == said["requests"]
+    assert said["complete"] < said["requests"] or max(each["done_s"] - each["due_s"] for each in said["samples"]) > 0.1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "model", "why"),
+    [
+        ((), "third", "nothing was killed"),
+        (("--find",), "second", "no highest load"),
+        (("--target", "HERE"), "second", "--namespace"),
+    ],
+)
+def test_what_cannot_be_killed_gives_no_verdict(
+    folder: Path, running: Running, arguments: tuple[str, ...], model: str, why: str
+) -> None:
+    place = [each.replace("HERE", f"grpc://{running.grpc_address}") for each in arguments]
+    done = load(folder, *place, slo=f"{{in_deadline: 0.5}}\nkills: [{{at_s: 0, model: {model}}}]")
+    assert done.exit_code == 2, done.output
+    assert why in done.output

@@ -59,7 +59,7 @@ def test_every_shipped_scenario_is_read_and_may_run(path: Path) -> None:
 
 
 def test_the_scenarios_of_the_handbook_are_shipped() -> None:
-    assert {"steady", "ramp", "burst", "diurnal", "straggler", "overload"} <= {path.stem for path in SHIPPED}
+    assert {"steady", "ramp", "burst", "diurnal", "straggler", "overload", "killed"} <= {path.stem for path in SHIPPED}
 
 
 @pytest.mark.parametrize(("seconds", "rate"), [(3601, 1), (3600, 1000), (1, 0.1)])
