@@ -16,7 +16,8 @@ from quant.graph import INPUT, Graph, Layer
 from quant.operations import Region, Weighted, Yolo
 from services.bench.quant_subject import Subject
 from services.edge.progress import Progress
-from services.zoo.writers import quiet, write_onnx
+from services.zoo.quiet import quiet
+from services.zoo.writers import write_onnx
 
 Run: TypeAlias = Callable[[], object]
 

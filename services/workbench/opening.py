@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 
 from quant.graph import Graph
-from services.edge.errors import InvalidInput, ModelNotFound
+from services.edge.errors import InvalidDeclaration, InvalidInput, ModelNotFound
 from services.workbench.engine_model import EngineModel
 from services.workbench.files import MODEL_SUFFIX, read_model
 from services.zoo.catalog import Catalog
@@ -15,7 +15,7 @@ from services.zoo.darknet.build import build_model, load_model
 from services.zoo.darknet.layers import read_network
 from services.zoo.darknet.random_weights import random_weights
 from services.zoo.darknet.weights import parse_weights
-from services.zoo.exported import graph_of, graph_of_program
+from services.zoo.exported.graph import graph_of, graph_of_program
 from services.zoo.model_file import ModelFile, with_weights
 from services.zoo.weights import FILE, RANDOM, S3, TORCHVISION, fetch, seed_of
 
@@ -100,7 +100,25 @@ def _torch_model(name: str, catalog: Catalog, weights: str | None) -> EngineMode
     if weights or declared.weights.startswith(TORCHVISION):
         declared = with_weights(declared, weights or _SEED_0)
     told = weights or declared.weights
-    return EngineModel(name, _graph(declared), labels, declared.input.spec(), told, not told.startswith(RANDOM))
+    graph = _graph(declared)
+    _check_declared(declared, graph)
+    return EngineModel(name, graph, labels, declared.input.spec(), told, not told.startswith(RANDOM))
+
+
+def _check_declared(declared: ModelFile, graph: Graph) -> None:
+    """The service makes the same demands when it compiles."""
+    taken, answered, labels = graph.input_shape, graph.shapes[graph.outputs[0]], len(declared.label_names())
+    if taken != (3, *declared.input.size):
+        raise InvalidDeclaration(
+            f"model '{declared.name}' takes [N, {', '.join(map(str, taken))}]; "
+            f"its file says size {list(declared.input.size)}"
+        )
+    if len(answered) != 1:
+        raise InvalidDeclaration(
+            f"model '{declared.name}' answers [N, {', '.join(map(str, answered))}], expected scores [N, K]"
+        )
+    if labels not in (0, answered[0]):
+        raise InvalidDeclaration(f"model '{declared.name}' has {answered[0]} classes and {labels} labels")
 
 
 def _graph(declared: ModelFile) -> Graph:

@@ -31,9 +31,10 @@ from services.zoo import weights
 from services.zoo.architectures import build
 from services.zoo.manifest import FILE_NAME, INPUT_NAME, OUTPUT_NAME, Manifest
 from services.zoo.model_file import SLEEP, ModelFile
+from services.zoo.quiet import quiet
 from services.zoo.runtimes.onnxruntime import FILE_NAME as ONNX_FILE
 from services.zoo.runtimes.torch import FILE_NAME as TORCH_FILE
-from services.zoo.writers import quiet, write_onnx, write_openvino, write_torch
+from services.zoo.writers import write_onnx, write_openvino, write_torch
 
 Images: TypeAlias = NDArray[np.float32]
 Forward: TypeAlias = Callable[[Images], Images]

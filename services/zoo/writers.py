@@ -1,10 +1,5 @@
 """Write a torch module in the form that each runtime loads, with a dynamic batch axis."""
 
-import contextlib
-import io
-import logging
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +8,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from services.zoo.manifest import INPUT_NAME, OUTPUT_NAME
+from services.zoo.quiet import quiet
 from services.zoo.runtimes.openvino import FILE_NAME, openvino, write_blob
 
 
@@ -46,16 +42,3 @@ def export(module: nn.Module, example: torch.Tensor) -> torch.export.ExportedPro
     batch = torch.export.Dim("N", min=1)
     with quiet():
         return torch.export.export(module, (example,), dynamic_shapes=({0: batch},))
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Keep the exporters' chatter about their own internals off the user's terminal."""
-    disabled = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(disabled)

@@ -5,9 +5,18 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import save_file
+from torch import Tensor, nn
 
 from quant.precision import Mode
-from services.edge.errors import ArtifactNotFound, InvalidDeclaration, InvalidInput, InvalidWeights, ModelNotFound
+from services.edge.errors import (
+    ArtifactNotFound,
+    InvalidDeclaration,
+    InvalidInput,
+    InvalidWeights,
+    ModelNotFound,
+    StrataError,
+    Unsupported,
+)
 from services.workbench import opening
 from services.workbench.engines import engine_of
 from services.workbench.integers import Integers
@@ -52,6 +61,38 @@ def test_a_program_of_the_catalog_opens_to_the_plain_models_answers(catalog: Cat
     )
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
     assert (plain.labels, plain.trained, plain.classes) == (("a", "b", "c"), True, 3)
+
+
+class Maps(nn.Module):
+    """Gives [N, 4, 8, 8] in as many outputs as it is asked for."""
+
+    def __init__(self, outputs: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 1)
+        self._outputs = outputs
+
+    def forward(self, x: Tensor) -> Tensor | list[Tensor]:
+        maps = [self.conv(x).relu() for _ in range(self._outputs)]
+        return maps if len(maps) > 1 else maps[0]
+
+
+@pytest.mark.parametrize(
+    ("module", "more", "error", "told"),
+    [
+        (Maps(2), "", Unsupported, "2 outputs"),
+        (Maps(1), "", InvalidDeclaration, r"answers \[N, 4, 8, 8\], expected scores"),
+        (nn.Sequential(Maps(1), nn.Flatten()), "labels: [a, b]\n", InvalidDeclaration, "256 classes and 2 labels"),
+        (nn.Sequential(Maps(1), nn.Flatten()), "input: {size: [9, 9]}\n", InvalidDeclaration, r"takes \[N, 3, 8, 8\]"),
+    ],
+)
+def test_a_program_that_is_no_classifier_is_refused(
+    module: nn.Module, more: str, error: type[StrataError], told: str, tmp_path: Path
+) -> None:
+    torch.export.save(torch.export.export(module.eval(), (torch.zeros(1, 3, 8, 8),)), tmp_path / "own.pt2")
+    size = "" if "size" in more else "input: {size: [8, 8]}\n"
+    (tmp_path / "own.yaml").write_text(f"name: own\nweights: file://own.pt2\n{size}{more}")
+    with pytest.raises(error, match=told):
+        open_model("own", Catalog([tmp_path]))
 
 
 def test_torchvisions_weights_are_not_fetched_unasked(catalog: Catalog) -> None:

@@ -18,7 +18,7 @@ from quant.precision import Mode, uniform_plan
 from quant.scales import Calibration
 from services.edge.errors import Unsupported
 from services.zoo.architectures import build
-from services.zoo.exported import graph_of, graph_of_program
+from services.zoo.exported.graph import graph_of, graph_of_program
 
 TOLERANCE = 1e-5
 """Of the largest output: folding a batch norm rounds its weights once."""
@@ -189,6 +189,24 @@ SUPPORTED: dict[str, Callable[[Tensor], Tensor]] = {
     "nearest": lambda x: F.interpolate(x, scale_factor=2, mode="nearest"),
     "concat": lambda x: torch.cat([x, torch.relu(x)], 1),
     "softmax": lambda x: x.flatten(1).softmax(1),
+    "sum with a number": lambda x: x + 1,
+    "difference from a number": lambda x: 1 - x,
+    "difference to a number": lambda x: x - 0.5,
+    "product with a number": lambda x: -(x * 2) / 3,
+    "sum with a number for each channel": lambda x: torch.arange(4.0).view(4, 1, 1) + x,
+    "number for each of a vector": lambda x: x.mean((2, 3)) * torch.arange(4.0),
+    "clamp": lambda x: x.clamp(0, 6) + x.clamp(min=0),
+    "mean of a mean": lambda x: x.mean(3).mean(2),
+    "mean of rows": lambda x: x.mean(3, keepdim=True),
+    "flatten by size": lambda x: x.view(x.size(0), -1),
+    "flatten by shape": lambda x: x.reshape(x.shape[0], x.shape[1] * x.shape[2] * x.shape[3]),
+    "flatten twice": lambda x: x.flatten(1).flatten(1),
+    "average over its size": lambda x: F.avg_pool2d(x, x.size()[2:]).squeeze(3).squeeze(2),
+    "one pixel": lambda x: F.adaptive_avg_pool2d(x, 1)[..., 0, 0],
+    "one pixel of many": lambda x: x[..., 2, 3],
+    "halves": lambda x: torch.cat(x.chunk(2, 1)[::-1], 1),
+    "there and back": lambda x: x.mean((2, 3))[:, :, None, None] * x,
+    "one pixel transposed": lambda x: F.adaptive_avg_pool2d(x, 1).permute(0, 2, 3, 1).flatten(1),
 }
 
 
@@ -205,8 +223,18 @@ def test_an_operator_computes_what_torch_does(name: str) -> None:
     [
         (torch.erf, "'erf'"),
         (torch.cumsum, "'cumsum'"),
-        (lambda x: x + 1, "two values"),
-        (lambda x: x * 2, "two values"),
+        (lambda x: x + x[:, :1], "one shape"),
+        (lambda x: x * x[:, :1], "factor for each channel"),
+        (lambda x: x + x.mean((2, 3)).mean(1), "no feature map"),
+        (lambda x: x / x, "by a constant"),
+        (lambda x: x - x.relu(), "difference"),
+        (lambda x: x + torch.arange(9.0), "one number a channel"),
+        (lambda x: x.mean(), "height and width"),
+        (lambda x: x[:1], "mixes the pictures"),
+        (lambda x: x - x.mean(0), "height and width"),
+        (lambda x: torch.cat([x, x]), "mixes the pictures"),
+        (lambda x: F.instance_norm(x), "'instance_norm'"),
+        (lambda x: (x.double() * 2).float(), "'to'"),
         (lambda x: F.leaky_relu(x, 0.3), "0.3"),
         (lambda x: F.hardtanh(x, -1, 1), r"\[-1"),
         (lambda x: F.gelu(x, approximate="tanh"), "exact"),
@@ -245,10 +273,13 @@ def test_a_program_must_take_one_picture() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*LeafSpec.*:FutureWarning")  # torch's own
-def test_a_decomposed_program_is_refused_by_its_operator() -> None:
-    program = torch.export.export(nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)).eval(), (picture(9),))
-    with pytest.raises(Unsupported, match="no operation for"):
-        graph_of_program(program.run_decompositions())
+@pytest.mark.parametrize("name", ["resnet-18", "mobilenet-v2", "alexnet"])
+def test_a_decomposed_program_is_the_same_network(networks: Callable[[str], Network], name: str) -> None:
+    x = picture(NETWORKS[name][2])
+    module = networks(name).module
+    graph = graph_of_program(torch.export.export(module, (x,)).run_decompositions())
+    with torch.inference_mode():
+        assert relative_error(run(graph, x), module(x)) <= TOLERANCE
 
 
 def test_a_module_used_twice_gives_both_layers_its_weights() -> None:

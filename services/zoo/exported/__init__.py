@@ -1,0 +1,1 @@
+"""Torch's exported programs as graphs: functionalised, then operator by operator, then folded."""
