@@ -225,7 +225,7 @@ def test_an_operator_computes_what_torch_does(name: str) -> None:
         (torch.cumsum, "'cumsum'"),
         (lambda x: x + x[:, :1], "one shape"),
         (lambda x: x * x[:, :1], "factor for each channel"),
-        (lambda x: x + x.mean((2, 3)).mean(1), "no feature map"),
+        (lambda x: x + x.mean((2, 3)).mean(1), "height and width"),
         (lambda x: x / x, "by a constant"),
         (lambda x: x - x.relu(), "difference"),
         (lambda x: x + torch.arange(9.0), "one number a channel"),
