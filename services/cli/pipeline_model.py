@@ -49,7 +49,7 @@ def choose_cutting(model_file: ModelFile, stages: int | None, at: str) -> "Cutti
 
 
 def _picture_size(path: Path) -> tuple[int, int]:
-    from services.zoo.compile import load_program
     from services.zoo.cuts import picture_size
+    from services.zoo.programs import load_program
 
     return picture_size(load_program(program_file(path, (1, 1))))

@@ -9,37 +9,38 @@ import math
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
 import torch
-from google.protobuf.message import DecodeError
-from numpy.typing import NDArray
-from onnx import checker, load_model_from_string
-from onnx.external_data_helper import uses_external_data
+from onnx import ModelProto
 from torch import nn
-from torch.export import ExportedProgram
 
 from services.edge.errors import InvalidDeclaration, InvalidWeights, Unavailable, Unsupported
 from services.edge.progress import Progress, no_progress
 from services.zoo import weights
+from services.zoo.agreement import (
+    SHAKES,
+    Forward,
+    Images,
+    Reference,
+    allowed_difference,
+    demand_own_answers,
+    demand_same_again,
+    shaken,
+)
 from services.zoo.architectures import build
 from services.zoo.manifest import FILE_NAME, INPUT_NAME, OUTPUT_NAME, Manifest
 from services.zoo.model_file import SLEEP, ModelFile
-from services.zoo.quiet import quiet
+from services.zoo.programs import load_program, read_onnx, shaken_onnx, shaken_weights
 from services.zoo.runtimes.onnxruntime import FILE_NAME as ONNX_FILE
 from services.zoo.runtimes.torch import FILE_NAME as TORCH_FILE
 from services.zoo.writers import write_onnx, write_openvino, write_torch
 
-Images: TypeAlias = NDArray[np.float32]
-Forward: TypeAlias = Callable[[Images], Images]
-
-MAX_ERROR = 1e-4  # of the largest score, or of 1
 IMAGENET_CLASSES = 1000
 # A runtime that starts slower must be faster by this factor to be kept; docs/adr/0002-runtimes.md has the starts.
 HANDICAPS = {"onnxruntime": 1.0, "openvino": 1.05, "torch": 1.5}
@@ -65,7 +66,7 @@ def compile_model(model_file: ModelFile, cache: Path, runtime: str = "auto", rep
     Raises:
         InvalidDeclaration, InvalidWeights, ArtifactNotFound, Unavailable: the file or its weights are at fault.
         Unsupported: a runtime cannot run this model, or its scores differ from torch's (of an ONNX program, from the
-            first runtime's) by more than 1e-4 of the largest (of 1, where scores are smaller).
+            first runtime's) by more than rounding explains (`services.zoo.agreement`), or are not the picture's own.
     """
     digest = digest_of(model_file, runtime)
     folder = cache / f"{model_file.name}-{digest}"
@@ -97,12 +98,18 @@ def compile_model(model_file: ModelFile, cache: Path, runtime: str = "auto", rep
 
 def _compile_into(made: Path, model_file: ModelFile, digest: str, runtime: str, report: Progress) -> None:
     example = np.random.default_rng(0).standard_normal((2, 3, *model_file.input.size), np.float32)
-    module = None
+    module, program, reference = None, None, None
     if model_file.weights.endswith(".onnx"):
-        (made / ONNX_FILE).write_bytes(_onnx_program(model_file))
+        program, content = read_onnx(model_file)
+        (made / ONNX_FILE).write_bytes(content)
     else:
         module = load_module(model_file)
-    reference, expected = "torch", _try(partial(_scores, module), example, model_file, "torch") if module else None
+        in_torch = partial(_scores, module)
+        scores = _try(in_torch, example, model_file, "torch")
+        try:
+            reference = reference_in_torch(in_torch, module, example, scores)
+        except Unsupported as error:
+            raise Unsupported(f"model '{model_file.name}': {error}") from None
     forwards: dict[str, Forward] = {}
     refusals = []
     for name in candidates(runtime, module):
@@ -110,24 +117,54 @@ def _compile_into(made: Path, model_file: ModelFile, digest: str, runtime: str, 
         try:
             forward = compile_for(name, made, module, example)
             scores = _try(forward, example, model_file, name)
-            if expected is None:
-                reference, expected = name, scores
-            check_close(scores, expected, name, reference)
+            if reference is None:
+                assert program
+                demand_same_again(forward, example, scores)
+                reference = _reference_in(name, program, scores, example)
+            reference.check(name, forward, scores, example)
         except (Unsupported, InvalidDeclaration, InvalidWeights) as error:
-            if expected is None and not isinstance(error, Unsupported):
+            if reference is None and not isinstance(error, Unsupported):
                 raise  # nobody has run the program yet: the fault is its own
             report(f"{model_file.name}: {error}")
             refusals.append(str(error))
         else:
             forwards[name] = forward
-    if not forwards or expected is None:
+    if not forwards or reference is None:
         raise Unsupported(f"model '{model_file.name}': {'; '.join(refusals)}")
     times_ms = time_forwards(forwards, example[:1])
     kept = min(forwards, key=lambda name: times_ms[name] * HANDICAPS[name])
     told = ", ".join(f"{name} {each:.1f} ms" for name, each in sorted(times_ms.items(), key=lambda item: item[1]))
     report(f"{model_file.name}: {told}")
     remove_others(made, kept)
-    _write_manifest(model_file, digest, kept, expected.shape[1], made)
+    _write_manifest(model_file, digest, kept, reference.scores.shape[1], made)
+
+
+def reference_in_torch(forward: Forward, module: nn.Module, images: Images, scores: Images) -> Reference:
+    """What the module itself answers; its exported form is one of those that are held to it.
+
+    Args:
+        forward: runs the module; `scores` is its answer to `images`.
+    Raises:
+        Unsupported: the answer is not each picture's own.
+    """
+    random, moved = np.random.default_rng(0), []
+    demand_same_again(forward, images, scores)
+    for _ in range(SHAKES):
+        with shaken_weights(module, random):
+            moved.append(forward(shaken(images, random)))
+    allowed = allowed_difference(scores, moved)
+    demand_own_answers(forward, images, scores, allowed)
+    return Reference("torch", scores, allowed)
+
+
+def _reference_in(runtime: str, program: ModelProto, scores: Images, example: Images) -> Reference:
+    """What the first runtime that runs an ONNX program answers."""
+    random, moved = np.random.default_rng(0), []
+    for _ in range(SHAKES):
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / ONNX_FILE).write_bytes(shaken_onnx(program, random))
+            moved.append(compile_for(runtime, Path(folder), None, example)(shaken(example, random)))
+    return Reference(runtime, scores, allowed_difference(scores, moved))
 
 
 def load_module(model_file: ModelFile) -> nn.Module:
@@ -148,33 +185,6 @@ def load_module(model_file: ModelFile) -> nn.Module:
     weights.load_into(module, model_file.weights, model_file.folder, model_file.architecture, model_file.input.size)
     evaluating: nn.Module = module.eval()
     return evaluating
-
-
-def load_program(model_file: ModelFile) -> ExportedProgram:
-    """Load the declared `.pt2` file. Raises InvalidWeights, ArtifactNotFound, Unavailable."""
-    with tempfile.NamedTemporaryFile(suffix=".pt2") as file:
-        file.write(weights.fetch(model_file.weights, model_file.folder))
-        file.flush()
-        try:
-            with quiet():
-                return torch.export.load(file.name)
-        except Exception as error:
-            # torch.export.load names no errors of its own: a cut file ends in whatever it stumbled over.
-            raise InvalidWeights(f"{model_file.weights}: not a program of torch.export: {error}") from error
-
-
-def _onnx_program(model_file: ModelFile) -> bytes:
-    content = weights.fetch(model_file.weights, model_file.folder)
-    try:
-        if any(uses_external_data(tensor) for tensor in load_model_from_string(content).graph.initializer):
-            raise InvalidWeights(
-                f"{model_file.weights}: its weights lie in another file; write all into one, as torch.onnx.export does "
-                'with external_data=False, or onnx.save(onnx.load("two.onnx"), "one.onnx")'
-            )
-        checker.check_model(content)
-    except (checker.ValidationError, DecodeError, ValueError) as error:
-        raise InvalidWeights(f"{model_file.weights}: not a whole ONNX program: {error}") from error
-    return content
 
 
 def candidates(runtime: str, module: nn.Module | None) -> tuple[str, ...]:
@@ -228,16 +238,11 @@ def _try(forward: Forward, example: Images, model_file: ModelFile, runtime: str)
         ) from error
     if not np.isfinite(scores).all():
         raise InvalidWeights(f"model '{model_file.name}' in {runtime} answers NaN or infinity")
+    if scores.dtype != np.float32:
+        raise InvalidDeclaration(f"model '{model_file.name}' answers {scores.dtype}, expected float32")
     if scores.ndim != 2 or len(scores) != len(example):
         raise InvalidDeclaration(f"model '{model_file.name}' answers {list(scores.shape)}, expected scores [N, K]")
     return scores
-
-
-def check_close(scores: Images, expected: Images, runtime: str, reference: str) -> None:
-    """Raises Unsupported: the values differ by more than `MAX_ERROR`."""
-    error = float(np.abs(scores - expected).max() / max(1.0, float(np.abs(expected).max())))
-    if not error <= MAX_ERROR:
-        raise Unsupported(f"scores of {runtime} differ from {reference}'s by {error:.2g}, more than {MAX_ERROR:g}")
 
 
 def time_forwards(forwards: Mapping[str, Forward], batch: Images) -> dict[str, float]:

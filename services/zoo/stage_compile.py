@@ -4,6 +4,7 @@ import hashlib
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,15 +15,14 @@ from torch.fx import GraphModule, Node
 
 from services.edge.errors import Unavailable, Unsupported
 from services.edge.progress import Progress, no_progress
+from services.zoo.agreement import Forward, Images
 from services.zoo.compile import (
     HANDICAPS,
-    Forward,
-    Images,
     candidates,
-    check_close,
     compile_for,
     digest_of,
     load_module,
+    reference_in_torch,
     remove_others,
     time_forwards,
 )
@@ -134,12 +134,16 @@ class _Compiling:
 def _compile_stage(stage: GraphModule, values: Images, folder: Path, runtime: str, what: str) -> tuple[str, Images]:
     """Compile for each runtime asked for and keep the fastest; return its name, and the stage's outputs in torch."""
     expected = _run(stage, values)
+    try:
+        reference = reference_in_torch(partial(_run, stage), stage, values, expected)
+    except Unsupported as error:
+        raise Unsupported(f"{what}: {error}") from None
     forwards: dict[str, Forward] = {}
     refusals = []
     for name in candidates(runtime, stage):
         try:
             forward = compile_for(name, folder, stage, values)
-            check_close(forward(values), expected, name, "torch")
+            reference.check(name, forward, forward(values), values)
         except Unsupported as error:
             refusals.append(str(error))
         else:

@@ -15,7 +15,6 @@ from services.edge.errors import (
     InvalidWeights,
     ModelNotFound,
     StrataError,
-    Unsupported,
 )
 from services.workbench import opening
 from services.workbench.engines import engine_of
@@ -79,7 +78,7 @@ class Maps(nn.Module):
 @pytest.mark.parametrize(
     ("module", "more", "error", "told"),
     [
-        (Maps(2), "", Unsupported, "2 outputs"),
+        (Maps(2), "", InvalidDeclaration, r"answers float32 \[1, 4, 8, 8\], float32 \[1, 4, 8, 8\]; expected"),
         (Maps(1), "", InvalidDeclaration, r"answers \[N, 4, 8, 8\], expected scores"),
         (nn.Sequential(Maps(1), nn.Flatten()), "labels: [a, b]\n", InvalidDeclaration, "256 classes and 2 labels"),
         (nn.Sequential(Maps(1), nn.Flatten()), "input: {size: [9, 9]}\n", InvalidDeclaration, r"takes \[N, 3, 8, 8\]"),

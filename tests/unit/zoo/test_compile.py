@@ -1,6 +1,9 @@
+import re
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
@@ -8,6 +11,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -20,12 +24,13 @@ from services.edge.errors import (
     Unavailable,
     Unsupported,
 )
+from services.zoo.agreement import Forward, Images
 from services.zoo.architectures import build
-from services.zoo.compile import Forward, Images, compile_model, default_cache
+from services.zoo.compile import compile_model, default_cache
 from services.zoo.manifest import Manifest
 from services.zoo.model_file import read_model_file
 from services.zoo.runtimes import openvino, sleep
-from services.zoo.writers import write_onnx, write_torch
+from services.zoo.writers import write_onnx, write_openvino, write_torch
 
 EXAMPLE = np.random.default_rng(0).standard_normal((2, 3, 8, 8), np.float32)
 RUNTIMES = ["torch", "onnxruntime", "openvino"]
@@ -53,6 +58,49 @@ class Noisy(Small):
     def forward(self, x: Tensor) -> Tensor:
         scores = super().forward(x)
         return scores + torch.rand_like(scores)
+
+
+class Mixing(Small):
+    """Answers a picture by looking at others, or at those before."""
+
+    calls: Tensor
+
+    def __init__(self, mixes: str) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(3)
+        self.register_buffer("calls", torch.zeros(()))
+        self._mixes = mixes
+        self.train(mixes == "training mode")
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self._mixes == "training mode":
+            x = self.norm(x)
+        elif self._mixes == "statistics of the batch":
+            x = F.batch_norm(x, None, None, training=True)
+        elif self._mixes == "first picture":
+            x = x - 0.5 * x[:1]
+        else:
+            x = x + self.calls.add_(1)
+        return super().forward(x)
+
+
+MIXING = {
+    "training mode": "normalises by the batch",
+    "statistics of the batch": "normalises by the batch",
+    "first picture": "mixes pictures",
+    "state": "asked twice",
+}
+
+
+class Answers(Small):
+    """Answers what a function makes of the scores."""
+
+    def __init__(self, function: Callable[[Tensor], object]) -> None:
+        super().__init__()
+        self._function = function
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self._function(super().forward(x))  # type: ignore[return-value]
 
 
 class Spectral(Small):
@@ -244,6 +292,32 @@ def write_nan(folder: Path) -> None:
     write_torch(module, EXAMPLE, folder / "small.pt2")
 
 
+def write_mixing(folder: Path, form: str, mixes: str) -> None:
+    write = write_torch if form == "pt2" else write_onnx
+    write(Mixing(mixes), EXAMPLE, folder / f"small.{form}")
+
+
+def write_onnx_of(taken: str, answered: str) -> Callable[[Path], None]:
+    """A program that takes and answers these types, and computes in float32 between."""
+    types = {name: getattr(onnx.TensorProto, name.upper()) for name in (taken, answered)}
+
+    def write(folder: Path) -> None:
+        helper = onnx.helper
+        nodes = [
+            helper.make_node("Cast", ["image"], ["x"], to=onnx.TensorProto.FLOAT),
+            helper.make_node("ReduceMean", ["x"], ["mean"], axes=[2, 3], keepdims=0),
+            helper.make_node("Cast", ["mean"], ["scores"], to=types[answered]),
+        ]
+        image = helper.make_tensor_value_info("image", types[taken], ["N", 3, 8, 8])
+        scores = helper.make_tensor_value_info("scores", types[answered], ["N", "K"])
+        graph = helper.make_graph(nodes, "cast", [image], [scores])
+        program = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+        onnx.save(program, folder / "small.onnx")
+
+    return write
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
 @pytest.mark.parametrize(
     ("write", "error", "told"),
     [
@@ -261,7 +335,49 @@ def write_nan(folder: Path) -> None:
         (
             lambda folder: write_torch(Noisy().eval(), EXAMPLE, folder / "small.pt2"),
             Unsupported,
-            "scores of torch differ from torch's",
+            "the same pictures asked twice .* draws random numbers",
+        ),
+        (
+            lambda folder: write_torch(Small().eval().half(), EXAMPLE.astype(np.float16), folder / "small.pt2"),
+            InvalidDeclaration,
+            r"takes float16 \[.*\]; expected one float32 input",
+        ),
+        (
+            lambda folder: write_torch(Answers(lambda x: x.double()), EXAMPLE, folder / "small.pt2"),
+            InvalidDeclaration,
+            r"answers float64 \[.*, 5\]; expected",
+        ),
+        (
+            lambda folder: write_torch(Answers(lambda x: {"scores": x}), EXAMPLE, folder / "small.pt2"),
+            InvalidDeclaration,
+            "answers a list or dictionary",
+        ),
+        (
+            lambda folder: write_torch(Answers(lambda x: (x, x + 1)), EXAMPLE, folder / "small.pt2"),
+            InvalidDeclaration,
+            r"answers float32 \[.*\], float32 ",
+        ),
+        *(
+            (partial(write_mixing, form=form, mixes=mixes), Unsupported, told)
+            for form in ("pt2", "onnx")
+            for mixes, told in MIXING.items()
+            if form == "pt2" or mixes not in ("training mode", "state")  # which torch writes to ONNX as evaluation
+        ),
+        (write_onnx_of("uint8", "float"), InvalidDeclaration, r"takes uint8 \[N, 3, 8, 8\]; expected"),
+        (write_onnx_of("bool", "float"), InvalidDeclaration, "takes bool"),
+        (write_onnx_of("int32", "float"), InvalidDeclaration, "takes int32"),
+        (write_onnx_of("float16", "float"), InvalidDeclaration, "takes float16"),
+        (write_onnx_of("float", "double"), InvalidDeclaration, r"answers double \[N, K\]"),
+        (write_onnx_of("float", "int64"), InvalidDeclaration, "answers int64"),
+        (
+            lambda folder: torch.save(Small().state_dict(), folder / "small.pt2"),
+            InvalidWeights,
+            "but a checkpoint of torch.save",
+        ),
+        (
+            lambda folder: torch.jit.trace(Small(), torch.zeros(1, 3, 8, 8)).save(folder / "small.pt2"),  # type: ignore[no-untyped-call]
+            InvalidWeights,
+            "but a TorchScript program",
         ),
     ],
 )  # fmt: skip
@@ -271,8 +387,9 @@ def test_a_program_at_fault_is_named_and_leaves_nothing(
     assert callable(write)
     write(tmp_path)
     cache = tmp_path / "cache"
+    file = "small.onnx" if (tmp_path / "small.onnx").exists() else "small.pt2"
     with pytest.raises(error, match=told):
-        compile_model(read_model_file(declare(tmp_path, "file://small.pt2")), cache)
+        compile_model(read_model_file(declare(tmp_path, f"file://{file}")), cache)
     assert not cache.exists() or list(cache.iterdir()) == []
 
 
@@ -309,11 +426,46 @@ def test_a_runtime_that_fails_where_another_answers_is_passed_over(
     assert any("openvino" in each and ("no such kernel" in each or "NaN" in each) for each in told)
 
 
-def test_an_onnx_programs_scores_are_held_to_those_of_the_runtime_that_ran_it_first(tmp_path: Path) -> None:
-    write_onnx(Noisy().eval(), EXAMPLE, tmp_path / "small.onnx")
-    manifest, told = compile_telling(declare(tmp_path, "file://small.onnx"), tmp_path / "cache")
-    assert manifest.runtime == "onnxruntime"
-    assert any("scores of openvino differ from onnxruntime's" in each for each in told)
+def bend(monkeypatch: pytest.MonkeyPatch, bent: Callable[[Images], Images]) -> None:
+    """Let OpenVINO answer something else than the network."""
+    load = openvino.load
+
+    def bent_load(folder: Path, threads: int) -> Forward:
+        forward = load(folder, threads)
+        return lambda images: bent(forward(images))
+
+    monkeypatch.setattr(openvino, "load", bent_load)
+
+
+@pytest.mark.parametrize("file", ["small.pt2", "small.onnx"])
+def test_a_runtime_whose_scores_differ_by_more_than_rounding_is_passed_over(
+    file: str, programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bend(monkeypatch, lambda scores: scores * np.float32(1 + 2e-5))
+    manifest, told = compile_telling(declare(programs, f"file://{file}"), tmp_path)
+    assert manifest.runtime != "openvino"
+    assert any(
+        re.search(r"scores of openvino differ from \w+'s by .* rounding to float32 explains", each) for each in told
+    )
+
+
+@pytest.mark.parametrize("file", ["small.pt2", "small.onnx"])
+def test_a_form_with_one_other_weight_is_passed_over(
+    file: str, programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def bent_write(onnx_file: Path, folder: Path) -> None:
+        program = onnx.load(onnx_file)
+        weight = next(each for each in program.graph.initializer if len(each.dims) == 4)
+        values = onnx.numpy_helper.to_array(weight).copy()
+        values.flat[7] *= 1.001
+        weight.CopyFrom(onnx.numpy_helper.from_array(values, weight.name))
+        onnx.save(program, folder / "bent.onnx")
+        write_openvino(folder / "bent.onnx", folder)
+
+    monkeypatch.setattr("services.zoo.compile.write_openvino", bent_write)
+    manifest, told = compile_telling(declare(programs, f"file://{file}"), tmp_path)
+    assert manifest.runtime != "openvino"
+    assert any("scores of openvino differ" in each for each in told)
 
 
 def test_an_onnx_file_without_its_weights_says_how_to_write_both_into_one(programs: Path, tmp_path: Path) -> None:
