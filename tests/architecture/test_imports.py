@@ -29,10 +29,10 @@ RANKS: dict[str, dict[int, str]] = {
         EDGES: "status remote_errors grpc_channel grpc_server http_server http_app receipt_messages receipt_bodies",
     },
     "zoo": {
-        DOMAIN: "manifest stage_manifest chunks alexnet nasnet efficientnet architectures exported torch_operators "
-        "detection darknet preprocessing quiet",
-        ADAPTERS: "cuts costs split model_file name_lists catalog weights picture_files runtimes serving writers "
-        "compile stage_compile",
+        DOMAIN: "manifest stage_manifest chunks alexnet nasnet efficientnet architectures exported detection darknet "
+        "preprocessing quiet agreement",
+        ADAPTERS: "cuts costs split model_file name_lists catalog weights picture_files programs runtimes serving "
+        "writers compile stage_compile",
     },
     "artifacts": {DOMAIN: "frames", ADAPTERS: "store", EDGES: "activation record"},
     "ensemble": {
