@@ -9,7 +9,7 @@ from torch import Tensor
 from quant.errors import EmptyCalibration, NonFiniteValue
 from quant.graph import INPUT, Graph, Layer
 from quant.histogram import RunningHistogram
-from quant.operations import Weighted
+from quant.operations import Linear, Weighted
 from quant.precision import Precision, supports
 from quant.scales import scale_groups
 from quant.statistics import evenly
@@ -26,7 +26,8 @@ class Observations:
     Attributes:
         histograms: of each value that can be codes and that its layer computes (not just passes on), over all pictures.
         samples: of each such value some elements of the first pictures, flat.
-        inputs: of each weighted layer, crops [<= 4, C, h, w] (or [<= 4, C]) of its input, one a batch.
+        inputs: of each weighted layer, crops [<= 4, C, h, w] (or [<= 4, C]) of its input, one a batch; each gives the
+            layer at least one output.
         groups: of each value that can be codes, its group's leader.
         pictures: how many were seen.
     """
@@ -50,7 +51,8 @@ def observe(graph: Graph, pictures: Iterable[Tensor]) -> Observations:
     groups = scale_groups(graph)
     samples: dict[str, list[Tensor]] = {name: [] for name in _coded(graph, groups)}
     histograms = {name: RunningHistogram() for name in samples}
-    inputs: dict[str, list[Tensor]] = {layer.name: [] for layer in weighted_layers(graph)}
+    operations = {layer.name: layer.operation for layer in graph.layers if isinstance(layer.operation, Weighted)}
+    inputs: dict[str, list[Tensor]] = {name: [] for name in operations}
     # A layer's second input is what is added to its product, and plays no part in choosing weights.
     readers = {
         name: [reader for reader in read_by if reader in inputs and graph.layer(reader).inputs[0] == name]
@@ -67,7 +69,7 @@ def observe(graph: Graph, pictures: Iterable[Tensor]) -> Observations:
                     if name in samples:
                         samples[name].append(evenly(value, _LATER_SAMPLE).clone())
                     for reader in readers[name]:
-                        inputs[reader].append(_crop(value[:1]))
+                        inputs[reader].append(_crop(value[:1], operations[reader]))
             seen += len(batch)
     computed = {groups[name] for name in samples}
     if not seen:
@@ -108,11 +110,13 @@ def _count(histogram: RunningHistogram, name: str, value: Tensor, limit: int) ->
         raise NonFiniteValue(f"the value {name!r} holds NaN or infinity; look at the weights of its layer") from None
 
 
-def _crop(value: Tensor) -> Tensor:
-    """The middle of a feature map, small enough to keep; a vector is kept whole."""
-    if value.dim() != 4:
+def _crop(value: Tensor, operation: Weighted) -> Tensor:
+    """The middle of a feature map, small enough to keep and never less than one window; a vector is kept whole."""
+    if isinstance(operation, Linear):
         return value.clone()
     _, C, H, W = value.shape
-    side = max(1, int((_KEPT_ELEMENTS / C) ** 0.5))
-    top, left = max(0, (H - side) // 2), max(0, (W - side) // 2)
-    return value[:, :, top : top + side, left : left + side].clone(memory_format=torch.channels_last)
+    side = int((_KEPT_ELEMENTS / C) ** 0.5)
+    window_h, window_w = operation.window
+    height, width = min(H, max(side, window_h)), min(W, max(side, window_w))
+    top, left = (H - height) // 2, (W - width) // 2
+    return value[:, :, top : top + height, left : left + width].clone(memory_format=torch.channels_last)

@@ -32,6 +32,12 @@ class Conv2d:
     groups: int = 1
     activation: Activation = Activation.NONE
 
+    @property
+    def window(self) -> Pair:
+        """(H, W): how many input pixels one output pixel spans, those between a dilated kernel's taps included."""
+        kernel_h, kernel_w = self.weight.shape[2:]
+        return (kernel_h - 1) * self.dilation[0] + 1, (kernel_w - 1) * self.dilation[1] + 1
+
     def run(self, x: Tensor, residual: Tensor | None = None) -> Tensor:
         y = F.conv2d(x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
         return activate(y if residual is None else y + residual, self.activation)

@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor
 
 from quant.affine import QParams, dequantise, quantise
@@ -19,8 +21,9 @@ from quant.engine import Engine
 from quant.errors import AlgorithmNotFound, EmptyCalibration, NonFiniteValue
 from quant.graph import INPUT, Graph, Layer
 from quant.observations import observe, weighted_layers
-from quant.operations import Conv2d, Softmax
-from quant.precision import Mode, uniform_plan
+from quant.operations import Conv2d, Pad, Padding, Pair, Softmax
+from quant.precision import Mode, Precision, uniform_plan
+from quant.reference import compare
 from quant.statistics import sqnr_db
 from tests.unit.quant.elements_read import ElementsRead
 
@@ -145,6 +148,36 @@ def test_clipped_share_counts_what_lies_beyond_the_last_code() -> None:
     clipped = {candidate.algorithm: candidate.clipped_fraction for candidate in choice.candidates}
     assert clipped["minmax"] == 0
     assert clipped["log2-paper"] == pytest.approx(0.01, abs=1e-3)
+
+
+PAIRS_OF = {size: st.tuples(st.integers(1, size), st.integers(1, size)) for size in (2, 3, 9)}
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    channels=st.sampled_from([1, 3, 512, 1821, 4096]),
+    kernel=PAIRS_OF[9],
+    stride=PAIRS_OF[3],
+    dilation=PAIRS_OF[2],
+    padding=st.tuples(st.integers(0, 4), st.integers(0, 4)),
+    beyond=st.tuples(st.integers(0, 8), st.integers(0, 8)),
+    zeros=st.tuples(*[st.integers(0, 2)] * 4),
+)
+def test_every_geometry_calibrates_and_is_exact(
+    channels: int, kernel: Pair, stride: Pair, dilation: Pair, padding: Pair, beyond: Pair, zeros: Padding
+) -> None:
+    """Weights are chosen from crops of the layer's input: each crop must give it an output to choose by."""
+    generator = torch.Generator().manual_seed(channels)
+    weight = torch.randn(2, channels, *kernel, generator=generator) / (channels * kernel[0] * kernel[1]) ** 0.5
+    conv = Conv2d(weight, torch.zeros(2), stride, padding, dilation)
+    high, across = (max(1, conv.window[axis] - 2 * padding[axis]) + beyond[axis] for axis in range(2))
+    layers = (Layer("zeros", Pad(zeros), (INPUT,)), Layer("conv", conv, ("zeros",)))
+    graph = Graph((channels, high, across), layers, ("conv",))
+    x = torch.rand(1, channels, high, across, generator=generator)
+    integers = dict.fromkeys(("zeros", "conv"), Precision.INT8)
+    engine = Engine(graph, integers, calibrate(layers, observe(graph, [x])).calibration)
+    found = compare(engine.layer("conv"), Pad(zeros).run(x))
+    assert found.wrong_accumulators == found.wrong_codes == 0
 
 
 def test_observing_runs_the_graph_once_and_reads_its_values_about_once_more() -> None:
