@@ -7,6 +7,9 @@ Only the call of a depthwise convolution is given the input's zero point: oneDNN
 every padded border anew in each call, in up to seven times the convolution's own time (docs/adr/0101). Instead borders
 are filled with the zero point's code, and what it adds to every sum, `offset`, is taken off through the bias. Where the
 processor has no exact 8-bit product the weights must be 7-bit (`quant.cpu`).
+
+Some geometries are called in other words, since oneDNN 3.12 adds up other pixels in them or ends the process
+(docs/adr/0101): a single window with a stride, padding with wide steps or windows that read nothing else, wide windows.
 """
 
 from abc import ABC, abstractmethod
@@ -25,9 +28,6 @@ FLOAT_OUT: Out = (1.0, 0, torch.float32)
 
 PostOp = tuple[str, list[float]]
 NO_POST_OP: PostOp = ("none", [])
-
-SPAN_CHANNELS = 64
-"""So many channels in a run of pixels make it long enough to copy at memory's speed (docs/adr/0101)."""
 
 
 def out_of(qparams: QParams | None) -> Out:
@@ -65,21 +65,22 @@ class SummingProduct(Product):
 
 
 class ConvProduct(SummingProduct):
-    """oneDNN's integer convolution: every geometry; post-ops none, relu, hardtanh, hardswish, swish."""
+    """oneDNN's integer convolution, for all but wide windows; post-ops none, relu, hardtanh, hardswish, swish."""
 
     def __init__(self, conv: Conv2d, codes: Tensor, x: QParams, input_shape: tuple[int, ...]) -> None:
         depthwise = conv.groups == conv.weight.shape[0] and conv.weight.shape[1] == 1
         super().__init__(codes, QParams(x.scale, 0) if depthwise else x)
         C, H, W = input_shape
-        ph, pw = conv.padding
         self._zero_point = x.zero_point if depthwise else 0
         self._fill = x.zero_point
-        self._border = (0, 0, pw, pw, ph, ph) if x.zero_point and (ph or pw) and not depthwise else None
-        if self._border:
-            H, W, padding = H + 2 * ph, W + 2 * pw, [0, 0]
-        else:
-            padding = [ph, pw]
-        self._geometry = (list(conv.stride), padding, list(conv.dilation), conv.groups)
+        (ph, pw), padding = conv.padding, list(conv.padding)
+        self._border: tuple[int, ...] | None = None
+        stride, (spare_h, spare_w) = _one_window(conv, input_shape)
+        fills = (ph or pw) and x.zero_point and not depthwise
+        if fills or spare_h or spare_w or _mistakes_padding(conv, input_shape):
+            self._border, padding = (0, 0, pw, pw - spare_w, ph, ph - spare_h), [0, 0]
+            H, W = H + 2 * ph - spare_h, W + 2 * pw - spare_w
+        self._geometry = (stride, padding, list(conv.dilation), conv.groups)
         ones = torch.ones(codes.shape[0])
         self._packed = _onednn.qconv_prepack(codes, ones, 1.0, self._zero_point, *self._geometry, [1, C, H, W])
 
@@ -145,78 +146,46 @@ class PixelProduct(SummingProduct):
     def __call__(
         self, x: Tensor, x_scale: float, w_scale: Tensor, bias: Tensor | None, out: Out, post_op: PostOp
     ) -> Tensor:
-        return _planes(self._linear(_pixels(x), x_scale, w_scale, bias, out, post_op))
+        return planes_of(self._linear(pixels_of(x), x_scale, w_scale, bias, out, post_op))
 
     def add_to(
         self, residual: Tensor, residual_qparams: QParams | None,
         x: Tensor, x_scale: float, w_scale: Tensor, bias: Tensor, out: Out, relu: bool,
     ) -> Tensor:  # fmt: skip
         sums = self._linear.add_to(
-            _pixels(residual), residual_qparams, _pixels(x), x_scale, w_scale, bias, out, relu
+            pixels_of(residual), residual_qparams, pixels_of(x), x_scale, w_scale, bias, out, relu
         )  # fmt: skip
-        return _planes(sums)
+        return planes_of(sums)
 
 
-class WindowProduct(Product):
-    """A convolution as a matrix product over gathered windows, for the post-ops only LinearProduct has.
+def _one_window(conv: Conv2d, input_shape: tuple[int, ...]) -> tuple[list[int], list[int]]:
+    """The strides to call with, and how many last rows and columns to cut: where one window fits, it has no stride."""
+    stride, spare = list(conv.stride), [0, 0]
+    for axis in range(2):
+        beyond = input_shape[1 + axis] + 2 * conv.padding[axis] - conv.window[axis]
+        if beyond < stride[axis]:
+            stride[axis], spare[axis] = 1, beyond
+    return stride, spare
 
-    One group, no dilation. Where pixels have few channels, the windows of `span` neighbouring outputs are gathered as
-    one row for `span` times as many columns, the weights shifted from one to the next: fewer, longer runs to copy.
-    """
 
-    def __init__(self, conv: Conv2d, codes: Tensor, x: QParams, input_shape: tuple[int, ...]) -> None:
-        super().__init__(codes, x)
-        self._kernel = codes.shape[2:]
-        self._stride, self._padding, self._fill = conv.stride, conv.padding, x.zero_point
-        self._span = _span_of(conv, input_shape)
-        self._linear = LinearProduct(_shifted(codes, self._span, conv.stride[1]), x)
-
-    def __call__(
-        self, x: Tensor, x_scale: float, w_scale: Tensor, bias: Tensor | None, out: Out, post_op: PostOp
-    ) -> Tensor:
-        rows = self._windows(_pixels(x))
-        if self._span == 1:
-            return _planes(self._linear(rows, x_scale, w_scale, bias, out, post_op))
-        bias = None if bias is None else bias.repeat(self._span)
-        y = self._linear(rows, x_scale, w_scale.repeat(self._span), bias, out, post_op)
-        N, H, W, _ = y.shape
-        return _planes(y.view(N, H, W * self._span, len(w_scale)))
-
-    def _windows(self, pixels: Tensor) -> Tensor:
-        """[N, H, W, C] -> [N, H', W' / span, K]; each kernel row is one run of bytes in memory."""
-        (kh, kw), (sh, sw), (ph, pw) = self._kernel, self._stride, self._padding
-        padded = F.pad(pixels, (0, 0, pw, pw, ph, ph), value=self._fill) if ph or pw else pixels
-        N, H, W, C = padded.shape
-        out_h, out_w = (H - kh) // sh + 1, ((W - kw) // sw + 1) // self._span
-        run = ((self._span - 1) * sw + kw) * C
-        windows = padded.as_strided((N, out_h, out_w, kh, run), (H * W * C, sh * W * C, self._span * sw * C, W * C, 1))
-        return windows.reshape(N, out_h, out_w, kh * run)
+def _mistakes_padding(conv: Conv2d, input_shape: tuple[int, ...]) -> bool:
+    """Are there windows without a pixel of the picture, or steps beyond the kernel or by more than two pixels?"""
+    alone = far = False
+    for axis, size in enumerate(input_shape[1:]):
+        padding, window = conv.padding[axis], conv.window[axis]
+        alone |= padding > 0 and (padding >= window or conv.dilation[axis] > size)
+        far |= conv.stride[axis] > min(2, conv.weight.shape[2 + axis])
+    return alone or (far and any(conv.padding))
 
 
 def _meaning(residual: QParams | None) -> tuple[float, int]:
     return (1.0, 0) if residual is None else (residual.scale, residual.zero_point)
 
 
-def _pixels(x: Tensor) -> Tensor:
+def pixels_of(x: Tensor) -> Tensor:
     """[N, C, H, W] -> [N, H, W, C], a view where x is channels-last."""
     return x.permute(0, 2, 3, 1).contiguous()
 
 
-def _planes(y: Tensor) -> Tensor:
+def planes_of(y: Tensor) -> Tensor:
     return y.permute(0, 3, 1, 2)
-
-
-def _span_of(conv: Conv2d, input_shape: tuple[int, ...]) -> int:
-    """The most outputs a row that divide the output's width and keep a pixel run within SPAN_CHANNELS."""
-    C, _, W = input_shape
-    out_w = (W + 2 * conv.padding[1] - conv.weight.shape[3]) // conv.stride[1] + 1
-    return next(span for span in range(max(1, SPAN_CHANNELS // C), 0, -1) if out_w % span == 0)
-
-
-def _shifted(codes: Tensor, span: int, stride: int) -> Tensor:
-    """[O, I, KH, KW] -> [span * O, KH * ((span - 1) * stride + KW) * I]: copy p reads from pixel p * stride on."""
-    O, I, kh, kw = codes.shape  # noqa: E741
-    wide = codes.new_zeros(span, O, kh, (span - 1) * stride + kw, I)
-    for p in range(span):
-        wide[p, :, :, p * stride : p * stride + kw] = codes.permute(0, 2, 3, 1)
-    return wide.reshape(span * O, -1)

@@ -20,9 +20,9 @@ from quant.kernels.products import (
     PostOp,
     Product,
     SummingProduct,
-    WindowProduct,
     out_of,
 )
+from quant.kernels.windows import GroupedProduct, WindowProduct
 from quant.operations import Conv2d, Linear, Operation, Weighted
 from quant.scales import IntegerWeights
 
@@ -41,6 +41,9 @@ apart than its long windows cost to gather (docs/adr/0101)."""
 MATRIX_PIXELS, MATRIX_CHANNELS = 256, 16
 """A 1x1 convolution is faster as a matrix product up to so many pixels, with a residual, and where it makes SiLU of so
 few input channels (docs/adr/0101)."""
+WIDE_PIXELS, WIDE_ELEMENTS, WIDE_STRIDE = 8, 128, 3
+"""Windows of rows this wide in both, or this far apart, are gathered: oneDNN 3.12 adds up wrongly in some of them
+(docs/adr/0101)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +89,9 @@ class WeightedKernel:
 
 def sums_codes(operation: Operation) -> bool:
     """Can a residual be added inside the integer call, and so come as codes where the output is codes?"""
-    return isinstance(operation, Conv2d) and operation.activation in (Activation.NONE, Activation.RELU)
+    if not isinstance(operation, Conv2d) or _is_wide(operation):
+        return False
+    return operation.activation in (Activation.NONE, Activation.RELU)
 
 
 def weighted_kernel(
@@ -102,7 +107,7 @@ def weighted_kernel(
     Args:
         x: meaning of the input's codes.
         out: meaning of the output's codes, or None for float32.
-        input_shape: of the input, without N: weights are packed for it, other sizes work too.
+        input_shape: of the input, without N; runs take no other.
         residual: empty, or one: the meaning of the residual's codes, None for float32.
     """
     leaky = operation.activation is Activation.LEAKY
@@ -114,9 +119,10 @@ def weighted_kernel(
     elif _is_pixelwise(operation) and (leaky or residual or _suits_matrix(operation, input_shape)):
         pack = partial(PixelProduct, x=x)
         post_op = _LEAKY if leaky else post_op
-    elif leaky and _gathers(operation):
-        pack = partial(WindowProduct, operation, x=x, input_shape=input_shape)
-        post_op = _LEAKY
+    elif _is_wide(operation) or (leaky and _gathers(operation)):
+        gathered = WindowProduct if operation.groups == 1 else GroupedProduct
+        pack = partial(gathered, operation, x=x, input_shape=input_shape)
+        post_op = _LEAKY if leaky else post_op
     else:
         pack = partial(ConvProduct, operation, x=x, input_shape=input_shape)
     product = pack(weights.codes)
@@ -147,6 +153,13 @@ def _suits_matrix(conv: Conv2d, input_shape: tuple[int, ...]) -> bool:
 def _gathers(conv: Conv2d) -> bool:
     narrow = conv.weight.shape[1] < FLOAT_CHANNELS or conv.stride != (1, 1)
     return conv.groups == 1 and conv.dilation == (1, 1) and narrow
+
+
+def _is_wide(conv: Conv2d) -> bool:
+    channels, width = conv.weight.shape[1], conv.weight.shape[3]
+    if channels == 1 or conv.dilation[1] > 1:
+        return False
+    return conv.stride[1] >= WIDE_STRIDE or (width >= WIDE_PIXELS and channels * width >= WIDE_ELEMENTS)
 
 
 class _Bound:

@@ -1,16 +1,21 @@
 """Every integer kernel against its definition in 64 bits: sums equal, codes equal but for ties, near the float run."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor
 
 from quant.activation import Activation
-from quant.affine import Value, as_float
+from quant.affine import QParams, Value, as_float
 from quant.calibration import calibrate
 from quant.engine import Engine
 from quant.graph import INPUT, Graph, Layer
+from quant.kernels.weighted import weighted_kernel
 from quant.observations import observe
 from quant.operations import (
     Activate,
@@ -26,12 +31,14 @@ from quant.operations import (
     Mul,
     Operation,
     Pad,
+    Pair,
     Reorg,
     Slice,
     Upsample,
 )
 from quant.precision import Mode, Precision, uniform_plan
 from quant.reference import Comparison, compare
+from quant.scales import IntegerWeights
 from quant.statistics import sqnr_db
 
 EXACT = dict.fromkeys(("wrong_accumulators", "wrong_codes"), 0)
@@ -127,6 +134,99 @@ def test_a_convolution_of_any_geometry_is_exact(
         Layer("b", conv(outputs, 8, 1, padding=0), ("a",)),
     )
     check(Graph((inputs, 13, 16), layers, ("b",)), x, Mode.INT8)
+
+
+@pytest.mark.parametrize("zero_point", [0, 7])
+@pytest.mark.parametrize("activation", [Activation.NONE, Activation.LEAKY])
+@pytest.mark.parametrize(
+    ("shape", "channels", "geometry"),
+    [
+        ((1, 4, 7), 2, {"kernel": (4, 7), "stride": (1, 2)}),
+        ((16, 8, 9), 16, {"kernel": (8, 4), "stride": (1, 3), "padding": (0, 1), "groups": 16}),
+        ((24, 25, 2), 8, {"kernel": (9, 1), "stride": (3, 3), "padding": (4, 1), "dilation": (3, 3)}),
+        ((24, 1, 15), 48, {"kernel": (2, 5), "stride": (2, 2), "padding": (2, 3), "dilation": (3, 3), "groups": 24}),
+        ((24, 1, 26), 2, {"kernel": (7, 5), "stride": (2, 2), "padding": (7, 0), "dilation": (2, 2), "groups": 2}),
+        ((16, 7, 15), 8, {"kernel": (6, 8), "stride": (1, 3), "padding": (3, 1)}),
+        ((24, 14, 6), 24, {"kernel": (4, 8), "padding": (1, 2), "dilation": (2, 1)}),
+        ((48, 22, 6), 1, {"kernel": (11, 32), "stride": (4, 4), "padding": (1, 21)}),
+        ((48, 1, 48), 4, {"kernel": (2, 64), "padding": (2, 9), "groups": 2}),
+        ((48, 41, 26), 1, {"kernel": (1, 4), "stride": (3, 1), "padding": (0, 4), "dilation": (2, 2)}),
+        ((48, 17, 44), 4, {"kernel": (4, 4), "stride": (4, 4)}),
+        ((32, 7, 26), 1, {"kernel": (4, 4), "stride": (3, 8), "padding": (1, 3)}),
+    ],
+)
+def test_a_convolution_that_onednn_adds_up_wrongly_is_exact(
+    shape: tuple[int, int, int], channels: int, geometry: dict[str, Any], activation: Activation, zero_point: int
+) -> None:
+    """Each once gave other sums or ended the process when it was called as it stands (docs/adr/0101)."""
+    found, wanted = sums_of(shape, channels, activation, zero_point, **geometry)
+    assert torch.equal(found, wanted)
+
+
+SIDES = {largest: st.tuples(st.integers(1, largest), st.integers(1, largest)) for largest in (4, 9)}
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(
+    inputs=st.sampled_from([1, 3, 8, 16, 24, 32, 48, 64]),
+    grouping=st.sampled_from(["one", "two", "depthwise"]),
+    kernel=SIDES[9],
+    stride=SIDES[4],
+    padding=st.tuples(st.integers(0, 9), st.integers(0, 9)),
+    dilation=st.sampled_from([(1, 1), (1, 1), (2, 2), (1, 3), (3, 1)]),
+    beyond=st.tuples(st.integers(0, 20), st.integers(0, 20)),
+    zero_point=st.sampled_from([0, 7]),
+    activation=st.sampled_from([Activation.NONE, Activation.LEAKY]),
+)
+def test_a_convolution_of_any_other_geometry_is_exact(
+    inputs: int,
+    grouping: str,
+    kernel: Pair,
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+    beyond: Pair,
+    zero_point: int,
+    activation: Activation,
+) -> None:
+    groups = {"one": 1, "two": 2 - inputs % 2, "depthwise": inputs}[grouping]
+    windows = [(size - 1) * step + 1 for size, step in zip(kernel, dilation, strict=True)]
+    height, width = (max(1, windows[axis] - 2 * padding[axis]) + beyond[axis] for axis in range(2))
+    shape, geometry = (inputs, height, width), {"stride": stride, "padding": padding, "dilation": dilation}
+    found, wanted = sums_of(shape, 4 * groups, activation, zero_point, kernel=kernel, groups=groups, **geometry)
+    assert torch.equal(found, wanted)
+
+
+def sums_of(
+    shape: tuple[int, int, int],
+    channels: int,
+    activation: Activation,
+    zero_point: int,
+    *,
+    kernel: Pair,
+    **geometry: Any,
+) -> tuple[Tensor, Tensor]:
+    """A convolution's integer sums over random codes, and the same in 64 bits."""
+    torch.manual_seed(0)
+    codes = torch.randint(0, 256, (1, *shape), dtype=torch.uint8).contiguous(memory_format=torch.channels_last)
+    weight = torch.randint(-63, 64, (channels, shape[0] // geometry.get("groups", 1), *kernel), dtype=torch.int8)
+    operation = Conv2d(weight.float(), torch.zeros(channels), activation=activation, **geometry)
+    integers = IntegerWeights(weight, torch.ones(channels), torch.zeros(channels, dtype=torch.int32), 1.0)
+    found = weighted_kernel(operation, integers, QParams(1.0, zero_point), None, shape).accumulators(codes)
+    plain = replace(operation, weight=weight.double(), bias=torch.zeros(channels).double(), activation=Activation.NONE)
+    return found, plain.run(codes.double() - zero_point).to(torch.int64)
+
+
+@pytest.mark.parametrize("mode", [Mode.INT8, Mode.HYBRID])
+def test_a_residual_is_added_to_gathered_windows_too(mode: Mode) -> None:
+    x = seeded(1, 16, 16, 16)
+    patches = Conv2d(torch.randn(16, 16, 4, 4) / 16, torch.randn(16), (4, 4), activation=Activation.RELU)
+    layers = (
+        Layer("pooled", MaxPool((4, 4), (4, 4)), (INPUT,)),
+        Layer("sum", patches, (INPUT, "pooled")),
+        Layer("after", conv(16, 16, 1, padding=0), ("sum",)),
+    )
+    check(Graph((16, 16, 16), layers, ("after",)), x, mode)
 
 
 @pytest.mark.parametrize("mode", [Mode.INT8, Mode.HYBRID])
