@@ -3,11 +3,12 @@
 from importlib.metadata import version
 from typing import Annotated, Any
 
-from fastapi import FastAPI, Path, Query, Request
+from fastapi import FastAPI, Header, Path, Query, Request
 from prometheus_client import CollectorRegistry
 from starlette.datastructures import UploadFile
 from starlette.responses import RedirectResponse
 
+from services.edge.deadline import Deadline, read_request_timeout, within
 from services.edge.errors import EmptyBatch, InvalidInput
 from services.edge.http_app import Health, create_app
 from services.ensemble.domain import DEFAULT_TOP_K, MAX_DEADLINE_MS, Mode, PredictRequest
@@ -25,8 +26,9 @@ or several as a form:
 
     curl -F pictures=@one.png -F pictures=@two.png ADDRESS/v1/ensembles/NAME:predict
 
-With `deadline_ms` the answer comes from the members that are in by then, says who is missing, and how right just these
-members were on labelled pictures. Every answer has a receipt of what it cost.
+With `deadline_ms`, or a header `Request-Timeout` in seconds, the answer comes from the members that are in by then,
+says who is missing, and how right just these members were on labelled pictures. Every answer has a receipt of what it
+cost.
 """
 
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
@@ -69,9 +71,15 @@ def create_http_app(
             int | None, Query(gt=0, le=MAX_DEADLINE_MS, description="The ensemble's own, unless given")
         ] = None,
         top_k: Annotated[int, Query(gt=0, description="Classes to name per picture")] = DEFAULT_TOP_K,
+        request_timeout: Annotated[
+            str | None, Header(description="How long you wait from now, in seconds; the answer leaves before that")
+        ] = None,
     ) -> AnswerBody:
+        # From here on: a body that comes slowly uses up its caller's time.
+        latest = Deadline.after(read_request_timeout(request_timeout))
+        pictures = await within(latest, _pictures(request), "the pictures had not arrived")
         deadline_s = deadline_ms / 1e3 if deadline_ms else None
-        asked = PredictRequest(name, await _pictures(request), mode, deadline_s, top_k=top_k)
+        asked = PredictRequest(name, pictures, mode, deadline_s, latest.remaining_s, top_k)
         return AnswerBody.of(await predictor.predict(asked))
 
     @app.get("/v1/ensembles", tags=["ensembles"], summary="List the ensembles")

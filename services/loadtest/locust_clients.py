@@ -102,7 +102,9 @@ class BlockingHttpEnsemble:
         patience_s = request.patience_ms / 1e3
         try:
             with gevent.Timeout(patience_s, httpx.ReadTimeout(f"no answer in {patience_s:g} s")):
-                answer = self._client.post(form.path, params=form.parameters, files=form.files, timeout=patience_s)
+                answer = self._client.post(
+                    form.path, params=form.parameters, headers=form.headers, files=form.files, timeout=patience_s
+                )
         except httpx.HTTPError as error:
             return messages.ended_by_http_error(error)
         return messages.ended_by_http(answer.status_code, answer.content, target, pictures)

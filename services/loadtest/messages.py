@@ -11,6 +11,7 @@ import numpy as np
 
 from services.contracts.inference.v2 import open_inference_pb2 as oip
 from services.contracts.strata.ensemble.v1 import ensemble_pb2 as pb
+from services.edge.deadline import REQUEST_TIMEOUT
 from services.edge.errors import QueueFull, TooLarge
 from services.edge.status import ERROR_METADATA_KEY
 from services.loadtest.answers import Picture, Reply, Target, check_reply
@@ -85,6 +86,7 @@ class Form:
 
     path: str
     parameters: dict[str, str]
+    headers: dict[str, str]
     files: list[tuple[str, tuple[str, bytes]]]
 
 
@@ -94,6 +96,7 @@ def predict_form(pictures: Sequence[Picture], request: Request, target: Target) 
     return Form(
         f"/v1/ensembles/{target.ensemble}:predict",
         {name: str(value) for name, value in given.items() if value is not None},
+        {REQUEST_TIMEOUT: f"{request.patience_ms / 1e3:g}"},
         [("pictures", (f"{picture.number}", picture.data)) for picture in pictures],
     )
 

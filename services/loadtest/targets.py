@@ -136,7 +136,7 @@ class HttpEnsemble:
         try:
             async with asyncio.timeout(patience_s):  # httpx's own is for each of its steps
                 answer = await self._client.post(
-                    form.path, params=form.parameters, files=form.files, timeout=patience_s
+                    form.path, params=form.parameters, headers=form.headers, files=form.files, timeout=patience_s
                 )
         except TimeoutError:
             return messages.ended_by_http_error(httpx.ReadTimeout(f"no answer in {patience_s:g} s"))

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from services.edge.deadline import REQUEST_TIMEOUT, Deadline, read_request_timeout, within
 from services.edge.http_server import ERROR_HANDLERS, BodyLimit
 from services.model.domain import check_address, describe, describe_server
 from services.model.open_inference_json import (
@@ -42,9 +43,11 @@ def create_app(model: Model, max_body_bytes: int, max_bodies: int) -> Starlette:
         return JSONResponse({"name": name, "ready": model.ready}, 200 if model.ready else 503)
 
     async def infer(request: Request) -> Response:
-        body = await request.body()
+        deadline = Deadline.after(read_request_timeout(request.headers.get(REQUEST_TIMEOUT)))
+        body = await within(deadline, request.body(), "the request had not arrived")
         parsed, binary = request_from_body(*_address(request), body, request.headers.get(HEADER_LENGTH))
-        content, header_length = body_from_answer(await model.infer(parsed), binary)
+        answer = await within(deadline, model.infer(parsed), f"model '{model.manifest.name}' had not answered")
+        content, header_length = body_from_answer(answer, binary)
         if header_length is None:
             return Response(content, media_type="application/json")
         headers = {HEADER_LENGTH: str(header_length)}

@@ -22,6 +22,8 @@ class _TotalsCollector(Collector):
             ("strata_model_failed", "Requests refused or failed", self._totals.failed),
             ("strata_model_compute_seconds", "Time in decoding and forward passes", self._totals.compute_s),
             ("strata_model_cpu_seconds", "CPU time in decoding and forward passes", self._totals.cpu_s),
+            ("strata_model_wasted", "Requests computed for callers that had gone", self._totals.wasted),
+            ("strata_model_wasted_cpu_seconds", "CPU time of these", self._totals.wasted_cpu_s),
         ):
             family = CounterMetricFamily(name, text, labels=["model"])
             family.add_metric([self._model], value)

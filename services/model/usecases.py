@@ -3,7 +3,7 @@
 import asyncio
 import math
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -33,12 +33,19 @@ ReadPicture: TypeAlias = Callable[[bytes], Images]
 
 @dataclass
 class Totals:
-    """What all requests so far came to."""
+    """What all requests so far came to.
+
+    Attributes:
+        wasted: requests that were computed for nothing: their caller had gone, or their deadline had passed.
+        wasted_cpu_s: what they took of the CPU, which no receipt states.
+    """
 
     answered: int = 0
     failed: int = 0
     compute_s: float = 0.0
     cpu_s: float = 0.0
+    wasted: int = 0
+    wasted_cpu_s: float = 0.0
 
 
 class Model:
@@ -102,8 +109,18 @@ class Model:
             raise NotReady(f"model '{self.manifest.name}' is loading; ask again when it is ready")
         batch = batch_of(request, self.manifest, self._max_batch)
         with self.admission.admit():
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._thread, self._measured, self._forward, batch)
+            work = self._thread.submit(self._measured, self._forward, batch)
+            try:
+                return await asyncio.wrap_future(work)
+            except asyncio.CancelledError:
+                work.add_done_callback(self._count_waste)
+                raise
+
+    def _count_waste(self, work: "Future[tuple[Images, Cost]]") -> None:
+        """Of work that nobody waits for any more: called when it ends, in its thread, or at once if it never ran."""
+        if not work.cancelled() and work.exception() is None:
+            self.totals.wasted += 1
+            self.totals.wasted_cpu_s += work.result()[1].cpu_seconds
 
     def _load_and_try(self) -> Forward:
         forward = self._load()

@@ -255,6 +255,35 @@ async def test_the_calls_own_deadline_counts_too(stub: Any, monkeypatch: pytest.
     assert 1900 <= message.latency_ms < LATE_MS
 
 
+async def test_the_header_request_timeout_counts_as_grpcs_own_deadline_does(
+    http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(services.ensemble.domain, "REPLY_MARGIN_S", 2.0)
+    answer = await http.post("/v1/ensembles/late:predict", content=png(), headers={"Request-Timeout": "4"})
+    body = answer.raise_for_status().json()
+    assert [member["state"] for member in body["members"]] == ["answered", "missing"]
+    assert 1900 <= body["latency_ms"] < LATE_MS
+
+
+async def test_a_body_that_never_ends_is_given_up_when_its_callers_time_is_up(http: httpx.AsyncClient) -> None:
+    async def slowly() -> AsyncIterator[bytes]:
+        yield png()[:20]
+        await asyncio.sleep(60)
+
+    headers = {"Request-Timeout": "0.3"}
+    answer = await http.post("/v1/ensembles/single:predict", content=slowly(), headers=headers)
+    assert (answer.status_code, answer.json()["error"]) == (504, "DeadlineExceeded")
+    assert "had not arrived" in answer.json()["message"]
+
+
+@pytest.mark.parametrize("timeout", ["-1", "0", "3601", "nan", "inf", "soon", "1s", ""])
+async def test_a_request_timeout_that_is_none_is_refused(http: httpx.AsyncClient, timeout: str) -> None:
+    headers = {"Request-Timeout": timeout}
+    answer = await http.post("/v1/ensembles/single:predict", content=png(), headers=headers)
+    assert (answer.status_code, answer.json()["error"]) == (400, "InvalidInput")
+    assert "Request-Timeout" in answer.json()["message"]
+
+
 async def test_a_dead_member_costs_itself_only(stub: Any) -> None:
     message = await stub.Predict(pb.PredictRequest(ensemble="half", pictures=[png()]))
     assert [member.state for member in message.members] == [

@@ -341,3 +341,18 @@ async def test_metrics_count_what_was_answered_and_refused(live: Live) -> None:
     page = (await live.http.get("/metrics")).text
     assert 'strata_model_answered_total{model="tiny"} 1.0' in page
     assert 'strata_model_failed_total{model="tiny"} 1.0' in page
+
+
+async def test_a_deadline_holds_on_both_protocols_and_what_it_leaves_is_waste(live: Live) -> None:
+    live.engine.go.clear()
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await live.stub.ModelInfer(GOOD.to_message(), timeout=0.3)  # runs
+    assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    live.http.headers["Request-Timeout"] = "0.3"
+    answer = await GOOD.post(live.http)  # waits
+    assert (answer.status_code, answer.json()["error"]) == (504, "DeadlineExceeded")
+    live.engine.go.set()
+    await live.stub.ModelInfer(GOOD.to_message())
+    assert (live.model.totals.wasted, live.model.totals.answered) == (1, 1)
+    live.http.headers["Request-Timeout"] = "-1"
+    assert (await GOOD.post(live.http)).status_code == 400

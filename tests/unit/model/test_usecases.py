@@ -144,6 +144,21 @@ async def test_a_full_queue_refuses_and_recovers(manifest: Manifest, engine: Eng
     await model.infer(images(1))
 
 
+async def test_work_that_nobody_waits_for_any_more_is_counted_as_waste(model: Model, engine: Engine) -> None:
+    engine.go.clear()
+    running, waiting = (asyncio.create_task(model.infer(images(1))) for _ in range(2))
+    while not engine.running:
+        await asyncio.sleep(0.001)
+    for task in (running, waiting):
+        task.cancel()
+    await asyncio.gather(running, waiting, return_exceptions=True)
+    engine.go.set()
+    await model.infer(images(1))
+    # What ran took 2 s of the CPU; what waited never did.
+    assert (model.totals.wasted, model.totals.wasted_cpu_s) == (1, 2)
+    assert model.totals.answered == 1
+
+
 async def test_a_request_cancelled_while_it_waits_never_runs(model: Model, engine: Engine) -> None:
     engine.go.clear()
     first, second = (asyncio.create_task(model.infer(images(n))) for n in (2, 3))
