@@ -5,6 +5,7 @@ import io
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import zlib
@@ -300,6 +301,7 @@ async def test_a_member_killed_while_it_works_costs_itself_only(folder: Path, se
     async with open_graph(load_ensembles(settings.files, {}), settings) as graph:
         door = await open_front_door(graph, settings, CollectorRegistry())
         async with grpc.aio.insecure_channel(f"127.0.0.1:{door.grpc_port}") as channel:
+            victim.process.send_signal(signal.SIGSTOP)  # it works until it is killed, however long that takes
             call = pb_grpc.EnsembleServiceStub(channel).Predict(pb.PredictRequest(ensemble="pair", pictures=[png()]))
             await asyncio.sleep(SLOW_MS / 2e3)
             victim.process.kill()

@@ -55,7 +55,7 @@ async def gone(pid: int) -> None:
 
 @pytest.fixture
 async def supervisor(tmp_path: Path) -> AsyncIterator[Supervisor]:
-    compiled = {"quick": sleeping(tmp_path, "quick", 0), "slow": sleeping(tmp_path, "slow", 1500)}
+    compiled = {name: sleeping(tmp_path, name, 0) for name in ("killed", "other")}
     async with local_models(compiled, tmp_path / "logs") as running:
         yield running
 
@@ -71,18 +71,18 @@ async def test_a_model_starts_on_first_use_answers_and_ends_with_the_supervisor(
 
 
 async def test_a_killed_child_costs_the_request_in_flight_and_no_other(supervisor: Supervisor) -> None:
-    await supervisor.channel("slow")
-    await ask(supervisor, "quick")
-    in_flight = asyncio.create_task(ask(supervisor, "slow"))
-    await asyncio.sleep(0.3)
-    pid = supervisor.running()["slow"]
+    await asyncio.gather(ask(supervisor, "killed"), ask(supervisor, "other"))
+    pid = supervisor.running()["killed"]
+    os.kill(pid, signal.SIGSTOP)  # it answers nothing more: the request is in flight until the kill
+    in_flight = asyncio.create_task(ask(supervisor, "killed"))
+    await asyncio.sleep(0.1)
     os.kill(pid, signal.SIGKILL)
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await in_flight
     assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
-    assert (await ask(supervisor, "slow")).outputs[0].shape == [1, 4]
-    assert (await ask(supervisor, "quick")).outputs[0].shape == [1, 4]
-    assert supervisor.running()["slow"] != pid
+    assert (await ask(supervisor, "killed")).outputs[0].shape == [1, 4]
+    assert (await ask(supervisor, "other")).outputs[0].shape == [1, 4]
+    assert supervisor.running()["killed"] != pid
 
 
 async def test_an_idle_child_answers_what_it_runs_and_ends(tmp_path: Path) -> None:

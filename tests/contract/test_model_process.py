@@ -112,7 +112,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def sleeping(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return compiled(tmp_path_factory.mktemp("models") / "sleeping", "sleep", delay_ms=1000)
+    return compiled(tmp_path_factory.mktemp("models") / "sleeping", "sleep", delay_ms=2000)
 
 
 async def test_the_ready_line_tells_both_ports_health_and_reflection_answer(tiny: Path) -> None:
@@ -333,9 +333,14 @@ async def test_kserves_own_server_tells_errors_as_ours_does(
 
         for refusal in refusals:
             await hold(*refusal)
-        running = asyncio.ensure_future(stub.ModelInfer(ZEROS))
-        await asyncio.sleep(0.3)
-        await hold(ZEROS, grpc.StatusCode.UNAVAILABLE, 503, "1 requests to model")
+        # Of two at once one is let in, whichever it is; as long as it runs, there is no room for others.
+        asked = [asyncio.ensure_future(stub.ModelInfer(ZEROS)) for _ in range(2)]
+        (refused,), (running,) = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
+        answer = await post(http, ZEROS)
+        assert (answer.status_code, "1 requests to model" in answer.json()["error"]) == (503, True)
+        with pytest.raises(grpc.aio.AioRpcError, match="1 requests to model") as caught:
+            await refused
+        assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
         assert (await running).outputs[0].shape == [1, 4]
 
 
