@@ -48,8 +48,10 @@ check: setup ## Format, lint and types, without changing a file
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy
 
 .PHONY: test
-test: setup ## Every test that needs no cluster
-	$(BIN)/pytest -m 'not cluster'
+test: setup ## Every test that needs no cluster, and the share of quant and services that they run in their processes
+	@# A file stays with one worker, and so does what its tests share; the folders with the longest files come first.
+	$(BIN)/pytest -m 'not cluster' -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --cov --cov-report=
+	@for part in quant services; do echo "coverage of $$part: $$($(BIN)/python -m coverage report --include "$$part/*" --format total) %"; done
 
 # What computes; and caps of oneDNN, of ATen, and threads, so that every two choices meet in one of the runs.
 NUMERIC := tests/unit/quant tests/unit/zoo tests/unit/workbench tests/unit/examples tests/unit/bench/test_quant.py tests/golden

@@ -1,4 +1,7 @@
-"""An ensemble on this machine: its models as child processes behind a front door, all on loopback."""
+"""An ensemble on this machine: its models as child processes behind a front door, all on loopback.
+
+What needs torch is imported once the files and the addresses are known to be right: a fault in them is said at once.
+"""
 
 import asyncio
 import os
@@ -12,7 +15,6 @@ from services.edge.errors import Unavailable
 from services.edge.progress import Progress
 from services.edge.stop import interruptible, stop_event
 from services.ensemble.front_door import open_front_door
-from services.ensemble.graph import build_predictor
 from services.ensemble.loading import load_ensembles
 from services.ensemble.served import Served
 from services.ensemble.settings import Settings
@@ -20,7 +22,6 @@ from services.ensemble.usecases import Predictor
 from services.local.models import local_models
 from services.local.process_status import Process
 from services.local.running import Running, announce, withdraw
-from services.zoo.compile import compile_model, default_cache
 
 DRAIN_S = 10.0
 ANY = "127.0.0.1:0"
@@ -37,6 +38,8 @@ class LocalEnsembles:
 
 def compile_members(served: Mapping[str, Served], progress: Progress) -> dict[str, Path]:
     """Compile every member of every ensemble, or find it compiled; return the folder of each."""
+    from services.zoo.compile import compile_model, default_cache
+
     files = {name: file for ensemble in served.values() for name, file in ensemble.model_files.items()}
     cache = default_cache(os.environ)
     return {name: compile_model(file, cache, file.runtime, progress) for name, file in sorted(files.items())}
@@ -65,6 +68,8 @@ async def local_ensembles(
     settings = Settings(files=tuple(files), http_address=http, grpc_address=grpc)
     with interruptible():  # nothing is served yet, and a compilation takes minutes
         served = load_ensembles(files, os.environ, accuracies)
+        from services.ensemble.graph import build_predictor
+
         compiled = compile_members(served, progress)
     async with local_models(compiled, state / "logs", idle_s) as models:
         yield LocalEnsembles(served, build_predictor(served, models, settings), settings)
