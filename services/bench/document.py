@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TypedDict
 
 from rich.table import Table
 
@@ -15,9 +16,21 @@ from services.edge.errors import InvalidInput
 from services.edge.whole_files import write_whole
 
 
-def provenance(isa: str, packages: Sequence[str]) -> dict[str, object]:
-    """Say where figures come from: processor, cores, instruction set, versions."""
-    return {"machine": _machine(), "isa": isa, "versions": {"python": sys.version.split()[0], **_versions(packages)}}
+class Provenance(TypedDict):
+    """Where figures come from: processor and cores, instruction set, versions by package."""
+
+    machine: str
+    isa: str
+    versions: dict[str, str]
+
+
+def provenance(isa: str, packages: Sequence[str]) -> Provenance:
+    """Say where figures that are measured now come from."""
+    return {
+        "machine": _machine(),
+        "isa": isa,
+        "versions": {"python": sys.version.split()[0], **_versions(("strata", *packages))},
+    }
 
 
 def _machine() -> str:
@@ -36,7 +49,7 @@ def _versions(packages: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def write(path: Path, figures: Mapping[str, float], provenance: Mapping[str, object]) -> None:
+def write(path: Path, figures: Mapping[str, float], provenance: Provenance) -> None:
     """Write figures and provenance as one object, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole({path: (json.dumps({**figures, **provenance}, indent=1) + "\n").encode()})

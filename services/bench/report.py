@@ -1,10 +1,18 @@
-"""Figures as a page: where they were measured, the command that makes them again, a table beside the bars, a plot."""
+"""Figures as pages: where they were measured, the command that makes them again, a table beside the bars, a plot.
 
-from collections.abc import Mapping, Sequence
+A page has the newest run of each instruction set; the page of history beside it has every run, a line for each figure.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from services.bench.document import meets
+from services.bench.history import Run, newest_of_each_isa
+from services.edge.whole_files import write_whole
+
+Bars = Callable[[str], Mapping[str, str]]
+"""An instruction set -> what figures are held to on it, text such as "<= 3", by key."""
 
 
 @dataclass(frozen=True)
@@ -17,38 +25,96 @@ class Group:
     names: Sequence[str]
 
 
-def write_report(
-    path: Path,
-    title: str,
-    command: str,
-    figures: Mapping[str, float],
-    provenance: Mapping[str, object],
-    bars: Mapping[str, str],
-    notes: str,
-) -> None:
-    """Write the page; a plot beside it has the same name with `.png`."""
-    versions = provenance["versions"]
-    assert isinstance(versions, Mapping)
-    lines = [
-        f"# {title}",
+@dataclass(frozen=True)
+class Page:
+    """What a report says beside the figures: its heading, the command that measures, how it was measured, and plots."""
+
+    title: str
+    command: str
+    notes: str
+    plots: Sequence[Group] = ()
+
+
+def history_of(path: Path) -> Path:
+    """The page of history beside a page."""
+    return path.with_suffix(".history.md")
+
+
+def write_report(path: Path, page: Page, runs: Sequence[Run], bars: Bars) -> None:
+    """Write the page, and that of history; a plot beside it has the same name with `.png`.
+
+    Args:
+        runs: newest first; at least one.
+    """
+    history = history_of(path)
+    write_whole(
+        {
+            path: "\n".join(_page(path, page, newest_of_each_isa(runs), bars)).encode(),
+            history: "\n".join(_history(path, page, runs, bars)).encode(),
+        }
+    )
+
+
+def _page(path: Path, page: Page, runs: Sequence[Run], bars: Bars) -> list[str]:
+    return [
+        f"# {page.title}",
         "",
-        f"Measured on {provenance['machine']}, {provenance['isa']}; "
-        + ", ".join(f"{name} {version}" for name, version in versions.items())
-        + ".",
+        *(line for run in runs for line in _provenance(run)),
+        f"    {page.command}",
         "",
-        f"    {command}",
+        *([f"![{page.title}]({path.stem}.png)", ""] if page.plots else []),
+        f"The newest run of each instruction set; [all runs]({history_of(path).name}).",
         "",
-        f"![{title}]({path.stem}.png)",
+        *_table(["figure", "bar", *(run.name for run in runs)], _keys(runs), runs, bars),
         "",
-        "| figure | measured | lowest | highest | bar | |",
-        "| --- | ---: | ---: | ---: | ---: | --- |",
+        page.notes.strip(),
+        "",
     ]
-    for key, value in figures.items():
-        if not key.endswith((".low", ".high")):
-            spread = [f"{figures[f'{key}.{end}']:.4g}" if f"{key}.{end}" in figures else "" for end in ("low", "high")]
-            verdict = ("met" if meets(value, bars[key]) else "**missed**") if key in bars else ""
-            lines.append(f"| `{key}` | {value:.4g} | {' | '.join(spread)} | {bars.get(key, '')} | {verdict} |")
-    path.write_text("\n".join([*lines, "", notes.strip(), ""]))
+
+
+def _history(path: Path, page: Page, runs: Sequence[Run], bars: Bars) -> list[str]:
+    held = [key for key in _keys(runs) if any(key in bars(run.isa) for run in runs)]
+    return [
+        f"# {page.title}, run by run",
+        "",
+        f"The figures that are held to a bar, newest run first; [the newest with all their figures]({path.name}).",
+        "",
+        *_table(["figure", "bar", *(run.name for run in runs)], held, runs, bars),
+        "",
+    ]
+
+
+def _provenance(run: Run) -> list[str]:
+    versions = ", ".join(f"{name} {version}" for name, version in run.versions.items())
+    said = [f"**{run.name}**: {run.machine}; {versions}.", ""]
+    return [*said, run.remark, ""] if run.remark else said
+
+
+def _keys(runs: Sequence[Run]) -> list[str]:
+    """The figures of the runs, in the order of the newest that has them, without the ends of their spreads."""
+    keys = dict.fromkeys(key for run in runs for key in run.figures)
+    return [key for key in keys if not key.endswith((".low", ".high"))]
+
+
+def _table(headings: Sequence[str], keys: Sequence[str], runs: Sequence[Run], bars: Bars) -> list[str]:
+    lines = [f"| {' | '.join(headings)} |", f"| --- | ---: {'| ---: ' * len(runs)}|"]
+    for key in keys:
+        held = [bars(run.isa).get(key, "") for run in runs]
+        shared = held[0] if len(set(held)) == 1 else "by instructions"
+        cells = [_cell(run.figures, key, bar, shown=shared != bar) for run, bar in zip(runs, held, strict=True)]
+        lines.append(f"| `{key}` | {shared} | {' | '.join(cells)} |")
+    return lines
+
+
+def _cell(figures: Mapping[str, float], key: str, bar: str, shown: bool) -> str:
+    """One figure with its spread, and how it stands to its bar; the bar itself where the line does not show it."""
+    if key not in figures:
+        return ""
+    value, low, high = (figures.get(name) for name in (key, f"{key}.low", f"{key}.high"))
+    assert value is not None
+    spread = f" ({low:.4g} to {high:.4g})" if low is not None and high is not None else ""
+    verdict = (" met" if meets(value, bar) else " **missed**") if bar else ""
+    return f"{value:.4g}{spread}{verdict}{f' {bar}' if bar and shown else ''}"
 
 
 def plot(path: Path, figures: Mapping[str, float], groups: Sequence[Group]) -> None:

@@ -1,14 +1,19 @@
 """`strata bench`: measure an area, show it beside its bars, write it as JSON."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import date
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from services.bench.cluster import INGRESS
+
+if TYPE_CHECKING:
+    from services.bench.document import Provenance
+    from services.bench.report import Bars, Page
 
 app = typer.Typer(help="Measure an area and write its figures as JSON.", no_args_is_help=True)
 
@@ -48,7 +53,7 @@ def ensemble(
     from services.bench import ensemble as area
     from services.bench.cluster import Cluster
     from services.bench.cluster_figures import Images
-    from services.bench.report import plot, write_report
+    from services.bench.report import Page
     from services.cli.steps import showing_progress
     from services.edge.onednn import isa_cap
 
@@ -79,10 +84,8 @@ def ensemble(
     if json:
         console.print(f"wrote {json}", markup=False)
     if report:
-        write_report(
-            report, "The ensemble's figures", "make bench-ensemble", figures, provenance, area.BARS, area.NOTES
-        )
-        plot(report.with_suffix(".png"), figures, area.PLOTS)
+        page = Page("The ensemble's figures", "make bench-ensemble", area.NOTES, area.PLOTS)
+        _publish(report, page, figures, provenance, lambda _: area.BARS, merge)
         console.print(f"wrote {report}", markup=False)
 
 
@@ -102,7 +105,7 @@ def quant(
     from quant.cpu import this_cpu
     from services.bench import document
     from services.bench import quant as area
-    from services.bench.report import plot, write_report
+    from services.bench.report import Page
     from services.edge.onednn import isa_cap
 
     console = Console(stderr=True)
@@ -120,16 +123,8 @@ def quant(
     if json:
         console.print(f"wrote {json}", markup=False)
     if report:
-        write_report(
-            report,
-            "The quantisation engine's figures",
-            "make bench-quant",
-            figures,
-            provenance,
-            bars,
-            area.notes(figures),
-        )
-        plot(report.with_suffix(".png"), figures, area.PLOTS)
+        page = Page("The quantisation engine's figures", "make bench-quant", area.notes(figures), area.PLOTS)
+        _publish(report, page, figures, provenance, area.bars, merge)
         console.print(f"wrote {report}", markup=False)
 
 
@@ -139,10 +134,11 @@ def slo(json: Json = None, report: Report = None, quick: Quick = False) -> None:
     from quant.cpu import this_cpu
     from services.bench import document
     from services.bench import slo as area
-    from services.bench.report import write_report
+    from services.bench.report import Page
+    from services.edge.onednn import isa_cap
 
     console = Console(stderr=True)
-    provenance = document.provenance(this_cpu(os.environ.get("ONEDNN_MAX_CPU_ISA")).isa, area.PACKAGES)
+    provenance = document.provenance(this_cpu(isa_cap()).isa, area.PACKAGES)
     figures: dict[str, float] = {}
     with console.status("") as status:
         for found in area.measure(area.QUICK_EFFORT if quick else area.FULL_EFFORT, status.update):
@@ -153,8 +149,26 @@ def slo(json: Json = None, report: Report = None, quick: Quick = False) -> None:
     if json:
         console.print(f"wrote {json}", markup=False)
     if report:
-        write_report(report, "The SLO's figures", "strata bench slo", figures, provenance, area.BARS, area.NOTES)
+        page = Page("The SLO's figures", "strata bench slo", area.NOTES)
+        _publish(report, page, figures, provenance, lambda _: area.BARS, continues=False)
         console.print(f"wrote {report}", markup=False)
+
+
+def _publish(
+    path: Path,
+    page: "Page",
+    figures: Mapping[str, float],
+    provenance: "Provenance",
+    bars: "Bars",
+    continues: bool,
+) -> None:
+    """Add this run to the page's runs, and write page, history and plot from them."""
+    from services.bench.history import Run, keep, runs_of
+    from services.bench.report import plot, write_report
+
+    runs = keep(runs_of(path), Run(date.today().isoformat(), figures=figures, **provenance), continues)
+    write_report(path, page, runs, bars)
+    plot(path.with_suffix(".png"), figures, page.plots)
 
 
 def _chosen(given: str, known: Sequence[str], option: str) -> list[str]:
