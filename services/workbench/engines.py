@@ -35,7 +35,7 @@ def engine_of(model: EngineModel, mode: Mode, integers: Integers) -> Engine:
         NoAutoPlan: AUTO without a measured plan.
     """
     variant = variant_of(model, mode, integers)
-    return Engine(variant.graph, variant.plan, variant.calibration)
+    return Engine(variant.graph, variant.plan, variant.calibration, cpu=this_cpu(isa_cap()))
 
 
 def this_machine() -> Machine:

@@ -212,12 +212,19 @@ def find_remedies(
     return rows
 
 
+def has_bfloat16() -> bool:
+    """Whether oneDNN multiplies bfloat16 here."""
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
 def time_bfloat16(graph: Graph, x: Tensor, clock: Clock, rounds: int = 3) -> dict[str, float]:
     """Seconds of each weighted layer in bfloat16, weights packed as float32's are, the best of several.
 
-    On AMX this is the rival of int8.
+    On AMX this is the rival of int8. Without AVX-512 oneDNN has no bfloat16, and nothing is timed.
     """
     best: dict[str, float] = {}
+    if not has_bfloat16():
+        return best
     with torch.inference_mode():
         values = {INPUT: x.contiguous(memory_format=torch.channels_last)}
         for layer in graph.layers:

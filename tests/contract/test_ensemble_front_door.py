@@ -184,7 +184,7 @@ def spelled(message: Any) -> Any:
     for member in body["members"]:
         member["state"] = member["state"].removeprefix("STATE_").lower()
     for line in (*body["receipt"]["lines"], body["receipt"]["total"]):
-        line |= {key: int(line[key]) for key in ("requests", "bytes_in", "bytes_out")}
+        line |= {key: int(line[key]) for key in ("requests", "bytes_in", "bytes_out", "store_reads", "store_writes")}
     return body
 
 

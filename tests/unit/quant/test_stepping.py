@@ -180,10 +180,11 @@ def test_undo_depth_is_bounded(stepper: Stepper) -> None:
 def test_accumulators_are_the_exact_integer_sums(stepper: Stepper) -> None:
     sums = stepper.accumulators("squeeze")
     assert sums is not None
-    integers, x = stepper.variant.calibration.weights["squeeze"], stepper.value("stem")
+    product, x = stepper.engine.layer("squeeze").integer, stepper.value("stem")
+    assert product is not None
     assert isinstance(x, Quantised)
     codes = x.codes.long() - x.qparams.zero_point
-    wanted = torch.einsum("nihw,oi->nohw", codes, integers.codes[:, :, 0, 0].long())
+    wanted = torch.einsum("nihw,oi->nohw", codes, product.weights.codes[:, :, 0, 0].long())
     assert torch.equal(sums.long(), wanted)
     assert stepper.accumulators("pool") is None
 

@@ -16,7 +16,9 @@ from services.edge.progress import no_progress
 from services.workbench.engine_model import EngineModel
 from services.workbench.integers import Integers
 from services.workbench.pictures import Picture
-from services.workbench.report import make_report, time_bfloat16
+from services.workbench.report import has_bfloat16, make_report, time_bfloat16
+
+needs_bfloat16 = pytest.mark.skipif(not has_bfloat16(), reason="oneDNN has no bfloat16 on this processor")
 
 
 def test_a_report_keeps_no_picture_but_the_first(model: EngineModel, calibration: Calibration, x: Tensor) -> None:
@@ -44,6 +46,7 @@ def test_a_report_of_no_picture_is_refused(model: EngineModel, calibration: Cali
         make_report(model, Integers(calibration), [], time.perf_counter, no_progress)
 
 
+@needs_bfloat16
 def test_bfloat16_is_timed_with_weights_that_are_packed_before(monkeypatch: pytest.MonkeyPatch) -> None:
     """Told by a clock that counts packings: none may fall between two readings."""
     packed = torch.ops.mkldnn._reorder_convolution_weight
@@ -67,6 +70,7 @@ def test_bfloat16_is_timed_with_weights_that_are_packed_before(monkeypatch: pyte
     assert count == 2
 
 
+@needs_bfloat16
 def test_linear_layers_are_timed_in_bfloat16_too() -> None:
     graph = Graph(
         (3, 4, 4),
@@ -74,3 +78,10 @@ def test_linear_layers_are_timed_in_bfloat16_too() -> None:
         ("scores",),
     )
     assert time_bfloat16(graph, torch.rand(1, 3, 4, 4), time.perf_counter)["scores"] > 0
+
+
+def test_without_bfloat16_nothing_is_timed_in_it(
+    monkeypatch: pytest.MonkeyPatch, model: EngineModel, x: Tensor
+) -> None:
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False)
+    assert time_bfloat16(model.graph, x, time.perf_counter) == {}
