@@ -25,7 +25,7 @@ class Counted:
 
     def __init__(self, predictor: Predicts, max_ongoing: int, metrics: Metrics):
         self._predictor = predictor
-        self.admission = Admission(max_ongoing, "requests", metrics.ongoing.set)
+        self.admission = Admission(max_ongoing, "requests", metrics.under_way.set)
         self._metrics = metrics
         self._known = {description.ensemble.name for description in predictor.describe()}
 

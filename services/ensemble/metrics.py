@@ -8,7 +8,7 @@ _SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 
 
 class Metrics:
-    """Requests, their times, and what became of members."""
+    """Requests, their times, what became of members, and what it cost."""
 
     def __init__(self, registry: CollectorRegistry):
         self._requests = Counter(
@@ -43,7 +43,25 @@ class Metrics:
             ["ensemble", "model"],
             registry=registry,
         )
-        self.ongoing = Gauge("strata_ensemble_ongoing_requests", "Requests under way", registry=registry)
+        self._gb_seconds = Counter(
+            "strata_ensemble_gb_seconds_total",
+            "Wall time of the members' work times the memory of their processes, in GiB·s, as their receipts state it",
+            ["ensemble", "model"],
+            registry=registry,
+        )
+        self._cost = Counter(
+            "strata_ensemble_cost_total",
+            "Money, as the receipts state it",
+            ["ensemble", "model", "currency"],
+            registry=registry,
+        )
+        self._cold_starts = Counter(
+            "strata_ensemble_cold_starts_total",
+            "Answers of members whose process answered its first request",
+            ["ensemble", "model"],
+            registry=registry,
+        )
+        self.under_way = Gauge("strata_ensemble_requests_under_way", "Requests under way", registry=registry)
 
     def answered(self, answer: Answer) -> None:
         """Count an answer and its members."""
@@ -53,8 +71,12 @@ class Metrics:
             self._members.labels(answer.ensemble, member.model, member.state).inc()
             if member.predictions:
                 self._member_seconds.labels(answer.ensemble, member.model).observe(member.latency_ms / 1e3)
+            if member.cold:
+                self._cold_starts.labels(answer.ensemble, member.model).inc()
         for line in answer.receipt.lines:
             self._cpu_seconds.labels(answer.ensemble, line.name).inc(line.usage.cpu_seconds)
+            self._gb_seconds.labels(answer.ensemble, line.name).inc(line.usage.gb_seconds)
+            self._cost.labels(answer.ensemble, line.name, answer.receipt.tariff.currency).inc(line.money)
 
     def refused(self, ensemble: str, error: Exception) -> None:
         """Count a request that got no answer."""

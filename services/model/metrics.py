@@ -9,6 +9,7 @@ from prometheus_client.registry import Collector
 from services.model.usecases import Totals
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
+_LABELS = ("model", "outcome")
 
 
 class _TotalsCollector(Collector):
@@ -17,15 +18,19 @@ class _TotalsCollector(Collector):
         self._totals = totals
 
     def collect(self) -> Iterator[CounterMetricFamily]:
+        totals = self._totals
+        requests = CounterMetricFamily(
+            "strata_model_requests", "Requests by outcome; wasted: computed for a caller that had gone", labels=_LABELS
+        )
+        for outcome, count in (("answered", totals.answered), ("failed", totals.failed), ("wasted", totals.wasted)):
+            requests.add_metric([self._model, outcome], count)
+        yield requests
         for name, text, value in (
-            ("strata_model_answered", "Requests answered", self._totals.answered),
-            ("strata_model_failed", "Requests refused or failed", self._totals.failed),
-            ("strata_model_compute_seconds", "Time in decoding and forward passes", self._totals.compute_s),
-            ("strata_model_cpu_seconds", "CPU time in decoding and forward passes", self._totals.cpu_s),
-            ("strata_model_wasted", "Requests computed for callers that had gone", self._totals.wasted),
-            ("strata_model_wasted_cpu_seconds", "CPU time of these", self._totals.wasted_cpu_s),
+            ("strata_model_compute_seconds", "Time in decoding and forward passes of answers", totals.compute_s),
+            ("strata_model_cpu_seconds", "CPU time of answers", totals.cpu_s),
+            ("strata_model_wasted_cpu_seconds", "CPU time of what nobody waited for any more", totals.wasted_cpu_s),
         ):
-            family = CounterMetricFamily(name, text, labels=["model"])
+            family = CounterMetricFamily(name, text, labels=_LABELS[:1])
             family.add_metric([self._model], value)
             yield family
 

@@ -396,7 +396,7 @@ async def test_a_refusal_has_its_status_on_both_protocols(fault: Fault, stub: An
 async def test_one_request_too_many_is_refused_and_the_others_are_answered(stub: Any, http: httpx.AsyncClient) -> None:
     request = pb.PredictRequest(ensemble="late", pictures=[png()], deadline_ms=3000)
     calls = [stub.Predict(request) for _ in range(4)]
-    while "strata_ensemble_ongoing_requests 4.0" not in (await http.get("/metrics")).text:
+    while "strata_ensemble_requests_under_way 4.0" not in (await http.get("/metrics")).text:
         await asyncio.sleep(0.01)
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await stub.Predict(request)

@@ -339,8 +339,8 @@ async def test_metrics_count_what_was_answered_and_refused(live: Live) -> None:
     await GOOD.post(live.http)
     await CASES[0].post(live.http)
     page = (await live.http.get("/metrics")).text
-    assert 'strata_model_answered_total{model="tiny"} 1.0' in page
-    assert 'strata_model_failed_total{model="tiny"} 1.0' in page
+    assert 'strata_model_requests_total{model="tiny",outcome="answered"} 1.0' in page
+    assert 'strata_model_requests_total{model="tiny",outcome="failed"} 1.0' in page
 
 
 async def test_a_deadline_holds_on_both_protocols_and_what_it_leaves_is_waste(live: Live) -> None:
