@@ -183,7 +183,7 @@ def _channels_last(x: Tensor, stored: Format) -> Tensor:
 _NEW_MEMORY = Conv2d | Linear | Add | Mul | BatchNorm | Concat | Activate | AvgPool | GlobalAvgPool
 
 Step = tuple[Kernel, tuple[int, ...], int, tuple[int, ...]]
-"""Kernel, slots it reads, slot it writes, slots nobody reads any more."""
+"""Kernel, slots it reads, slot it writes, slots that no layer reads any more."""
 
 
 def _program(graph: Graph, layers: tuple[PreparedLayer, ...]) -> list[Step]:
@@ -201,7 +201,7 @@ def _program(graph: Graph, layers: tuple[PreparedLayer, ...]) -> list[Step]:
 
 
 def _in_memory_of_its_own(graph: Graph, layer: Layer, position: int) -> bool:
-    """An input of the layer is surely no view, and nobody else has a view of it: it is not the caller's picture, and
+    """An input of the layer is surely not a view, and has no other view: it is not the caller's picture, and
     neither its maker nor its other readers are operations that may hand their input on."""
     name = layer.inputs[position]
     others = {name, *graph.consumers[name]} - {layer.name}

@@ -12,7 +12,7 @@ from quant.graph import Graph, Layer
 from quant.operations import Activate, Add, AvgPool, BatchNorm, Conv2d, Linear, MaxPool, Operation, Pad
 
 Lookup = Callable[[str], Layer | None]
-"""The layer that makes a value, if nobody else reads it."""
+"""The layer that makes a value, if one layer alone reads it."""
 
 Rule = Callable[[Layer, Lookup], tuple[str, Layer] | None]
 """(layer, lookup) -> the name of the layer it swallows, and what both become; None where it does not apply."""

@@ -13,7 +13,7 @@ from torch import Tensor
 from examples.detector.scenes import Truth
 from quant.operations import Yolo
 
-_IGNORED_IOU = 0.6  # a predictor that meets a shape so well is not told that nothing is there
+_IGNORED_IOU = 0.6  # a predictor that meets a shape so well does not learn that nothing is there
 _SHARED_IOU = 0.6  # every anchor this close to a shape's size learns it, not just the closest
 _BOX_WEIGHT, _CLASS_WEIGHT, _OBJECT_WEIGHT = 2.0, 1.0, 1.0
 

@@ -67,7 +67,7 @@ class PreparedLayer:
         """From tensors as `stored` to a tensor as `output`: the kernel itself where nothing needs conversion.
 
         Args:
-            last_reader_of_second: nobody reads the second input any more, so that its memory may become the output's.
+            last_reader_of_second: no layer reads the second input any more, so that its memory may become the output's.
         """
         kernel = self.kernel_over if last_reader_of_second else self.kernel
         if self.stored == self.wanted:

@@ -147,7 +147,7 @@ class ObjectStore:
         return sorted(found)
 
     async def remove(self, keys: list[str]) -> None:
-        """Remove objects; those that are not there are no fault."""
+        """Remove objects; those that are not there are left alone."""
         if not keys:
             return
         with self._naming(keys[0]):

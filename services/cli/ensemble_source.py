@@ -90,7 +90,8 @@ class Remote:
             return kind.validate_json(answer.content)
         except ValidationError as error:
             raise Unavailable(
-                f"{self._endpoint} is no front door of ours: it answers {answer.text[:60]!r}; see `strata serve status`"
+                f"{self._endpoint} is not a front door of ours: it answers {answer.text[:60]!r}; "
+                "see `strata serve status`"
             ) from error
 
 

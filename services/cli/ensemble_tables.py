@@ -90,7 +90,7 @@ def remarks(answered: Sequence[Answered]) -> list[str]:
         known = (
             f"the others were right {expected:.1%} of the time"
             if expected is not None
-            else "nobody measured the others"
+            else "the others were not measured"
         )
         said.append(f"{_short(each.picture)}: without {', '.join(member.model for member in absent)}; {known}")
         said += [f"  {member.model}: {member.error}" for member in absent if member.error]

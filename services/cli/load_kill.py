@@ -19,7 +19,7 @@ def find_killer(scenario: Scenario, namespace: str, is_local: bool) -> Killer | 
         namespace: of a cluster; empty is this machine.
         is_local: what is asked is the service that runs on this machine.
     Raises:
-        InvalidInput: the models are elsewhere, and nobody says where.
+        InvalidInput: the models are elsewhere, and no option says where.
     """
     if not scenario.kills:
         return None

@@ -37,7 +37,7 @@ def find_target(target: str, ensemble: str, authority: str) -> Address:
     """Return the address that is given, or else of the service that runs on this machine.
 
     Raises:
-        InvalidInput: it is no address.
+        InvalidInput: it is not an address.
         Unavailable: none is given and none runs.
     """
     if target:

@@ -59,7 +59,7 @@ async def local_ensembles(
 
     Args:
         state: folder of the models' logs.
-        idle_s: a model that nobody asks for that long is stopped.
+        idle_s: a model that is not asked for that long is stopped.
         http, grpc: host:port for the front door that `serve` opens.
         accuracies: read the ensembles' measured accuracies too; see `load_ensembles`.
     Raises:

@@ -65,7 +65,7 @@ def run_pipeline(wanted: Wanted, as_json: bool) -> int:
     console = Console(stderr=True)
     try:
         with showing_progress(f"job {name}", console) as progress:
-            # Where nobody watches, a line at the start is enough: the report says the rest.
+            # Without a terminal, a line at the start is enough: the report says the rest.
             tell = _told if console.is_terminal else lambda _: f"running job {name}"
             report = asyncio.run(_run(wanted, name, progress, tell))
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""What the verbs of `strata quant` begin with: a model opened, its integers found, and what users are told of them."""
+"""What the verbs of `strata quant` begin with: a model opened, its integers found, and what users read of them."""
 
 import os
 import sys

@@ -34,7 +34,7 @@ Http = Annotated[
 Grpc = Annotated[
     str, typer.Option(envvar="STRATA_GRPC", callback=_address, help="host:port for gRPC; port 0 takes any free one.")
 ]
-Idle = Annotated[float, typer.Option(help="Stop a model that nobody has asked for in this many seconds.", min=1)]
+Idle = Annotated[float, typer.Option(help="Stop a model that was not asked in this many seconds.", min=1)]
 
 _START_TIMEOUT_S = 900.0
 _STOP_TIMEOUT_S = 60.0

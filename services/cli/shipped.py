@@ -1,4 +1,4 @@
-"""The example that comes with the source: what commands use where nobody names an ensemble."""
+"""The example that comes with the source: what commands use where no ensemble is named."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Long work on standard error: a bar on a terminal, a line for each step where nobody watches one."""
+"""Long work on standard error: a bar on a terminal, a line for each step without one."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -56,7 +56,7 @@ def read_request_timeout(header: str | None) -> float | None:
     """Read the header `REQUEST_TIMEOUT`, in s; None where there is none.
 
     Raises:
-        InvalidInput: it is no number, not above 0, or over an hour.
+        InvalidInput: it is not a number, not above 0, or over an hour.
     """
     if header is None:
         return None

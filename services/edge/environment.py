@@ -55,7 +55,7 @@ def _parse(declared: "Field[Any]", text: str) -> Any:
     try:
         value = wanted(text)
     except ValueError:
-        raise ValueError(f"'{text}' is no {'whole number' if wanted is int else 'number'}") from None
+        raise ValueError(f"'{text}' is not a {'whole number' if wanted is int else 'number'}") from None
     least, most, one_of = (declared.metadata.get(bound) for bound in ("least", "most", "one_of"))
     if least is not None and not value >= least:
         raise ValueError(f"{text} is below {least:g}")

@@ -59,7 +59,7 @@ class Internal(StrataError):
 
 
 class NotAPicture(InvalidInput):
-    """The bytes are no picture that can be decoded, or are cut short."""
+    """The bytes are not a picture that can be decoded, or are cut short."""
 
 
 class PictureTooLarge(InvalidInput):

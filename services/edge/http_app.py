@@ -25,7 +25,7 @@ class ErrorBody(BaseModel):
 
 @dataclass(frozen=True)
 class Health:
-    """What probes are told: `ready` at each /readyz, `alive` at each /healthz; False answers 503."""
+    """What probes learn: `ready` at each /readyz, `alive` at each /healthz; False answers 503."""
 
     ready: Callable[[], bool]
     alive: Callable[[], bool] = lambda: True

@@ -11,7 +11,7 @@ from services.ensemble.domain import Ensemble
 
 
 def read_accuracy(path: Path, ensemble: Ensemble) -> AccuracyTable | None:
-    """Read the table that belongs to an ensemble; None where nobody has measured it yet.
+    """Read the table that belongs to an ensemble; None where it has not been measured.
 
     Raises:
         InvalidDeclaration: not such a file, or measured with another rule or other weights.

@@ -56,7 +56,7 @@ def _is_index(word: str) -> bool:
 
 def _index(number: int, word: str, labels: Sequence[str]) -> int:
     if not _is_index(word):
-        raise InvalidDeclaration(f"line {number}: '{word}' is no index of a class; {_FORMS}")
+        raise InvalidDeclaration(f"line {number}: '{word}' is not the index of a class; {_FORMS}")
     if labels and int(word) >= len(labels):
         raise InvalidDeclaration(f"line {number}: class {word}; the models know 0 to {len(labels) - 1}")
     return int(word)

@@ -20,7 +20,7 @@ _NOTHING = pb.InferParameter()
 
 
 class Members(Protocol):
-    """Where models are. Ask at each request: whoever keeps them running learns from it that they are used."""
+    """Where models are. Ask at each request: what keeps them running learns from it that they are used."""
 
     async def channel(self, model: str) -> grpc.aio.Channel: ...
 

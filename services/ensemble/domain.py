@@ -125,7 +125,7 @@ class Answer:
 
     Attributes:
         predictions: one per picture, of the members that answered.
-        expected_accuracy: measured on labelled pictures for exactly the members that answered; None where nobody did.
+        expected_accuracy: measured on labelled pictures for exactly the members that answered; None where none did.
     """
 
     ensemble: str

@@ -44,7 +44,7 @@ class AnswerBody(BaseModel):
     members: list[MemberBody]
     latency_ms: float = Field(examples=[15.1])
     expected_accuracy: float | None = Field(
-        description="Measured on labelled pictures for exactly the members that answered; null where nobody did",
+        description="Measured on labelled pictures for exactly the members that answered; null where none did",
         examples=[0.925],
     )
     receipt: ReceiptBody

@@ -17,7 +17,7 @@ def load_ensembles(paths: Iterable[Path], environment: Mapping[str, str], accura
     Models are looked up by name; those in the folder `models` beside the ensemble's file too: see `default_catalog`.
 
     Args:
-        accuracies: read the tables of measured accuracies too; whoever measures them anew does not want the old ones.
+        accuracies: read the tables of measured accuracies too; a new measurement does not need the old ones.
     Raises:
         InvalidDeclaration: a file has a fault, a member does not exist, members disagree on their labels, two
             ensembles have one name, or there is none at all.

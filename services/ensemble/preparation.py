@@ -38,7 +38,7 @@ class Limits:
 class Preparation:
     """The tensors of one request.
 
-    Every member asks for its chunks at its own pace: a slow one holds nobody up, and memory stays bounded. Members with
+    Every member asks for its chunks at its own pace: a slow one delays no other, and memory stays bounded. Members with
     one input spec wait for the same tensors, so that none of them may cancel what it waits for: `close` ends the work.
     """
 
@@ -90,7 +90,7 @@ class Preparation:
         return np.stack(images) if len(images) > 1 else images[0][np.newaxis]
 
     def close(self) -> None:
-        """Prepare no more pictures; for when nobody waits for a chunk any longer."""
+        """Prepare no more pictures; for when no member waits for a chunk any longer."""
         self._closed.set()
 
     def _start(self, index: int) -> dict[InputSpec, list[Future[Images]]]:

@@ -21,7 +21,7 @@ _log = logging.getLogger("services.ensemble")
 
 
 def main() -> int:
-    """Serve until told to stop; return the exit code."""
+    """Serve until SIGTERM or SIGINT; return the exit code."""
     configure_logs("ensemble")
     try:
         asyncio.run(_serve(settings_from(os.environ)))

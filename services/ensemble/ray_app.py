@@ -25,7 +25,7 @@ class EnsembleDeployment:
     """A predictor in a replica; its channels to the members stay open."""
 
     def __init__(self, environment: Mapping[str, str]):
-        # Imported here, in the replica: whoever deploys it does not need torch.
+        # Imported here, in the replica: the process that deploys it does not need torch.
         from services.ensemble.graph import build_predictor
 
         settings = settings_from(environment)

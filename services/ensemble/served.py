@@ -18,7 +18,7 @@ class Served:
     Attributes:
         model_files: of each member, in the members' order.
         labels: K names; empty where no member names any.
-        accuracy: None where nobody measured it.
+        accuracy: None where it was not measured.
     """
 
     ensemble: Ensemble

@@ -42,7 +42,7 @@ class Settings(BaseSettings):
             `fan_out.IN_FLIGHT` calls to a model under way, whose MODEL_MAX_QUEUE should be no less than all together.
             At most twice as many bodies are in memory, each of up to `max_message_bytes`.
         tariff: JSON: per_cpu_second, per_gb_second, per_request, currency.
-        drain_s: what running requests get to end when the process is told to stop.
+        drain_s: what running requests get to end on SIGTERM.
     """
 
     files: tuple[Path, ...]

@@ -9,7 +9,7 @@ from services.edge.deadline import Clock
 
 INTERVAL_S = 2.0
 _UNREADY_AFTER_CHECKS = 2
-"""One check may be late where everything is; two in a row are no accident."""
+"""One check may be late where everything is; two in a row are not an accident."""
 _LOST_AFTER_S = 60.0
 """A replica that died is another one by then; what is not back cannot come back while this process lives."""
 

@@ -198,7 +198,7 @@ def _judge(environment: Environment, **_: Any) -> None:
 
 
 def _end(environment: Environment) -> None:
-    """End the test; the process too, where nobody looks at a page."""
+    """End the test; the process too, where no page is open."""
     runner, options = environment.runner, environment.parsed_options
     assert runner
     assert options

@@ -23,7 +23,7 @@ class Ended:
     """How a request ended, and what an answer said.
 
     Attributes:
-        reason: why it is no answer; empty for one.
+        reason: why it is not an answer; empty for one.
         complete: every member answered.
         right: whether each labelled picture was classified rightly, by its number.
         money: by the receipt; None where there is none.

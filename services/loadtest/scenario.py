@@ -80,7 +80,7 @@ class Slo(Declaration):
     def _percentiles(cls, limits: dict[str, float]) -> dict[str, float]:
         for name in limits:
             if not re.fullmatch(r"p\d{1,2}(\.\d+)?", name) or float(name[1:]) == 0:
-                raise ValueError(f"'{name}' is no percentile; write p50, p99 or p99.9")
+                raise ValueError(f"'{name}' is not a percentile; write p50, p99 or p99.9")
         return limits
 
     @model_validator(mode="after")
@@ -94,7 +94,7 @@ class Scenario(Declaration):
     """One load test.
 
     Attributes:
-        rates: per second, or in multiples of the target's capacity, which whoever runs it states.
+        rates: per second, or in multiples of the target's capacity, which the caller states.
         kills: what breaks meanwhile.
         seed: of the arrivals, which are Poisson's: the same seed gives the same.
     """
@@ -140,7 +140,7 @@ def factor_of(scenario: Scenario, capacity: float | None) -> float:
     Args:
         capacity: requests per second that the target can answer.
     Raises:
-        InvalidInput: the rates are in multiples of a capacity that nobody states, or are not and one is stated.
+        InvalidInput: the rates are in multiples of a capacity that is not stated, or are not and one is stated.
     """
     if scenario.rates == "of_capacity" and capacity is None:
         raise InvalidInput(

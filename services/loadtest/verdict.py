@@ -26,7 +26,7 @@ class Verdict(StrEnum):
 
 EXIT_CODES = {Verdict.PASS: 0, Verdict.FAIL: 1, Verdict.NOT_PROVED: 3}
 EXIT_CANNOT_RUN = 2
-"""What a command ends with: a run that could not be made is no verdict."""
+"""What a command ends with: a run that could not be made has no verdict."""
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ class Life(Enum):
 
 @dataclass(frozen=True)
 class Process:
-    """One process, whoever started it.
+    """One process, of ours or not.
 
     Attributes:
         began: clock ticks from the machine's start to its own, 0 where there is no /proc. Numbers of processes are used

@@ -35,7 +35,7 @@ def is_running(running: Running) -> bool:
 
 
 def find_running(folder: Path) -> Running | None:
-    """Read the note; None where there is none, it is no note of ours, or its process has ended."""
+    """Read the note; None where there is none, it is not a note of ours, or its process has ended."""
     try:
         note = json.loads((folder / "serve.json").read_text())
         running = Running(**{**note, "ensembles": tuple(note["ensembles"])})

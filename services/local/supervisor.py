@@ -107,7 +107,7 @@ class Supervisor:
         return {name: start.result().child.pid for name, start in self._starts.items() if _usable(start)}
 
     def stop_idle(self) -> None:
-        """Begin to stop each service that nobody has asked for in `idle_s`; requests it runs are still answered."""
+        """Begin to stop each service that was not asked for in `idle_s`; requests it runs are still answered."""
         now_s = self._clock()
         for name, start in list(self._starts.items()):
             if _usable(start) and now_s - start.result().last_used_s >= self._idle_s:
@@ -156,7 +156,7 @@ def local_services(
         module: what each runs, `services.model` for instance; see `start_service`.
         settings: of each, by its name.
         logs: folder of their logs, one file a service.
-        idle_s: one that nobody asks for that long is stopped.
+        idle_s: one that is not asked for that long is stopped.
     """
 
     async def spawn(name: str) -> Child:

@@ -55,7 +55,7 @@ class ServedModel(kserve.Model):  # type: ignore[misc]
 
 
 def serve_with_kserve(model: Model, settings: Settings) -> None:
-    """Serve until told to stop. There is no ready line: KServe does not say when it listens."""
+    """Serve until SIGTERM or SIGINT. There is no ready line: KServe does not say when it listens."""
     _, http_port = split_address(settings.http_address)
     grpc_port = split_address(settings.grpc_address)[1] if settings.grpc_address else None
     asyncio.run(model.load())

@@ -133,7 +133,7 @@ def _numbers(data: list[Any], datatype: str, place: str) -> NDArray[Any]:
     wanted = {"B": "b", "U": "iu", "I": "iu", "F": "iuf"}[datatype[0]] if datatype in DTYPES else "biuf"
     values = np.asarray(data) if data else np.zeros(0, DTYPES.get(datatype))
     if values.dtype.kind not in wanted and values.dtype.kind != "O":
-        raise DtypeMismatch(f"{place}.data holds {values.dtype.name}, which is no {datatype}")
+        raise DtypeMismatch(f"{place}.data holds {values.dtype.name}, which is not {datatype}")
     return values
 
 

@@ -28,7 +28,7 @@ _log = logging.getLogger("services.model")
 
 
 def main() -> int:
-    """Serve until told to stop; return the exit code."""
+    """Serve until SIGTERM or SIGINT; return the exit code."""
     configure_lean_logs("model")
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     try:

@@ -78,7 +78,7 @@ class Tensor:
         except OverflowError as error:
             raise DtypeMismatch(f"tensor '{name}': a value does not fit {datatype}: {error}") from error
         except (ValueError, TypeError) as error:
-            raise ShapeMismatch(f"tensor '{name}': the data is no array of {datatype}: {error}") from error
+            raise ShapeMismatch(f"tensor '{name}': the data is not an array of {datatype}: {error}") from error
         if values.size != _count(name, shape):
             raise ShapeMismatch(
                 f"tensor '{name}': {values.size} values, but shape {list(shape)} takes {_count(name, shape)}"

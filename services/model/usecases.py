@@ -117,7 +117,7 @@ class Model:
                 raise
 
     def _count_waste(self, work: "Future[tuple[Images, Cost]]") -> None:
-        """Of work that nobody waits for any more: called when it ends, in its thread, or at once if it never ran."""
+        """Of work that no caller waits for any more: called when it ends, in its thread, or at once if it never ran."""
         if not work.cancelled() and work.exception() is None:
             self.totals.wasted += 1
             self.totals.wasted_cpu_s += work.result()[1].cpu_seconds

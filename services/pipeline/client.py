@@ -14,7 +14,7 @@ from services.edge.remote_errors import error_of
 from services.pipeline.domain import StageAnswer, StageDescription
 
 Channel: TypeAlias = Callable[[], Awaitable[grpc.aio.Channel]]
-"""Asked at each call: whoever keeps the stage running learns from it that it is used."""
+"""Asked at each call: what keeps the stage running learns from it that it is used."""
 
 
 class StageClient:

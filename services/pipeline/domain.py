@@ -18,7 +18,7 @@ class Job:
         chain: digest of the model and its cuts.
         stages: their names, in their order.
         records: the URL of their store.
-        labels: of the classes; empty where nobody gave any.
+        labels: of the classes; empty where none were given.
     """
 
     name: str
@@ -94,7 +94,7 @@ def ends_the_job(error: Exception) -> bool:
 
 
 def check_chain(descriptions: list[StageDescription]) -> None:
-    """Refuse stages that are no chain.
+    """Refuse stages that do not form a chain.
 
     Raises:
         OtherChain: a stage of another chain, or at another's place; names both.

@@ -28,7 +28,7 @@ _log = logging.getLogger("services.stage")
 
 
 def main() -> int:
-    """Serve until told to stop; return the exit code."""
+    """Serve until SIGTERM or SIGINT; return the exit code."""
     configure_lean_logs("stage")
     try:
         asyncio.run(_serve(settings_from(os.environ)))

@@ -22,7 +22,7 @@ async def batches(
 
     Args:
         length: the most pictures of one micro-batch.
-        states: takes the pictures' states from the stage before; of a record whoever decodes knows them.
+        states: takes the pictures' states from the stage before; of a record the decoder knows them.
     Raises:
         ForeignFile, OtherVersion, DamagedFile, OtherChain: the input is not what this stage takes.
     """

@@ -20,7 +20,7 @@ class EngineModel:
     """One opened model.
 
     Attributes:
-        labels: K names; empty where nobody gave any.
+        labels: K names; empty where none were given.
         input_spec: how a classifier's picture is cut; None for Darknet's letterbox.
         weights: where they came from, in words.
         trained: False for random weights, which users are told.

@@ -35,7 +35,7 @@ def decode_graph(content: Any, tensors: dict[str, Tensor]) -> Graph:
     """The graph again.
 
     Raises:
-        InvalidWeights: the content is no graph, or a tensor is missing.
+        InvalidWeights: the content is not a graph, or a tensor is missing.
     """
     try:
         layers = tuple(_decode_layer(entry, tensors) for entry in content["layers"])

@@ -1,4 +1,4 @@
-"""Long work in a thread, whose steps and results come out one by one; it stops when nobody listens any more."""
+"""Long work in a thread, whose steps and results come out one by one; it stops when the caller is gone."""
 
 import asyncio
 import threading
@@ -69,7 +69,7 @@ async def listen(work: Callable[[Listener[Item]], None], pool: Executor) -> Asyn
         listener.stop()
         await asyncio.wait([running])
         if not running.cancelled():
-            running.exception()  # looked at: it was raised above, or nobody listens
+            running.exception()  # looked at: it was raised above, or the caller is gone
 
 
 def _hand(loop: asyncio.AbstractEventLoop, handed: "asyncio.Queue[Step | Item | None]", each: Step | Item) -> None:

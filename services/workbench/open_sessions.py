@@ -44,7 +44,7 @@ class Held:
 
 
 class OpenSessions:
-    """At most `limit` sessions nobody holds stay in memory; those used last.
+    """At most `limit` sessions that no call holds stay in memory; those used last.
 
     Args:
         load: opens a session as it was left.

@@ -108,5 +108,5 @@ class OwnerStore:
 def _checked(word: str, missing: type[ArtifactNotFound] | type[SessionNotFound]) -> str:
     """An id as we give them: others name nothing, and no path."""
     if not _ID.fullmatch(word):
-        raise missing(f"{word[:40]!r} is no id that was given out here")
+        raise missing(f"{word[:40]!r} is not an id that was given out here")
     return word

@@ -28,7 +28,7 @@ _log = logging.getLogger("services.workbench")
 
 
 def main() -> int:
-    """Serve until told to stop; return the exit code."""
+    """Serve until SIGTERM or SIGINT; return the exit code."""
     configure_logs("workbench")
     try:
         asyncio.run(serve(settings_from(os.environ), announce))

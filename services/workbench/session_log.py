@@ -65,7 +65,7 @@ def decode_log(data: bytes) -> SessionLog:
 
     Raises:
         OtherVersion: written by another version of this service.
-        DamagedFile: it is no log.
+        DamagedFile: it is not a log.
     """
     try:
         content = json.loads(data)

@@ -27,7 +27,7 @@ class Settings(BaseSettings):
         max_message_bytes: of one request; pictures are the large ones.
         max_pictures_bytes: of all pictures of one calibration or report.
         open_sessions, session_bytes, model_bytes, upload_bytes: see `Limits`.
-        drain_s: what running calls get to end when the process is told to stop.
+        drain_s: what running calls get to end on SIGTERM.
     """
 
     store: str

@@ -57,7 +57,7 @@ def _named_folders(environment: Mapping[str, str]) -> list[Path]:
 
 
 def default_catalog(environment: Mapping[str, str], beside: Path | None = None) -> Catalog:
-    """What a name means, whoever asks: the one catalog of every command and service.
+    """What a name means: the one catalog of every command and service.
 
     The folders of STRATA_MODELS come first, then `models` beside a file, then the shipped example's, then the built-in
     ones.

@@ -62,7 +62,7 @@ def compile_model(model_file: ModelFile, cache: Path, runtime: str = "auto", rep
     Args:
         runtime: `auto` times each runtime on one thread, batch 1, and keeps the fastest; a runtime that starts
             slower has a handicap.
-        report: told each step that takes longer than a moment.
+        report: called with each step that takes longer than a moment.
     Raises:
         InvalidDeclaration, InvalidWeights, ArtifactNotFound, Unavailable: the file or its weights are at fault.
         Unsupported: a runtime cannot run this model, or its scores differ from torch's (of an ONNX program, from the
@@ -124,7 +124,7 @@ def _compile_into(made: Path, model_file: ModelFile, digest: str, runtime: str, 
             reference.check(name, forward, scores, example)
         except (Unsupported, InvalidDeclaration, InvalidWeights) as error:
             if reference is None and not isinstance(error, Unsupported):
-                raise  # nobody has run the program yet: the fault is its own
+                raise  # no runtime has run the program yet: the fault is its own
             report(f"{model_file.name}: {error}")
             refusals.append(str(error))
         else:

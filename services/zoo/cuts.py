@@ -116,7 +116,7 @@ def find_cuts(module: nn.Module, size: tuple[int, int]) -> CutGraph:
     crossing = crossing_values(operators, picture)
     cuts = []
     for position, values in enumerate(crossing[:-1]):
-        # The same value may cross in several places, where layers in between are used by nobody.
+        # The same value may cross in several places, where layers in between have no reader.
         if len(values) == 1 and values[0] is operators[position] and _is_one_a_picture(values[0], picture):
             cuts.append(Cut(layers[position].name, position, tuple(values[0].meta["val"].shape[1:])))
     names = tuple(tuple(by_node[value] for value in values) for values in crossing)

@@ -126,7 +126,7 @@ def suppress(candidates: Candidates, suppression_iou: float) -> Floats:
 
 def iou(box: Floats, boxes: Floats) -> Floats:
     """Intersection over union of one box [4] with each of [D, 4]: [D], 0 to 1; 0 where both boxes are empty."""
-    # An untrained network draws boxes whose areas go beyond float32, and some too thin to be told from their centre:
+    # An untrained network draws boxes whose areas go beyond float32, and some thinner than float32 can say:
     # so no edge is computed, only sizes and the distance of the centres.
     box, boxes = box.astype(np.float64), boxes.astype(np.float64)
     half, halves = box[2:] / 2, boxes[:, 2:] / 2

@@ -41,7 +41,7 @@ class Manifest:
         version: digest of everything that went in.
         input_shape: [N, 3, H, W], N being -1: any.
         output_shape: [N, K] likewise.
-        labels: K names; empty where nobody gave any.
+        labels: K names; empty where none were given.
     """
 
     name: str

@@ -24,7 +24,7 @@ def read_names(path: Path) -> tuple[str, ...]:
 
 
 def read_lines(path: Path) -> list[str]:
-    """Read the lines of a file, without the blanks around each. A byte order mark is no part of the first.
+    """Read the lines of a file, without the blanks around each. A byte order mark does not count as part of the first.
 
     Only a line feed, a carriage return or both end a line: a name may hold what else Unicode calls a line's end.
 

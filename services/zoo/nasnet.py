@@ -34,7 +34,7 @@ class NASNetA(nn.Module):
     ):
         super().__init__()
         if penultimate_filters <= 0 or penultimate_filters % 96:
-            raise ValueError(f"penultimate_filters {penultimate_filters} is no multiple of 96")
+            raise ValueError(f"penultimate_filters {penultimate_filters} is not a multiple of 96")
         if not 0 <= stem_reductions <= 2:
             raise ValueError(f"stem_reductions {stem_reductions} is not in 0 to 2")
         width = penultimate_filters // 24

@@ -57,7 +57,7 @@ def read_onnx(model_file: ModelFile) -> tuple[ModelProto, bytes]:
     """Read the declared `.onnx` file; once, for networks are large.
 
     Raises:
-        InvalidWeights: it is no whole ONNX program.
+        InvalidWeights: it is not a whole ONNX program.
         InvalidDeclaration: it takes or answers something else than float32 pictures and scores.
         ArtifactNotFound, Unavailable.
     """
@@ -106,7 +106,7 @@ def _is_float32(tensor: Tensor) -> bool:
 
 
 def _other_kind(content: bytes) -> str | None:
-    """What a zip archive is where it is none of torch.export's; None where it is, or is no archive."""
+    """What a zip archive is where it is none of torch.export's; None where it is, or is not an archive."""
     try:
         names = zipfile.ZipFile(io.BytesIO(content)).namelist()
     except zipfile.BadZipFile:

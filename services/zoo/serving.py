@@ -21,7 +21,7 @@ def load_forward(runtime: str, folder: Path, threads: int) -> Forward:
 
     Raises:
         Unsupported: the runtime is not installed here.
-        InvalidWeights: the files are no program for it.
+        InvalidWeights: the files are not a program for it.
     """
     try:
         engine = import_module(f"services.zoo.runtimes.{runtime}")
@@ -30,7 +30,7 @@ def load_forward(runtime: str, folder: Path, threads: int) -> Forward:
     try:
         forward: Forward = engine.load(folder, threads)
     except Exception as error:
-        # Each engine raises its own kinds; all mean that these files are no program for it.
+        # Each engine raises its own kinds; all mean that these files are not a program for it.
         raise InvalidWeights(f"{folder}: runtime '{runtime}' cannot load it, compile it anew: {error}") from error
     return forward
 

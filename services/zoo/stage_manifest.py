@@ -25,7 +25,7 @@ class StageManifest:
         first, last: the layers it begins and ends with.
         input_shape, output_shape: of one picture's value, without the batch axis.
         working_bytes: the most that one operator reads and writes, for one picture.
-        labels: of the classes, of the last stage; empty where nobody gave any.
+        labels: of the classes, of the last stage; empty where none were given.
         input_spec: how a picture becomes the first stage's input.
     """
 

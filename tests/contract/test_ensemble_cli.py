@@ -176,7 +176,7 @@ async def test_what_answers_200_and_is_no_front_door_is_named(stranger: Threadin
     stranger.said = said  # type: ignore[attr-defined]
     endpoint = f"http://127.0.0.1:{stranger.server_port}"
     async with Remote(endpoint) as source:
-        with pytest.raises(Unavailable, match=f"{endpoint} is no front door of ours"):
+        with pytest.raises(Unavailable, match=f"{endpoint} is not a front door of ours"):
             await source.ensembles()
 
 

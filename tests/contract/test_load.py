@@ -197,7 +197,7 @@ async def test_quick_nonsense_is_a_failure(folder: Path, nonsense: str) -> None:
 
 
 class _Elsewhere(BaseHTTPRequestHandler):
-    """A web server that is no front door."""
+    """A web server that is not a front door."""
 
     def do_GET(self) -> None:
         self.send_response(200)

@@ -23,7 +23,7 @@ image: {{ get .root.Values.images .image | quote }}
 imagePullPolicy: {{ .root.Values.images.pullPolicy }}
 {{- end -}}
 
-{{/* What every container may do: run as nobody in particular, read its own files. */}}
+{{/* What every container may do: run as a user without rights, read its own files. */}}
 {{- define "strata.securityContext" -}}
 runAsNonRoot: true
 runAsUser: 10001

@@ -49,7 +49,7 @@ def load_network(cfg: Path) -> Network:
     except OSError as error:
         raise InvalidDeclaration(f"{cfg}: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError as error:
-        raise InvalidDeclaration(f"{cfg.name}: byte {error.start} is no text; is this the weights file?") from None
+        raise InvalidDeclaration(f"{cfg.name}: byte {error.start} is not text; is this the weights file?") from None
     return read_network(parse_cfg(text, cfg.name))
 
 

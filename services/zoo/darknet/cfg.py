@@ -191,8 +191,8 @@ def parse_cfg(text: str, file: str = "cfg") -> tuple[Section, ...]:
     Args:
         file: what the messages call the text.
     Raises:
-        InvalidDeclaration: a line is no section, option or comment; a section, option or value is unknown; an option
-            stands twice in a section; the first section is not `[net]`.
+        InvalidDeclaration: a line is neither section, option nor comment; a section, option or value is unknown; an
+            option stands twice in a section; the first section is not `[net]`.
     """
     sections: list[Section] = []
     name, opened, options = "", 0, dict[str, Option]()

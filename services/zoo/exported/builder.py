@@ -139,12 +139,12 @@ class LayerBuilder:
         """Where an axis of the argument (N is 0) is in the layer that gives it; None for an axis of one element.
 
         Raises:
-            Unsupported: the argument is no feature map whose axes of one element alone may be gone.
+            Unsupported: the argument is not a feature map whose axes of one element alone may be gone.
         """
         layer, shape = (1, *self.value(argument).shape), (1, *self.shape(argument))
         wide = [each for each, size in enumerate(layer) if size != 1]
         if len(layer) != 4 or [layer[each] for each in wide] != [size for size in shape if size != 1]:
-            raise Unsupported(f"{place(argument)} is no feature map [N, C, H, W], which is expected there")
+            raise Unsupported(f"{place(argument)} is not a feature map [N, C, H, W], which is expected there")
         return None if shape[axis] == 1 else wide[sum(size != 1 for size in shape[:axis])]
 
     def origin(self, node: Node) -> str:

@@ -37,8 +37,8 @@ def test_one_word_that_is_no_class_is_refused_wherever_it_stands(at: int, word: 
 @pytest.mark.parametrize(
     ("lines", "labels", "said"),
     [
-        (["a 0", "b O"], (), "line 2: 'O' is no index"),
-        (["a 0", "b O"], LABELS, "line 2: 'O' is no index"),
+        (["a 0", "b O"], (), "line 2: 'O' is not the index"),
+        (["a 0", "b O"], LABELS, "line 2: 'O' is not the index"),
         (["a 0", "", "b 10"], LABELS, "line 3: class 10; the models know 0 to 9"),
         (["a -1"], LABELS, "line 1: no class '-1'"),
         (["a ٣"], LABELS, "line 1: no class '٣'"),

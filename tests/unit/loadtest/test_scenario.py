@@ -34,8 +34,8 @@ def test_a_scenario_knows_its_name_its_length_its_peak_and_its_size(tmp_path: Pa
     [
         ("phases", "phaces", "phaces: no such key; did you mean 'phases'?"),
         ("rate: 5", "rat: 5", "phases.0.rat: no such key; did you mean 'rate'?"),
-        ("p99: 100", "p100: 100", "'p100' is no percentile"),
-        ("p99: 100", "p0: 100", "'p0' is no percentile"),
+        ("p99: 100", "p100: 100", "'p100' is not a percentile"),
+        ("p99: 100", "p0: 100", "'p0' is not a percentile"),
         ("p99: 100", "p99: 0", "greater than 0"),
         ("{latency_ms: {p99: 100}}", "{}", "nothing is promised"),
         ("seconds: 10", "seconds: -1", "phases.0.seconds"),

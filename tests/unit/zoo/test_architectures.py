@@ -53,7 +53,7 @@ def test_narrow_networks_take_small_pictures(name: str, parameters: dict[str, fl
         ("resnet50", {"width_mult": 0.5}, "unexpected keyword argument 'width_mult'"),
         ("mobilenet_v2", {"width_mult": "wide"}, "architecture 'mobilenet_v2'"),
         ("efficientnet_b0", {"width_mult": -1.0}, "width_mult -1.0 is below 0"),
-        ("nasnet_a_mobile", {"penultimate_filters": 100}, "100 is no multiple of 96"),
+        ("nasnet_a_mobile", {"penultimate_filters": 100}, "100 is not a multiple of 96"),
         ("nasnet_a_mobile", {"stem_reductions": 3}, "3 is not in 0 to 2"),
     ],
 )

@@ -94,7 +94,7 @@ def test_a_model_is_loaded_from_its_two_files(tmp_path: Path) -> None:
 
 def test_a_cfg_that_is_no_text_or_not_there_is_a_typed_error(tmp_path: Path) -> None:
     (tmp_path / "binary.cfg").write_bytes(b"[net]\n\xff\xfe")
-    with pytest.raises(InvalidDeclaration, match=r"binary\.cfg: byte 6 is no text"):
+    with pytest.raises(InvalidDeclaration, match=r"binary\.cfg: byte 6 is not text"):
         load_network(tmp_path / "binary.cfg")
     with pytest.raises(InvalidDeclaration, match=r"none\.cfg: cannot be read"):
         load_network(tmp_path / "none.cfg")

@@ -205,7 +205,7 @@ class PredictResponse(_message.Message):
     mode: Global___Mode.ValueType
     latency_ms: _builtins.float
     expected_accuracy: _builtins.float
-    """Measured for exactly the members that answered, on labelled pictures; absent where nobody measured it."""
+    """Measured for exactly the members that answered, on labelled pictures; absent where it was not measured."""
     @_builtins.property
     def predictions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Prediction]:
         """One per picture, of the members that answered."""
