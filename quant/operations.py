@@ -217,15 +217,19 @@ class Yolo:
     """Raw head [N, A * (5 + K), H, W] -> the same shape, as Darknet's yolo layer leaves it; always in float.
 
     Per anchor: x, y (logistic, then stretched around the cell's middle by `scale_x_y`), w, h (raw), objectness and
-    K classes (logistic). `anchors` are this head's own A sizes (width, height) in input pixels.
+    K classes (logistic). `anchors` are this head's own A sizes (width, height) in input pixels. With `new_coords` (as
+    Scaled-YOLOv4 has it) the layer before applies the logistic function to all, and w and h are of another meaning.
+    `distance_exponent` says how much boxes apart keep each other in suppression; None where overlap alone decides.
     """
 
     classes: int
     anchors: tuple[tuple[float, float], ...]
     scale_x_y: float = 1.0
+    new_coords: bool = False
+    distance_exponent: float | None = None
 
     def run(self, x: Tensor) -> Tensor:
-        y = x.sigmoid()
+        y = x.clone() if self.new_coords else x.sigmoid()
         N, _, H, W = x.shape
         anchors, raw = (part.view(N, -1, 5 + self.classes, H, W) for part in (y, x))
         if self.scale_x_y != 1.0:

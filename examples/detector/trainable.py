@@ -22,8 +22,9 @@ class TrainableConvolution(nn.Module):
             operation.in_channels,
             operation.filters,
             operation.size,
-            operation.stride,
+            operation.strides,
             operation.padding,
+            operation.dilation,
             groups=operation.groups,
             bias=not operation.batch_normalize,
         )

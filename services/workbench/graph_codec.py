@@ -1,6 +1,6 @@
 """A graph as JSON and tensors, and back."""
 
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from typing import Any, get_args
 
 from torch import Tensor
@@ -53,7 +53,7 @@ def _decode_layer(entry: Any, tensors: dict[str, Tensor]) -> Layer:
             parameters[part.name] = Activation(stored)
         elif part.name in entry["parameters"]:
             parameters[part.name] = _tuples(stored)
-        else:
+        elif part.default is MISSING:
             parameters[part.name] = tensors[f"{entry['name']}:{part.name}"]
     return Layer(entry["name"], kind(**parameters), _tuples(entry["inputs"]))
 

@@ -68,6 +68,10 @@ def open_from_afar(name: str, catalog: Catalog, weights: str | None = None, size
 def import_darknet(cfg: Path, weights: Path) -> EngineModel:
     """Read a Darknet model. Raises InvalidDeclaration and InvalidWeights: see `load_model`."""
     graph = load_model(cfg, weights).graph
+    if (channels := graph.input_shape[0]) != 3:
+        raise InvalidDeclaration(
+            f"{cfg.name}, [net] channels: {channels} is not supported; a picture's are 3, red, green and blue"
+        )
     return EngineModel(cfg.stem, graph, (), None, f"{cfg.name} and {weights.name}", trained=True)
 
 

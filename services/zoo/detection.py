@@ -2,7 +2,8 @@
 
 A box is (x, y, width, height), x and y its centre, in fractions of the picture; boxes are float32 [D, 4].
 Source of the decoding and of the suppression: src/yolo_layer.c, src/region_layer.c and src/box.c of
-github.com/pjreddie/darknet, whose answers these are, in the same float32 arithmetic.
+github.com/pjreddie/darknet, whose answers these are, in the same float32 arithmetic; new_coords and the suppression by
+distance from those files of github.com/AlexeyAB/darknet.
 """
 
 from collections.abc import Iterable, Sequence
@@ -69,12 +70,15 @@ def detect(
         threshold: the least score, and the least objectness.
         suppression_iou: a box that overlaps a better one of its class by more than this is dropped.
     """
+    heads = list(heads)
     found = [decode(head, value, input_size, threshold) for head, value in heads]
     candidates = Candidates(
         np.concatenate([part.boxes for part in found]), np.concatenate([part.scores for part in found])
     )
-    scores = suppress(candidates, suppression_iou)
     boxes = from_letterbox(candidates.boxes, input_size, picture_size)
+    last = heads[-1][0]  # whose rule Darknet takes for all
+    exponent = last.distance_exponent if isinstance(last, Yolo) else None
+    scores = suppress(candidates, suppression_iou, None if exponent is None else Distance(boxes, exponent))
     return sorted(
         (
             Detection(int(label), float(scores[index, label]), *(float(side) for side in boxes[index]))
@@ -98,7 +102,11 @@ def decode(head: Yolo | Region, value: Floats, input_size: Size, threshold: floa
     unit = (columns, rows) if isinstance(head, Region) else (input_size.width, input_size.height)
     anchors = np.array(head.anchors, np.float32)[predictor]
     centers = (np.stack((column, row), 1).astype(np.float32) + fields[:, :2]) / np.array((columns, rows), np.float32)
-    sizes = np.exp(fields[:, 2:4].clip(max=_LARGEST_LOG_SIZE)) * anchors / np.array(unit, np.float32)
+    if isinstance(head, Yolo) and head.new_coords:
+        factors = fields[:, 2:4] * fields[:, 2:4] * np.float32(4)
+    else:
+        factors = np.exp(fields[:, 2:4].clip(max=_LARGEST_LOG_SIZE))
+    sizes = factors * anchors / np.array(unit, np.float32)
     scores = fields[:, 4:5] * fields[:, 5:]
     return Candidates(np.concatenate((centers, sizes), 1), np.where(scores > threshold, scores, np.float32(0)))
 
@@ -110,7 +118,28 @@ def from_letterbox(boxes: Floats, input_size: Size, picture_size: Size) -> Float
     return np.concatenate(((boxes[:, :2] - (1 - share) / 2) / share, boxes[:, 2:] / share), 1).astype(np.float32)
 
 
-def suppress(candidates: Candidates, suppression_iou: float) -> Floats:
+@dataclass(frozen=True, eq=False)
+class Distance:
+    """What lessens the overlap of two boxes: (d / c)^exponent, d the squared distance of their centres, c the squared
+    diagonal of the smallest box around both; `boxes` [D, 4] are fractions of the picture.
+
+    Source: Zheng et al., "Distance-IoU Loss", 2020, section 3.4; box_diou of AlexeyAB's src/box.c.
+    """
+
+    boxes: Floats
+    exponent: float
+
+    def between(self, one: np.intp, others: NDArray[np.intp]) -> Floats:
+        """Of one box from each of D others: [D], 0 to 1."""
+        box, boxes = self.boxes[one].astype(np.float64), self.boxes[others].astype(np.float64)
+        apart = boxes[:, :2] - box[:2]
+        around = np.maximum((box[2:] + boxes[:, 2:]) / 2 + np.abs(apart), np.maximum(box[2:], boxes[:, 2:]))
+        d, c = (apart**2).sum(1), (around**2).sum(1)
+        share: Floats = np.divide(d, c, out=np.zeros_like(c), where=c > 0).astype(np.float32)
+        return share**self.exponent
+
+
+def suppress(candidates: Candidates, suppression_iou: float, distance: Distance | None = None) -> Floats:
     """The scores [D, K] with 0 wherever a better box of the same class overlaps by more than `suppression_iou`."""
     scores = candidates.scores.copy()
     for label in np.flatnonzero(scores.any(0)):
@@ -118,7 +147,10 @@ def suppress(candidates: Candidates, suppression_iou: float) -> Floats:
         order = passing[np.argsort(-scores[passing, label], kind="stable")]
         while len(order):
             best, order = order[0], order[1:]
-            overlapping = iou(candidates.boxes[best], candidates.boxes[order]) > suppression_iou
+            overlap = iou(candidates.boxes[best], candidates.boxes[order])
+            if distance is not None:
+                overlap = overlap - distance.between(best, order)
+            overlapping = overlap > suppression_iou
             scores[order[overlapping], label] = 0
             order = order[~overlapping]
     return scores

@@ -7,12 +7,14 @@ import numpy as np
 import torch
 
 from quant import operations
+from quant.activation import Activation
 from quant.graph import INPUT, Graph
 from quant.graph import Layer as GraphLayer
+from quant.operations import Operation
 from services.edge.errors import InvalidDeclaration, InvalidWeights
 from services.zoo.darknet.cfg import parse_cfg
 from services.zoo.darknet.layers import read_network
-from services.zoo.darknet.structure import Convolutional, Layer, Network, Route, Skip
+from services.zoo.darknet.structure import Convolutional, Layer, Network, Product, Route, Shortcut, Skip
 from services.zoo.darknet.weights import ConvolutionWeights, Weights, read_weights
 
 _EPSILON = 1e-6  # added to the deviation, not to the variance: normalize_cpu in Darknet's src/blas.c
@@ -49,7 +51,9 @@ def load_network(cfg: Path) -> Network:
     except OSError as error:
         raise InvalidDeclaration(f"{cfg}: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError as error:
-        raise InvalidDeclaration(f"{cfg.name}: byte {error.start} is not text; is this the weights file?") from None
+        is_text = b"\0" not in cfg.read_bytes()
+        told = "save the file as UTF-8" if is_text else "is this the weights file?"
+        raise InvalidDeclaration(f"{cfg.name}: byte {error.start} is not UTF-8; {told}") from None
     return read_network(parse_cfg(text, cfg.name))
 
 
@@ -75,6 +79,10 @@ def build_model(network: Network, weights: Weights) -> DarknetModel:
                 continue
             case Route():
                 added = _route(layer, layer.operation, inputs, network)
+            case Shortcut(activation):
+                added = _shortcut(layer, activation, inputs, network)
+            case Product(activation):
+                added = _activated(layer.name, operations.Mul(), inputs, activation)
             case Convolutional():
                 convolution = _fold(layer, layer.operation, weights.convolutions[layer.index])
                 added = [GraphLayer(layer.name, convolution, inputs)]
@@ -107,6 +115,39 @@ def _route(layer: Layer, route: Route, inputs: tuple[str, ...], network: Network
     return parts
 
 
+def _shortcut(layer: Layer, activation: Activation, inputs: tuple[str, ...], network: Network) -> list[GraphLayer]:
+    """A sum; of layers of other shapes, of the channels that both have, beside those that only the first has."""
+    if len(inputs) > 2:
+        return [GraphLayer(layer.name, operations.Add(activation), inputs)]
+    base, other = inputs
+    channels, height, _ = layer.shape
+    shape = network.layers[layer.inputs[1]].shape
+    parts: list[GraphLayer] = []
+
+    def part(suffix: str, operation: Operation, *read: str) -> str:
+        parts.append(GraphLayer(f"{layer.name}_{suffix}", operation, read))
+        return parts[-1].name
+
+    if step := shape.height // height - 1:
+        other = part("pixels", operations.MaxPool((1, 1), (step + 1, step + 1)), other)
+    if shape.channels > channels:
+        other = part("channels", operations.Slice(0, channels), other)
+    if shape.channels >= channels:
+        return [*parts, GraphLayer(layer.name, operations.Add(activation), (base, other))]
+    first = part("first", operations.Slice(0, shape.channels), base)
+    rest = part("rest", operations.Slice(shape.channels, channels), base)
+    total = part("sum", operations.Add(), first, other)
+    return parts + _activated(layer.name, operations.Concat(), (total, rest), activation)
+
+
+def _activated(name: str, operation: Operation, inputs: tuple[str, ...], activation: Activation) -> list[GraphLayer]:
+    """An operation without an activation of its own, and the activation behind it."""
+    if activation is Activation.NONE:
+        return [GraphLayer(name, operation, inputs)]
+    before = f"{name}_before"
+    return [GraphLayer(before, operation, inputs), GraphLayer(name, operations.Activate(activation), (before,))]
+
+
 def _fold(layer: Layer, operation: Convolutional, convolution: ConvolutionWeights) -> operations.Conv2d:
     """scale (conv(x) - mean) / (sqrt(variance) + 1e-6) + bias, as one convolution and bias; computed in float64."""
     bias, weight = convolution.biases.astype(np.float64), convolution.weights.astype(np.float64)
@@ -123,8 +164,9 @@ def _fold(layer: Layer, operation: Convolutional, convolution: ConvolutionWeight
     return operations.Conv2d(
         torch.from_numpy(weight.astype(np.float32)),
         torch.from_numpy(bias.astype(np.float32)),
-        stride=(operation.stride, operation.stride),
+        stride=operation.strides,
         padding=(operation.padding, operation.padding),
+        dilation=(operation.dilation, operation.dilation),
         groups=operation.groups,
         activation=operation.activation,
     )

@@ -1,113 +1,30 @@
 """Darknet's cfg text: sections in square brackets, one `option=value` a line.
 
 Darknet guesses where a file is wrong: it skips an unknown section, ignores a misspelt option, reads `filters=3x` as 3.
-Here each of these is an `InvalidDeclaration` that names file, line, section and option.
+Here each of these is an `InvalidDeclaration` that names file, line, section and option. What inference never reads is
+taken as it is.
 
-Source: read_cfg and the parse_* functions of src/parser.c, github.com/pjreddie/darknet (September 2018); the options of
-YOLOv4 from src/parser.c, github.com/AlexeyAB/darknet.
+Source: read_cfg of src/parser.c and read_option of src/option_list.c, github.com/pjreddie/darknet (September 2018).
 """
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from types import MappingProxyType
 from typing import TypeVar, cast
 
 from services.edge.errors import InvalidDeclaration
+from services.zoo.darknet.options import (
+    OF_ANY_LAYER_ONLY,
+    OTHER_NAMES,
+    READ,
+    UNSUPPORTED,
+    check_value,
+    is_read,
+    known_options,
+)
 
 T = TypeVar("T")
-ReadValue = Callable[[str], object]
-
-_LARGEST_INTEGER = 2**31 - 1  # Darknet keeps options in a C int
-
-
-def _integer(text: str) -> int:
-    digits = text.removeprefix("-").removeprefix("+")
-    if not (digits.isascii() and digits.isdigit()) or len(digits) > 10 or abs(int(text)) > _LARGEST_INTEGER:
-        raise ValueError("a whole number of at most 31 bits")
-    return int(text)
-
-
-def _number(text: str) -> float:
-    try:
-        number = float(text) if text.isascii() and "_" not in text else math.nan
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
-        raise ValueError("a finite number")
-    return number
-
-
-def _integers(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(_integer(item) for item in text.split(","))
-    except ValueError:
-        raise ValueError("whole numbers with commas between") from None
-
-
-def _numbers(text: str) -> tuple[float, ...]:
-    try:
-        return tuple(_number(item) for item in text.split(","))
-    except ValueError:
-        raise ValueError("finite numbers with commas between") from None
-
-
-def _word(text: str) -> str:
-    if not text or text.split() != [text]:
-        raise ValueError("one word")
-    return text
-
-
-def _options(reader: ReadValue, names: str) -> dict[str, ReadValue]:
-    return dict.fromkeys(names.split(), reader)
-
-
-# What may stand in each section. An option that is only for training is checked and otherwise ignored.
-_TRAINING_OF_ANY_LAYER = _options(_integer, "stopbackward onlyforward") | _options(_number, "learning_rate")
-_NET = (
-    _options(
-        _integer, "width height channels inputs batch subdivisions time_steps max_batches burn_in max_crop min_crop"
-    )
-    | _options(_integer, "random adam notruth center flip letter_box mosaic cutmix mixup optimized_memory step")
-    | _options(_number, "learning_rate momentum decay angle saturation exposure hue aspect power gamma scale clip")
-    | _options(_number, "max_ratio min_ratio B1 B2 eps ema_alpha")
-    | _options(_word, "policy")
-    | _options(_integers, "steps")
-    | _options(_numbers, "scales")
-)
-_DETECTION = _options(_integer, "classes num random max") | _options(_numbers, "anchors") | _options(_number, "jitter")
-_YOLO = (
-    _DETECTION
-    | _options(_integers, "mask")
-    | _options(_number, "ignore_thresh truth_thresh scale_x_y resize beta_nms max_delta label_smooth_eps")
-    | _options(_number, "cls_normalizer iou_normalizer obj_normalizer iou_thresh")
-    | _options(_integer, "focal_loss objectness_smooth")
-    | _options(_word, "iou_loss nms_kind")
-)
-_REGION = (
-    _DETECTION
-    | _options(_integer, "coords softmax background bias_match rescore absolute classfix log sqrt")
-    | _options(_number, "thresh object_scale noobject_scale class_scale coord_scale mask_scale")
-)
-SECTIONS: Mapping[str, Mapping[str, ReadValue]] = {
-    "net": _NET,
-    "convolutional": _options(_integer, "filters size stride pad padding groups batch_normalize")
-    | _options(_word, "activation"),
-    "maxpool": _options(_integer, "size stride padding"),
-    "avgpool": {},
-    "route": _options(_integers, "layers") | _options(_integer, "groups group_id"),
-    # size, stride and pad of a shortcut stand in Darknet's own files, which never reads them
-    "shortcut": _options(_integer, "from size stride pad") | _options(_word, "activation"),
-    "upsample": _options(_integer, "stride") | _options(_number, "scale"),
-    "reorg": _options(_integer, "stride"),
-    "softmax": _options(_integer, "groups") | _options(_number, "temperature"),
-    "dropout": _options(_number, "probability"),
-    "cost": _options(_word, "type") | _options(_number, "scale"),
-    "region": _REGION,
-    "yolo": _YOLO,
-}
-_OTHER_NAMES = {"network": "net", "conv": "convolutional", "max": "maxpool", "avg": "avgpool", "soft": "softmax"}
 
 
 @dataclass(frozen=True)
@@ -129,13 +46,12 @@ class Section:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "options", MappingProxyType(dict(self.options)))
-        if self.name not in SECTIONS:
-            raise self.fault(f"unknown section; known are {', '.join(sorted(SECTIONS))}")
+        if self.name in UNSUPPORTED:
+            raise self.fault("this kind of layer is not supported")
+        if self.name not in READ:
+            raise self.fault(f"unknown section; known are {', '.join(sorted(READ))}")
         for option in self.options:
-            try:
-                self._read(option)
-            except ValueError as error:
-                raise self.fault(f"{self.options[option].text!r} is not {error}", option) from None
+            self._check(option)
 
     def fault(self, problem: str, option: str | None = None) -> InvalidDeclaration:
         """The error for a fault in this section, or in one option of it."""
@@ -172,17 +88,20 @@ class Section:
 
     def _value(self, option: str, default: T | None) -> T:
         if option in self.options:
-            return cast("T", self._read(option))  # SECTIONS gives the type that the getter names
+            return cast("T", READ[self.name][option](self.options[option].text))  # whose type the getter names
         if default is None:
             raise self.fault("is missing", option)
         return default
 
-    def _read(self, option: str) -> object:
-        reader = SECTIONS[self.name].get(option) or _TRAINING_OF_ANY_LAYER.get(option)
-        if reader is None:
-            known = get_close_matches(option, SECTIONS[self.name], n=3) or sorted(SECTIONS[self.name]) or ["none"]
-            raise self.fault(f"unknown option; known here: {', '.join(known)}", option)
-        return reader(self.options[option].text)
+    def _check(self, option: str) -> None:
+        known = known_options(self.name)
+        if option not in known and option not in OF_ANY_LAYER_ONLY:
+            alike = get_close_matches(option, known, n=3) or sorted(READ[self.name]) or ["none"]
+            raise self.fault(f"unknown option; known here: {', '.join(alike)}", option)
+        try:
+            check_value(self.name, option, self.options[option].text)
+        except ValueError as error:
+            raise self.fault(f"{self.options[option].text!r} is not {error}", option) from None
 
 
 def parse_cfg(text: str, file: str = "cfg") -> tuple[Section, ...]:
@@ -192,7 +111,7 @@ def parse_cfg(text: str, file: str = "cfg") -> tuple[Section, ...]:
         file: what the messages call the text.
     Raises:
         InvalidDeclaration: a line is neither section, option nor comment; a section, option or value is unknown; an
-            option stands twice in a section; the first section is not `[net]`.
+            option that decides stands twice with two values; the first section is not `[net]`.
     """
     sections: list[Section] = []
     name, opened, options = "", 0, dict[str, Option]()
@@ -212,7 +131,7 @@ def parse_cfg(text: str, file: str = "cfg") -> tuple[Section, ...]:
                     f"{file}, line {line}: {content[:40]!r} opens a section and does not close it with ']'"
                 )
             written = content[1:-1]
-            name, opened, options = _OTHER_NAMES.get(written, written), line, {}
+            name, opened, options = OTHER_NAMES.get(written, written), line, {}
             continue
         option, equals, value = content.partition("=")
         if not (option and equals and value):
@@ -223,11 +142,12 @@ def parse_cfg(text: str, file: str = "cfg") -> tuple[Section, ...]:
             raise InvalidDeclaration(
                 f"{file}, line {line}: option {option!r} stands before the first section; begin with [net]"
             )
-        if option in options:
+        if option not in options:  # Darknet reads the first of two
+            options[option] = Option(value, line)
+        elif name in READ and is_read(name, option) and options[option].text != value:
             raise InvalidDeclaration(
                 f"{file}, line {line}, [{name}] {option}: stands twice, first on line {options[option].line}"
             )
-        options[option] = Option(value, line)
     close()
     if not sections or sections[0].name != "net":
         raise InvalidDeclaration(f"{file}, line {sections[0].line if sections else 1}: the first section must be [net]")

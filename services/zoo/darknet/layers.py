@@ -1,7 +1,7 @@
 """From a cfg's sections to layers: every option read, every reference resolved, every shape worked out.
 
-Source: the make_*_layer functions of github.com/pjreddie/darknet (September 2018); route groups and scale_x_y from
-github.com/AlexeyAB/darknet.
+Source: the make_*_layer functions of github.com/pjreddie/darknet (September 2018); route groups, dilation, the sums and
+products of several layers and what YOLOv4 brought from github.com/AlexeyAB/darknet.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,9 +12,21 @@ from quant import operations
 from quant.activation import Activation
 from services.edge.errors import InvalidDeclaration
 from services.zoo.darknet.cfg import Section
-from services.zoo.darknet.structure import Convolutional, Layer, Network, Operation, Route, Shape, Skip
+from services.zoo.darknet.structure import (
+    Convolutional,
+    Layer,
+    Network,
+    Operation,
+    Product,
+    Route,
+    Shape,
+    Shortcut,
+    Skip,
+)
 
 _MOST_ELEMENTS = 2**31 - 1  # of one activation; Darknet counts them in a C int
+
+_GREEDY_EXPONENT = 0.6  # box_diou in AlexeyAB's src/box.c
 
 ACTIVATIONS = {
     "linear": Activation.NONE,
@@ -71,37 +83,64 @@ def _activation(section: Section, default: str) -> Activation:
     return ACTIVATIONS[word]
 
 
+def _strides(section: Section) -> tuple[int, int]:
+    """(along H, along W)."""
+    stride = section.integer("stride", 1, least=1)
+    return section.integer("stride_y", stride, least=1), section.integer("stride_x", stride, least=1)
+
+
 def _convolutional(section: Section, place: _Place) -> _Read:
     shape = place.shape
     filters, groups = section.integer("filters", 1, least=1), section.integer("groups", 1, least=1)
-    size, stride = section.integer("size", 1, least=1), section.integer("stride", 1, least=1)
+    size, strides = section.integer("size", 1, least=1), _strides(section)
     padding = size // 2 if section.integer("pad", 0) else section.integer("padding", 0, least=0)
+    dilation = section.integer("dilation", 1, least=1) if size > 1 else 1
+    if dilation > 1 and (strides != (1, 1) or 2 * padding != size - 1):
+        raise section.fault("is supported for odd sizes with pad=1 and stride=1", "dilation")
     if shape.channels % groups or filters % groups:
         raise section.fault(f"{groups} groups do not divide {shape.channels} channels into {filters} filters", "groups")
-    normalized = bool(section.integer("batch_normalize", 0))
+    normalized = bool(section.integer("batch_normalize", 0) or section.integer("cbn", 0))
     operation = Convolutional(
-        filters, shape.channels, size, stride, padding, groups, normalized, _activation(section, "logistic")
+        filters,
+        shape.channels,
+        size,
+        strides,
+        dilation * padding,
+        groups,
+        normalized,
+        _activation(section, "logistic"),
+        dilation,
     )
-    height, width = (_steps(section, side, size, stride, 2 * padding) for side in shape[1:])
+    height, width = (
+        _steps(section, side, size, stride, 2 * padding) for side, stride in zip(shape[1:], strides, strict=True)
+    )
     return operation, (place.index - 1,), Shape(filters, height, width)
 
 
 def _maxpool(section: Section, place: _Place) -> _Read:
-    stride = section.integer("stride", 1, least=1)
-    size = section.integer("size", stride, least=1)
+    size, strides, padding, shape = _window(section, place)
+    return operations.MaxPool((size, size), strides, padding), (place.index - 1,), shape
+
+
+def _local_avgpool(section: Section, place: _Place) -> _Read:
+    size, strides, padding, shape = _window(section, place)
+    return operations.AvgPool((size, size), strides, padding), (place.index - 1,), shape
+
+
+def _window(section: Section, place: _Place) -> tuple[int, tuple[int, int], operations.Padding, Shape]:
+    """A pool's size, strides, padding (left, right, top, bottom), and the shape it gives."""
+    strides = _strides(section)
+    size = section.integer("size", section.integer("stride", 1), least=1)
     padding = section.integer("padding", size - 1, least=0)
     channels, *sides = place.shape
-    height, width = (_steps(section, side, size, stride, padding) for side in sides)
+    counts = [_steps(section, side, size, stride, padding) for side, stride in zip(sides, strides, strict=True)]
     before = padding // 2
-    last_starts = ((height - 1) * stride, (width - 1) * stride)
-    if before >= size or any(start >= before + side for start, side in zip(last_starts, sides, strict=True)):
+    starts = [(count - 1) * stride for count, stride in zip(counts, strides, strict=True)]
+    if before >= size or any(start >= before + side for start, side in zip(starts, sides, strict=True)):
         raise section.fault(f"padding {padding} makes windows of {size} x {size} that hold no pixel", "padding")
     # Darknet's default padding often hangs over unused; what no window reaches is left out
-    bottom, right = (
-        max(0, (steps - 1) * stride + size - before - side) for steps, side in zip((height, width), sides, strict=True)
-    )
-    operation = operations.MaxPool((size, size), (stride, stride), (before, right, before, bottom))
-    return operation, (place.index - 1,), Shape(channels, height, width)
+    bottom, right = (max(0, start + size - before - side) for start, side in zip(starts, sides, strict=True))
+    return size, strides, (before, right, before, bottom), Shape(channels, *counts)
 
 
 def _avgpool(_: Section, place: _Place) -> _Read:
@@ -131,18 +170,48 @@ def _route(section: Section, place: _Place) -> _Read:
 
 
 def _shortcut(section: Section, place: _Place) -> _Read:
+    """Of layers of other depth the channels that both have are added; of a larger one every n-th pixel."""
+    others = tuple(place.resolve(section, "from", reference) for reference in section.integers("from"))
+    for other in others:
+        shape = place.shape_of(other)
+        steps = {large // small for large, small in zip(shape[1:], place.shape[1:], strict=True)}
+        exact = all(not large % small for large, small in zip(shape[1:], place.shape[1:], strict=True))
+        if len(steps) != 1 or not exact or (len(others) > 1 and shape != place.shape):
+            raise section.fault(
+                f"layer {other} gives {tuple(shape)}, the layer before gives {tuple(place.shape)}", "from"
+            )
+    return Shortcut(_activation(section, "linear")), (place.index - 1, *others), place.shape
+
+
+def _scale_channels(section: Section, place: _Place) -> _Read:
+    other = place.resolve(section, "from", section.integer("from"))
+    shape = place.shape_of(other)
+    if place.shape != Shape(shape.channels, 1, 1):
+        raise section.fault(
+            f"layer {other} gives {tuple(shape)}, which needs a factor for each channel; "
+            f"the layer before gives {tuple(place.shape)}",
+            "from",
+        )
+    return Product(_activation(section, "linear")), (other, place.index - 1), shape
+
+
+def _sam(section: Section, place: _Place) -> _Read:
     other = place.resolve(section, "from", section.integer("from"))
     if place.shape_of(other) != place.shape:
         raise section.fault(
             f"layer {other} gives {tuple(place.shape_of(other))}, the layer before gives {tuple(place.shape)}", "from"
         )
-    return operations.Add(_activation(section, "linear")), (place.index - 1, other), place.shape
+    return Product(_activation(section, "linear")), (place.index - 1, other), place.shape
+
+
+def _only_activation(section: Section, place: _Place) -> _Read:
+    activation = _activation(section, "linear")
+    operation = Skip() if activation is Activation.NONE else operations.Activate(activation)
+    return operation, (place.index - 1,), place.shape
 
 
 def _upsample(section: Section, place: _Place) -> _Read:
     stride, shape = section.integer("stride", 2, least=1), place.shape
-    if section.number("scale", 1.0) != 1:
-        raise section.fault("only 1 is supported", "scale")
     upsampled = Shape(shape.channels, shape.height * stride, shape.width * stride)
     return operations.Upsample(stride), (place.index - 1,), upsampled
 
@@ -157,8 +226,8 @@ def _reorg(section: Section, place: _Place) -> _Read:
 
 
 def _softmax(section: Section, place: _Place) -> _Read:
-    if section.integer("groups", 1) != 1 or section.number("temperature", 1.0) != 1:
-        raise section.fault("only groups=1 and temperature=1 are supported")
+    if section.integer("groups", 1) != 1:
+        raise section.fault("only 1 is supported", "groups")
     if place.shape.height * place.shape.width != 1:
         raise section.fault(
             f"the layer before gives {tuple(place.shape)}; softmax takes a vector, as [avgpool] gives one"
@@ -172,10 +241,11 @@ def _skip(_: Section, place: _Place) -> _Read:
 
 def _anchors(section: Section, count: int) -> tuple[tuple[float, float], ...]:
     flat = section.numbers("anchors")
-    if len(flat) != 2 * count:
+    if len(flat) < 2 * count:
         raise section.fault(
             f"{len(flat)} numbers, but num={count} needs {2 * count}: width and height of each", "anchors"
         )
+    flat = flat[: 2 * count]  # Darknet reads no more
     if min(flat) <= 0:
         raise section.fault(f"{min(flat)} is not above 0", "anchors")
     return tuple(zip(flat[::2], flat[1::2], strict=True))
@@ -199,8 +269,19 @@ def _yolo(section: Section, place: _Place) -> _Read:
         raise section.fault(f"{mask} chooses from {total} anchors, 0 to {total - 1}", "mask")
     scale_x_y = section.number("scale_x_y", 1.0)
     _fits_head(section, place.shape, len(mask), classes)
-    head = operations.Yolo(classes, tuple(anchors[chosen] for chosen in mask), scale_x_y)
+    new_coords = bool(section.integer("new_coords", 0))
+    chosen_anchors = tuple(anchors[chosen] for chosen in mask)
+    head = operations.Yolo(classes, chosen_anchors, scale_x_y, new_coords, _distance_exponent(section))
     return head, (place.index - 1,), place.shape
+
+
+def _distance_exponent(section: Section) -> float | None:
+    """How [yolo] suppresses boxes: Darknet's `greedynms` is by distance too, with an exponent of its own."""
+    kinds = {"default": None, "greedynms": _GREEDY_EXPONENT, "diounms": section.number("beta_nms", _GREEDY_EXPONENT)}
+    kind = section.word("nms_kind", "default")
+    if kind not in kinds:
+        raise section.fault(f"unknown kind {kind!r}; known are {', '.join(kinds)}", "nms_kind")
+    return kinds[kind]
 
 
 def _region(section: Section, place: _Place) -> _Read:
@@ -217,13 +298,18 @@ _READERS: Mapping[str, Callable[[Section, _Place], _Read]] = {
     "convolutional": _convolutional,
     "maxpool": _maxpool,
     "avgpool": _avgpool,
+    "local_avgpool": _local_avgpool,
     "route": _route,
     "shortcut": _shortcut,
+    "scale_channels": _scale_channels,
+    "sam": _sam,
+    "activation": _only_activation,
     "upsample": _upsample,
     "reorg": _reorg,
     "softmax": _softmax,
     "dropout": _skip,
     "cost": _skip,
+    "empty": _skip,
     "yolo": _yolo,
     "region": _region,
 }

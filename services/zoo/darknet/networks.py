@@ -132,9 +132,10 @@ def _yolov4_tiny(classes: int) -> Iterable[Section]:
         half = filters // 2
         yield from (conv(filters), section("route", layers=-1, groups=2, group_id=1), conv(half), conv(half))
         yield from (route(-1, -2), conv(filters, 1), route(-6, -1), maxpool())
-    yield from (conv(512), conv(256, 1), conv(512), *yolo("3,4,5", _TINY_ANCHORS, classes, scale_x_y=1.05))
+    options = {"scale_x_y": 1.05, "nms_kind": "greedynms", "beta_nms": 0.6}
+    yield from (conv(512), conv(256, 1), conv(512), *yolo("3,4,5", _TINY_ANCHORS, classes, **options))
     yield from (route(-4), conv(128, 1), upsample(), route(-1, 23), conv(256))
-    yield from yolo("1,2,3", _TINY_ANCHORS, classes, scale_x_y=1.05)
+    yield from yolo("1,2,3", _TINY_ANCHORS, classes, **options)
 
 
 _NETWORKS: dict[str, tuple[Callable[[int], Iterable[Section]], int, int]] = {

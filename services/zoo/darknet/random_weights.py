@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from quant.operations import Add
-from services.zoo.darknet.structure import Convolutional, Network
+from services.zoo.darknet.structure import Convolutional, Network, Shortcut
 from services.zoo.darknet.weights import ConvolutionWeights, Floats, Header, Normalization, Weights
 
 _BRANCH_GAIN = (
@@ -17,7 +16,7 @@ def random_weights(network: Network, seed: int) -> Weights:
     Source: He et al., Delving Deep into Rectifiers (2015), equation 10.
     """
     random = np.random.default_rng(seed)
-    branches = {layer.inputs[0] for layer in network.layers if isinstance(layer.operation, Add)}
+    branches = {layer.inputs[0] for layer in network.layers if isinstance(layer.operation, Shortcut)}
     convolutions = {
         layer.index: _draw(random, layer.operation, _BRANCH_GAIN if layer.index in branches else 1.0)
         for layer in network.layers

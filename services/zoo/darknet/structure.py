@@ -17,16 +17,17 @@ class Shape(NamedTuple):
 
 @dataclass(frozen=True)
 class Convolutional:
-    """A convolution, batch normalisation where `batch_normalize`, a bias, an activation."""
+    """A convolution, batch normalisation where `batch_normalize`, a bias, an activation; strides along (H, W)."""
 
     filters: int
     in_channels: int
     size: int
-    stride: int
+    strides: tuple[int, int]
     padding: int
     groups: int
     batch_normalize: bool
     activation: Activation
+    dilation: int = 1
 
     @property
     def weight_shape(self) -> tuple[int, int, int, int]:
@@ -43,17 +44,34 @@ class Route:
 
 
 @dataclass(frozen=True)
+class Shortcut:
+    """The first input and the others added to it, as far as each reaches, then the activation."""
+
+    activation: Activation
+
+
+@dataclass(frozen=True)
+class Product:
+    """The first input times the second, which is of its shape or one factor a channel, then the activation."""
+
+    activation: Activation
+
+
+@dataclass(frozen=True)
 class Skip:
-    """A layer that only training needs (dropout, cost): its output is its input."""
+    """A layer that only training needs (dropout, cost) or that does nothing: its output is its input."""
 
 
 Operation = (
     Convolutional
     | Route
+    | Shortcut
+    | Product
     | Skip
+    | operations.Activate
     | operations.MaxPool
+    | operations.AvgPool
     | operations.GlobalAvgPool
-    | operations.Add
     | operations.Upsample
     | operations.Reorg
     | operations.Softmax

@@ -1,5 +1,6 @@
 """Our networks against Debian's darknet of 2018: same cfg, same weights, same picture."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from quant.operations import Region, Yolo
 from services.bench import libdarknet
 from services.bench.libdarknet import Floats
+from services.edge.errors import InvalidDeclaration
 from services.zoo.darknet.build import DarknetModel, load_model, load_network
 from services.zoo.darknet.cfg import parse_cfg, write_cfg
 from services.zoo.darknet.layers import read_network
@@ -59,12 +61,17 @@ def random_picture(height: int, width: int) -> np.ndarray[tuple[int, int, int], 
 
 def compare_layers(folder: Path, name: str, size: int) -> tuple[DarknetModel, list[Floats], list[Detection]]:
     """Demand that every layer agrees; give the model, our layers' values, and Darknet's boxes."""
-    cfg, weights = write_model(folder, name, size)
+    return compare_files(*write_model(folder, name, size), size, THRESHOLDS.get(name))
+
+
+def compare_files(
+    cfg: Path, weights: Path, size: int, threshold: float | None = None
+) -> tuple[DarknetModel, list[Floats], list[Detection]]:
     model, x = load_model(cfg, weights), letterbox(random_picture(*PICTURE), size, size)
     ours = layer_values(model, x)
     with libdarknet.loaded(cfg, weights) as darknet:
         theirs = darknet.outputs(x)
-        boxes = darknet.detections(*PICTURE, THRESHOLDS[name], 0.45) if name in THRESHOLDS else []
+        boxes = darknet.detections(*PICTURE, threshold, 0.45) if threshold else []
     assert len(ours) == len(theirs)
     for layer, found, expected in zip(model.network.layers, ours, theirs, strict=True):
         assert relative_error(found, expected) <= BAR, layer.name
@@ -100,6 +107,41 @@ def test_every_layer_and_box_is_the_programs(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["yolov3-tiny"])
 def test_every_layer_is_the_programs_at_full_size(name: str, tmp_path: Path) -> None:
     compare_layers(tmp_path, name, size=416)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnet50", "yolov3-openimages"])
+def test_every_layer_of_a_stock_cfg_is_the_programs(name: str, tmp_path: Path) -> None:
+    """Shortcuts of other depth and of other size; `batch` twice, with training's values."""
+    text = (libdarknet.STOCK_CFGS / f"{name}.cfg").read_text()
+    cfg, weights = tmp_path / f"{name}.cfg", tmp_path / f"{name}.weights"
+    cfg.write_text(re.sub(r"(?m)^(width|height) *=.*", r"\1=64", text))
+    network = load_network(cfg)
+    with weights.open("wb") as stream:
+        write_weights(stream, network, random_weights(network, 7))
+    compare_files(cfg, weights, 64)
+
+
+REFUSED = {
+    **dict.fromkeys(("alexnet", "extraction.conv", "extraction22k", "t1.test", "yolov1-tiny"), "[connected]"),
+    **dict.fromkeys(("strided", "vgg-16"), "[crop]"),
+    **dict.fromkeys(("go", "go.test"), "[reorg] extra"),
+    **dict.fromkeys(("rnn", "rnn.train"), "[rnn]"),
+    "cifar.test": "[softmax] temperature",
+    "darknet9000": "[softmax] tree",
+    "gru": "[gru]",
+    "yolo9000": "[region] tree",
+    "yolov1": "[local]",
+}
+
+
+@pytest.mark.parametrize("path", sorted(libdarknet.STOCK_CFGS.glob("*.cfg")), ids=lambda path: str(path.stem))
+def test_every_stock_cfg_is_read_or_refused_by_the_name_of_what_is_not_supported(path: Path) -> None:
+    refused = REFUSED.get(path.stem)
+    if refused is None:
+        assert load_network(path).layers
+        return
+    with pytest.raises(InvalidDeclaration, match=f"{re.escape(refused)}.* supported"):
+        load_network(path)
 
 
 @pytest.mark.parametrize("name", KNOWN_TO_DARKNET)

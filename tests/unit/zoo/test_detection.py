@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -7,6 +8,7 @@ from quant.operations import Region, Yolo
 from services.zoo.detection import (
     Candidates,
     Detection,
+    Distance,
     Size,
     average_precision,
     decode,
@@ -34,6 +36,38 @@ def test_a_yolo_box_is_its_cell_plus_offset_and_its_anchor_times_e() -> None:
     found = decode(Yolo(3, ((8.0, 8.0), (16.0, 32.0))), value.reshape(-1, 4, 4), SQUARE, threshold=0.5)
     np.testing.assert_allclose(found.boxes, [[3.25 / 4, 2.5 / 4, 2 * 16 / 64, 32 / 64]], rtol=1e-6)
     np.testing.assert_allclose(found.scores, [[0.72, 0, 0.63]], rtol=1e-6)
+
+
+def test_with_new_coords_a_size_is_four_times_the_square_times_its_anchor() -> None:
+    value = head_map(1, 1, side=4)
+    value[0, :, 2, 3] = (0.25, 0.5, 0.5, 0.25, 0.9, 0.8)
+    head = Yolo(1, ((16.0, 32.0),), new_coords=True)
+    found = decode(head, value.reshape(-1, 4, 4), SQUARE, threshold=0.5)
+    np.testing.assert_allclose(found.boxes, [[3.25 / 4, 2.5 / 4, 16 / 64, 4 * 0.0625 * 32 / 64]], rtol=1e-6)
+
+
+def test_with_new_coords_the_layer_before_has_applied_the_logistic_function() -> None:
+    x = torch.rand(1, 2 * 7, 3, 3, generator=torch.Generator().manual_seed(0))
+    found = Yolo(2, ((1.0, 1.0), (2.0, 2.0)), scale_x_y=2.0, new_coords=True).run(x.clone())
+    expected = x.clone().view(1, 2, 7, 3, 3)
+    expected[:, :, :2] = 2 * expected[:, :, :2] - 0.5
+    torch.testing.assert_close(found.view(1, 2, 7, 3, 3), expected)
+
+
+@pytest.mark.parametrize(("exponent", "kept"), [(None, 1), (0.6, 2), (5.0, 1)])
+def test_boxes_apart_keep_each_other_where_the_head_says_so(exponent: float | None, kept: int) -> None:
+    """Two boxes of one size, an overlap of 1/2: the distance term is (1/13)^exponent."""
+    value = np.zeros((2 * 6, 1, 1), np.float32)
+    for start, x in ((0, 0.5 - 1 / 12), (6, 0.5 + 1 / 12)):
+        value[start : start + 6, 0, 0] = (x, 0.5, np.log(16), np.log(16), 0.9, 0.9 - start / 100)
+    head = Yolo(1, ((2.0, 2.0), (2.0, 2.0)), distance_exponent=exponent)
+    assert len(detect([(head, value)], SQUARE, SQUARE, threshold=0.5, suppression_iou=0.45)) == kept
+
+
+def test_the_distance_of_boxes_is_measured_in_the_picture_and_not_in_its_frame() -> None:
+    boxes = np.array([[0.4, 0.5, 0.2, 0.4], [0.5, 0.7, 0.2, 0.4]], np.float32)
+    [share] = Distance(boxes, 1.0).between(np.intp(0), np.array([1]))
+    assert share == pytest.approx((0.1**2 + 0.2**2) / (0.3**2 + 0.6**2))
 
 
 def test_a_regions_anchors_are_in_cells() -> None:

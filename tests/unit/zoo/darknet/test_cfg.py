@@ -3,8 +3,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.edge.errors import InvalidDeclaration
-from services.zoo.darknet.cfg import SECTIONS, Option, Section, parse_cfg, write_cfg
+from services.zoo.darknet.cfg import Option, Section, parse_cfg, write_cfg
 from services.zoo.darknet.networks import NAMES, describe
+from services.zoo.darknet.options import READ, UNREAD, UNSUPPORTED
 
 NET = "[net]\nwidth=32\nheight=32\nchannels=3\n"
 
@@ -24,7 +25,7 @@ def values_of(option: str, name: str) -> st.SearchStrategy[str]:
 
     def accepted(text: str) -> bool:
         try:
-            SECTIONS[name][option](text)
+            READ[name][option](text)
         except ValueError:
             return False
         return True
@@ -34,8 +35,8 @@ def values_of(option: str, name: str) -> st.SearchStrategy[str]:
 
 @st.composite
 def sections(draw: st.DrawFn) -> Section:
-    name = draw(st.sampled_from(sorted(SECTIONS)))
-    options = draw(st.lists(st.sampled_from(sorted(SECTIONS[name])), unique=True)) if SECTIONS[name] else []
+    name = draw(st.sampled_from(sorted(READ)))
+    options = draw(st.lists(st.sampled_from(sorted(READ[name])), unique=True)) if READ[name] else []
     return Section(name, {option: Option(draw(values_of(option, name))) for option in options})
 
 
@@ -72,6 +73,16 @@ def test_blanks_and_comments_are_as_darknet_reads_them() -> None:
         (NET + "[yolo]\nanchors=1,nan", ["line 6", "[yolo] anchors", "finite"]),
         (NET + "[yolo]\nmask=1,,2", ["line 6", "[yolo] mask", "'1,,2'"]),
         (NET + "width=16", ["line 5", "[net] width", "stands twice", "line 2"]),
+        (NET + "[convolutional]\nxnor=1", ["line 6", "[convolutional] xnor", "only 0 is"]),
+        (NET + "[convolutional]\nshare_index=3", ["[convolutional] share_index", "this option is not"]),
+        (NET + "[region]\ntree=data/9k.tree", ["[region] tree", "this option is not"]),
+        (NET + "[softmax]\ntemperature=3", ["[softmax] temperature", "only 1 is"]),
+        (NET + "[reorg]\nextra=1", ["[reorg] extra", "only 0 is"]),
+        (NET + "[shortcut]\nfrom=-2\nweights_type=per_channel", ["[shortcut] weights_type", "only none is"]),
+        (NET + "[convolutional]\ndontload=1", ["[convolutional] dontload", "only 0 is"]),
+        (NET + "[convolutional]\nactivation=mish#leaky", ["[convolutional] activation", "a note behind it"]),
+        (NET + "[route]\nlayers=1 # see 2, 3", ["[route] layers", "'1#see2,3' is not whole numbers"]),
+        (NET + "[route]\nlayers=1,2,", ["[route] layers", "'1,2,'"]),
         (NET + "[maxpool\nsize=2", ["line 5", "']'"]),
         (NET + "filters", ["line 5", "'filters'"]),
         ("filters=1\n" + NET, ["line 1", "'filters'", "before the first section"]),
@@ -85,3 +96,32 @@ def test_a_fault_names_its_line_section_and_option(text: str, parts: list[str]) 
     assert str(fault.value).startswith("bad.cfg, line ")
     for part in parts:
         assert part in str(fault.value)
+
+
+def test_what_inference_never_reads_is_taken_as_it_is() -> None:
+    text = (
+        "[net]\nwidth=32\nheight=32\nchannels=3\nbatch=1\nbatch=64\nsteps=400,450,\nscales=.1,.1\nmax_epochs=500\n"
+        "[convolutional]\nlearning_rate=x\n[shortcut]\nfrom=-1\nfilters=64\n[yolo]\nrandom=1.4\nanchors=1,2\n"
+    )
+    assert [section.name for section in parse_cfg(text)] == ["net", "convolutional", "shortcut", "yolo"]
+
+
+def test_of_two_equal_options_the_first_is_read() -> None:
+    [net] = parse_cfg("[net]\nwidth=32\nwidth = 32\nbatch=1\nbatch=2\n")
+    assert (net.integer("width"), net.options["batch"].text) == (32, "1")
+
+
+@pytest.mark.parametrize("value", ["180###P6", "180 # comment", "180;comment"])
+def test_a_note_behind_a_number_is_read_over(value: str) -> None:
+    assert parse_cfg(f"{NET}[route]\nlayers={value}\n")[1].integers("layers") == (180,)
+    assert parse_cfg(f"[net]\nwidth={value}\n")[0].integer("width") == 180
+
+
+@pytest.mark.parametrize("name", UNSUPPORTED)
+def test_a_layer_of_darknet_that_is_not_computed_is_refused_by_its_name(name: str) -> None:
+    with pytest.raises(InvalidDeclaration, match=rf"line 5, \[{name}\]: this kind of layer is not supported"):
+        parse_cfg(f"{NET}[{name}]\n")
+
+
+def test_no_option_is_both_read_and_never_read() -> None:
+    assert not [(name, option) for name in READ for option in READ[name] if option in UNREAD[name]]

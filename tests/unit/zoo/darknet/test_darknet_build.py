@@ -3,6 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
+from torch import Tensor
 
 from quant.operations import Concat, Conv2d, Slice
 from services.edge.errors import InvalidDeclaration, InvalidWeights
@@ -63,6 +65,62 @@ def test_a_grouped_route_cuts_each_input_then_joins() -> None:
     assert joined.name == model.values[2] == "route_2"
 
 
+def outputs_of(text: str) -> tuple[list[Tensor], Tensor]:
+    """Every layer's value for one random picture, and the picture."""
+    network = network_of(text)
+    model = build_model(network, random_weights(network, seed=0))
+    x = torch.randn(1, *network.input_shape, generator=torch.Generator().manual_seed(0))
+    values = dict(model.graph.values(x))
+    return [values[name] for name in model.values], x
+
+
+def test_a_shortcut_adds_the_channels_that_both_layers_have() -> None:
+    wide, narrow = (f"[convolutional]\nfilters={filters}\nactivation=linear\n" for filters in (8, 5))
+    shortcut = "[shortcut]\nfrom=0\nactivation=leaky\n"
+    first, second, total = outputs_of(NET + narrow + wide + shortcut)[0]
+    expected = second.clone()
+    expected[:, :5] += first
+    torch.testing.assert_close(total, F.leaky_relu(expected, 0.1))
+    first, second, total = outputs_of(NET + wide + narrow + shortcut)[0]
+    torch.testing.assert_close(total, F.leaky_relu(second + first[:, :5], 0.1))
+
+
+def test_a_shortcut_from_a_larger_layer_takes_every_other_pixel() -> None:
+    large, small = CONV, CONV.replace("filters=8", "filters=12") + "stride=2\n"
+    first, second, total = outputs_of(NET + large + small + "[shortcut]\nfrom=0\n")[0]
+    expected = second.clone()
+    expected[:, :8] += first[:, :, ::2, ::2]
+    torch.testing.assert_close(total, expected)
+
+
+def test_a_shortcut_adds_several_layers() -> None:
+    first, second, third, total = outputs_of(NET + 3 * CONV + "[shortcut]\nfrom=-2,-3\nactivation=relu\n")[0]
+    torch.testing.assert_close(total, (first + second + third).relu())
+
+
+def test_products_of_layers_are_those_of_squeeze_and_excite_and_of_spatial_attention() -> None:
+    text = NET + CONV + "[avgpool]\n[scale_channels]\nfrom=0\nactivation=relu\n[sam]\nfrom=0\n"
+    first, pooled, scaled, product = outputs_of(text)[0]
+    torch.testing.assert_close(scaled, (first * pooled).relu())
+    torch.testing.assert_close(product, scaled * first)
+
+
+def test_a_convolution_has_two_strides_and_a_dilation() -> None:
+    text = "[convolutional]\nfilters=8\nsize=3\npad=1\n"
+    shapes = [layer.shape for layer in network_of(NET + text + "stride_x=2\n" + text + "dilation=2\n").layers]
+    assert shapes == [(8, 8, 4), (8, 8, 4)]
+    values, _ = outputs_of(NET + text + "stride_x=2\n" + text + "dilation=2\n")
+    assert [tuple(value.shape[1:]) for value in values] == shapes
+    with pytest.raises(InvalidDeclaration, match="dilation"):
+        network_of(NET + text + "dilation=2\nstride=2\n")
+
+
+def test_an_activation_and_an_empty_layer_stand_alone() -> None:
+    first, empty, mish = outputs_of(NET + CONV + "[empty]\n[activation]\nactivation=mish\n")[0]
+    assert torch.equal(empty, first)
+    torch.testing.assert_close(mish, F.mish(first))
+
+
 def test_the_outputs_are_the_heads_or_else_the_last_layer() -> None:
     heads = read_network(describe("yolov3-tiny", size=32, classes=1))
     assert build_model(heads, random_weights(heads, seed=0)).graph.outputs == ("yolo_16", "yolo_23")
@@ -94,7 +152,10 @@ def test_a_model_is_loaded_from_its_two_files(tmp_path: Path) -> None:
 
 def test_a_cfg_that_is_no_text_or_not_there_is_a_typed_error(tmp_path: Path) -> None:
     (tmp_path / "binary.cfg").write_bytes(b"[net]\n\xff\xfe")
-    with pytest.raises(InvalidDeclaration, match=r"binary\.cfg: byte 6 is not text"):
+    with pytest.raises(InvalidDeclaration, match=r"binary\.cfg: byte 6 is not UTF-8; save the file as UTF-8"):
         load_network(tmp_path / "binary.cfg")
+    (tmp_path / "weights.cfg").write_bytes(b"\0\1\xff\xfe")
+    with pytest.raises(InvalidDeclaration, match="is this the weights file"):
+        load_network(tmp_path / "weights.cfg")
     with pytest.raises(InvalidDeclaration, match=r"none\.cfg: cannot be read"):
         load_network(tmp_path / "none.cfg")

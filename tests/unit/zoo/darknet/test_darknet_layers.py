@@ -2,12 +2,12 @@ import pytest
 import torch
 
 from quant.activation import Activation
-from quant.operations import Add, MaxPool, Yolo
+from quant.operations import MaxPool, Yolo
 from services.edge.errors import InvalidDeclaration
 from services.zoo.darknet.cfg import parse_cfg
 from services.zoo.darknet.layers import read_network
 from services.zoo.darknet.networks import NAMES, describe
-from services.zoo.darknet.structure import Convolutional, Network, Route, Shape
+from services.zoo.darknet.structure import Convolutional, Network, Route, Shape, Shortcut
 
 NET = "[net]\nwidth=32\nheight=32\nchannels=3\n"
 CONV = "[convolutional]\nfilters=8\nsize=3\nstride=1\npad=1\nactivation=leaky\n"  # six lines
@@ -42,7 +42,7 @@ def test_all_seven_networks_are_here() -> None:
 
 def test_a_layer_has_what_its_section_says() -> None:
     layer = read(NET + CONV.replace("[convolutional]", "[conv]") + "batch_normalize=1\n").layers[0]
-    assert layer.operation == Convolutional(8, 3, 3, 1, 1, 1, True, Activation.LEAKY)
+    assert layer.operation == Convolutional(8, 3, 3, (1, 1), 1, 1, True, Activation.LEAKY)
     assert (layer.name, layer.inputs, layer.shape) == ("convolutional_0", (-1,), Shape(8, 32, 32))
 
 
@@ -85,7 +85,22 @@ def test_a_route_takes_its_group_of_each_input() -> None:
 
 def test_a_shortcut_reads_the_layer_before_first() -> None:
     layer = read(NET + CONV + CONV + "[shortcut]\nfrom=-2\nactivation=linear\n").layers[2]
-    assert (layer.operation, layer.inputs) == (Add(Activation.NONE), (1, 0))
+    assert (layer.operation, layer.inputs) == (Shortcut(Activation.NONE), (1, 0))
+
+
+@pytest.mark.parametrize(
+    ("options", "exponent"),
+    [
+        ("", None),
+        ("nms_kind=default\nbeta_nms=0.3\n", None),
+        ("nms_kind=greedynms\nbeta_nms=0.3\n", 0.6),
+        ("nms_kind=diounms\nbeta_nms=0.3\n", 0.3),
+        ("nms_kind=diounms\n", 0.6),
+    ],
+)
+def test_a_head_says_how_its_boxes_are_suppressed(options: str, exponent: float | None) -> None:
+    head = read(f"{NET}{CONV}[yolo]\nnum=1\nclasses=3\nanchors=1,2\nnew_coords=1\n{options}").layers[1].operation
+    assert head == Yolo(3, ((1.0, 2.0),), new_coords=True, distance_exponent=exponent)
 
 
 def test_a_head_keeps_the_anchors_of_its_mask() -> None:
@@ -108,7 +123,7 @@ def test_a_head_keeps_the_anchors_of_its_mask() -> None:
         (NET + CONV + "[maxpool]\nsize=2\nstride=2\n[route]\nlayers=0,1", ["line 15", "32 x 32", "16 x 16"]),
         (NET + CONV + "[route]\nlayers=-1\ngroups=3", ["line 13", "[route] groups", "8 channels"]),
         (NET + CONV + "[route]\nlayers=-1\ngroups=2\ngroup_id=2", ["line 14", "no group 2 of 2"]),
-        (NET + CONV + "[maxpool]\nstride=2\n[shortcut]\nfrom=0", ["line 14", "[shortcut] from", "(8, 32, 32)"]),
+        (NET + CONV + "[maxpool]\nstride=3\n[shortcut]\nfrom=0", ["line 14", "[shortcut] from", "(8, 32, 32)"]),
         (NET + CONV.replace("leaky", "leakey"), ["line 10", "[convolutional] activation", "'leakey'", "leaky"]),
         (NET + CONV.replace("stride=1", "stride=0"), ["line 8", "[convolutional] stride", "least is 1"]),
         (NET + CONV.replace("size=3", "size=99").replace("pad=1", "pad=0"), ["line 7", "window of 99"]),
@@ -119,7 +134,11 @@ def test_a_head_keeps_the_anchors_of_its_mask() -> None:
         (NET + CONV + "[upsample]\nstride=100000", ["line 11", "[upsample]", "elements"]),
         (NET + CONV + "[reorg]\nstride=3", ["line 12", "[reorg] stride"]),
         (NET + CONV + "[softmax]\n", ["line 11", "avgpool"]),
-        (NET + CONV + "[yolo]\nclasses=3\nnum=1\nanchors=1,2,3", ["line 14", "3 numbers", "needs 2"]),
+        (NET + CONV + "[yolo]\nclasses=3\nnum=2\nanchors=1,2,3", ["line 14", "3 numbers", "needs 4"]),
+        (
+            NET + CONV + "[yolo]\nclasses=3\nnum=1\nanchors=1,2\nnms_kind=nonsense",
+            ["line 15", "[yolo] nms_kind", "greedynms"],
+        ),
         (NET + CONV + "[yolo]\nclasses=3\nnum=1\nanchors=0,2", ["line 14", "[yolo] anchors", "above 0"]),
         (NET + CONV + "[yolo]\nclasses=4\nnum=1\nanchors=1,2", ["line 12", "[yolo] classes", "8 channels", "need 9"]),
         (NET + CONV + "[yolo]\nclasses=3\nnum=1\nmask=1\nanchors=1,2", ["line 14", "[yolo] mask"]),
