@@ -165,7 +165,7 @@ def _error_of(answer: httpx.Response, where: str) -> StrataError:
     """Turn an error's body back into the error it was."""
     try:
         body = answer.json()
-        kind, message = getattr(errors, body["error"], None), str(body["message"])
+        kind, message = getattr(errors, body["kind"], None), str(body["error"])
     except (ValueError, KeyError, TypeError):
         return Unavailable(f"{where} answered {answer.status_code}: {answer.text[:200]}")
     if isinstance(kind, type) and issubclass(kind, StrataError):

@@ -3,6 +3,7 @@
 StrataError
 ├── InvalidInput             the request or file is wrong and stays wrong
 │   ├── NotAPicture          PictureTooLarge  EmptyBatch  BatchTooLarge
+│   ├── BodyTooSlow          UnknownEncoding
 │   ├── ShapeMismatch        DtypeMismatch    NonFiniteInput    UnknownTensor
 │   ├── InvalidDeclaration   a model, ensemble or settings file with a fault; names file and field
 │   └── InvalidWeights       weights that do not fit, truncated, or not weights at all
@@ -15,7 +16,7 @@ StrataError
 │   └── OtherChain           stages, activations or jobs of another model or other cuts
 ├── Unavailable              try again later
 │   ├── MemberUnavailable    StageUnavailable StoreUnavailable
-│   └── NotStarted           NotReady         QueueFull
+│   └── NotStarted           NotReady         QueueFull        ServiceStopping
 ├── DeadlineExceeded         nothing useful was in by the deadline
 ├── Unsupported              this build or machine cannot do that
 └── Internal                 a fault of ours; the caller gets an id to look up in the log, never the text
@@ -72,6 +73,14 @@ class EmptyBatch(InvalidInput):
 
 class BatchTooLarge(InvalidInput):
     """More items than one request may have."""
+
+
+class BodyTooSlow(InvalidInput):
+    """The body of a request comes more slowly than a server waits for."""
+
+
+class UnknownEncoding(InvalidInput):
+    """The body of a request is packed in a way that is not read here."""
 
 
 class ShapeMismatch(InvalidInput):
@@ -180,3 +189,7 @@ class NotReady(Unavailable):
 
 class QueueFull(Unavailable):
     """As many requests as may wait are waiting; nothing of this one was done."""
+
+
+class ServiceStopping(Unavailable):
+    """The service stops, and had no more time for this request."""

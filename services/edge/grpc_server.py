@@ -3,8 +3,11 @@
 Imports nothing heavy: a model's cold start pays for every module named here.
 """
 
+import asyncio
+import inspect
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, NoReturn, TypeAlias
 
 import grpc
@@ -12,9 +15,12 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health_aio
 
 from services.edge.address import listen, split_address
-from services.edge.status import ERROR_METADATA_KEY, status_of
+from services.edge.errors import ServiceStopping
+from services.edge.status import ERROR_METADATA_KEY, forget_frames, status_of
 
 _SPARE_CALLS = 8
+_LAST_WORDS_S = 2.0
+"""From the end of a drain's grace to that of the server: answers that say so are sent."""
 
 _log = logging.getLogger(__name__)
 
@@ -25,6 +31,16 @@ _Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 class ErrorsAsStatus(grpc.aio.ServerInterceptor):
     """Turn an error of ours into its status; the class name travels in the trailing metadata."""
 
+    def __init__(self) -> None:
+        self._under_way: set[asyncio.Task[Any]] = set()
+        self._given_up = False
+
+    def give_up(self) -> None:
+        """End what still runs: it is answered with `ServiceStopping`."""
+        self._given_up = True
+        for call in self._under_way:
+            call.cancel()
+
     async def intercept_service(
         self, continuation: _Continuation, handler_call_details: grpc.HandlerCallDetails
     ) -> Any:
@@ -32,42 +48,51 @@ class ErrorsAsStatus(grpc.aio.ServerInterceptor):
         if handler is None:
             return None
         arity = "stream" if handler.request_streaming else "unary"
-        if handler.response_streaming:
-            kind = f"{arity}_stream"
-            return handler._replace(**{kind: _guard_stream(getattr(handler, kind))})
-        kind = f"{arity}_unary"
-        return handler._replace(**{kind: _guard_unary(getattr(handler, kind))})
+        kind = f"{arity}_{'stream' if handler.response_streaming else 'unary'}"
+        behaviour = getattr(handler, kind)
+        # A stream is what a generator yields, or what a coroutine writes to the context, as the library's `Watch` does.
+        guard = self._guard_stream if inspect.isasyncgenfunction(behaviour) else self._guard
+        return handler._replace(**{kind: guard(behaviour)})
 
+    def _guard(self, behaviour: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        async def guarded(request: Any, context: _Context) -> Any:
+            async with self._answering(context):
+                return await behaviour(request, context)
 
-def _guard_unary(behaviour: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-    async def guarded(request: Any, context: _Context) -> Any:
+        return guarded
+
+    def _guard_stream(self, behaviour: Callable[..., AsyncIterator[Any]]) -> Callable[..., AsyncIterator[Any]]:
+        async def guarded(request: Any, context: _Context) -> AsyncIterator[Any]:
+            async with self._answering(context):
+                async for reply in behaviour(request, context):
+                    yield reply
+
+        return guarded
+
+    @asynccontextmanager
+    async def _answering(self, context: _Context) -> AsyncIterator[None]:
+        call = asyncio.current_task()
+        assert call
+        self._under_way.add(call)
         try:
-            return await behaviour(request, context)
+            yield
         except grpc.aio.AbortError:
             raise
-        except Exception as error:
-            return await _abort(context, error)
-
-    return guarded
-
-
-def _guard_stream(behaviour: Callable[..., AsyncIterator[Any]]) -> Callable[..., AsyncIterator[Any]]:
-    async def guarded(request: Any, context: _Context) -> AsyncIterator[Any]:
-        try:
-            async for reply in behaviour(request, context):
-                yield reply
-        except grpc.aio.AbortError:
-            raise
+        except asyncio.CancelledError:
+            if not self._given_up:
+                raise
+            await _abort(context, ServiceStopping("the service stops and has no more time for this; ask again soon"))
         except Exception as error:
             await _abort(context, error)
-
-    return guarded
+        finally:
+            self._under_way.discard(call)
 
 
 async def _abort(context: _Context, error: Exception) -> NoReturn:
     status = status_of(error)
     if status.incident:
         _log.error("incident %s", status.incident, exc_info=error)
+    forget_frames(error)
     await context.abort(status.grpc_code, status.message, trailing_metadata=((ERROR_METADATA_KEY, status.error),))
     raise AssertionError("abort returned")
 
@@ -75,8 +100,16 @@ async def _abort(context: _Context, error: Exception) -> NoReturn:
 class GrpcServer:
     """A running server. It answers health checks with NOT_SERVING until `set_ready(True)`."""
 
-    def __init__(self, server: grpc.aio.Server, health: health_aio.HealthServicer, names: Sequence[str], port: int):
+    def __init__(
+        self,
+        server: grpc.aio.Server,
+        errors: ErrorsAsStatus,
+        health: health_aio.HealthServicer,
+        names: Sequence[str],
+        port: int,
+    ):
         self._server = server
+        self._errors = errors
         self._health = health
         self._names = names
         self.port = port
@@ -88,9 +121,12 @@ class GrpcServer:
             await self._health.set(name, state)
 
     async def drain(self, grace_s: float) -> None:
-        """Turn readiness off, take no new calls, give the running ones `grace_s` to end."""
+        """Turn readiness off, take no new calls, give the running ones `grace_s` to end, and tell the others."""
         await self._health.enter_graceful_shutdown()
-        await self._server.stop(grace_s)
+        stopped = asyncio.create_task(self._server.stop(grace_s + _LAST_WORDS_S))
+        await asyncio.wait([stopped], timeout=grace_s)
+        self._errors.give_up()
+        await stopped
 
 
 async def start_grpc(
@@ -108,8 +144,9 @@ async def start_grpc(
     Raises:
         OSError: the address is taken or not ours; the message names it.
     """
+    errors = ErrorsAsStatus()
     server = grpc.aio.server(
-        interceptors=(ErrorsAsStatus(),),
+        interceptors=(errors,),
         options=[
             ("grpc.max_receive_message_length", max_message_bytes),
             ("grpc.max_send_message_length", max_message_bytes),
@@ -131,7 +168,7 @@ async def start_grpc(
     except RuntimeError as error:
         listen(*split_address(address)).close()  # gRPC does not say why: the kernel does
         raise OSError(f"cannot listen on {address}: {error}") from error
-    running = GrpcServer(server, health, names, port)
+    running = GrpcServer(server, errors, health, names, port)
     await running.set_ready(False)
     await server.start()
     return running

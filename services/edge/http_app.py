@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi_offline import FastAPIOffline
@@ -11,16 +11,22 @@ from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, 
 from pydantic import BaseModel, Field
 
 from services.edge.errors import InvalidInput
-from services.edge.http_server import ERROR_HANDLERS, BodyLimit, HttpServer, answer_error, start_http
+from services.edge.http_body import BodyLimit
+from services.edge.http_errors import ERROR_HANDLERS, answer_error
+from services.edge.http_server import HttpServer, start_http
+from services.edge.suggestion import did_you_mean
 
 __all__ = ["ErrorBody", "Health", "HttpServer", "create_app", "start_http"]
+
+
+_OPERATIONS = "operations"
 
 
 class ErrorBody(BaseModel):
     """The one shape of every error over HTTP."""
 
-    error: str = Field(description="The error's class, for programs", examples=["NotAPicture"])
-    message: str = Field(description="What is wrong and what to do next, for people")
+    error: str = Field(description="What is wrong and what to do next, for people")
+    kind: str = Field(description="The error's class, for programs", examples=["NotAPicture"])
 
 
 @dataclass(frozen=True)
@@ -48,33 +54,53 @@ def create_app(
     """
     app = FastAPIOffline(  # its page loads nothing from elsewhere
         redoc_url=None,
+        dependencies=[Depends(_refuse_unknown_parameters)],
         title=title,
         version=version,
         description=description,
         # With 4XX FastAPI leaves out a 422 of its own, which nothing here answers.
-        responses={code: {"model": ErrorBody} for code in (400, 404, 413, "4XX", 503, 504)},
+        responses={code: {"model": ErrorBody} for code in (400, 404, 408, 413, 415, "4XX", 503, 504)},
     )
     app.add_middleware(BodyLimit, max_body_bytes=max_body_bytes, max_bodies=max_bodies)
     for kind, handler in {**ERROR_HANDLERS, RequestValidationError: _answer_validation}.items():
         app.add_exception_handler(kind, handler)
 
-    @app.get("/healthz", tags=["operations"], summary="The process runs, and needs no new start")
+    @app.get("/healthz", tags=[_OPERATIONS], summary="The process runs, and needs no new start")
     async def healthz(response: Response) -> dict[str, str]:
         alive = health.alive()
         response.status_code = 200 if alive else 503
         return {"status": "ok" if alive else "lost: only a new start helps"}
 
-    @app.get("/readyz", tags=["operations"], summary="Requests are welcome")
+    @app.get("/readyz", tags=[_OPERATIONS], summary="Requests are welcome")
     async def readyz(response: Response) -> dict[str, str]:
         ready = health.ready()
         response.status_code = 200 if ready else 503
         return {"status": "ready" if ready else "not ready"}
 
-    @app.get("/metrics", tags=["operations"], summary="Prometheus metrics", response_class=Response)
+    @app.get("/metrics", tags=[_OPERATIONS], summary="Prometheus metrics", response_class=Response)
     async def metrics() -> Response:
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
     return app
+
+
+async def _refuse_unknown_parameters(request: Request) -> None:
+    """Refuse a query parameter that a route does not take: it would be ignored, whatever it was meant to do.
+
+    Raises:
+        InvalidInput: names it, and the nearest that is taken.
+    """
+    route = request.scope["route"]
+    if _OPERATIONS in route.tags:
+        return
+    known = [parameter.alias for parameter in route.dependant.query_params]
+    for name in request.query_params:
+        if name not in known:
+            takes = ", ".join(known) or "none"
+            raise InvalidInput(f"no query parameter '{name}'{did_you_mean(name, known)} (this path takes {takes})")
+    for name in known:
+        if len(request.query_params.getlist(name)) > 1:
+            raise InvalidInput(f"query parameter '{name}' is given twice; give it once")
 
 
 async def _answer_validation(request: Request, error: Exception) -> JSONResponse:

@@ -10,6 +10,8 @@ from services.edge import errors
 
 _TABLE: dict[type[Exception], tuple[grpc.StatusCode, int]] = {
     errors.InvalidInput: (grpc.StatusCode.INVALID_ARGUMENT, 400),
+    errors.BodyTooSlow: (grpc.StatusCode.INVALID_ARGUMENT, 408),
+    errors.UnknownEncoding: (grpc.StatusCode.INVALID_ARGUMENT, 415),
     errors.NotFound: (grpc.StatusCode.NOT_FOUND, 404),
     errors.TooLarge: (grpc.StatusCode.RESOURCE_EXHAUSTED, 413),
     errors.FailedPrecondition: (grpc.StatusCode.FAILED_PRECONDITION, 409),
@@ -53,6 +55,24 @@ def status_of(error: Exception) -> Status:
     incident = uuid.uuid4().hex[:12]
     message = f"a fault on our side; look for incident {incident} in the log"
     return Status(grpc.StatusCode.INTERNAL, 500, errors.Internal.__name__, message, incident)
+
+
+def forget_frames(error: BaseException) -> None:
+    """Let go of what an error's frames hold, once it is answered.
+
+    A task that failed, and what waited for it, keep the error, which keeps their frames, which keep them: a circle that
+    only a full collection would end, with the request's body in it.
+    """
+    left, seen = [error], set[int]()
+    while left:
+        each = left.pop()
+        if id(each) in seen:
+            continue
+        seen.add(id(each))
+        each.__traceback__ = None
+        left += [other for other in (each.__cause__, each.__context__) if other]
+        if isinstance(each, BaseExceptionGroup):
+            left += each.exceptions
 
 
 def _cut(message: str) -> str:

@@ -99,7 +99,7 @@ async def open_front_door(predictor: Predicts, settings: Settings, registry: Col
     app = create_http_app(counted, health, settings.max_message_bytes, at_most, registry)
     host, port = split_address(settings.http_address)
     try:
-        http_server = await start_http(app, host, port, grace_s=int(settings.drain_s))
+        http_server = await start_http(app, host, port, grace_s=settings.drain_s)
     except OSError:
         await grpc_server.drain(0)
         raise

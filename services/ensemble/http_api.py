@@ -5,12 +5,11 @@ from typing import Annotated, Any
 
 from fastapi import FastAPI, Header, Path, Query, Request
 from prometheus_client import CollectorRegistry
-from starlette.datastructures import UploadFile
 from starlette.responses import RedirectResponse
 
 from services.edge.deadline import Deadline, read_request_timeout, within
-from services.edge.errors import EmptyBatch, InvalidInput
 from services.edge.http_app import Health, create_app
+from services.edge.http_form import is_form, read_form_files
 from services.ensemble.domain import DEFAULT_TOP_K, MAX_DEADLINE_MS, Mode, PredictRequest
 from services.ensemble.http_bodies import AnswerBody, EnsembleBody, ModelBody, models_of
 from services.ensemble.usecases import Predicts
@@ -94,16 +93,7 @@ def create_http_app(
 
 
 async def _pictures(request: Request) -> tuple[bytes, ...]:
-    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+    if not is_form(request.headers):
         body = await request.body()
         return (body,) if body else ()
-    async with request.form(max_files=float("inf"), max_fields=float("inf")) as form:
-        parts = form.getlist("pictures")
-        if not parts:
-            raise EmptyBatch("the form has no part called 'pictures'; send each picture as one")
-        pictures = []
-        for n, part in enumerate(parts):
-            if not isinstance(part, UploadFile):
-                raise InvalidInput(f"picture {n}: the part 'pictures' is text; send it as a file")
-            pictures.append(await part.read())
-        return tuple(pictures)
+    return await read_form_files(request, "pictures")

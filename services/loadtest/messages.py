@@ -186,7 +186,7 @@ def ended_by_grpc(error: grpc.RpcError) -> Ended:
 def _refused_by_http(status: int, content: bytes) -> Ended:
     try:
         body = json.loads(content)
-        name, message = str(body["error"]), str(body["message"])
+        name, message = str(body["kind"]), str(body["error"])
     except UNREADABLE:
         name, message = "", content[:_REASON_LENGTH].decode(errors="replace")
     outcome = Outcome.FAILED

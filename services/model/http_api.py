@@ -10,7 +10,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from services.edge.deadline import REQUEST_TIMEOUT, Deadline, read_request_timeout, within
-from services.edge.http_server import ERROR_HANDLERS, BodyLimit
+from services.edge.http_body import BodyLimit
+from services.edge.http_errors import ERROR_HANDLERS
 from services.model.domain import check_address, describe, describe_server
 from services.model.open_inference_json import (
     HEADER_LENGTH,

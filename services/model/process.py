@@ -82,7 +82,7 @@ async def _start_http(model: Model, settings: Settings, servers: AsyncExitStack)
 
     host, port = split_address(settings.http_address)
     app = create_app(model, settings.max_message_bytes, model.admission.server_limit)
-    server = await start_http(app, host, port, int(settings.drain_s))
+    server = await start_http(app, host, port, settings.drain_s)
     servers.push_async_callback(server.drain)
     return server
 

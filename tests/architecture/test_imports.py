@@ -26,7 +26,8 @@ RANKS: dict[str, dict[int, str]] = {
         DOMAIN: "errors suggestion deadline admission receipts progress whole_number message_size",
         ADAPTERS: "address cpu_share memory_share declaration environment settings meter onednn whole_files stop "
         "logs lean_logs",
-        EDGES: "status remote_errors grpc_channel grpc_server http_server http_app receipt_messages receipt_bodies",
+        EDGES: "status remote_errors grpc_channel grpc_server http_errors http_body http_hangup http_connections "
+        "http_server http_form http_app receipt_messages receipt_bodies",
     },
     "zoo": {
         DOMAIN: "manifest stage_manifest chunks alexnet nasnet efficientnet architectures exported detection darknet "

@@ -124,7 +124,7 @@ def test_front_door_names_what_is_wrong(
     picture = pictures()["Bag"]
     body = {"half": picture[: len(picture) // 2], "whole": picture}.get(str(content), content)
     answer = front_door.post(path, content=body)
-    assert (answer.status_code, answer.json()["error"]) == (status, error)
+    assert (answer.status_code, answer.json()["kind"]) == (status, error)
 
 
 def _json_tensor(count: int, value: str = "0.0", datatype: str = "FP32", cut: int = 0) -> str:

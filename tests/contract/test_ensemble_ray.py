@@ -275,7 +275,7 @@ async def test_a_process_with_ray_serve_answers_like_an_embedded_one_and_drains(
         expected = [{"index": s.index, "label": s.label, "score": s.score} for s in here.predictions[0].scores]
         assert there["predictions"] == [{"scores": expected}]
         assert [member["state"] for member in there["members"]] == ["answered", "answered", "failed"]
-        assert (refused.status_code, refused.json()["error"]) == (400, "NotAPicture")
+        assert (refused.status_code, refused.json()["kind"]) == (400, "NotAPicture")
     finally:
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=60)

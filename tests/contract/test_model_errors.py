@@ -194,8 +194,8 @@ async def test_a_bad_request_has_the_status_and_name_of_its_error_and_harms_nobo
     assert (code, name) == (expected.grpc_code, case.error.__name__)
     assert case.message in details
     answer = await case.post(live.http)
-    assert (answer.status_code, answer.json()["error"]) == (expected.http_code, case.error.__name__)
-    assert answer.json()["message"] == details
+    assert (answer.status_code, answer.json()["kind"]) == (expected.http_code, case.error.__name__)
+    assert answer.json()["error"] == details
     assert (await live.stub.ModelInfer(GOOD.to_message())).outputs[0].shape == [1, 2]
     assert (await GOOD.post(live.http)).status_code == 200
 
@@ -220,7 +220,7 @@ async def test_before_it_is_loaded_it_is_live_and_not_ready_and_says_so(loading:
     code, name, _ = await refused_by_grpc(loading.stub, GOOD.to_message())
     assert (code, name) == (grpc.StatusCode.UNAVAILABLE, "NotReady")
     answer = await GOOD.post(loading.http)
-    assert (answer.status_code, answer.json()["error"]) == (503, "NotReady")
+    assert (answer.status_code, answer.json()["kind"]) == (503, "NotReady")
     assert (await loading.stub.ServerLive(pb.ServerLiveRequest())).live
     assert not (await loading.stub.ServerReady(pb.ServerReadyRequest())).ready
     assert not (await loading.stub.ModelReady(pb.ModelReadyRequest(name="tiny"))).ready
@@ -247,7 +247,7 @@ async def test_a_full_queue_refuses_at_once_and_health_still_answers(live: Live)
     code, name, _ = await refused_by_grpc(live.stub, GOOD.to_message())
     assert (code, name) == (grpc.StatusCode.UNAVAILABLE, "QueueFull")
     answer = await GOOD.post(live.http)
-    assert (answer.status_code, answer.json()["error"]) == (503, "QueueFull")
+    assert (answer.status_code, answer.json()["kind"]) == (503, "QueueFull")
     assert (await live.http.get("/readyz")).status_code == 200
     live.engine.go.set()
     assert [each.status_code for each in await asyncio.gather(*waiting)] == [200, 200]
@@ -258,7 +258,7 @@ async def test_a_message_over_the_limit_is_refused_before_it_is_read(live: Live)
     code, _, details = await refused_by_grpc(live.stub, large.to_message())
     assert (code, "larger" in details.lower()) == (grpc.StatusCode.RESOURCE_EXHAUSTED, True)
     answer = await large.post(live.http)
-    assert (answer.status_code, answer.json()["error"]) == (413, "TooLarge")
+    assert (answer.status_code, answer.json()["kind"]) == (413, "TooLarge")
 
 
 async def test_a_request_that_is_no_request_is_invalid_input(live: Live) -> None:
@@ -267,7 +267,7 @@ async def test_a_request_that_is_no_request_is_invalid_input(live: Live) -> None
     code, name, _ = await refused_by_grpc(live.stub, message)
     assert (code, name) == (grpc.StatusCode.INVALID_ARGUMENT, "InvalidInput")
     answer = await live.http.post("/v2/models/tiny/infer", content=b"{")
-    assert (answer.status_code, answer.json()["error"]) == (400, "InvalidInput")
+    assert (answer.status_code, answer.json()["kind"]) == (400, "InvalidInput")
 
 
 async def test_a_fault_of_the_engine_is_internal_and_keeps_its_text(
@@ -276,9 +276,9 @@ async def test_a_fault_of_the_engine_is_internal_and_keeps_its_text(
     live.engine.fault = RuntimeError("secret of the implementation")
     code, _, details = await refused_by_grpc(live.stub, GOOD.to_message())
     answer = await GOOD.post(live.http)
-    assert (code, answer.status_code, answer.json()["error"]) == (grpc.StatusCode.INTERNAL, 500, "Internal")
+    assert (code, answer.status_code, answer.json()["kind"]) == (grpc.StatusCode.INTERNAL, 500, "Internal")
     assert "secret" not in details + answer.text
-    for told in (details, answer.json()["message"]):
+    for told in (details, answer.json()["error"]):
         assert told.split()[-4] in caplog.text
 
 
@@ -287,7 +287,7 @@ async def test_scores_that_are_not_finite_are_never_sent(live: Live, caplog: pyt
     code, name, _ = await refused_by_grpc(live.stub, GOOD.to_message())
     answer = await GOOD.post(live.http)
     assert (code, name) == (grpc.StatusCode.INTERNAL, "Internal")
-    assert (answer.status_code, answer.json()["error"]) == (500, "Internal")
+    assert (answer.status_code, answer.json()["kind"]) == (500, "Internal")
     assert "computed scores that are not finite" in caplog.text
 
 
@@ -295,7 +295,7 @@ async def test_a_message_that_repeats_what_was_sent_is_cut(live: Live) -> None:
     case = replace(GOOD, name="ü" * 5000)
     code, name, details = await refused_by_grpc(live.stub, case.to_message())
     assert (code, name, len(details) < 2000) == (grpc.StatusCode.INVALID_ARGUMENT, "UnknownTensor", True)
-    assert (await case.post(live.http)).json()["message"] == details
+    assert (await case.post(live.http)).json()["error"] == details
 
 
 async def test_both_protocols_and_all_forms_of_a_tensor_give_the_same_scores(live: Live) -> None:

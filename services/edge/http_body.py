@@ -1,0 +1,177 @@
+"""What bodies of HTTP requests may take: of the memory, and of time."""
+
+import asyncio
+import zlib
+from contextlib import ExitStack
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from services.edge.admission import Admission
+from services.edge.errors import BodyTooSlow, InvalidInput, StrataError, TooLarge, UnknownEncoding
+from services.edge.http_errors import error_response
+from services.edge.status import status_of
+
+FREE_BYTES = 64 * 2**10
+"""A body that has sent no more than this counts for nothing yet: who sends one byte and waits keeps nobody out."""
+
+GRACE_S = 10.0
+LEAST_BYTES_PER_S = 64 * 2**10
+"""A body may take `GRACE_S`, and longer by what it has sent at this pace."""
+
+
+class BodyLimit:
+    """Bound what bodies take.
+
+    A body over the limit is refused by its declared length, or, without one, as soon as it has passed the limit; one
+    that is compressed counts as what it becomes. One that comes too slowly is given up. While `max_bodies` are under
+    way, one more is refused before the application sees any of it.
+    """
+
+    def __init__(self, app: ASGIApp, max_body_bytes: int, max_bodies: int, grace_s: float = GRACE_S):
+        self._app = app
+        self._max_body_bytes = max_body_bytes
+        self._grace_s = grace_s
+        self._admission = Admission(max_bodies, "requests with a body")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = dict(scope["headers"]) if scope["type"] == "http" else {}
+        declared = headers.get(b"content-length", b"0")
+        if declared == b"0" and b"transfer-encoding" not in headers:
+            await self._app(scope, receive, send)
+            return
+        try:
+            if declared.isdigit() and (len(declared) > 18 or int(declared) > self._max_body_bytes):
+                raise self._too_large()
+            unpacking = _Unpacking(headers.get(b"content-encoding", b""), self._max_body_bytes)
+            with ExitStack() as admitted:
+                body = _Body(receive, unpacking, self._grace_s)
+                while not body.complete and body.received < FREE_BYTES:
+                    await body.read_more()
+                admitted.enter_context(self._admission.admit())
+                await self._with_body(scope, body, send)
+        except _HungUp:
+            return
+        except StrataError as error:
+            # What is left of the body is read and dropped by the server: who still sends would miss the answer.
+            await error_response(status_of(error))(scope, receive, send)
+
+    async def _with_body(self, scope: Scope, body: "_Body", send: Send) -> None:
+        answered = False
+
+        async def watched(message: Message) -> None:
+            nonlocal answered
+            if not body.refused:
+                answered = True
+                await send(message)
+
+        headers = [(name, value) for name, value in scope["headers"] if name != b"content-encoding"]
+        try:
+            await self._app({**scope, "headers": headers}, body.receive, watched)
+        except Exception:
+            if not body.refused:
+                raise
+        if body.refused and not answered:
+            raise body.refused
+
+    def _too_large(self) -> TooLarge:
+        return _too_large(self._max_body_bytes)
+
+
+class _HungUp(Exception):
+    """The caller left before its body was whole."""
+
+
+class _Body:
+    """A body as it comes: what was read before the application asked for it, then piece by piece."""
+
+    def __init__(self, receive: Receive, unpacking: "_Unpacking", grace_s: float):
+        self._receive = receive
+        self._unpacking = unpacking
+        self._clock = asyncio.get_running_loop().time
+        self._began_s = self._clock()
+        self._grace_s = grace_s
+        self._pieces: list[bytes] = []
+        self.received = 0
+        self.complete = False
+        self.refused: StrataError | None = None
+
+    async def read_more(self) -> None:
+        """Read the next piece.
+
+        Raises:
+            _HungUp: the caller left.
+            BodyTooSlow, TooLarge: the body is refused.
+        """
+        until_s = self._began_s + self._grace_s + self.received / LEAST_BYTES_PER_S
+        try:
+            async with asyncio.timeout_at(until_s):
+                message = await self._receive()
+        except TimeoutError:
+            raise BodyTooSlow(
+                f"{self.received} bytes of the body came in {self._clock() - self._began_s:.0f} s; send it faster"
+            ) from None
+        if message["type"] == "http.disconnect":
+            raise _HungUp
+        sent = message.get("body", b"")
+        self.received += len(sent)
+        self.complete = not message.get("more_body", False)
+        if self.received > self._unpacking.max_bytes:
+            raise _too_large(self._unpacking.max_bytes)
+        self._pieces.append(sent)
+
+    async def receive(self) -> Message:
+        """Give the application the next piece; a body that is refused ends as one whose caller left."""
+        try:
+            if not self._pieces and not self.complete:
+                await self.read_more()
+            if not self._pieces:
+                return await self._receive()
+            sent = b"".join(self._pieces)
+            self._pieces.clear()
+            body = self._unpacking.unpack(sent, self.complete)
+        except _HungUp:
+            return {"type": "http.disconnect"}
+        except StrataError as error:
+            self.refused = error
+            return {"type": "http.disconnect"}
+        return {"type": "http.request", "body": body, "more_body": not self.complete}
+
+
+class _Unpacking:
+    """A body's content encoding, and the limit on what comes out of it."""
+
+    def __init__(self, encoding: bytes, max_bytes: int):
+        """Know the encoding. Raises UnknownEncoding."""
+        name = encoding.decode("latin-1").strip().lower()
+        if name not in ("", "identity", "gzip", "x-gzip"):
+            raise UnknownEncoding(f"Content-Encoding '{name}' is not read here; send the body as it is, or in gzip")
+        self._gzip = zlib.decompressobj(16 + zlib.MAX_WBITS) if "gzip" in name else None
+        self.max_bytes = max_bytes
+        self._unpacked = 0
+
+    def unpack(self, piece: bytes, last: bool) -> bytes:
+        """Return what a piece becomes. Raises TooLarge, InvalidInput."""
+        try:
+            unpacked = self._decompress(piece) if self._gzip else piece
+        except zlib.error as error:
+            raise InvalidInput(f"the body is not gzip, as its Content-Encoding says: {error}") from error
+        self._unpacked += len(unpacked)
+        if self._unpacked > self.max_bytes:
+            raise _too_large(self.max_bytes)
+        if last and self._gzip and not self._gzip.eof:
+            raise InvalidInput("the body's gzip is cut short")
+        return unpacked
+
+    def _decompress(self, piece: bytes) -> bytes:
+        assert self._gzip
+        unpacked = self._gzip.decompress(piece, self.max_bytes - self._unpacked + 1)
+        while self._gzip.unused_data and len(unpacked) <= self.max_bytes:
+            # A file of gzip may have several members, one after the other.
+            rest = self._gzip.unused_data
+            self._gzip = zlib.decompressobj(16 + zlib.MAX_WBITS)
+            unpacked += self._gzip.decompress(rest, self.max_bytes - self._unpacked + 1)
+        return unpacked
+
+
+def _too_large(max_bytes: int) -> TooLarge:
+    return TooLarge(f"the body is over the limit of {max_bytes} bytes; send fewer pictures at a time")

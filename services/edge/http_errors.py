@@ -1,0 +1,48 @@
+"""Errors over HTTP: the status of each, and the one shape that all have."""
+
+import logging
+
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import ExceptionHandler
+
+from services.edge.errors import StrataError
+from services.edge.status import Status, forget_frames, status_of
+
+_log = logging.getLogger(__name__)
+
+
+def error_response(status: Status) -> JSONResponse:
+    """Spell an error: the sentence for people, as the Open Inference Protocol has it, and its class for programs."""
+    return JSONResponse({"error": status.message, "kind": status.error}, status.http_code)
+
+
+async def answer_error(request: Request, error: Exception) -> JSONResponse:
+    """Answer an error; where the fault is ours, the log has it and the caller the incident's number."""
+    status = status_of(error)
+    if status.incident:
+        _log.error("incident %s at %s", status.incident, request.url.path, exc_info=error)
+    forget_frames(error)
+    return error_response(status)
+
+
+async def _answer_http(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    kind = {404: "NotFound", 405: "MethodNotAllowed", 413: "TooLarge"}.get(error.status_code, "InvalidInput")
+    body = {"error": f"{error.detail}: {request.method} {request.url.path}", "kind": kind}
+    return JSONResponse(body, error.status_code, headers=error.headers)
+
+
+async def _answer_nobody(_: Request, error: Exception) -> Response:
+    """The caller hung up while it sent its body: that is no fault, and an answer reaches nobody."""
+    forget_frames(error)
+    return Response(status_code=400)
+
+
+ERROR_HANDLERS: dict[int | type[Exception], ExceptionHandler] = {
+    StrataError: answer_error,
+    HTTPException: _answer_http,
+    ClientDisconnect: _answer_nobody,
+    Exception: answer_error,
+}

@@ -1,0 +1,74 @@
+"""Files in a form over HTTP: `multipart/form-data`, whole or not at all."""
+
+import logging
+import math
+from collections.abc import AsyncGenerator
+
+from python_multipart.multipart import parse_options_header
+from starlette.datastructures import FormData, Headers, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import Request
+
+from services.edge.errors import EmptyBatch, InvalidInput
+
+# It warns of every form that is none: that is its sender's to know, and no reason to fill a log.
+logging.getLogger("python_multipart").setLevel(logging.ERROR)
+
+
+def is_form(headers: Headers) -> bool:
+    """Tell whether a body is a form.
+
+    Raises:
+        InvalidInput: it has parts and is not one.
+    """
+    kind = parse_options_header(headers.get("content-type", ""))[0].lower()
+    if kind.startswith(b"multipart/") and kind != b"multipart/form-data":
+        raise InvalidInput(f"Content-Type {kind.decode()}: send a body of parts as multipart/form-data")
+    return kind == b"multipart/form-data"
+
+
+async def read_form_files(request: Request, name: str) -> tuple[bytes, ...]:
+    """Read the files of a form, each a part called `name`.
+
+    Raises:
+        EmptyBatch: there are no parts.
+        InvalidInput: no form, one that is cut off before its last boundary, or a part of another name, or of text.
+    """
+    form = await _parse(request)
+    try:
+        if not form:
+            raise EmptyBatch(f"the form has no part called '{name}'; send each file as one")
+        contents = []
+        for n, (part, value) in enumerate(form.multi_items()):
+            if part != name:
+                raise InvalidInput(f"part {n} of the form is called '{part}'; call each file's part '{name}'")
+            if not isinstance(value, UploadFile):
+                raise InvalidInput(f"part {n} of the form is text; send it as a file")
+            contents.append(await value.read())
+        return tuple(contents)
+    finally:
+        await form.close()
+
+
+async def _parse(request: Request) -> FormData:
+    try:
+        return await _WholeForm(request.headers, request.stream()).parse()
+    except MultiPartException as error:
+        raise InvalidInput(f"the body is no whole multipart/form-data: {error.message}") from error
+
+
+class _WholeForm(MultiPartParser):
+    """Refuses a form without the boundary that ends it, which the parser itself does not miss."""
+
+    def __init__(self, headers: Headers, stream: AsyncGenerator[bytes, None]):
+        super().__init__(headers, self._to_its_end(stream), max_files=math.inf, max_fields=math.inf)
+        self._ended = False
+
+    def on_end(self) -> None:
+        self._ended = True
+
+    async def _to_its_end(self, stream: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+        async for piece in stream:
+            yield piece
+        if not self._ended:
+            raise MultiPartException("it is cut off before its last boundary")
