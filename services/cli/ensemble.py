@@ -3,7 +3,7 @@
 import asyncio
 import json
 import os
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.progress import track
 
 if TYPE_CHECKING:
-    from services.cli.ensemble_source import Source
     from services.cli.ensemble_tables import Answered, Refused
     from services.ensemble.domain import Mode
     from services.ensemble.http_bodies import EnsembleBody
@@ -32,8 +31,6 @@ Named = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
-_WAKE_MS = 120_000
 
 
 @app.command()
@@ -143,8 +140,6 @@ async def _predict(
         with showing_progress("starting the models", console) as progress:
             source, named = await stack.enter_async_context(open_source(endpoint, ensemble, progress))
             chosen = _chosen(await source.ensembles(), named)
-            if not endpoint:
-                await _wake(source, chosen.name, pictures)
         answered, refused = [], []
         for picture in track(pictures, "pictures", console=console, transient=True, disable=not console.is_terminal):
             try:
@@ -156,16 +151,6 @@ async def _predict(
         if not answered:
             raise refused[0].error
         return answered, refused
-
-
-async def _wake(source: "Source", ensemble: str, pictures: list[Path]) -> None:
-    """Have every model started by the first picture that is one, with time enough."""
-    from services.edge.errors import InvalidInput
-
-    for picture in pictures:
-        with suppress(InvalidInput):
-            await source.predict(ensemble, picture, None, _WAKE_MS)
-            return
 
 
 async def _describe(ensemble: str, endpoint: str) -> "list[EnsembleBody]":

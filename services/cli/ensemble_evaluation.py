@@ -26,6 +26,7 @@ from services.ensemble.evaluation import BatchLatency, measure_accuracy, measure
 from services.ensemble.labelled import labelled_pictures
 from services.ensemble.settings import Settings
 from services.local.running import state_folder
+from services.zoo.picture_files import read_picture_file
 
 _BATCH = 64
 _IDLE_S = 3600.0
@@ -88,12 +89,12 @@ async def _evaluate(
             # The models wake up here, before anything is timed.
             await local.predictor.ask(served, [paths[0].read_bytes()], Mode.PARALLEL, Deadline())
             began_s = time.monotonic()
-            tally = await measure_accuracy(local.predictor, served, pairs, _BATCH, Path.read_bytes, progress)
+            tally = await measure_accuracy(local.predictor, served, pairs, _BATCH, read_picture_file, progress)
             seconds = time.monotonic() - began_s
             accuracy = tally.file()
             keep(accuracy)
             latencies = await measure_latency(
-                local.predictor, served, paths, batch, Path.read_bytes, time.monotonic, progress
+                local.predictor, served, paths, batch, read_picture_file, time.monotonic, progress
             )
             return Evaluation(accuracy, latencies, seconds)
 

@@ -20,6 +20,7 @@ from services.ensemble.domain import Mode, PredictRequest
 from services.ensemble.http_bodies import AnswerBody, EnsembleBody
 from services.ensemble.usecases import Predictor
 from services.local.running import find_running, state_folder
+from services.zoo.picture_files import read_picture_file
 
 _PATIENCE_S = 600.0
 _IDLE_S = 3600.0
@@ -114,7 +115,7 @@ class Embedded:
 
 
 def _read_picture(picture: Path) -> bytes:
-    data = picture.read_bytes()
+    data = read_picture_file(picture)
     if not data:
         raise NotAPicture("the file is empty")
     return data
@@ -152,6 +153,7 @@ async def open_source(endpoint: str, ensemble: str, progress: Progress) -> Async
 
         files = [ensemble_file(ensemble)]
         async with local_ensembles(files, state_folder(os.environ), _IDLE_S, progress) as local:
+            await local.wake()
             yield Embedded(local.predictor), next(iter(local.served))
 
 

@@ -5,9 +5,10 @@ What needs torch is imported once the files and the addresses are known to be ri
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from services.edge.address import listen, split_address
@@ -24,16 +25,18 @@ from services.local.process_status import Process
 from services.local.running import Running, announce, withdraw
 
 DRAIN_S = 10.0
+"""What running requests get when the service is stopped."""
 ANY = "127.0.0.1:0"
 
 
 @dataclass(frozen=True)
 class LocalEnsembles:
-    """Ensembles whose models start on first use."""
+    """Ensembles whose models start on first use, or when they are woken: `wake` returns those that did not, and why."""
 
     served: Mapping[str, Served]
     predictor: Predictor
     settings: Settings
+    wake: Callable[[], Awaitable[dict[str, str]]]
 
 
 def compile_members(served: Mapping[str, Served], progress: Progress) -> dict[str, Path]:
@@ -65,14 +68,16 @@ async def local_ensembles(
     Raises:
         InvalidDeclaration and whatever else is wrong with a file or with weights.
     """
-    settings = Settings(files=tuple(files), http_address=http, grpc_address=grpc)
+    settings = Settings(files=tuple(files), http_address=http, grpc_address=grpc, drain_s=DRAIN_S)
     with interruptible():  # nothing is served yet, and a compilation takes minutes
         served = load_ensembles(files, os.environ, accuracies)
         from services.ensemble.graph import build_predictor
 
         compiled = compile_members(served, progress)
     async with local_models(compiled, state / "logs", idle_s) as models:
-        yield LocalEnsembles(served, build_predictor(served, models, settings), settings)
+        yield LocalEnsembles(
+            served, build_predictor(served, models, settings), settings, partial(models.wake, sorted(compiled))
+        )
 
 
 @contextmanager
@@ -107,6 +112,9 @@ async def serve(files: Sequence[Path], http: str, grpc: str, idle_s: float, stat
             ensembles=tuple(local.served),
             log=str(state / "serve.log"),
         )
+        progress(f"starting the models of {', '.join(local.served)}")
+        for model, fault in (await local.wake()).items():
+            progress(f"{model} did not start, and is tried again when it is asked: {fault}")
         await door.set_ready(True)
         announce(state, running)
         progress(f"serving {', '.join(running.ensembles)} at http://{running.http_address}")

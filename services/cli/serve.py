@@ -87,7 +87,7 @@ def status() -> None:
 
 @app.command()
 def stop() -> None:
-    """Stop what is served; requests that run are answered first."""
+    """Stop what is served; requests that run have ten seconds to be answered, and are refused (503) after that."""
     from services.local.running import is_running
 
     running = _running()

@@ -1,5 +1,6 @@
 """A client of model services: sends tensors over gRPC, reads scores and what they cost."""
 
+from collections.abc import Iterable
 from typing import Protocol
 
 import grpc
@@ -23,6 +24,12 @@ class Members(Protocol):
     """Where models are. Ask at each request: what keeps them running learns from it that they are used."""
 
     async def channel(self, model: str) -> grpc.aio.Channel: ...
+
+    async def wake(self, models: Iterable[str]) -> dict[str, str]:
+        """Start those that do not run, as far as that is ours, and wait; return those that did not start, and why."""
+
+    def starting(self) -> frozenset[str]:
+        """Return those that are known to start just now."""
 
 
 class ModelClient:

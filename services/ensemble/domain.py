@@ -106,7 +106,7 @@ class MemberAnswer:
         latency_ms: from its start to its answer or end, as the ensemble saw it; 0 where it was not started.
         compute_ms: inside the model's process, decoding and forward pass, without waiting.
         cold: its process answered its first request.
-        error: why it failed.
+        error: why it failed, or is missing where that is known.
     """
 
     model: str
@@ -164,10 +164,17 @@ REPLY_MARGIN_S = 0.02
 """An answer leaves this much before its caller hangs up."""
 
 
-def time_allowed(request: PredictRequest, ensemble: Ensemble) -> float:
-    """Return how long the answer may take, in s: as asked, or else as declared, but no longer than its caller waits."""
-    allowed_s = request.deadline_s if request.deadline_s is not None else ensemble.deadline_ms / 1e3
-    return allowed_s if request.latest_s is None else min(allowed_s, max(0.0, request.latest_s - REPLY_MARGIN_S))
+def time_allowed(request: PredictRequest, ensemble: Ensemble, waited_s: float = 0.0) -> float:
+    """Return how long the answer may take from now, in s: as asked, or else as declared, but no longer than its caller
+    waits.
+
+    Args:
+        waited_s: since the request came; what is declared counts from now.
+    """
+    allowed_s = request.deadline_s - waited_s if request.deadline_s is not None else ensemble.deadline_ms / 1e3
+    if request.latest_s is None:
+        return max(0.0, allowed_s)
+    return max(0.0, min(allowed_s, request.latest_s - waited_s - REPLY_MARGIN_S))
 
 
 def check_pictures(pictures: tuple[bytes, ...], max_pictures: int) -> None:

@@ -18,6 +18,7 @@ def build_predictor(served: Mapping[str, Served], members: Members, settings: Se
     return Predictor(
         served,
         ModelClient(members).infer,
+        members,
         prepare_picture,
         preparation_pool(thread_count(), specs),
         settings.prices(),

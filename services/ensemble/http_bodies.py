@@ -32,7 +32,7 @@ class MemberBody(BaseModel):
     latency_ms: float = Field(description="From its start to its answer", examples=[14.2])
     compute_ms: float = Field(description="Inside the model's process", examples=[11.8])
     cold: bool = Field(description="Its process answered its first request")
-    error: str = Field(description="Why it failed", examples=[""])
+    error: str = Field(description="Why it failed, or is missing where that is known", examples=[""])
 
 
 class AnswerBody(BaseModel):

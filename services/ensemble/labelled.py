@@ -7,7 +7,7 @@ from services.edge.errors import EmptyBatch, InvalidDeclaration
 from services.edge.suggestion import did_you_mean
 from services.ensemble.class_mapping import folder_classes
 from services.zoo.name_lists import classes_by_name, read_lines
-from services.zoo.picture_files import is_picture
+from services.zoo.picture_files import pictures_in
 
 
 def labelled_pictures(folder: Path, labels: Sequence[str], mapping: Path | None) -> list[tuple[Path, int]]:
@@ -33,7 +33,7 @@ def labelled_pictures(folder: Path, labels: Sequence[str], mapping: Path | None)
                 f"{sub}: no class '{sub.name}' in {mapping or 'the labels of the models'}"
                 f"{did_you_mean(sub.name, list(classes))}; a file that maps folders to classes goes with --labels"
             )
-        pairs += [(picture, classes[sub.name]) for picture in sorted(sub.iterdir()) if is_picture(picture)]
+        pairs += [(picture, classes[sub.name]) for picture in pictures_in(sub)]
     if not pairs:
         raise EmptyBatch(f"{folder}: no folders with pictures; there should be one for each class")
     return pairs

@@ -57,6 +57,14 @@ class StaticMembers:
             self._channels[model] = open_channel(place.address, place.authority)
         return self._channels[model]
 
+    async def wake(self, models: Iterable[str]) -> dict[str, str]:  # noqa: ARG002
+        """Start nothing: models at known addresses run, or start at the call."""
+        return {}
+
+    def starting(self) -> frozenset[str]:
+        """None: who calls a model at an address does not see it start."""
+        return frozenset()
+
     async def connect(self, models: Iterable[str], timeout_s: float) -> dict[str, str]:
         """Open the channels of `models`; return those that could not be opened in time, and why.
 

@@ -1,8 +1,10 @@
 """Answer requests: prepare pictures, ask the members, combine, and say what it cost."""
 
+import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
+from contextlib import suppress
 from typing import Protocol
 
 import numpy as np
@@ -11,6 +13,7 @@ from services.edge.deadline import Clock, Deadline
 from services.edge.errors import DeadlineExceeded, MemberUnavailable
 from services.edge.receipts import Tariff, add, write_receipt
 from services.ensemble.domain import (
+    REPLY_MARGIN_S,
     Answer,
     Description,
     MemberAnswer,
@@ -41,6 +44,14 @@ class Graph(Predicts, Protocol):
         """Return soon where requests are answered; raise where they are not."""
 
 
+class Starts(Protocol):
+    """What starts members that do not run."""
+
+    async def wake(self, models: Iterable[str]) -> dict[str, str]: ...
+
+    def starting(self) -> frozenset[str]: ...
+
+
 class Predictor:
     """Ensembles over models that answer through `infer`."""
 
@@ -48,6 +59,7 @@ class Predictor:
         self,
         served: Mapping[str, Served],
         infer: Infer,
+        starts: Starts,
         prepare: Prepare,
         pool: Executor,
         tariff: Tariff,
@@ -58,6 +70,7 @@ class Predictor:
         """Put the parts together; `limits` of a model that it does not name are the default ones."""
         self._served = served
         self._infer = infer
+        self._starts = starts
         self._prepare = prepare
         self._pool = pool
         self._tariff = tariff
@@ -76,6 +89,9 @@ class Predictor:
     async def predict(self, request: PredictRequest) -> Answer:
         """Answer one request with the members that are in by the deadline.
 
+        The ensemble's own deadline counts from when its members run: those that were idle are waited for, no longer
+        than the caller waits. A deadline that the request brings counts from the request.
+
         Raises:
             EnsembleNotFound: no such ensemble.
             EmptyBatch, BatchTooLarge, NotAPicture, PictureTooLarge: the request is refused; names the picture.
@@ -86,11 +102,15 @@ class Predictor:
         began_s = self._clock()
         served = find(self._served, request.ensemble)
         ensemble = served.ensemble
-        allowed_s = time_allowed(request, ensemble)
+        check_pictures(request.pictures, self._max_pictures)
+        if request.deadline_s is None:
+            await self._wake(ensemble.models, request.latest_s)
         mode = request.mode or ensemble.mode
-        runs = await self.ask(served, request.pictures, mode, Deadline(began_s + allowed_s, self._clock))
+        waited_s = self._clock() - began_s
+        deadline = Deadline.after(time_allowed(request, ensemble, waited_s), self._clock)
+        runs = await self.ask(served, request.pictures, mode, deadline)
         if not any(run.state is MemberState.ANSWERED for run in runs):
-            raise _no_answer(ensemble.name, runs, allowed_s)
+            raise _no_answer(ensemble.name, runs, self._clock() - began_s)
         return self._answer(served, runs, mode, request.top_k, began_s)
 
     async def ask(self, served: Served, pictures: Sequence[bytes], mode: Mode, deadline: Deadline) -> list[MemberRun]:
@@ -110,7 +130,16 @@ class Predictor:
             await fan_out(runs, preparation, self._infer, mode, deadline)
         finally:
             self._ongoing -= 1
+        for run in runs:
+            if run.state is MemberState.MISSING and run.model in self._starts.starting():
+                run.error = "it is starting; ask again soon"
         return runs
+
+    async def _wake(self, models: Sequence[str], latest_s: float | None) -> None:
+        """Wait for members that do not run yet; one that does not start fails when it is asked."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(None if latest_s is None else max(0.0, latest_s - REPLY_MARGIN_S)):
+                await self._starts.wake(models)
 
     def _answer(self, served: Served, runs: Sequence[MemberRun], mode: Mode, top_k: int, began_s: float) -> Answer:
         ensemble = served.ensemble
@@ -148,12 +177,14 @@ class Predictor:
         )
 
 
-def _no_answer(name: str, runs: Sequence[MemberRun], allowed_s: float) -> Exception:
+def _no_answer(name: str, runs: Sequence[MemberRun], waited_s: float) -> Exception:
     failed = [f"'{run.model}': {run.error}" for run in runs if run.state is MemberState.FAILED]
     if len(failed) == len(runs):
         return MemberUnavailable(f"every member of ensemble '{name}' failed: {'; '.join(failed)}")
-    missing = ", ".join(f"'{run.model}'" for run in runs if run.state is MemberState.MISSING)
+    missing = ", ".join(
+        f"'{run.model}'{f' ({run.error})' if run.error else ''}" for run in runs if run.state is MemberState.MISSING
+    )
     also = f"; failed: {'; '.join(failed)}" if failed else ""
     return DeadlineExceeded(
-        f"no member of ensemble '{name}' had answered after {allowed_s * 1e3:.0f} ms; missing: {missing}{also}"
+        f"no member of ensemble '{name}' had answered after {waited_s * 1e3:.0f} ms; missing: {missing}{also}"
     )

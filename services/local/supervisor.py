@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -11,7 +11,7 @@ from typing import Protocol, Self, TypeAlias
 
 import grpc
 
-from services.edge.errors import NotFound
+from services.edge.errors import NotFound, StrataError
 from services.edge.grpc_channel import open_channel
 from services.local.process import start_service
 
@@ -101,6 +101,16 @@ class Supervisor:
         running = await asyncio.shield(start)
         running.last_used_s = self._clock()
         return running.channel
+
+    async def wake(self, names: Iterable[str]) -> dict[str, str]:
+        """Start what does not run of these, and wait for it; return those that did not start, and why."""
+        names = list(names)
+        starts = await asyncio.gather(*map(self.channel, names), return_exceptions=True)
+        return {name: str(start) for name, start in zip(names, starts, strict=True) if isinstance(start, StrataError)}
+
+    def starting(self) -> frozenset[str]:
+        """Return those that were asked for and do not run yet."""
+        return frozenset(name for name, start in self._starts.items() if not start.done())
 
     def running(self) -> Mapping[str, int]:
         """Return the process id of each service that runs."""

@@ -7,12 +7,13 @@ from pathlib import Path
 from services.edge.errors import ArtifactNotFound
 from services.workbench.engine_model import EngineModel
 from services.workbench.pictures import Picture, decode_picture
+from services.zoo.picture_files import read_picture_file
 
 
 def read_picture(path: Path) -> Picture:
     """Read one picture. Raises ArtifactNotFound, NotAPicture or PictureTooLarge, naming the file."""
     try:
-        return decode_picture(path.read_bytes(), str(path))
+        return decode_picture(read_picture_file(path), str(path))
     except OSError as error:
         raise ArtifactNotFound(f"{path}: {error.strerror or error}") from error
 

@@ -43,7 +43,7 @@ def _read_folder(folder: Path) -> dict[str, ModelFile]:
         raise InvalidDeclaration(f"{folder}: no such folder of model files (see STRATA_MODELS)")
     found: dict[str, ModelFile] = {}
     # What an editor or another system leaves beside a file, such as ._x.yaml, is hidden and declares nothing.
-    for path in sorted(path for path in folder.glob("*.yaml") if not path.name.startswith(".")):
+    for path in sorted(path for path in folder.glob("*.yaml") if path.is_file() and not path.name.startswith(".")):
         model_file = read_model_file(path)
         if model_file.name in found:
             raise InvalidDeclaration(f"{path}: name: model '{model_file.name}' is declared twice in {folder}")

@@ -46,6 +46,14 @@ def test_a_started_service_is_ready_and_status_gives_the_same_address(
     assert strata(environment, "serve", "status").stdout.splitlines()[-1] == address
 
 
+def test_the_first_request_is_answered_by_every_member(address: str) -> None:
+    picture = ROOT / "examples" / "fashion" / "pictures" / "Sandal" / "00008.png"
+    answer = httpx.post(f"{address}/v1/ensembles/sleepers:predict", content=picture.read_bytes(), timeout=30)
+    assert answer.status_code == 200, answer.text
+    assert {member["state"] for member in answer.json()["members"]} == {"answered"}
+    assert max(member["latency_ms"] for member in answer.json()["members"]) < answer.json()["latency_ms"] + 1
+
+
 def test_a_second_start_leaves_the_first_alone(environment: dict[str, str], address: str) -> None:
     done = strata(environment, "serve", "start", str(SLEEPERS))
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, address)

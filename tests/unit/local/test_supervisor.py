@@ -124,6 +124,27 @@ async def test_a_model_that_is_not_there_is_refused_with_those_that_are(supervis
         await supervisor.channel("c")
 
 
+async def test_woken_services_run_and_those_that_did_not_start_are_named(
+    supervisor: Supervisor, spawner: Spawner
+) -> None:
+    assert await supervisor.wake(["b"]) == {}
+    spawner.failures = 1
+    assert await supervisor.wake(["a", "b"]) == {"a": "model 'a' did not start"}
+    assert await supervisor.wake(["a", "b"]) == {}
+    assert sorted(supervisor.running()) == ["a", "b"]
+
+
+async def test_what_starts_just_now_is_known(supervisor: Supervisor, spawner: Spawner) -> None:
+    spawner.gate.clear()
+    waking = asyncio.create_task(supervisor.wake(["a"]))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert supervisor.starting() == {"a"}
+    spawner.gate.set()
+    await waking
+    assert supervisor.starting() == frozenset()
+
+
 async def test_leaving_stops_every_child_and_gives_up_what_still_starts(spawner: Spawner, clock: ManualClock) -> None:
     async with Supervisor(frozenset({"a", "b"}), spawner, IDLE_S, clock) as supervisor:
         await supervisor.channel("a")

@@ -1,11 +1,14 @@
 """Pictures are found in folders, and taken as they are where they are named."""
 
+import os
+import threading
 from pathlib import Path
 
 import pytest
 
-from services.edge.errors import ArtifactNotFound, EmptyBatch
-from services.zoo.picture_files import find_pictures
+from services.edge.errors import ArtifactNotFound, EmptyBatch, InvalidInput, PictureTooLarge
+from services.zoo import picture_files
+from services.zoo.picture_files import find_pictures, pictures_in, read_picture_file
 from tests.unit.empty_files import make
 
 
@@ -24,3 +27,33 @@ def test_a_folder_without_pictures_is_named_though_another_has_some(tmp_path: Pa
     make(tmp_path, "full/1.png", "empty/notes.txt")
     with pytest.raises(EmptyBatch, match="empty: no pictures here"):
         find_pictures([tmp_path / "full", tmp_path / "empty"])
+
+
+def test_pipes_folders_and_hidden_files_in_a_folder_are_no_pictures(tmp_path: Path) -> None:
+    make(tmp_path, "1.png", "._1.png", "sub/.2.jpg", "folder.png/3.gif")
+    os.mkfifo(tmp_path / "z.png")
+    (tmp_path / "device.png").symlink_to("/dev/zero")
+    (tmp_path / "link.png").symlink_to(tmp_path / "1.png")
+    (tmp_path / "lost.png").symlink_to(tmp_path / "nowhere")
+    assert [path.name for path in find_pictures([tmp_path])] == ["1.png", "3.gif", "link.png"]
+    assert [path.name for path in pictures_in(tmp_path)] == ["1.png", "link.png"]
+
+
+def test_a_pipe_that_is_named_is_read_and_a_device_refused(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    assert find_pictures([pipe]) == [pipe]
+    writer = threading.Thread(target=pipe.write_bytes, args=(b"abc",))
+    writer.start()
+    assert read_picture_file(pipe) == b"abc"
+    writer.join()
+    with pytest.raises(InvalidInput, match="/dev/zero: neither a file nor a folder"):
+        find_pictures([Path("/dev/zero")])
+
+
+def test_no_more_than_the_limit_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(picture_files, "MAX_FILE_BYTES", 10)
+    (tmp_path / "a.png").write_bytes(b"x" * 10)
+    assert read_picture_file(tmp_path / "a.png") == b"x" * 10
+    with pytest.raises(PictureTooLarge, match="/dev/zero: more than 10 bytes"):
+        read_picture_file(Path("/dev/zero"))
