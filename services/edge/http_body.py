@@ -2,7 +2,9 @@
 
 import asyncio
 import zlib
+from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -24,7 +26,7 @@ class BodyLimit:
 
     A body over the limit is refused by its declared length, or, without one, as soon as it has passed the limit; one
     that is compressed counts as what it becomes. One that comes too slowly is given up. While `max_bodies` are under
-    way, one more is refused before the application sees any of it.
+    way, one more is refused once it has sent `FREE_BYTES` or is whole.
     """
 
     def __init__(self, app: ASGIApp, max_body_bytes: int, max_bodies: int, grace_s: float = GRACE_S):
@@ -44,13 +46,8 @@ class BodyLimit:
                 raise self._too_large()
             unpacking = _Unpacking(headers.get(b"content-encoding", b""), self._max_body_bytes)
             with ExitStack() as admitted:
-                body = _Body(receive, unpacking, self._grace_s)
-                while not body.complete and body.received < FREE_BYTES:
-                    await body.read_more()
-                admitted.enter_context(self._admission.admit())
-                await self._with_body(scope, body, send)
-        except _HungUp:
-            return
+                admit = partial(admitted.enter_context, self._admission.admit())
+                await self._with_body(scope, _Body(receive, unpacking, self._grace_s, admit), send)
         except StrataError as error:
             # What is left of the body is read and dropped by the server: who still sends would miss the answer.
             await error_response(status_of(error))(scope, receive, send)
@@ -77,64 +74,58 @@ class BodyLimit:
         return _too_large(self._max_body_bytes)
 
 
-class _HungUp(Exception):
-    """The caller left before its body was whole."""
-
-
 class _Body:
-    """A body as it comes: what was read before the application asked for it, then piece by piece."""
+    """A body as it comes, piece by piece.
 
-    def __init__(self, receive: Receive, unpacking: "_Unpacking", grace_s: float):
+    Args:
+        admit: called once the body counts; raises QueueFull where there is no place for it.
+    """
+
+    def __init__(self, receive: Receive, unpacking: "_Unpacking", grace_s: float, admit: Callable[[], None]):
         self._receive = receive
         self._unpacking = unpacking
         self._clock = asyncio.get_running_loop().time
         self._began_s = self._clock()
         self._grace_s = grace_s
-        self._pieces: list[bytes] = []
-        self.received = 0
-        self.complete = False
+        self._admit = admit
+        self._admitted = False
+        self._received = 0
+        self._complete = False
         self.refused: StrataError | None = None
-
-    async def read_more(self) -> None:
-        """Read the next piece.
-
-        Raises:
-            _HungUp: the caller left.
-            BodyTooSlow, TooLarge: the body is refused.
-        """
-        until_s = self._began_s + self._grace_s + self.received / LEAST_BYTES_PER_S
-        try:
-            async with asyncio.timeout_at(until_s):
-                message = await self._receive()
-        except TimeoutError:
-            raise BodyTooSlow(
-                f"{self.received} bytes of the body came in {self._clock() - self._began_s:.0f} s; send it faster"
-            ) from None
-        if message["type"] == "http.disconnect":
-            raise _HungUp
-        sent = message.get("body", b"")
-        self.received += len(sent)
-        self.complete = not message.get("more_body", False)
-        if self.received > self._unpacking.max_bytes:
-            raise _too_large(self._unpacking.max_bytes)
-        self._pieces.append(sent)
 
     async def receive(self) -> Message:
         """Give the application the next piece; a body that is refused ends as one whose caller left."""
+        if self._complete:
+            return await self._receive()
         try:
-            if not self._pieces and not self.complete:
-                await self.read_more()
-            if not self._pieces:
-                return await self._receive()
-            sent = b"".join(self._pieces)
-            self._pieces.clear()
-            body = self._unpacking.unpack(sent, self.complete)
-        except _HungUp:
-            return {"type": "http.disconnect"}
+            message = await self._next()
+            if message["type"] == "http.disconnect":
+                return message
+            self._count(message)
+            body = self._unpacking.unpack(message.get("body", b""), self._complete)
         except StrataError as error:
             self.refused = error
             return {"type": "http.disconnect"}
-        return {"type": "http.request", "body": body, "more_body": not self.complete}
+        return {**message, "body": body}
+
+    async def _next(self) -> Message:
+        until_s = self._began_s + self._grace_s + self._received / LEAST_BYTES_PER_S
+        try:
+            async with asyncio.timeout_at(until_s):
+                return await self._receive()
+        except TimeoutError:
+            raise BodyTooSlow(
+                f"{self._received} bytes of the body came in {self._clock() - self._began_s:.0f} s; send it faster"
+            ) from None
+
+    def _count(self, message: Message) -> None:
+        self._received += len(message.get("body", b""))
+        self._complete = not message.get("more_body", False)
+        if self._received > self._unpacking.max_bytes:
+            raise _too_large(self._unpacking.max_bytes)
+        if not self._admitted and (self._complete or self._received >= FREE_BYTES):
+            self._admit()
+            self._admitted = True
 
 
 class _Unpacking:

@@ -273,7 +273,7 @@ async def test_a_body_that_never_ends_is_given_up_when_its_callers_time_is_up(ht
 
     headers = {"Request-Timeout": "0.3"}
     answer = await http.post("/v1/ensembles/single:predict", content=slowly(), headers=headers)
-    assert (answer.status_code, answer.json()["error"]) == (504, "DeadlineExceeded")
+    assert (answer.status_code, answer.json()["kind"]) == (504, "DeadlineExceeded")
     assert "had not arrived" in answer.json()["message"]
 
 
@@ -281,7 +281,7 @@ async def test_a_body_that_never_ends_is_given_up_when_its_callers_time_is_up(ht
 async def test_a_request_timeout_that_is_none_is_refused(http: httpx.AsyncClient, timeout: str) -> None:
     headers = {"Request-Timeout": timeout}
     answer = await http.post("/v1/ensembles/single:predict", content=png(), headers=headers)
-    assert (answer.status_code, answer.json()["error"]) == (400, "InvalidInput")
+    assert (answer.status_code, answer.json()["kind"]) == (400, "InvalidInput")
     assert "Request-Timeout" in answer.json()["message"]
 
 

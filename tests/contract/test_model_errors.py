@@ -350,7 +350,7 @@ async def test_a_deadline_holds_on_both_protocols_and_what_it_leaves_is_waste(li
     assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
     live.http.headers["Request-Timeout"] = "0.3"
     answer = await GOOD.post(live.http)  # waits
-    assert (answer.status_code, answer.json()["error"]) == (504, "DeadlineExceeded")
+    assert (answer.status_code, answer.json()["kind"]) == (504, "DeadlineExceeded")
     live.engine.go.set()
     await live.stub.ModelInfer(GOOD.to_message())
     assert (live.model.totals.wasted, live.model.totals.answered) == (1, 1)
