@@ -46,6 +46,7 @@ FROM engines AS compiled
 ARG MODEL_FOLDERS=examples/fashion/models
 COPY quant quant
 COPY services/__init__.py services/
+COPY services/contracts services/contracts
 COPY services/artifacts services/artifacts
 COPY services/edge services/edge
 COPY services/zoo services/zoo
@@ -59,8 +60,8 @@ FROM engines AS model
 COPY --from=compiled /opt/strata/models models
 COPY quant quant
 COPY services/__init__.py services/
-COPY services/artifacts services/artifacts
 COPY services/contracts services/contracts
+COPY services/artifacts services/artifacts
 COPY services/edge services/edge
 COPY services/zoo services/zoo
 COPY services/model services/model
@@ -81,6 +82,7 @@ RUN python docker/record_version.py
 COPY quant quant
 COPY services/__init__.py services/
 COPY services/contracts services/contracts
+COPY services/artifacts services/artifacts
 COPY services/edge services/edge
 COPY services/zoo services/zoo
 COPY services/cluster services/cluster

@@ -36,8 +36,9 @@ lock: ## Resolve pyproject.toml into the hashed lock files, and these into the i
 	done
 
 .PHONY: generate
-generate: setup ## Generate services/contracts from proto/
+generate: setup ## Generate services/contracts from proto/, and the chart's table of values
 	$(BIN)/python scripts/generate_contracts.py
+	$(BIN)/python scripts/generate_chart_readme.py
 
 .PHONY: format
 format: setup ## Format and apply the safe lint fixes

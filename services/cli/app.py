@@ -9,6 +9,7 @@ import typer
 
 from quant.errors import QuantError
 from services.cli.load import load
+from services.cli.status import status
 from services.edge.errors import StrataError
 
 app = typer.Typer(
@@ -38,6 +39,7 @@ def strata(
 for _verb in ("models", "ensemble", "serve", "pipeline", "quant", "bench"):
     app.add_typer(importlib.import_module(f"services.cli.{_verb}").app, name=_verb)
 app.command()(load)
+app.command()(status)
 
 
 def main() -> None:

@@ -1,1 +1,1 @@
-"""What an installed release has on its cluster: made what it declares."""
+"""What an installed release has on its cluster: made what it declares, and told how it is."""

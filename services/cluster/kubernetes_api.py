@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from services.cluster.usecases import Document
+from services.cluster.domain import Document
 from services.edge.errors import FailedPrecondition, NotFound, StrataError, Unavailable
 
 _ADDRESS = "https://kubernetes.default.svc"
@@ -50,6 +50,18 @@ def _message(answer: httpx.Response) -> str:
         return answer.text
 
 
+def pod_namespace() -> str:
+    """The namespace of this pod. Raises Unavailable."""
+    return _account("namespace")
+
+
+def _account(file: str) -> str:
+    try:
+        return (_ACCOUNT / file).read_text()
+    except OSError as error:
+        raise Unavailable(f"no service account is mounted here: {error}") from error
+
+
 @contextmanager
 def open_in_pod() -> Iterator[KubernetesApi]:
     """Open the API of the cluster that this pod runs in.
@@ -57,11 +69,7 @@ def open_in_pod() -> Iterator[KubernetesApi]:
     Raises:
         Unavailable: the pod has no token.
     """
-    try:
-        token = (_ACCOUNT / "token").read_text()
-    except OSError as error:
-        raise Unavailable(f"no token of a service account: {error}") from error
-    headers = {"Authorization": f"Bearer {token}"}
+    headers = {"Authorization": f"Bearer {_account('token')}"}
     context = ssl.create_default_context(cafile=str(_ACCOUNT / "ca.crt"))
     with httpx.Client(base_url=_ADDRESS, headers=headers, verify=context, timeout=_TIMEOUT_S) as client:
         yield KubernetesApi(client)

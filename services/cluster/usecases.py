@@ -1,20 +1,27 @@
-"""Make objects of a cluster what a release declares."""
+"""Make a release's workloads what it declares, and say how they are."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import Protocol
+from urllib.parse import urlencode
 
-from services.edge.errors import FailedPrecondition
-
-Document: TypeAlias = dict[str, Any]
+from services.cluster.domain import Document, State, Workload, judge_deployment, judge_other, judge_service
+from services.edge.deadline import Deadline
+from services.edge.errors import FailedPrecondition, NotFound
 
 _TRIES = 10
+_POLL_S = 1.0
 
 
-class Objects(Protocol):
+class Reads(Protocol):
     """The objects of a cluster, each under its path in Kubernetes' API."""
 
     def read(self, path: str) -> Document: ...
+
+
+class Objects(Reads, Protocol):
+    """The same, and they can be changed."""
 
     def replace(self, path: str, document: Document) -> Document:
         """Raises FailedPrecondition where the object has changed since it was read."""
@@ -52,3 +59,53 @@ def enforce(objects: Objects, declared: Declared) -> bool:
         else:
             return bool(after["metadata"]["generation"] != live["metadata"]["generation"])
     raise AssertionError("unreachable")
+
+
+def survey(objects: Reads, namespace: str, release: str = "") -> list[Workload]:
+    """Judge every workload of a release, or of all of the namespace's releases; models by name, front doors last.
+
+    Raises:
+        FailedPrecondition: the cluster has no Knative Serving.
+        Unavailable: the cluster does not answer, or refuses.
+    """
+    labels = {"app.kubernetes.io/part-of": "strata"} | ({"app.kubernetes.io/instance": release} if release else {})
+
+    def items(group: str, kind: str) -> list[Document]:
+        query = urlencode({"labelSelector": ",".join(f"{name}={value}" for name, value in labels.items())})
+        found: list[Document] = objects.read(f"/{group}/namespaces/{namespace}/{kind}?{query}")["items"]
+        return found
+
+    try:
+        services = items("apis/serving.knative.dev/v1", "services")
+    except NotFound as error:
+        raise FailedPrecondition(f"this cluster has no Knative Serving: {error}") from error
+    revisions = {each["metadata"]["name"]: each for each in items("apis/serving.knative.dev/v1", "revisions")}
+    pods = items("api/v1", "pods")
+    judged = [judge_service(each, revisions, pods) for each in services]
+    judged += [judge_deployment(each, pods) for each in items("apis/apps/v1", "deployments") if _is_ours(each)]
+    with suppress(NotFound):  # a cluster without KubeRay
+        judged += [judge_other(each) for each in items("apis/ray.io/v1", "rayservices")]
+    return judged
+
+
+def _is_ours(deployment: Document) -> bool:
+    """Knative's own Deployments, one a revision, have our labels too."""
+    return "serving.knative.dev/revision" not in deployment["metadata"].get("labels", {})
+
+
+def await_ready(
+    look: Callable[[], list[Workload]], deadline: Deadline, pause: Callable[[float], None], show: Callable[[str], None]
+) -> list[Workload]:
+    """Look again until every workload is ready or one has failed, or until the deadline; return what was seen last."""
+    while True:
+        seen = look()
+        waiting = [each for each in seen if each.state is State.STARTING]
+        if not waiting or has_failed(seen) or deadline.passed:
+            return seen
+        show(f"waiting for {', '.join(each.name for each in waiting)}")
+        pause(_POLL_S)
+
+
+def has_failed(workloads: Sequence[Workload]) -> bool:
+    """Tell whether one has failed."""
+    return any(each.state is State.FAILED for each in workloads)

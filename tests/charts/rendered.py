@@ -39,13 +39,12 @@ PAIR = {
     "mode": "parallel",
     "deadline_ms": 2000,
 }
-HOOK = {
-    "ServiceAccount": "v1",
-    "ConfigMap": "v1",
-    "Role": "rbac.authorization.k8s.io/v1",
-    "RoleBinding": "rbac.authorization.k8s.io/v1",
-    "Job": "batch/v1",
+TASKS = {
+    "strata-enforce": {"ServiceAccount", "Role", "RoleBinding", "ConfigMap", "Job"},
+    "strata-test-workloads": {"ServiceAccount", "Role", "RoleBinding", "Pod"},
+    "strata-test": {"Pod"},
 }
+"""What exists only while a hook or the test runs, by its name."""
 VALUE_SETS: dict[str, dict[str, Any]] = {
     "defaults": {},
     "kuberay": {"ensemble": {"ray": "kuberay"}},

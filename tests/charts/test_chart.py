@@ -9,9 +9,9 @@ import pytest
 from services.ensemble import ray_graph
 from services.ensemble import settings as ensemble_settings
 from tests.charts.rendered import (
-    HOOK,
     OWN_MODEL,
     SHIPPED,
+    TASKS,
     Objects,
     environment,
     model_of,
@@ -25,20 +25,21 @@ pytestmark = needs_helm
 
 def test_defaults_make_three_models_and_their_front_door() -> None:
     objects = render({})
-    assert {(kind, name, document["apiVersion"]) for (kind, name), document in objects.items()} == {
+    tasks = {(kind, name) for name, kinds in TASKS.items() for kind in kinds}
+    assert tasks <= set(objects)
+    assert {(kind, name, objects[kind, name]["apiVersion"]) for kind, name in set(objects) - tasks} == {
         *(("Service", model, "serving.knative.dev/v1") for model in SHIPPED),
         ("Deployment", "strata-ensemble", "apps/v1"),
         ("Service", "strata-ensemble", "v1"),
         ("ServiceAccount", "strata-ensemble", "v1"),
-        ("Pod", "strata-test", "v1"),
-        *((kind, "strata-enforce", version) for kind, version in HOOK.items()),
     }
 
 
 def test_no_container_may_write_or_gain_anything(objects: Objects) -> None:
     for owner, spec in pod_specs(objects).items():
-        # Only the hook asks Kubernetes for something.
-        assert spec["automountServiceAccountToken"] is (owner == "Job/strata-enforce"), owner
+        # Only the hook and the test ask Kubernetes for something.
+        asks = owner in ("Job/strata-enforce", "Pod/strata-test-workloads")
+        assert spec["automountServiceAccountToken"] is asks, owner
         for container in spec["containers"]:
             assert container["securityContext"] == {
                 "runAsNonRoot": True,
@@ -140,7 +141,7 @@ def test_every_pod_runs_where_values_say(ray: str) -> None:
     more = {"podAnnotations": {"example.org/team": "pictures"}, "extraEnv": [{"name": "TEAM", "value": "pictures"}]}
     objects = render({"ensemble": {"ray": ray, **PLACEMENT, **more}, "modelDefaults": {**PLACEMENT, **more}})
     specs = pod_specs(objects)
-    assert len(specs) == len(SHIPPED) + 3
+    assert len(specs) == len(SHIPPED) + 4
     for owner, spec in specs.items():
         assert {field: spec[field] for field in PLACEMENT} == PLACEMENT, owner
         if not owner.startswith(("Pod/", "Job/")):

@@ -45,6 +45,19 @@ def test_each_target_runs_the_service_of_its_name() -> None:
         assert f"COPY services/{name} services/{name}" in body
 
 
+@pytest.mark.parametrize("stage", ["compiled", "model", "ensemble"])
+def test_an_image_has_every_package_that_its_packages_import(stage: str) -> None:
+    stages = re.split(r"^FROM \S+ AS (\w+)$", DOCKERFILE, flags=re.MULTILINE)[1:]
+    body = dict(zip(stages[::2], stages[1::2], strict=True))[stage]
+    copied = set(re.findall(r"^COPY services/(\w+) ", body, flags=re.MULTILINE))
+    files = [file for package in copied for file in (ROOT / "services" / package).rglob("*.py")]
+    imported = {
+        name for file in files for name in re.findall(r"^\s*(?:from|import) services\.(\w+)", file.read_text(), re.M)
+    }
+    assert copied
+    assert imported <= copied
+
+
 def test_skaffold_gives_each_artifact_to_the_chart() -> None:
     (release,) = _yaml("skaffold.yaml")["deploy"]["helm"]["releases"]
     for artifact in _yaml("skaffold.yaml")["build"]["artifacts"]:

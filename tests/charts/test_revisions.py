@@ -8,10 +8,10 @@ import pytest
 
 from services.ensemble.loading import load_ensembles
 from tests.charts.rendered import (
-    HOOK,
     OWN_MODEL,
     PAIR,
     ROOT,
+    TASKS,
     Objects,
     environment,
     files_of,
@@ -100,15 +100,23 @@ def test_the_hook_enforces_every_workload_as_it_is_declared(objects: Objects) ->
         for rule in objects["Role", "strata-enforce"]["rules"]
         for group in rule["apiGroups"]
         for resource in rule["resources"]
-        for name in rule["resourceNames"]
+        for name in rule.get("resourceNames", [])
+        if rule["verbs"] == ["get", "update"]
     }
     assert set(enforced) <= allowed
 
 
-def test_the_hook_leaves_nothing_behind(objects: Objects) -> None:
-    hooks = [document for (_, name), document in objects.items() if name == "strata-enforce"]
-    assert {document["kind"] for document in hooks} == set(HOOK)
-    for document in hooks:
+@pytest.mark.parametrize("task", ["strata-enforce", "strata-test-workloads"])
+def test_a_task_leaves_no_rights_behind(objects: Objects, task: str) -> None:
+    own = [document for (_, name), document in objects.items() if name == task]
+    assert {document["kind"] for document in own} == TASKS[task]
+    for document in own:
         annotations = document["metadata"]["annotations"]
-        assert annotations["helm.sh/hook"] == "post-upgrade,post-rollback"
-        assert annotations["helm.sh/hook-delete-policy"] == "before-hook-creation,hook-succeeded"
+        assert annotations["helm.sh/hook"] == ("test" if "test" in task else "post-upgrade,post-rollback")
+        kept = document["kind"] == "Pod"  # for its logs
+        policy = "before-hook-creation" if kept else "before-hook-creation,hook-succeeded"
+        assert annotations["helm.sh/hook-delete-policy"] == policy
+
+
+def test_the_test_may_change_nothing(objects: Objects) -> None:
+    assert {verb for rule in objects["Role", "strata-test-workloads"]["rules"] for verb in rule["verbs"]} == {"list"}

@@ -347,12 +347,3 @@ def test_every_value_has_a_place_in_the_schema() -> None:
 
     walk(values, schema, "values")
     assert set(values) == set(schema["properties"]) - {"global", "enabled"}
-
-
-def test_every_value_is_explained() -> None:
-    text = (CHART / "values.yaml").read_text().splitlines()
-    keys = [i for i, line in enumerate(text) if re.match(r"^[a-zA-Z]+:", line)]
-    unexplained = [
-        text[i] for i in keys if not text[i - 1].startswith("#") and not text[i + 1].lstrip().startswith("#")
-    ]
-    assert unexplained == []

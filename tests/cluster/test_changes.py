@@ -95,3 +95,26 @@ def _takes_two(install: Install, model: str, host: str) -> bool:
                 raise
             return False
         return True
+
+
+# Without its raylet Ray starts nothing again: no replica in place of the one that is ended too.
+KILL_GRAPH = """
+import os, pathlib, signal
+for folder in pathlib.Path("/proc").glob("[0-9]*"):
+    name = (folder / "comm").read_text().strip()
+    if name in ("raylet", "ray::ServeRepli"):
+        os.kill(int(folder.name), signal.SIGKILL)
+"""
+
+
+def test_a_front_door_whose_graph_cannot_come_back_takes_no_requests_and_is_started_anew(install: Install) -> None:
+    _states(install, pictures()["Bag"], 60_000)
+    pods = ["pods", "--selector", "app.kubernetes.io/component=ensemble"]
+    (before,) = install.cluster.get(*pods)["items"]
+    install.cluster.kubectl("exec", before["metadata"]["name"], "--", "python", "-c", KILL_GRAPH)
+    install.cluster.kubectl("wait", *pods, "--for=condition=Ready=false", "--timeout=60s")
+    install.cluster.kubectl("wait", *pods, "--for=condition=Ready", "--timeout=300s")
+    (after,) = install.cluster.get(*pods)["items"]
+    assert after["metadata"]["name"] == before["metadata"]["name"]
+    assert after["status"]["containerStatuses"][0]["restartCount"] == 1
+    assert set(_states(install, pictures()["Bag"], 60_000).values()) == {"answered"}

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import httpx
 import numpy as np
 import pytest
 
+from services.bench.cluster import run
 from services.contracts.inference.v2 import open_inference_pb2 as oip
 from services.contracts.inference.v2 import open_inference_pb2_grpc as oip_grpc
 from services.contracts.strata.ensemble.v1 import ensemble_pb2 as pb
@@ -105,6 +107,17 @@ def test_models_go_to_zero_and_the_first_request_after_is_answered_by_all(
     assert answer.status_code == 200, answer.text
     assert {member["state"] for member in answer.json()["members"]} == {"answered"}
     assert all(member["cold"] for member in answer.json()["members"])
+
+
+def test_the_request_in_the_notes_is_answered_from_zero(install: Install) -> None:
+    for model in MEMBERS:
+        install.cluster.wait_for_zero(model)
+    notes = run("helm", "get", "notes", RELEASE, "--namespace", install.cluster.namespace)
+    (line,) = [line for line in notes.splitlines() if line.strip().startswith("curl ")]
+    command = shlex.split(line.replace("http://127.0.0.1:8000", install.http))
+    command[command.index("@PICTURE")] = f"@{next(iter((ROOT / 'examples/fashion/pictures/Coat').glob('*.png')))}"
+    answer = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    assert {member["state"] for member in answer["members"]} == {"answered"}
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,8 @@ from typing import Any
 
 import pytest
 
-from services.cluster.usecases import Declared, Document, enforce
+from services.cluster.domain import Document
+from services.cluster.usecases import Declared, enforce
 from services.edge.errors import FailedPrecondition, NotFound
 
 PATH = "/apis/serving.knative.dev/v1/namespaces/demo/services/model"

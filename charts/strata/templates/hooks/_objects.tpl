@@ -11,17 +11,3 @@
 {{- end -}}
 {{- $objects | toJson -}}
 {{- end -}}
-
-{{- define "strata.enforce.name" -}}
-{{ .Release.Name }}-enforce
-{{- end -}}
-
-{{/* Metadata of one of the hook's objects. They last for as long as the hook runs. Arguments: root, weight. */}}
-{{- define "strata.enforce.metadata" -}}
-name: {{ include "strata.enforce.name" .root }}
-labels: {{- include "strata.labels" (dict "root" .root "component" "enforce") | nindent 2 }}
-annotations:
-  helm.sh/hook: post-upgrade,post-rollback
-  helm.sh/hook-weight: {{ .weight | quote }}
-  helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
-{{- end -}}

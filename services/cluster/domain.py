@@ -1,0 +1,145 @@
+"""What the objects of a release say of its workloads: ready, starting, or failed and why."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+Document: TypeAlias = dict[str, Any]
+
+_MAY_BE_FALSE = {"Active"}
+"""Conditions of a revision that are no fault: at zero it is not active."""
+_STUCK = {
+    *("CreateContainerConfigError", "CreateContainerError", "RunContainerError", "CrashLoopBackOff"),
+    *("InvalidImageName", "ErrImageNeverPull", "ImagePullBackOff"),
+}
+"""What a container waits for that does not come by waiting. Knative says so after ten minutes."""
+
+
+class State(StrEnum):
+    """What a workload is."""
+
+    READY = "ready"
+    STARTING = "starting"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Workload:
+    """One model or front door.
+
+    Attributes:
+        component: its label of that name: model, ensemble.
+        newest: the newest revision; empty for what has none.
+        serving: revisions that get requests, with their share in percent.
+        detail: why it is not ready; what is odd where it is.
+    """
+
+    component: str
+    name: str
+    state: State
+    newest: str = ""
+    serving: Mapping[str, int] | None = None
+    detail: str = ""
+
+
+def judge_service(service: Document, revisions: Mapping[str, Document], pods: Sequence[Document] = ()) -> Workload:
+    """Judge a Knative Service by itself, its newest revision and that one's pods, whichever answers requests."""
+    status = service.get("status", {})
+    newest = status.get("latestCreatedRevisionName", "")
+    shares: dict[str, int] = {}
+    for target in status.get("traffic", []):
+        name = target.get("revisionName", "")
+        shares[name] = shares.get(name, 0) + target.get("percent", 0)
+    serving = {name: percent for name, percent in shares.items() if percent}
+    revision = revisions.get(newest, {})
+    own = [pod for pod in pods if pod["metadata"].get("labels", {}).get("serving.knative.dev/revision") == newest]
+    faults = [*_faults(revision), *_faults(service), *_stuck(own)]
+    if faults:
+        state, detail = State.FAILED, faults[0]
+    elif _is_seen(service) and _holds(service, "Ready") and newest == status.get("latestReadyRevisionName"):
+        state, detail = State.READY, ""
+    else:
+        state, detail = State.STARTING, _unplaced(own) or _waiting(revision) or _waiting(service)
+    if state is not State.READY and serving and newest not in serving:
+        detail = f"{detail or 'no word yet'}; {', '.join(serving)} still answers".removeprefix("; ")
+    return Workload(_component(service), service["metadata"]["name"], state, newest, serving, detail)
+
+
+def judge_deployment(deployment: Document, pods: Sequence[Document] = ()) -> Workload:
+    """Judge a Deployment: as many pods of the newest template as declared, and no older one."""
+    wanted = deployment["spec"].get("replicas", 1)
+    status = deployment.get("status", {})
+    updated, available = status.get("updatedReplicas", 0), status.get("availableReplicas", 0)
+    settled = updated == available == status.get("replicas", 0) == wanted
+    selector = deployment["spec"].get("selector", {}).get("matchLabels", {})
+    own = [pod for pod in pods if selector.items() <= pod["metadata"].get("labels", {}).items()]
+    faults = [*_faults(deployment, {"Available"}), *_stuck(own)]
+    if _is_seen(deployment) and settled:
+        state, detail = State.READY, "" if wanted else "no pods are declared"
+    elif faults:
+        state, detail = State.FAILED, faults[0]
+    else:
+        state, detail = State.STARTING, _unplaced(own) or f"{updated} of {wanted} pods are new, {available} ready"
+    return Workload(_component(deployment), deployment["metadata"]["name"], state, detail=detail)
+
+
+def judge_other(document: Document) -> Workload:
+    """Judge an object by its conditions alone, such as KubeRay's RayService."""
+    faults = _faults(document, {"UpgradeInProgress", "Suspended"})
+    state = State.READY if _holds(document, "Ready") else State.FAILED if faults else State.STARTING
+    detail = "" if state is State.READY else (faults or [_waiting(document)])[0]
+    return Workload(_component(document), document["metadata"]["name"], state, detail=detail)
+
+
+def _component(document: Document) -> str:
+    return str(document["metadata"].get("labels", {}).get("app.kubernetes.io/component", ""))
+
+
+def _is_seen(document: Document) -> bool:
+    """Tell whether the status is of the object as it is now."""
+    return bool(document.get("status", {}).get("observedGeneration", 0) >= document["metadata"].get("generation", 0))
+
+
+def _conditions(document: Document) -> list[Document]:
+    conditions: list[Document] = document.get("status", {}).get("conditions", [])
+    return conditions
+
+
+def _holds(document: Document, kind: str) -> bool:
+    return any(each["type"] == kind and each["status"] == "True" for each in _conditions(document))
+
+
+def _faults(document: Document, may_be_false: set[str] = _MAY_BE_FALSE) -> list[str]:
+    """Say what is wrong, the cause before what follows from it."""
+    false = [each for each in _conditions(document) if each["status"] == "False" and each["type"] not in may_be_false]
+    failing = [each for each in _conditions(document) if each["type"] == "ReplicaFailure" and each["status"] == "True"]
+    return [_told(each) for each in sorted([*failing, *false], key=lambda each: each["type"] == "Ready")]
+
+
+def _stuck(pods: Sequence[Document]) -> list[str]:
+    """Say what containers wait for in vain; of one that ends again and again, what it said at its end."""
+    told = []
+    for container in [each for pod in pods for each in pod.get("status", {}).get("containerStatuses", [])]:
+        waiting = container.get("state", {}).get("waiting", {})
+        last_words = container.get("lastState", {}).get("terminated", {}).get("message", "").strip()
+        if waiting.get("reason") in _STUCK:
+            told.append(f"{waiting['reason']}: {last_words or waiting.get('message', '')}".removesuffix(": "))
+    return told
+
+
+def _unplaced(pods: Sequence[Document]) -> str:
+    """Say why a pod has no node yet; it may get one."""
+    placing = [each for pod in pods for each in _conditions(pod) if each["type"] == "PodScheduled"]
+    return next((_told(each) for each in placing if each["status"] == "False"), "")
+
+
+def _waiting(document: Document) -> str:
+    conditions = [each for each in _conditions(document) if each["type"] not in _MAY_BE_FALSE]
+    unknown = [each for each in conditions if each["status"] == "Unknown" and each.get("reason")]
+    return _told(unknown[0]) if unknown else ""
+
+
+def _told(condition: Document) -> str:
+    said = [condition.get("reason", ""), condition.get("message", "")]
+    return ": ".join(filter(None, said)) or str(condition["type"])
