@@ -22,7 +22,7 @@ from services.ensemble.settings import Settings
 from services.ensemble.usecases import Predictor
 from services.local.models import local_models
 from services.local.process_status import Process
-from services.local.running import Running, announce, withdraw
+from services.local.running import Running, announce, find_running, withdraw
 
 DRAIN_S = 10.0
 """What running requests get when the service is stopped."""
@@ -101,6 +101,7 @@ async def serve(files: Sequence[Path], http: str, grpc: str, idle_s: float, stat
         for address in (http, grpc):
             listen(*split_address(address)).close()  # now, not after minutes of compilation
     async with local_ensembles(files, state, idle_s, progress, http, grpc) as local:
+        _check_alone(state)
         with _naming_options():
             door = await open_front_door(local.predictor, local.settings)
         hosts = [address.rpartition(":")[0] for address in (http, grpc)]
@@ -123,6 +124,15 @@ async def serve(files: Sequence[Path], http: str, grpc: str, idle_s: float, stat
         finally:
             withdraw(state, running.pid)
             await door.drain(DRAIN_S)
+
+
+def _check_alone(state: Path) -> None:
+    """Refuse to be the second: one note has a place in the folder, and a service without one is found by nobody."""
+    if other := find_running(state):
+        raise Unavailable(
+            f"process {other.pid} serves already with the state folder {state}; stop it with `strata serve stop`, or "
+            "set STRATA_STATE to another folder"
+        )
 
 
 def serve_until_stopped(

@@ -58,11 +58,18 @@ def start(files: Files, http: Http = "127.0.0.1:8000", grpc: Grpc = "127.0.0.1:9
     for path in files:
         if not path.is_file():
             raise InvalidDeclaration(f"{path}: no such ensemble file")
+    from services.local.running import one_at_a_time
+
+    # Two at once would both find nothing running, and only one of their notes would stay.
+    with one_at_a_time(_state()):
+        _start(files, http, grpc, idle_s)
+
+
+def _start(files: list[Path], http: str, grpc: str, idle_s: float) -> None:
     if running := _running():
         typer.echo(f"A service runs already. {_told(running)}")
         return
     log = _state() / "serve.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w") as output:
         options = ["--http", http, "--grpc", grpc, "--idle-s", str(idle_s)]
         process = subprocess.Popen(

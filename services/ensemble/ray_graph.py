@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from services.edge.errors import DeadlineExceeded, NotReady, StrataError
 from services.ensemble.domain import Answer, Description, PredictRequest, time_allowed
+from services.ensemble.ray_cluster import cluster_address, join_cluster, start_head
 from services.ensemble.served import Served, find
 from services.ensemble.settings import Settings
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 APPLICATION = "strata"
-_OBJECT_STORE_BYTES = 100 * 2**20
 _CHECK_S = 5.0
 """A check asks for nothing but a sign of life; a replica on a busy machine is given this long for it."""
 _LATE_S = 1.0
@@ -83,15 +83,17 @@ async def _call(response: Awaitable[Any], timeout_s: float) -> Any:
 async def open_ray_graph(served: Mapping[str, Served], settings: Settings) -> AsyncIterator[RayPredictor]:
     """Open the graph in Ray Serve.
 
-    Where RAY_ADDRESS is set, the application runs on that cluster already, or will soon (KubeRay deploys it); otherwise
-    a Ray head starts here, and ends with us.
+    Where RAY_ADDRESS names a head, the application runs on that cluster already, or will soon (KubeRay deploys it);
+    otherwise a Ray head starts here, and ends with us.
 
     Raises:
-        NotReady: the graph does not answer in time.
+        InvalidDeclaration: RAY_ADDRESS is not host:port.
+        NotReady: no head answers, or the graph does not in time.
     """
     os.environ.update(_ray_environment(settings.max_message_bytes))
     # In this thread, though it blocks: Ray wants the main one, and nothing is served yet.
-    _join() if "RAY_ADDRESS" in os.environ else _start()
+    address = cluster_address(os.environ)
+    join_cluster(address) if address else _deploy()
     import ray
 
     try:
@@ -116,36 +118,16 @@ def _ray_environment(max_message_bytes: int) -> dict[str, str]:
     }
 
 
-def _start() -> None:
-    import ray
+def _deploy() -> None:
     from ray import serve
 
     from services.ensemble.ray_app import app
 
     application = app({})
-    _log_as_we_do()
-    ray.init(
-        include_dashboard=False, log_to_driver=False, configure_logging=False, object_store_memory=_OBJECT_STORE_BYTES
-    )
+    start_head()
     # The front door is the one way in: Serve's own proxies stay off.
     serve.start(proxy_location="Disabled")
     serve.run(application, name=APPLICATION, route_prefix=None)
-
-
-def _log_as_we_do() -> None:
-    """Take Serve's own handler away, so that its records go where ours go."""
-    from ray import serve
-
-    log = logging.getLogger(serve.__name__)
-    log.handlers.clear()
-    log.propagate = True
-
-
-def _join() -> None:
-    import ray
-
-    _log_as_we_do()
-    ray.init(address=os.environ["RAY_ADDRESS"], log_to_driver=False, configure_logging=False)
 
 
 async def find_deployment(timeout_s: float = 300.0) -> "DeploymentHandle":

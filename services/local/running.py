@@ -1,7 +1,9 @@
 """The note that a local service leaves about itself, for other commands to find: `serve.json` in the state folder."""
 
+import fcntl
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -42,6 +44,15 @@ def find_running(folder: Path) -> Running | None:
         return running if is_running(running) else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+@contextmanager
+def one_at_a_time(folder: Path) -> Iterator[None]:
+    """Wait until no other process is between asking for the note and a service's leaving it, and keep others out."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "serve.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # ends with the process, however that ends
+        yield
 
 
 def announce(folder: Path, running: Running) -> None:

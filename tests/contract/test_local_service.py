@@ -60,6 +60,13 @@ def test_a_second_start_leaves_the_first_alone(environment: dict[str, str], addr
     assert "runs already" in done.stdout
 
 
+def test_a_second_service_in_the_foreground_is_refused(environment: dict[str, str], address: str) -> None:
+    done = strata(environment, "serve", "run", str(SLEEPERS), "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0")
+    assert done.returncode == 1
+    assert "serves already with the state folder" in done.stderr
+    assert strata(environment, "serve", "status").stdout.splitlines()[-1] == address
+
+
 def test_faults_of_the_ensemble_file_are_told_with_exit_code_2(environment: dict[str, str], tmp_path: Path) -> None:
     missing = strata(environment, "serve", "start", str(tmp_path / "none.yaml"))
     assert (missing.returncode, "no such ensemble file" in missing.stderr) == (2, True)

@@ -1,3 +1,4 @@
+import fcntl
 import json
 import os
 import subprocess
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from services.local.process_status import Process
-from services.local.running import Running, announce, find_running, state_folder, withdraw
+from services.local.running import Running, announce, find_running, one_at_a_time, state_folder, withdraw
 
 
 def about(pid: int, began_ticks: int | None = None) -> Running:
@@ -69,3 +70,11 @@ def test_a_service_withdraws_its_own_note_only(tmp_path: Path) -> None:
 def test_the_state_folder_follows_the_environment(tmp_path: Path) -> None:
     assert state_folder({"STRATA_STATE": "/a", "XDG_STATE_HOME": "/b"}) == Path("/a")
     assert state_folder({"XDG_STATE_HOME": "/b"}) == Path("/b/strata")
+
+
+def test_of_two_who_would_start_at_once_one_waits(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    with one_at_a_time(state), (state / "serve.lock").open("w") as other, pytest.raises(BlockingIOError):
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with (state / "serve.lock").open("w") as other:
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
