@@ -5,5 +5,19 @@ One OpenMP thread a process, here and in the processes that tests start, so that
 """
 
 import os
+import sys
+from collections.abc import Iterator
+
+import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(autouse=True)
+def _threads_as_they_were() -> Iterator[None]:
+    """Undo what a test asked of torch: commands and benchmarks choose threads for their whole process."""
+    yield
+    if torch := sys.modules.get("torch"):
+        threads = int(os.environ["OMP_NUM_THREADS"])
+        if torch.get_num_threads() != threads:
+            torch.set_num_threads(threads)

@@ -1,4 +1,4 @@
-"""The area `quant`: which figures there are, what they are held to, and how they are told."""
+"""The area `quant`: which figures there are, what they are held to, and how they are shown."""
 
 import json
 import subprocess
@@ -120,10 +120,10 @@ def notes(figures: Figures) -> str:
 
     lines = [f"| the paper's table 1: paper, ours | {' | '.join(_PAPERS_MODELS)} | ours, of {len(MODELS)} models |"]
     lines.append("| --- " * (len(_PAPERS_MODELS) + 2) + "|")
-    for told, (modes, papers) in _PAPER.items():
+    for row, (modes, papers) in _PAPER.items():
         ours = ("yes" if right(modes, model) else "no" for model in _PAPERS_MODELS)
         cells = [f"{paper}, {own}" for paper, own in zip(papers, ours, strict=True)]
-        lines.append(f"| {told} | {' | '.join(cells)} | {sum(right(modes, model) for model in MODELS)} |")
+        lines.append(f"| {row} | {' | '.join(cells)} | {sum(right(modes, model) for model in MODELS)} |")
     return "\n".join([NOTES.rstrip(), "", *lines, ""])
 
 

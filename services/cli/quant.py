@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from services.cli.quant_begin import (
+    err,
     integers_told,
     model_catalog,
     one_of,
@@ -17,7 +18,6 @@ from services.cli.quant_begin import (
     progress_bar,
     tell_of_other_machine,
     tell_of_random_weights,
-    told,
     use_processor,
 )
 from services.cli.quant_hints import MEASURE_AUTO, with_hints
@@ -122,14 +122,14 @@ def calibrate(
     write_integers(path, model, calibrated.integers)
     found, choice = calibrated.found, calibrated.choice
     if choice:
-        told.print(f"auto takes {choice.chosen}: {choice.reason}; {choice.transitions} transitions")
+        err.print(f"auto takes {choice.chosen}: {choice.reason}; {choice.transitions} transitions")
     if as_json:
         machine = this_machine()._asdict()
         print_json({"file": str(path), **machine, "values": found.values, "weights": found.weights})
         return
     out.print(choice_table("values", found.values.values()))
     out.print(choice_table("weights", found.weights.values()))
-    told.print(f"wrote {path}")
+    err.print(f"wrote {path}")
 
 
 @app.command()
@@ -188,7 +188,7 @@ def run(
         return
     for line in finding_lines(model, found.findings):
         out.print(line)
-    told.print(f"{chosen.value} on {found.isa}: {found.latency_ms:.1f} ms {drawn.get('picture', '')}")
+    err.print(f"{chosen.value} on {found.isa}: {found.latency_ms:.1f} ms {drawn.get('picture', '')}")
 
 
 @app.command()
@@ -291,14 +291,14 @@ def report(
     model, paths = open_told(model_name, weights, size), find_pictures(pictures)
     stored = stored_integers(model, model_name, integers)
     if stored is None:
-        told.print("no integers beside the model: calibrating on these pictures")
+        err.print("no integers beside the model: calibrating on these pictures")
     else:
         tell_of_other_machine(stored)
     truth = None if model.detects else labels_of(model, paths)
     with progress_bar("measuring") as step:
         found = make_report(model, stored, PictureFiles(paths), time.perf_counter, step, truth)
     if not (stored and stored.auto_plan):
-        told.print(f"auto has no plan for this model yet: {MEASURE_AUTO}")
+        err.print(f"auto has no plan for this model yet: {MEASURE_AUTO}")
     if as_json:
         print_json(found)
         return

@@ -27,7 +27,7 @@ Choice = TypeVar("Choice", bound=StrEnum)
 PIPE_COLUMNS = 160
 # what is printed are names from files and from users: brackets and colons in them are not markup
 out = Console(width=None if sys.stdout.isatty() else PIPE_COLUMNS, markup=False, emoji=False, highlight=False)
-told = Console(stderr=True, markup=False, emoji=False, highlight=False)
+err = Console(stderr=True, markup=False, emoji=False, highlight=False)
 
 
 def model_catalog() -> "Catalog":
@@ -49,9 +49,7 @@ def open_told(name: str, weights: str | None, size: int | None) -> "EngineModel"
 def tell_of_random_weights(model: "EngineModel") -> None:
     """One line on stderr, where the model is not trained."""
     if not model.trained:
-        told.print(
-            f"{model.name} has random weights ({model.weights}): times are real, answers are not", style="yellow"
-        )
+        err.print(f"{model.name} has random weights ({model.weights}): times are real, answers are not", style="yellow")
 
 
 def integers_told(
@@ -67,7 +65,7 @@ def integers_told(
 
     found = stored_integers(model, reference, given)
     if found is None and mode in ("hybrid", "int8"):
-        told.print("no integers beside the model: calibrating on this picture, augmented to five")
+        err.print("no integers beside the model: calibrating on this picture, augmented to five")
         with progress_bar("calibrating") as step:
             found = calibrate_model(model, [picture], augment=True, progress=step).integers
     found = found or Integers()
@@ -81,7 +79,7 @@ def tell_of_other_machine(integers: "Integers") -> None:
     from services.workbench.engines import other_machine, this_machine
 
     if warning := other_machine(integers, this_machine()):
-        told.print(f"{warning} with `strata quant calibrate --auto`", style="yellow")
+        err.print(f"{warning} with `strata quant calibrate --auto`", style="yellow")
 
 
 def use_processor(threads: int) -> None:
@@ -101,7 +99,7 @@ def use_processor(threads: int) -> None:
         torch.set_num_threads(threads)
     cpu = this_cpu(isa_cap())
     if not cpu.exact_8_bit:
-        told.print(f"{cpu.isa} adds 8-bit products inexactly: weights are {cpu.weight_bits}-bit here", style="yellow")
+        err.print(f"{cpu.isa} adds 8-bit products inexactly: weights are {cpu.weight_bits}-bit here", style="yellow")
 
 
 def one_of(kind: type[Choice], word: str, option: str) -> Choice:
@@ -117,7 +115,7 @@ def one_of(kind: type[Choice], word: str, option: str) -> Choice:
 def progress_bar(what: str) -> Iterator[Progress]:
     """A bar on a terminal's stderr."""
     columns = SpinnerColumn(), TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn()
-    with rich.progress.Progress(*columns, console=told, transient=True, disable=not told.is_terminal) as bar:
+    with rich.progress.Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
         task = bar.add_task(what, total=None)
 
         def show(step: str, done: int = 0, total: int = 0) -> None:

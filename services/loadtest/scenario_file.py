@@ -29,6 +29,6 @@ def find_scenario(named: str) -> Scenario:
     if named not in shipped:
         raise ArtifactNotFound(
             f"no scenario '{named}'{did_you_mean(named, shipped)}; there are {', '.join(shipped) or 'none'}; "
-            "a file of your own ends in .yaml"
+            "the name of a file of your own must end in .yaml"
         )
     return read_scenario(SHIPPED / f"{named}.yaml")

@@ -82,10 +82,10 @@ def _error_to_kserve(error: Exception) -> Exception:
         grpc.StatusCode.NOT_FOUND: kserve_errors.ModelNotFound,
         grpc.StatusCode.UNAVAILABLE: kserve_errors.ModelNotReady,
     }
-    told: Any = kinds.get(status.grpc_code, RuntimeError)(status.message)
+    fault: Any = kinds.get(status.grpc_code, RuntimeError)(status.message)
     # KServe's gRPC handler reads the one, its HTTP handlers the other; no class of its own has both.
-    told.reason = told.error_msg = status.message
-    return cast(Exception, told)
+    fault.reason = fault.error_msg = status.message
+    return cast(Exception, fault)
 
 
 def _from_kserve(payload: kserve.InferRequest) -> InferRequest:

@@ -182,7 +182,7 @@ def _list(fields: Mapping[str, Any], name: str, place: str, default: list[Any] |
     value = fields.get(name)
     value = default if value is None else value
     if not isinstance(value, list):
-        raise InvalidInput(f"{place}: '{name}' is missing or no list")
+        raise InvalidInput(f"{place}: '{name}' is missing or not a list")
     return value
 
 

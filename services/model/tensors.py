@@ -117,7 +117,7 @@ def check_nesting(name: str, data: Sequence[Any], shape: Sequence[int]) -> None:
     for axis, length in enumerate(shape):
         for each in level:
             if not isinstance(each, list) or len(each) != length:
-                found = f"{len(each)} long" if isinstance(each, list) else "no list"
+                found = f"{len(each)} long" if isinstance(each, list) else "not a list"
                 raise ShapeMismatch(
                     f"tensor '{name}': a list of axis {axis} is {found}, but shape {list(shape)} says {length}; nest "
                     "the data as the shape says, or send them flat"

@@ -103,7 +103,7 @@ def check_place(path: Path, what: str, suffix: str) -> None:
     """Raises InvalidInput as `check_writable`, and where `what` would take the place of a file of another kind."""
     check_writable(path)
     if path.suffix != suffix:
-        raise InvalidInput(f"{path}: {what} ends in {suffix}")
+        raise InvalidInput(f"{path}: expected a name that ends in {suffix} for {what}")
 
 
 def _read(path: Path) -> bytes:

@@ -104,10 +104,10 @@ def _torch_model(name: str, catalog: Catalog, weights: str | None) -> EngineMode
     labels = declared.label_names()
     if weights or declared.weights.startswith(TORCHVISION):
         declared = with_weights(declared, weights or _SEED_0)
-    told = weights or declared.weights
+    source = weights or declared.weights
     graph = _graph(declared)
     _check_declared(declared, graph)
-    return EngineModel(name, graph, labels, declared.input.spec(), told, not told.startswith(RANDOM))
+    return EngineModel(name, graph, labels, declared.input.spec(), source, not source.startswith(RANDOM))
 
 
 def _check_declared(declared: ModelFile, graph: Graph) -> None:

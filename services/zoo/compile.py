@@ -133,8 +133,8 @@ def _compile_into(made: Path, model_file: ModelFile, digest: str, runtime: str, 
         raise Unsupported(f"model '{model_file.name}': {'; '.join(refusals)}")
     times_ms = time_forwards(forwards, example[:1])
     kept = min(forwards, key=lambda name: times_ms[name] * HANDICAPS[name])
-    told = ", ".join(f"{name} {each:.1f} ms" for name, each in sorted(times_ms.items(), key=lambda item: item[1]))
-    report(f"{model_file.name}: {told}")
+    times = ", ".join(f"{name} {each:.1f} ms" for name, each in sorted(times_ms.items(), key=lambda item: item[1]))
+    report(f"{model_file.name}: {times}")
     remove_others(made, kept)
     _write_manifest(model_file, digest, kept, reference.scores.shape[1], made)
 

@@ -64,7 +64,7 @@ class ModelFile(Declaration):
     def _known_scheme(cls, reference: str) -> str:
         schemes = ("torchvision://", "file://", "s3://", "random://")
         if not reference.startswith(schemes):
-            raise ValueError(f"'{reference}' starts with none of {', '.join(schemes)}")
+            raise ValueError(f"'{reference}' must start with one of {', '.join(schemes)}")
         return reference
 
     @field_validator("stages")
@@ -82,12 +82,12 @@ class ModelFile(Declaration):
         if self.runtime == SLEEP or self.architecture == SLEEP:
             self._check_sleep()
         if self.architecture is not None and self.is_program:
-            raise ValueError(f"architecture goes with plain weights; '{self.weights}' is a whole program")
+            raise ValueError(f"leave architecture out: '{self.weights}' is a whole program, which brings its own")
         return self
 
     def _check_sleep(self) -> None:
         if self.architecture != SLEEP:
-            raise ValueError("runtime sleep goes with architecture sleep alone")
+            raise ValueError("runtime sleep needs architecture sleep")
         known = {"delay_ms": None, "straggle_ms": 0, "straggle_share": 0, "classes": 1}
         for name in self.parameters:
             if name not in known:
@@ -130,7 +130,7 @@ def program_file(path: Path, size: tuple[int, int]) -> ModelFile:
     """Declare a `.pt2` or `.onnx` program by itself; `size` is (H, W) of its pictures.
 
     Raises:
-        InvalidDeclaration: its file's name makes no model's name.
+        InvalidDeclaration: its file name cannot be a model's name.
     """
     name = path.stem.lower().replace("_", "-").replace(".", "-")
     try:
@@ -138,7 +138,9 @@ def program_file(path: Path, size: tuple[int, int]) -> ModelFile:
             name=name, weights=f"file://{path.absolute()}", input=InputDeclaration(size=size), folder=Path("/")
         )
     except ValidationError as error:
-        raise InvalidDeclaration(f"{path}: its name makes no model's name; declare it in a model file") from error
+        raise InvalidDeclaration(
+            f"{path}: its file name cannot be a model's name; declare it in a model file"
+        ) from error
 
 
 def with_weights(declared: ModelFile, weights: str) -> ModelFile:

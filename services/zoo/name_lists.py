@@ -51,7 +51,7 @@ def decode_lines(data: bytes) -> list[str]:
         if data.startswith(marks):
             raise ValueError(f"the text is {encoding}")
     if (place := data.find(0)) >= 0:
-        raise ValueError(f"byte {place} is zero: the text is UTF-16 or no text")
+        raise ValueError(f"byte {place} is zero: the text is UTF-16, or not text")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

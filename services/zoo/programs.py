@@ -32,7 +32,7 @@ def load_program(model_file: ModelFile) -> ExportedProgram:
     """Load the declared `.pt2` file.
 
     Raises:
-        InvalidWeights: it is no program of torch.export; says what it is instead, where that can be told.
+        InvalidWeights: it is not a program of torch.export; says what it is instead, where that can be known.
         InvalidDeclaration: it takes or answers something else than float32 pictures and scores.
         ArtifactNotFound, Unavailable.
     """
@@ -47,8 +47,8 @@ def load_program(model_file: ModelFile) -> ExportedProgram:
                 program = torch.export.load(file.name)
         except Exception as error:
             # torch.export.load names no errors of its own: a cut file ends in whatever it stumbled over.
-            told = str(error).partition("check the warnings")[0].strip()
-            raise InvalidWeights(f"{model_file.weights}: not a program of torch.export: {told}") from error
+            reason = str(error).partition("check the warnings")[0].strip()
+            raise InvalidWeights(f"{model_file.weights}: not a program of torch.export: {reason}") from error
     _check_program(program, model_file.weights)
     return program
 

@@ -158,7 +158,7 @@ def test_import_makes_an_engine_model_of_a_named_network(place: Path) -> None:
         (("import", "shapes.cfg", "shapes.weights", "--weights", "random://0"), InvalidInput, "--weights"),
         (("import", "shapes.cfg", "cut.weights"), InvalidWeights, "too short"),
         (("import", "shapes.cfg", "shapes.weights", "--labels", "none.names"), InvalidInput, "none.names"),
-        (("import", "shapes.cfg", "shapes.weights", "--labels", "0.png"), InvalidInput, "no text"),
+        (("import", "shapes.cfg", "shapes.weights", "--labels", "0.png"), InvalidInput, "not text"),
         (("import", "shapes.cfg", "shapes.weights", "--labels", "two.names"), InvalidInput, "2 class names"),
         (("import", "shapes.cfg", "shapes.weights", "-o", "nowhere/x.strata"), InvalidInput, "no folder nowhere"),
         (("run", "yolov3-tiny", "0.png", "--size", "32", "--weights", "file://none"), ArtifactNotFound, "none"),
@@ -167,8 +167,16 @@ def test_import_makes_an_engine_model_of_a_named_network(place: Path) -> None:
         (("calibrate", "small.strata", "empty"), EmptyBatch, "empty"),
         (("calibrate", "small.strata", "0.png", "-o", "nowhere/x.integers"), InvalidInput, "no folder nowhere"),
         (("calibrate", "small.strata", "0.png", "-o", "empty"), InvalidInput, "it is a folder"),
-        (("calibrate", "small.strata", "0.png", "-o", "small.strata"), InvalidInput, "ends in .integers"),
-        (("import", "shapes.cfg", "shapes.weights", "-o", "shapes.weights"), InvalidInput, "ends in .strata"),
+        (
+            ("calibrate", "small.strata", "0.png", "-o", "small.strata"),
+            InvalidInput,
+            "expected a name that ends in .integers",
+        ),
+        (
+            ("import", "shapes.cfg", "shapes.weights", "-o", "shapes.weights"),
+            InvalidInput,
+            "expected a name that ends in .strata",
+        ),
         (("import", "shapes.weights", "shapes.cfg"), InvalidInput, "import shapes.cfg shapes.weights"),
         (("export", "small.strata", "-o", "0.png"), InvalidInput, "cannot be made"),
         (
