@@ -38,8 +38,8 @@ def load(
 ) -> None:
     """Send load, and say whether the SLO was kept.
 
-    Exit codes: 0 pass, 1 fail, 3 not proved (too few requests to be sure, or a load that was not the one asked for),
-    2 cannot run.
+    Exit codes: 0 pass, 1 fail, 3 not proved, 2 cannot run. Not proved are too few requests to be sure, and a load that
+    was not the one asked for.
     """
     from quant.errors import QuantError
     from services.cli.failures import tell

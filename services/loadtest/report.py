@@ -10,17 +10,19 @@ from typing import Any
 from services.loadtest.arrivals import expected_by
 from services.loadtest.confidence import percentile
 from services.loadtest.run import Run
-from services.loadtest.samples import Outcome, Sample
+from services.loadtest.samples import Sample
 from services.loadtest.summary import latencies_ms
 from services.loadtest.text import number
 from services.loadtest.verdict import Verdict
 
+_SOME = "answered by some members"
 _COLOURS = {
-    Outcome.ANSWERED: "#4477aa",
-    Outcome.REFUSED: "#ccbb44",
-    Outcome.EXPIRED: "#ee7733",
-    Outcome.FAILED: "#cc3311",
-    Outcome.WRONG: "#aa3377",
+    "answered": "#4477aa",
+    _SOME: "#66ccee",
+    "refused": "#ccbb44",
+    "expired": "#ee7733",
+    "failed": "#cc3311",
+    "wrong": "#aa3377",
 }
 _VERDICT_COLOURS = {Verdict.PASS: "#117733", Verdict.FAIL: "#cc3311", Verdict.NOT_PROVED: "#997700"}
 _STYLE = """
@@ -72,7 +74,7 @@ def _numbers(run: Run) -> list[Sequence[str]]:
         *((str(outcome), str(count)) for outcome, count in summary.outcomes.items()),
         ("answered by all members", str(summary.complete)),
         *(
-            (f"p{100 * share:g} latency, ms", f"{number(each.value)} ({number(each.low)} to {number(each.high)})")
+            (f"p{100 * share:g} latency, ms", f"{number(each.value)} ({_bound(each.low)} to {_bound(each.high)})")
             for share, each in summary.latencies_ms.items()
         ),
         ("sent late by, p99, ms", number(summary.lag_ms)),
@@ -80,6 +82,11 @@ def _numbers(run: Run) -> list[Sequence[str]]:
     if summary.cost_per_1000:
         rows.append(("1000 requests cost", number(summary.cost_per_1000.value)))
     return [*rows, *((f"{count} times", reason) for reason, count in summary.reasons)]
+
+
+def _bound(value: float) -> str:
+    """An end of an interval; where there were too few requests to know it there is none."""
+    return number(value) if math.isfinite(value) else "?"
 
 
 def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -106,13 +113,10 @@ def _figure(title: str, draw: Callable[[Any, Run], None], run: Run) -> str:
 
 
 def _latency_over_time(axis: Any, run: Run) -> None:
-    for outcome, colour in _COLOURS.items():
-        chosen = [sample for sample in run.samples if sample.ended.outcome is outcome]
-        if chosen:
-            at = [sample.due_s for sample in chosen]
-            axis.scatter(
-                at, [each.latency_ms for each in chosen], s=5, color=colour, label=outcome, rasterized=True
-            )  # a drawn dot each would make the file slow to open
+    for way, chosen in _by_way(run).items():
+        due_s, latencies = [each.due_s for each in chosen], [each.latency_ms for each in chosen]
+        # As pixels: a drawn dot each would make the file slow to open.
+        axis.scatter(due_s, latencies, s=5, color=_COLOURS[way], label=way, rasterized=True)
     for name, limit_ms in run.scenario.slo.latency_ms.items():
         axis.axhline(limit_ms, color="#888888", linestyle="--", linewidth=1)
         axis.annotate(f"{name} limit", (0, limit_ms), fontsize=8, color="#555555", va="bottom")
@@ -156,19 +160,25 @@ def _arrivals(axis: Any, run: Run) -> None:
 def _outcomes(axis: Any, run: Run) -> None:
     width_s = max(1.0, run.scenario.seconds / 60)
     bins = [n * width_s for n in range(math.ceil(run.scenario.seconds / width_s) + 1)]
-    by_outcome: dict[Outcome, list[Sample]] = {outcome: [] for outcome in _COLOURS}
-    for sample in run.samples:
-        by_outcome[sample.ended.outcome].append(sample)
-    shown = {outcome: samples for outcome, samples in by_outcome.items() if samples}
+    shown = _by_way(run)
     axis.hist(
         [[sample.due_s for sample in samples] for samples in shown.values()],
         bins,
         stacked=True,
-        color=[_COLOURS[outcome] for outcome in shown],
+        color=[_COLOURS[way] for way in shown],
         label=list(shown),
     )
     axis.set(xlabel="when the request was due, s", ylabel=f"requests in {width_s:g} s")
     axis.legend(fontsize=8)
+
+
+def _by_way(run: Run) -> dict[str, list[Sample]]:
+    """Sort the samples by how they ended, in the colours' order; only ways that there are."""
+    sorted_samples: dict[str, list[Sample]] = {way: [] for way in _COLOURS}
+    for sample in run.samples:
+        partly = sample.answered and not sample.ended.complete
+        sorted_samples[_SOME if partly else str(sample.ended.outcome)].append(sample)
+    return {way: samples for way, samples in sorted_samples.items() if samples}
 
 
 _PLOTS: dict[str, Callable[[Any, Run], None]] = {
