@@ -2,6 +2,7 @@
 
 import typer
 
+from services.edge.errors import Unavailable
 from services.edge.status import status_of
 
 EXIT_FAULT = 1
@@ -16,4 +17,5 @@ def tell(kind: str, message: str) -> None:
 
 def exit_code_of(error: Exception) -> int:
     """Wrong input and what does not exist are the caller's to mend (2); everything else is a fault (1)."""
-    return EXIT_BAD_INPUT if 400 <= status_of(error).http_code < 500 else EXIT_FAULT
+    to_mend = 400 <= status_of(error).http_code < 500 and not isinstance(error, Unavailable)
+    return EXIT_BAD_INPUT if to_mend else EXIT_FAULT

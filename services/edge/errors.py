@@ -188,7 +188,15 @@ class NotReady(Unavailable):
 
 
 class QueueFull(Unavailable):
-    """As many requests as may wait are waiting; nothing of this one was done."""
+    """As many requests as may wait are waiting; nothing of this one was done.
+
+    Attributes:
+        retry_after_s: when there will be room, as far as that is known.
+    """
+
+    def __init__(self, message: str, retry_after_s: float | None = None):
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class ServiceStopping(Unavailable):

@@ -6,6 +6,7 @@ Imports nothing heavy: a model's cold start pays for every module named here.
 import asyncio
 import inspect
 import logging
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, NoReturn, TypeAlias
@@ -16,7 +17,7 @@ from grpc_health.v1.health import aio as health_aio
 
 from services.edge.address import listen, split_address
 from services.edge.errors import ServiceStopping
-from services.edge.status import ERROR_METADATA_KEY, forget_frames, status_of
+from services.edge.status import ERROR_METADATA_KEY, PUSHBACK_METADATA_KEY, forget_frames, status_of
 
 _SPARE_CALLS = 8
 _LAST_WORDS_S = 2.0
@@ -93,7 +94,10 @@ async def _abort(context: _Context, error: Exception) -> NoReturn:
     if status.incident:
         _log.error("incident %s", status.incident, exc_info=error)
     forget_frames(error)
-    await context.abort(status.grpc_code, status.message, trailing_metadata=((ERROR_METADATA_KEY, status.error),))
+    metadata = [(ERROR_METADATA_KEY, status.error)]
+    if status.retry_after_s is not None:
+        metadata.append((PUSHBACK_METADATA_KEY, str(math.ceil(1e3 * status.retry_after_s))))
+    await context.abort(status.grpc_code, status.message, trailing_metadata=tuple(metadata))
     raise AssertionError("abort returned")
 
 

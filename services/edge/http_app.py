@@ -50,7 +50,7 @@ def create_app(
 
     Args:
         max_body_bytes: a larger body is refused with 413 before it is read to its end.
-        max_bodies: requests with a body under way at a time; more are refused with 503 before it is read.
+        max_bodies: requests with a body under way at a time; more are refused with 429 before it is read.
     """
     app = FastAPIOffline(  # its page loads nothing from elsewhere
         redoc_url=None,

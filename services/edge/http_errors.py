@@ -1,6 +1,7 @@
 """Errors over HTTP: the status of each, and the one shape that all have."""
 
 import logging
+import math
 
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -15,7 +16,9 @@ _log = logging.getLogger(__name__)
 
 def error_response(status: Status) -> JSONResponse:
     """Spell an error: the sentence for people, as the Open Inference Protocol has it, and its class for programs."""
-    return JSONResponse({"error": status.message, "kind": status.error}, status.http_code)
+    # HTTP knows whole seconds alone.
+    headers = {} if status.retry_after_s is None else {"Retry-After": str(max(1, math.ceil(status.retry_after_s)))}
+    return JSONResponse({"error": status.message, "kind": status.error}, status.http_code, headers)
 
 
 async def answer_error(request: Request, error: Exception) -> JSONResponse:

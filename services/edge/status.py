@@ -16,11 +16,15 @@ _TABLE: dict[type[Exception], tuple[grpc.StatusCode, int]] = {
     errors.TooLarge: (grpc.StatusCode.RESOURCE_EXHAUSTED, 413),
     errors.FailedPrecondition: (grpc.StatusCode.FAILED_PRECONDITION, 409),
     errors.Unavailable: (grpc.StatusCode.UNAVAILABLE, 503),
+    errors.QueueFull: (grpc.StatusCode.RESOURCE_EXHAUSTED, 429),
     errors.DeadlineExceeded: (grpc.StatusCode.DEADLINE_EXCEEDED, 504),
     errors.Unsupported: (grpc.StatusCode.UNIMPLEMENTED, 501),
     QuantError: (grpc.StatusCode.INVALID_ARGUMENT, 400),
     LayerNotFound: (grpc.StatusCode.NOT_FOUND, 404),
 }
+
+PUSHBACK_METADATA_KEY = "grpc-retry-pushback-ms"
+"""Of gRPC's trailing metadata, as HTTP's Retry-After: a client that tries again by a policy waits so long (gRFC A6)."""
 
 ERROR_METADATA_KEY = "strata-error"
 """Of gRPC's trailing metadata: the error's class, as HTTP's body names it."""
@@ -33,7 +37,8 @@ MAX_MESSAGE_BYTES = 2000
 class Status:
     """What a caller is told.
 
-    `error` is the class name, `message` is for people; `incident` is set where the fault is ours, for the log.
+    `error` is the class name, `message` is for people; `incident` is set where the fault is ours, for the log, and
+    `retry_after_s` where it is known when trying again may help.
     """
 
     grpc_code: grpc.StatusCode
@@ -41,6 +46,7 @@ class Status:
     error: str
     message: str
     incident: str | None = None
+    retry_after_s: float | None = None
 
 
 def status_of(error: Exception) -> Status:
@@ -51,7 +57,8 @@ def status_of(error: Exception) -> Status:
     for kind in type(error).__mro__:
         if kind in _TABLE:
             grpc_code, http_code = _TABLE[kind]
-            return Status(grpc_code, http_code, type(error).__name__, _cut(str(error)))
+            retry_after_s = error.retry_after_s if isinstance(error, errors.QueueFull) else None
+            return Status(grpc_code, http_code, type(error).__name__, _cut(str(error)), retry_after_s=retry_after_s)
     incident = uuid.uuid4().hex[:12]
     message = f"a fault on our side; look for incident {incident} in the log"
     return Status(grpc.StatusCode.INTERNAL, 500, errors.Internal.__name__, message, incident)

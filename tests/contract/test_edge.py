@@ -22,7 +22,7 @@ from services.edge import errors
 from services.edge.grpc_server import GrpcServer, start_grpc
 from services.edge.http_app import Health, HttpServer, create_app, start_http
 from services.edge.logs import configure_logs
-from services.edge.status import ERROR_METADATA_KEY
+from services.edge.status import ERROR_METADATA_KEY, PUSHBACK_METADATA_KEY
 from services.edge.stop import stop_event
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 RAISED: dict[str, Exception] = {
     "missing": errors.EnsembleNotFound("no ensemble 'missing'"),
+    "full": errors.QueueFull("as many as may be", 0.25),
     "broken": RuntimeError("secret of the implementation"),
 }
 
@@ -79,6 +80,13 @@ async def test_an_error_arrives_with_its_status_text_and_class(stub: "Stub") -> 
     assert caught.value.code() == grpc.StatusCode.NOT_FOUND
     assert caught.value.details() == "no ensemble 'missing'"
     assert dict(caught.value.trailing_metadata())[ERROR_METADATA_KEY] == "EnsembleNotFound"
+
+
+async def test_a_full_queue_says_when_there_will_be_room(stub: "Stub") -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await stub.Predict(pb.PredictRequest(ensemble="full"))
+    assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert dict(caught.value.trailing_metadata())[PUSHBACK_METADATA_KEY] == "250"
 
 
 async def test_a_fault_of_ours_is_internal_and_its_incident_is_in_the_log(

@@ -401,11 +401,11 @@ async def test_one_request_too_many_is_refused_and_the_others_are_answered(stub:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await stub.Predict(request)
     assert (caught.value.code(), dict(caught.value.trailing_metadata() or ())[ERROR_METADATA_KEY]) == (
-        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
         "QueueFull",
     )
     refused = await http.post("/v1/ensembles/late:predict", content=png())
-    assert (refused.status_code, refused.json()["kind"]) == (503, "QueueFull")
+    assert (refused.status_code, refused.json()["kind"]) == (429, "QueueFull")
     assert all(answer.predictions for answer in await asyncio.gather(*calls))
 
 

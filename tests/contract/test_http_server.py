@@ -171,11 +171,21 @@ async def test_more_bodies_than_may_be_are_refused_by_name_and_health_is_answere
     running = [asyncio.create_task(http.post("/work", content=BIG)) for _ in range(2)]
     await work.until(lambda: work.begun == 2)
     refused = await http.post("/length", content=b"x")
-    assert (refused.status_code, refused.json()["kind"]) == (503, "QueueFull")
+    assert (refused.status_code, refused.json()["kind"]) == (429, "QueueFull")
     assert (await http.get("/healthz")).status_code == 200
     work.go.set()
     assert [each.json() for each in await asyncio.gather(*running)] == [len(BIG)] * 2
     assert (await http.post("/length", content=b"x")).json() == 1
+
+
+async def test_once_some_have_ended_a_refusal_says_when_there_will_be_room(http: httpx.AsyncClient, work: Work) -> None:
+    await http.post("/length", content=BIG)
+    running = [asyncio.create_task(http.post("/work", content=BIG)) for _ in range(2)]
+    await work.until(lambda: work.begun == 2)
+    refused = await http.post("/length", content=b"x")
+    work.go.set()
+    await asyncio.gather(*running)
+    assert (refused.status_code, refused.headers["Retry-After"]) == (429, "1")
 
 
 @pytest.mark.parametrize("sent", [b"x", BIG], ids=["one byte", "much"])

@@ -245,9 +245,9 @@ async def test_a_full_queue_refuses_at_once_and_health_still_answers(live: Live)
     while live.model.admission.under_way < 2:
         await asyncio.sleep(0.005)
     code, name, _ = await refused_by_grpc(live.stub, GOOD.to_message())
-    assert (code, name) == (grpc.StatusCode.UNAVAILABLE, "QueueFull")
+    assert (code, name) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "QueueFull")
     answer = await GOOD.post(live.http)
-    assert (answer.status_code, answer.json()["kind"]) == (503, "QueueFull")
+    assert (answer.status_code, answer.json()["kind"]) == (429, "QueueFull")
     assert (await live.http.get("/readyz")).status_code == 200
     live.engine.go.set()
     assert [each.status_code for each in await asyncio.gather(*waiting)] == [200, 200]

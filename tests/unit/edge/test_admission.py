@@ -25,3 +25,20 @@ def test_one_that_fails_leaves_its_place() -> None:
     with pytest.raises(ZeroDivisionError), admission.admit():
         raise ZeroDivisionError
     assert admission.under_way == 0
+
+
+def test_a_refusal_says_when_there_will_be_room_once_that_is_known() -> None:
+    now_s = 0.0
+    admission = Admission(2, "requests", clock=lambda: now_s)
+
+    def refusal() -> QueueFull:
+        with admission.admit(), admission.admit(), pytest.raises(QueueFull) as caught, admission.admit():
+            pytest.fail("was admitted")
+        return caught.value
+
+    assert refusal().retry_after_s is None
+    admission = Admission(2, "requests", clock=lambda: now_s)
+    with admission.admit():
+        now_s = 3.0
+    # Two that take 3 s each: one of them ends every 1.5 s.
+    assert refusal().retry_after_s == 1.5

@@ -23,6 +23,7 @@ def test_every_error_of_the_tree_but_our_own_faults_has_a_status_of_its_kind() -
         (errors.PictureTooLarge("x"), grpc.StatusCode.INVALID_ARGUMENT, 400),
         (errors.ModelNotFound("x"), grpc.StatusCode.NOT_FOUND, 404),
         (errors.TooLarge("x"), grpc.StatusCode.RESOURCE_EXHAUSTED, 413),
+        (errors.QueueFull("x"), grpc.StatusCode.RESOURCE_EXHAUSTED, 429),
         (errors.MemberUnavailable("x"), grpc.StatusCode.UNAVAILABLE, 503),
         (errors.DeadlineExceeded("x"), grpc.StatusCode.DEADLINE_EXCEEDED, 504),
         (LayerNotFound("x"), grpc.StatusCode.NOT_FOUND, 404),
