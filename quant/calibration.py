@@ -1,5 +1,6 @@
 """From observations to scales: each value and each layer takes the algorithm that serves its output best."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,14 +11,15 @@ from torch import Tensor
 
 from quant.activation import activate
 from quant.affine import QParams, dequantise, quantise
-from quant.algorithms import Sample, Scales, algorithm_named, algorithm_names
+from quant.algorithms import Sample, Scales, algorithm_named, algorithm_names, weight_algorithm_names
 from quant.algorithms.base import ACTIVATION, WEIGHT, WEIGHT_7_BIT
+from quant.algorithms.kl import levels_of
 from quant.graph import Layer
 from quant.histogram import Histogram, RunningHistogram, histogram_of_rows
 from quant.observations import Observations
 from quant.operations import Conv2d, Linear, Weighted
 from quant.scales import Calibration, IntegerWeights, quantise_weights
-from quant.statistics import cosine, evenly, kl_nats, sqnr_db
+from quant.statistics import cosine, evenly, sqnr_db
 
 BEST = "best"
 """Not an algorithm: each value and each layer takes the algorithm whose output has the highest SQNR."""
@@ -41,7 +43,8 @@ class Candidate:
         scale: the value's; of weights the mean over the channels.
         zero_point: 0..255; 0 for weights.
         clipped_fraction: share of the elements beyond the last code.
-        sqnr_db, cosine, kl_nats: of the elements, coded and decoded, against themselves.
+        sqnr_db, cosine: of the elements, coded and decoded, against themselves.
+        kl_nats: what is lost of their distribution, as `kl` sees it (`Histogram.divergence`); the mean over channels.
         output_sqnr_db: of the layer's output. For weights: integer weights on the coded input, float output.
             For a value it is its own SQNR over all pictures, the mean over its group where several share the scale.
     """
@@ -69,11 +72,18 @@ class Choice:
     def chosen(self) -> Candidate:
         return next(candidate for candidate in self.candidates if candidate.algorithm == self.algorithm)
 
+    @property
+    def lost_db(self) -> float:
+        """What the best algorithm's output has over that of the one taken."""
+        return max(candidate.output_sqnr_db for candidate in self.candidates) - self.chosen.output_sqnr_db
+
 
 @dataclass(frozen=True, eq=False)
 class Calibrated:
-    """A calibration, and the choice behind each scale: `values` by group leader, `weights` by layer."""
+    """A calibration by the algorithm `asked` for; the choice behind each scale: `values` by group leader, `weights` by
+    layer."""
 
+    asked: str
     calibration: Calibration
     values: Mapping[str, Choice]
     weights: Mapping[str, Choice]
@@ -109,7 +119,7 @@ def calibrate(
             )
             on_layer(layer.name)
     return Calibrated(
-        Calibration(qparams, weights), {leader: choice for leader, (_, choice) in by_leader.items()}, choices
+        algorithm, Calibration(qparams, weights), {leader: choice for leader, (_, choice) in by_leader.items()}, choices
     )
 
 
@@ -133,7 +143,7 @@ def choose_value(observations: Observations, leader: str, only: str | None = Non
         decoded = dequantise(quantise(together, qparams), qparams)
         output_db = fmean(each.sqnr_db(qparams.low, qparams.high, qparams.scale) for each in histograms)
         ends = (torch.tensor([qparams.low]), torch.tensor([qparams.high]))
-        candidates.append(_candidate(name, scales, histogram, ends, together, decoded, output_db))
+        candidates.append(_candidate(name, scales, histogram, ends, levels_of(histogram), together, decoded, output_db))
     choice = _take(leader, candidates, only, CLIPPING_GAIN_DB)
     return tried[choice.algorithm], choice
 
@@ -148,6 +158,8 @@ def choose_weights(
 ) -> tuple[IntegerWeights, Choice]:
     """Try every algorithm on one layer's weights; take `only`, or the one whose float output has the highest SQNR.
 
+    An algorithm for values alone is not tried; where it is asked for, the one that it names for weights is taken.
+
     Args:
         layer: a weighted one.
         crops: some of its inputs, float32 [N, C, h, w] or [N, C].
@@ -161,7 +173,7 @@ def choose_weights(
     coded = dequantise(quantise(crops, x_qparams), x_qparams)
     tried: dict[str, IntegerWeights] = {}
     candidates = []
-    for name in algorithm_names():
+    for name in weight_algorithm_names():
         scales = algorithm_named(name).choose(sample, grid)
         tried[name] = integers = quantise_weights(
             operation,
@@ -174,8 +186,8 @@ def choose_weights(
         output_db = sqnr_db(wanted, run_decoded(operation, decoded, integers, coded))
         reach = scales.scale * grid.highest
         part = evenly(operation.weight), evenly(decoded)
-        candidates.append(_candidate(name, scales, sample.histogram, (-reach, reach), *part, output_db))
-    choice = _take(layer.name, candidates, only)
+        candidates.append(_candidate(name, scales, sample.histogram, (-reach, reach), grid.highest, *part, output_db))
+    choice = _take(layer.name, candidates, only and (algorithm_named(only).weights_by or only))
     return tried[choice.algorithm], choice
 
 
@@ -197,11 +209,13 @@ def _candidate(
     scales: Scales,
     histogram: Histogram,
     ends: tuple[Tensor, Tensor],
+    levels: int,
     wanted: Tensor,
     decoded: Tensor,
     output_db: float,
 ) -> Candidate:
     low, high = (end.double()[:, None] for end in ends)
+    half_code = float(scales.scale[0]) / 2 if bool(scales.zero_point.any()) else 0.0
     inside = (histogram.moments_below(high)[0] - histogram.moments_below(low)[0]).sum() / histogram.total.sum()
     return Candidate(
         algorithm,
@@ -210,9 +224,18 @@ def _candidate(
         max(0.0, 1 - float(inside)),
         sqnr_db(wanted, decoded),
         cosine(wanted, decoded),
-        kl_nats(wanted, decoded),
+        _kl_nats(histogram, torch.maximum(-low, high), half_code, levels),
         output_db,
     )
+
+
+def _kl_nats(histogram: Histogram, reach: Tensor, half_code: float, levels: int) -> float:
+    """What clipping at `reach` [R, 1] loses; of one value the least within half a code, by which zero points round."""
+    bins = histogram.counts.shape[1]
+    nearest = (reach / histogram.width[:, None]).round().clamp(1, bins * levels)  # beyond it all is in one level
+    slack = math.ceil(min(half_code / float(histogram.width.max()), bins))
+    clips = (nearest + torch.arange(-slack, slack + 1)).clamp(min=1).to(torch.int64)
+    return float(histogram.divergence(clips, levels).amin(1).mean())
 
 
 def _take(name: str, candidates: list[Candidate], only: str | None, clipping_gain_db: float = 0.0) -> Choice:

@@ -106,6 +106,41 @@ class Histogram:
         value = (self.first + edge) * self.width
         return value.clamp(self.low, self.high)
 
+    def divergence(self, clips: Tensor, levels: int) -> Tensor:
+        """KL(P || Q) of |x| clipped at each of `clips`, in nats.
+
+        P has the tail in its last bin; Q is the same bins without it, merged into `levels` and spread again over those
+        that are not empty. Levels are sums between bins, so running sums give each at once. The zeros of a ReLU have a
+        code of their own at any scale and must not decide: bin 0 counts as bin 1 does.
+
+        Args:
+            clips: [R, T] int64, in bins from zero, >= 1.
+        Returns:
+            [R, T]. What P lacks altogether costs log 2^-126 a value.
+        Source: S. Migacz, "8-bit inference with TensorRT", GTC 2017.
+        """
+        counts = self.folded()
+        counts[:, 0] = counts[:, 1]
+        mass, used, p_log_p = (
+            torch.nn.functional.pad(part.cumsum(1), (1, 0))
+            for part in (counts, counts > 0, torch.xlogy(counts, counts))
+        )
+        bins = counts.shape[1]
+        steps = torch.div(torch.arange(levels + 1) * clips[..., None], levels, rounding_mode="floor").clamp_(max=bins)
+        last_bin = clips.clamp(max=bins)
+
+        def between(sums: Tensor) -> Tensor:
+            return sums.gather(1, steps.flatten(1)).view(steps.shape).diff()
+
+        merged = between(mass)
+        level_log = (merged / between(used).clamp_(min=1)).clamp_(min=2.0**-126).log_()
+        kept, last = mass.gather(1, last_bin), counts.gather(1, last_bin - 1)
+        total = mass[:, -1:].clamp(min=1)
+        outliers = mass[:, -1:] - kept
+        p = p_log_p.gather(1, last_bin) - torch.xlogy(last, last) + torch.xlogy(last + outliers, last + outliers)
+        q = (merged * level_log).sum(2) + outliers * level_log[..., -1]
+        return (p - q) / total - total.log() + kept.clamp(min=1).log()
+
     def folded(self) -> Tensor:
         """[R, B] counts of |x|, in bins of the same width that start at zero."""
         bins = self.counts.shape[1]

@@ -89,16 +89,6 @@ def cosine(wanted: Tensor, found: Tensor) -> float:
     return float((wanted * found).sum()) / lengths if lengths else float(bool((wanted == found).all()))
 
 
-def kl_nats(wanted: Tensor, found: Tensor, bins: int = 128) -> float:
-    """KL divergence of found's histogram from wanted's, over wanted's range; empty bins count as half a value."""
-    low, high = (float(end) for end in torch.aminmax(wanted))
-    if low == high:
-        return 0.0
-    counted = [torch.histc(part.reshape(-1).clamp(low, high), bins, low, high).double() for part in (wanted, found)]
-    p, q = (part.clamp(min=0.5) / part.clamp(min=0.5).sum() for part in counted)
-    return float((p * (p / q).log()).sum())
-
-
 def evenly(value: Tensor, limit: int = 1 << 16) -> Tensor:
     """At most `limit` elements, at an odd stride so that all channels take part: the same ones for the same shape."""
     flat = flatten(value)

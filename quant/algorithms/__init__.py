@@ -6,7 +6,7 @@ import pkgutil
 from quant.algorithms.base import Algorithm, Grid, Sample, Scales
 from quant.errors import AlgorithmNotFound
 
-__all__ = ["Algorithm", "Grid", "Sample", "Scales", "algorithm_named", "algorithm_names"]
+__all__ = ["Algorithm", "Grid", "Sample", "Scales", "algorithm_named", "algorithm_names", "weight_algorithm_names"]
 
 for _module in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_module.name}")
@@ -15,6 +15,11 @@ for _module in pkgutil.iter_modules(__path__):
 def algorithm_names() -> list[str]:
     """All names, in alphabetical order."""
     return sorted(Algorithm.registered)
+
+
+def weight_algorithm_names() -> list[str]:
+    """Those that choose scales of weights, in alphabetical order."""
+    return [name for name in algorithm_names() if not Algorithm.registered[name].weights_by]
 
 
 def algorithm_named(name: str) -> Algorithm:

@@ -79,9 +79,16 @@ class Sample:
 
 
 class Algorithm(ABC):
-    """A way to choose scales. A subclass with a `name` registers itself; nothing else needs an edit."""
+    """A way to choose scales. A subclass with a `name` registers itself; nothing else needs an edit.
+
+    Attributes:
+        purpose: what it is for, in half a sentence that tables print.
+        weights_by: of an algorithm for values alone, the one that codes weights where it is asked for.
+    """
 
     name: ClassVar[str]
+    purpose: ClassVar[str] = ""
+    weights_by: ClassVar[str] = ""
     registered: ClassVar[dict[str, type["Algorithm"]]] = {}
 
     def __init_subclass__(cls) -> None:

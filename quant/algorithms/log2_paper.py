@@ -17,13 +17,18 @@ BIN_WIDTH, BINS, LEVELS = 1 / 16, 4096, 128
 
 
 class Log2Paper(Algorithm):
-    """Weights: the densest eight octaves of the positive ones; codes truncated. Activations: entropy calibration."""
+    """Weights: the densest eight octaves of the positive ones; codes truncated. Activations: entropy calibration.
+
+    All rows of a weight share one scale: a channel alone may have no positive weight at all.
+    """
 
     name: ClassVar[str] = "log2-paper"
+    purpose: ClassVar[str] = "comparing with the papers, whose program codes some of a YOLO's layers with it"
 
     def choose(self, sample: Sample, grid: Grid) -> Scales:
         if sample.values is not None:
-            scale = 1 / (weight_multiplier(sample.values) * grid.highest / 127)
+            together = weight_multiplier(sample.values.reshape(1, -1)).expand(len(sample.values))
+            scale = 1 / (together * grid.highest / 127)
             return Scales(scale, torch.zeros(scale.shape, dtype=torch.int64), "truncate")
         # its codes are signed, -127..127: the middle code is our zero
         scale = 1 / input_multiplier(sixteenths(sample.histogram))

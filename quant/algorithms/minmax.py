@@ -9,6 +9,7 @@ class MinMax(Algorithm):
     """Spread the codes from the smallest to the largest value seen."""
 
     name: ClassVar[str] = "minmax"
+    purpose: ClassVar[str] = "nothing is clipped: weights, and values without a far tail"
 
     def choose(self, sample: Sample, grid: Grid) -> Scales:
         return grid.scales(sample.histogram.low, sample.histogram.high)

@@ -13,6 +13,7 @@ class LeastSquares(Algorithm):
     """Try 81 clips at each end (activations: every pair) and keep the one with the least expected squared error."""
 
     name: ClassVar[str] = "mse"
+    purpose: ClassVar[str] = "the least squared error: values with a tail"
 
     def choose(self, sample: Sample, grid: Grid) -> Scales:
         low, high = sample.histogram.low[:, None], sample.histogram.high[:, None]

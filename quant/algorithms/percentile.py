@@ -11,6 +11,7 @@ class Percentile(Algorithm):
     """Clip at most 0.01 % of the values, half of them at each end."""
 
     name: ClassVar[str] = "percentile"
+    purpose: ClassVar[str] = "values with a few far outliers"
 
     def choose(self, sample: Sample, grid: Grid) -> Scales:
         tail = (1 - KEPT_FRACTION) / 2

@@ -13,6 +13,7 @@ class PowerOfTwo(Algorithm):
     """scale = 2^-k: of the five k around the min-max scale, the one with the least expected squared error."""
 
     name: ClassVar[str] = "pow2"
+    purpose: ClassVar[str] = "hardware that shifts instead of multiplying"
 
     def choose(self, sample: Sample, grid: Grid) -> Scales:
         low, high = sample.histogram.low, sample.histogram.high

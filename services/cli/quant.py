@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -102,7 +103,7 @@ def calibrate(
 ) -> None:
     """Choose every scale in one pass over the pictures, by all algorithms at once."""
     from quant.calibration import Granularity
-    from services.cli.quant_tables import choice_table, print_json
+    from services.cli.quant_tables import calibration_lines, choice_table, print_json
     from services.workbench.calibrating import calibrate_model
     from services.workbench.engines import this_machine
     from services.workbench.files import INTEGER_SUFFIX, check_place, integer_path, write_integers
@@ -119,17 +120,24 @@ def calibrate(
         calibrated = calibrate_model(
             model, PictureFiles(paths), algorithm, granularity, augment=augment, clock=clock, progress=step
         )
+    replaced = path.exists()
     write_integers(path, model, calibrated.integers)
     found, choice = calibrated.found, calibrated.choice
     if choice:
         err.print(f"auto takes {choice.chosen}: {choice.reason}; {choice.transitions} transitions")
     if as_json:
         machine = this_machine()._asdict()
-        print_json({"file": str(path), **machine, "values": found.values, "weights": found.weights})
+        print_json(
+            {"file": str(path), **machine, "pictures": len(paths), "values": found.values, "weights": found.weights}
+        )
         return
     out.print(choice_table("values", found.values.values()))
     out.print(choice_table("weights", found.weights.values()))
-    err.print(f"wrote {path}")
+    folders = Counter(str(each.parent) for each in paths)
+    out.print(f"pictures: {', '.join(f'{count} in {folder}' for folder, count in folders.items())}")
+    for line in calibration_lines(found):
+        out.print(line)
+    err.print(f"wrote {path}{', in place of the one that was there' if replaced else ''}")
 
 
 @app.command()

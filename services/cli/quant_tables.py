@@ -1,6 +1,7 @@
 """What `strata quant` prints: tables for people, JSON for programs."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, is_dataclass
 from typing import Any
@@ -9,7 +10,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from quant.calibration import Choice
+from quant.algorithms import algorithm_named
+from quant.calibration import BEST, Calibrated, Choice
 from quant.crossing import Crossing
 from quant.statistics import NO_NOISE_DB
 from services.workbench.engine_model import EngineModel
@@ -41,6 +43,26 @@ def choice_table(what: str, choices: Iterable[Choice]) -> Table:
             more = f"{each.cosine:.5f}", f"{each.kl_nats:.2g}", db_text(each.output_sqnr_db)
             table.add_row(choice.name, each.algorithm, *figures, *more, mark)
     return table
+
+
+def calibration_lines(found: Calibrated) -> list[str]:
+    """What was chosen how often and what is kept; of an algorithm that was asked for, what it costs and is for."""
+    lines = []
+    for what, choices in (("values", found.values), ("weights", found.weights)):
+        if choices:
+            taken = Counter(choice.algorithm for choice in choices.values()).most_common()
+            kept = sorted((choice.chosen.output_sqnr_db, choice.name) for choice in choices.values())
+            middle_db, (least_db, weakest) = kept[len(kept) // 2][0], kept[0]
+            lines.append(
+                f"{what}: {', '.join(f'{name} {count}' for name, count in taken)}; half of them keep "
+                f"{db_text(middle_db, ' dB')} or more, {weakest} the least, {db_text(least_db, ' dB')}"
+            )
+    if found.asked != BEST:
+        every = *found.values.values(), *found.weights.values()
+        lost_db, where = max((choice.lost_db, choice.name) for choice in every)
+        lines.append(f"{found.asked} is for {algorithm_named(found.asked).purpose}")
+        lines.append(f"it loses {lost_db:.1f} dB at {where} against the best algorithm there, which `best` takes")
+    return lines
 
 
 def crossing_table(rows: Iterable[Crossing]) -> Table:

@@ -1,5 +1,7 @@
 """Observing and choosing scales."""
 
+import math
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from quant.affine import QParams, dequantise, quantise
-from quant.algorithms import algorithm_names
+from quant.algorithms import algorithm_names, weight_algorithm_names
 from quant.calibration import (
     BEST,
     CLIPPING_GAIN_DB,
@@ -70,14 +72,32 @@ def test_every_algorithm_calibrates_every_layer(
     found = calibrate(graph.layers, observe(graph, pictures), algorithm, granularity, on_layer=told.append)
     assert told == [layer.name for layer in weighted_layers(graph)] == list(found.weights)
     for name, choice in found.weights.items():
-        assert [candidate.algorithm for candidate in choice.candidates] == algorithm_names()
+        assert [candidate.algorithm for candidate in choice.candidates] == weight_algorithm_names()
         scale = found.calibration.weights[name].scale
         if granularity is Granularity.TENSOR:
             assert len(set(scale.tolist())) == 1
         elif algorithm in ("minmax", "mse"):
             assert len(set(scale.tolist())) == len(scale)
         if algorithm != BEST:
-            assert choice.algorithm == algorithm
+            assert choice.algorithm == ("minmax" if algorithm == "kl" else algorithm)
+    for choice in found.values.values():
+        assert [candidate.algorithm for candidate in choice.candidates] == algorithm_names()
+        assert algorithm in (BEST, choice.algorithm)
+
+
+@pytest.mark.parametrize("size", [0.0, 1e-30, 1e30])
+def test_values_of_any_size_calibrate(size: float) -> None:
+    layer = Layer("only", Conv2d(torch.full((1, 1, 1, 1), size), torch.zeros(1)), (INPUT,))
+    observed = observe(Graph((1, 4, 4), (layer,), ("only",)), [torch.full((1, 1, 4, 4), -1.0), torch.ones(1, 1, 4, 4)])
+    for choice in calibrate((layer,), observed).values.values():
+        assert all(math.isfinite(candidate.kl_nats) for candidate in choice.candidates)
+
+
+def test_kl_loses_the_least_of_a_distribution_in_its_own_column(graph: Graph, pictures: list[Tensor]) -> None:
+    for choice in calibrate(graph.layers, observe(graph, pictures)).values.values():
+        kl_nats = {candidate.algorithm: candidate.kl_nats for candidate in choice.candidates}
+        assert kl_nats["kl"] == min(kl_nats.values())
+        assert len(set(kl_nats.values())) > 1
 
 
 def test_best_has_the_highest_output_sqnr_of_all_and_says_by_how_much(graph: Graph, pictures: list[Tensor]) -> None:

@@ -54,6 +54,20 @@ def test_calibrate_writes_integers_and_shows_every_algorithm(place: Path, model:
     assert "asked for" in table.stdout
 
 
+def test_calibrate_ends_with_the_pictures_it_took_and_what_its_choices_keep(place: Path) -> None:
+    command = "calibrate", "small.strata", ".", "--algorithm", "kl", "-o", "told.integers"
+    first, second = quant(place, *command), quant(place, *command)
+    pictures = len(list(place.glob("*.png")))
+    assert f"pictures: {pictures} in ." in first.stdout
+    assert re.search(
+        r"^values: kl \d+; half of them keep [\d.]+ dB or more, \S+ the least, [\d.]+ dB$", first.stdout, re.M
+    )
+    assert "weights: minmax 3;" in first.stdout
+    assert re.search(r"^kl is for .+\nit loses [\d.]+ dB at \S+ against the best", first.stdout, re.M)
+    assert "in place of" not in first.stderr
+    assert "wrote told.integers, in place of the one that was there" in second.stderr
+
+
 @pytest.mark.parametrize("mode", ["float", "hybrid", "int8", "auto"])
 def test_run_draws_boxes_in_every_mode(place: Path, mode: str) -> None:
     found = answer(place, "run", "small.strata", "0.png", "--mode", mode, "--threshold", "0.2", "-o", f"{mode}.png")
