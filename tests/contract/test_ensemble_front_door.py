@@ -274,7 +274,7 @@ async def test_a_body_that_never_ends_is_given_up_when_its_callers_time_is_up(ht
     headers = {"Request-Timeout": "0.3"}
     answer = await http.post("/v1/ensembles/single:predict", content=slowly(), headers=headers)
     assert (answer.status_code, answer.json()["kind"]) == (504, "DeadlineExceeded")
-    assert "had not arrived" in answer.json()["message"]
+    assert "had not arrived" in answer.json()["error"]
 
 
 @pytest.mark.parametrize("timeout", ["-1", "0", "3601", "nan", "inf", "soon", "1s", ""])
@@ -282,7 +282,7 @@ async def test_a_request_timeout_that_is_none_is_refused(http: httpx.AsyncClient
     headers = {"Request-Timeout": timeout}
     answer = await http.post("/v1/ensembles/single:predict", content=png(), headers=headers)
     assert (answer.status_code, answer.json()["kind"]) == (400, "InvalidInput")
-    assert "Request-Timeout" in answer.json()["message"]
+    assert "Request-Timeout" in answer.json()["error"]
 
 
 async def test_a_dead_member_costs_itself_only(stub: Any) -> None:
