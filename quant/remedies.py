@@ -60,7 +60,7 @@ def find_remedy(
     if best and best.after_db >= max(before_db + LEAST_GAIN_DB, ENOUGH_DB):
         return best
     if before_db >= ENOUGH_DB:
-        return Remedy(layer, "none needed: nothing tried gains 1 dB", before_db, before_db, variant)
+        return Remedy(layer, "none: nothing tried gains 1 dB", before_db, before_db, variant)
     in_float = replace(variant, plan={**variant.plan, layer: Precision.FLOAT})
     return Remedy(layer, "keep it in float", before_db, own_db(in_float), in_float)
 

@@ -208,7 +208,11 @@ def find_remedies(
         outputs = model.graph.outputs
         before_db = min(each.total_db for each in crossings if each.layer in outputs)
         after_db = min(each.total_db for each in cross(in_float, engine, x) if each.layer in outputs)
-        rows.append(RemedyRow(row.layer, remedy.action, remedy.before_db, remedy.after_db, before_db, after_db))
+        if after_db < before_db:
+            action = f"none: what helps the layer ({remedy.action}) makes the model worse"
+            rows.append(RemedyRow(row.layer, action, remedy.before_db, remedy.before_db, before_db, before_db))
+        else:
+            rows.append(RemedyRow(row.layer, remedy.action, remedy.before_db, remedy.after_db, before_db, after_db))
     return rows
 
 

@@ -102,6 +102,7 @@ def test_report_measures_modes_layers_and_remedies(place: Path, model: EngineMod
     weighted = {"stem", "body", "raw"} if has_bfloat16() else set()
     assert {row["layer"] for row in found["layers"] if row["bfloat16_ms"] is not None} == weighted
     assert len(found["remedies"]) == 3
+    assert all(row["model_after_db"] >= row["model_before_db"] for row in found["remedies"])
     assert found["accuracies"] == {}
     table = quant(place, "report", "small.strata", "0.png").stdout
     assert "boxes as float's" in table
