@@ -17,26 +17,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from onnx import ModelProto
 from torch import nn
 
 from services.edge.errors import InvalidDeclaration, InvalidWeights, Unavailable, Unsupported
 from services.edge.progress import Progress, no_progress
 from services.zoo import weights
-from services.zoo.agreement import (
-    SHAKES,
-    Forward,
-    Images,
-    Reference,
-    allowed_difference,
-    demand_own_answers,
-    demand_same_again,
-    shaken,
-)
+from services.zoo.agreement import Forward, Images
 from services.zoo.architectures import build
 from services.zoo.manifest import FILE_NAME, INPUT_NAME, OUTPUT_NAME, Manifest
 from services.zoo.model_file import SLEEP, ModelFile
-from services.zoo.programs import load_program, read_onnx, shaken_onnx, shaken_weights
+from services.zoo.programs import load_program, read_onnx
+from services.zoo.references import reference_in_runtime, reference_in_torch
 from services.zoo.runtimes.onnxruntime import FILE_NAME as ONNX_FILE
 from services.zoo.runtimes.torch import FILE_NAME as TORCH_FILE
 from services.zoo.writers import write_onnx, write_openvino, write_torch
@@ -119,8 +110,8 @@ def _compile_into(made: Path, model_file: ModelFile, digest: str, runtime: str, 
             scores = _try(forward, example, model_file, name)
             if reference is None:
                 assert program
-                demand_same_again(forward, example, scores)
-                reference = _reference_in(name, program, scores, example)
+                load = partial(compile_for, name, module=None, example=example)
+                reference = reference_in_runtime(name, forward, program, example, load)
             reference.check(name, forward, scores, example)
         except (Unsupported, InvalidDeclaration, InvalidWeights) as error:
             if reference is None and not isinstance(error, Unsupported):
@@ -137,34 +128,6 @@ def _compile_into(made: Path, model_file: ModelFile, digest: str, runtime: str, 
     report(f"{model_file.name}: {times}")
     remove_others(made, kept)
     _write_manifest(model_file, digest, kept, reference.scores.shape[1], made)
-
-
-def reference_in_torch(forward: Forward, module: nn.Module, images: Images, scores: Images) -> Reference:
-    """What the module itself answers; its exported form is one of those that are held to it.
-
-    Args:
-        forward: runs the module; `scores` is its answer to `images`.
-    Raises:
-        Unsupported: the answer is not each picture's own.
-    """
-    random, moved = np.random.default_rng(0), []
-    demand_same_again(forward, images, scores)
-    for _ in range(SHAKES):
-        with shaken_weights(module, random):
-            moved.append(forward(shaken(images, random)))
-    allowed = allowed_difference(scores, moved)
-    demand_own_answers(forward, images, scores, allowed)
-    return Reference("torch", scores, allowed)
-
-
-def _reference_in(runtime: str, program: ModelProto, scores: Images, example: Images) -> Reference:
-    """What the first runtime that runs an ONNX program answers."""
-    random, moved = np.random.default_rng(0), []
-    for _ in range(SHAKES):
-        with tempfile.TemporaryDirectory() as folder:
-            (Path(folder) / ONNX_FILE).write_bytes(shaken_onnx(program, random))
-            moved.append(compile_for(runtime, Path(folder), None, example)(shaken(example, random)))
-    return Reference(runtime, scores, allowed_difference(scores, moved))
 
 
 def load_module(model_file: ModelFile) -> nn.Module:

@@ -22,13 +22,13 @@ from services.zoo.compile import (
     compile_for,
     digest_of,
     load_module,
-    reference_in_torch,
     remove_others,
     time_forwards,
 )
 from services.zoo.costs import balance, measure
 from services.zoo.cuts import Cut, CutGraph, find_cuts, is_size, operators_of
 from services.zoo.model_file import ModelFile
+from services.zoo.references import reference_in_torch
 from services.zoo.split import split
 from services.zoo.stage_manifest import StageManifest
 

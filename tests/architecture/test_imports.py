@@ -32,8 +32,8 @@ RANKS: dict[str, dict[int, str]] = {
     "zoo": {
         DOMAIN: "manifest stage_manifest chunks alexnet nasnet efficientnet architectures exported detection darknet "
         "preprocessing quiet agreement",
-        ADAPTERS: "cuts costs split model_file name_lists catalog weights picture_files programs runtimes serving "
-        "writers compile stage_compile",
+        ADAPTERS: "cuts costs split model_file name_lists catalog weights picture_files programs runtimes references "
+        "serving writers compile stage_compile",
     },
     "artifacts": {DOMAIN: "frames", ADAPTERS: "store", EDGES: "activation record"},
     "ensemble": {

@@ -1,6 +1,6 @@
 """What the nodes of an exported program stand for: values of our layers, constants, sizes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -154,6 +154,10 @@ class LayerBuilder:
 
     def _layer_name(self, node: Node) -> str:
         return self.origin(node).rpartition(".")[0] or node.name
+
+
+Handler: TypeAlias = Callable[[LayerBuilder, Node], Value | tuple[Value, ...]]
+"""Adds what a node computes to the layers, and says what the node stands for."""
 
 
 def _fixed(size: int | SymInt, node: Node) -> int:

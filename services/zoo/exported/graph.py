@@ -14,13 +14,14 @@ from torch.fx.node import map_arg
 from quant.folding import fold
 from quant.graph import INPUT, Graph
 from services.edge.errors import Unsupported
+from services.zoo.exported.arithmetic import ARITHMETIC
 from services.zoo.exported.builder import LayerBuilder
 from services.zoo.exported.nodes import arguments_of, dtype_name, operator_name, place, tensor_of
 from services.zoo.exported.operators import DROPOUTS, EVALUATE, OPERATORS
 from services.zoo.exported.shapes import SHAPES
 from services.zoo.quiet import quiet
 
-_HANDLERS = {**OPERATORS, **SHAPES}
+_HANDLERS = {**OPERATORS, **ARITHMETIC, **SHAPES}
 
 
 def graph_of(model: nn.Module, example: Tensor) -> Graph:

@@ -7,9 +7,8 @@ from torch.fx import Node
 
 from quant.operations import Concat, Pad, Slice, Upsample
 from services.edge.errors import Unsupported
-from services.zoo.exported.builder import MIXES, LayerBuilder, Shape, Value
+from services.zoo.exported.builder import MIXES, Handler, LayerBuilder, Shape, Value
 from services.zoo.exported.nodes import arguments_of, operator_name, place
-from services.zoo.exported.operators import Handler
 
 
 def _same(build: LayerBuilder, node: Node) -> Value:
