@@ -1,4 +1,4 @@
-# The images of Strata, one target each: `model` and `ensemble`. They share the layer with torch.
+# The images of Strata, one target each: `model`, `stage` and `ensemble`. They share the layer with torch.
 #
 #   docker build --target model -t dev.local/strata/model:0.2.0 --build-arg UV_TORCH_BACKEND=cpu .
 #
@@ -65,10 +65,22 @@ COPY services/artifacts services/artifacts
 COPY services/edge services/edge
 COPY services/zoo services/zoo
 COPY services/model services/model
-COPY services/stage services/stage
 RUN python -m compileall -q --invalidation-mode unchecked-hash quant services
 USER 10001:10001
 ENTRYPOINT ["python", "-m", "services.model"]
+
+
+FROM engines AS stage
+COPY quant quant
+COPY services/__init__.py services/
+COPY services/artifacts services/artifacts
+COPY services/contracts services/contracts
+COPY services/edge services/edge
+COPY services/zoo services/zoo
+COPY services/stage services/stage
+RUN python -m compileall -q --invalidation-mode unchecked-hash quant services
+USER 10001:10001
+ENTRYPOINT ["python", "-m", "services.stage"]
 
 
 FROM torch AS ensemble

@@ -9,6 +9,7 @@ from the AWS_* environment.
 
 import asyncio
 import os
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ PART_BYTES = 8 * 2**20
 _PARTS_AT_A_TIME = 2
 
 _MEMORY: dict[str, MemoryStore] = {}
+_REFUSED = ("403 Forbidden", "401 Unauthorized", "Read-only file system")
 _FULL = ("No space left", "os error 28", "QuotaExceeded", "InsufficientStorage", "507")
 
 
@@ -112,11 +114,20 @@ class ObjectStore:
 
     async def write_stream(self, key: str, pieces: AsyncIterator[bytes]) -> None:
         """Write an object piece by piece; where `pieces` raises, nothing is written."""
-        size_bytes = 0
+        begin = bytearray()
+        async for piece in pieces:
+            begin += piece
+            if len(begin) > PART_BYTES:
+                break
+        else:
+            await self.write(key, bytes(begin))  # one request, where parts take two more than they are
+            return
+        size_bytes = len(begin)
         loop = asyncio.get_running_loop()
 
         def pulled() -> Iterator[bytes]:
             nonlocal size_bytes
+            yield bytes(begin)
             while (piece := asyncio.run_coroutine_threadsafe(_next(pieces), loop).result()) is not None:
                 size_bytes += len(piece)
                 yield piece
@@ -190,8 +201,8 @@ class ObjectStore:
                 raise StoreFull(f"{url}: the store is full; make room and go on: {_first_line(error)}") from error
             if "NoSuchBucket" in str(error):
                 raise ArtifactNotFound(f"{url}: no such bucket") from error
-            if "Read-only file system" in str(error):
-                raise StoreRefused(f"{url}: the store may only be read") from error
+            if any(sign in str(error) for sign in _REFUSED):
+                raise StoreRefused(f"{url}: the store does not allow it: {_first_line(error)}") from error
             raise StoreUnavailable(f"{url}: the object store did not answer: {_first_line(error)}") from error
 
 
@@ -255,4 +266,7 @@ def _open_bucket(bucket: str, prefix: str) -> S3Store:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]
+    """What the client says first, and what S3 answered it."""
+    told = re.search(r"<Code>(.*?)</Code>(?:<Message>(.*?)</Message>)?", str(error))
+    said = f" {told[1]}: {told[2] or ''}" if told else ""
+    return f"{str(error).partition(chr(10))[0].partition(' <?xml')[0]}{said}"

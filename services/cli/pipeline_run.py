@@ -21,7 +21,7 @@ from services.cli.pipeline_model import choose_cutting, find_model
 from services.cli.pipeline_tables import print_report
 from services.cli.steps import showing_progress
 from services.edge.address import split_address
-from services.edge.errors import InvalidInput
+from services.edge.errors import ArtifactNotFound, InvalidInput
 from services.edge.grpc_channel import open_channel
 from services.edge.progress import Progress
 from services.local.running import state_folder
@@ -29,7 +29,7 @@ from services.local.stages import local_stages
 from services.pipeline.client import StageClient
 from services.pipeline.domain import Job, Retry
 from services.pipeline.driver import Means, Status, run_job, wake
-from services.pipeline.job_store import JobStore
+from services.pipeline.job_store import JobStore, record_keys
 
 EXIT_SET_ASIDE = 3
 _CALL_TIMEOUT_S = 900.0
@@ -82,8 +82,10 @@ async def _run(wanted: Wanted, name: str, progress: Progress, tell: Callable[[St
     records = open_store(wanted.records)
     output = open_store(wanted.to, create=True)
     jobs = JobStore(output, name)
-    if wanted.resume:
-        await jobs.read()  # before minutes of compilation
+    # Before minutes of compilation.
+    await (jobs.read() if wanted.resume else jobs.check_free())
+    if not await record_keys(records):
+        raise ArtifactNotFound(f"{records.url}: no records here; make some with `strata pipeline pack`")
     async with AsyncExitStack() as stack:
         stages = await stack.enter_async_context(_stages(wanted, [records, output], progress))
         means = Means(

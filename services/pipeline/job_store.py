@@ -31,9 +31,12 @@ class JobStore:
         try:
             await self.store.create(self._key(_JOB), _to_json(asdict(job)))
         except ArtifactExists as error:
-            raise ArtifactExists(
-                f"{self.store.url} has a job '{job.name}'; go on with --resume {job.name}, or give another --job"
-            ) from error
+            raise self._taken() from error
+
+    async def check_free(self) -> None:
+        """See that no job has the name, before work is done for one. Raises ArtifactExists."""
+        if await self.store.exists(self._key(_JOB)):
+            raise self._taken()
 
     async def read(self) -> Job:
         """Read the job. Raises ArtifactNotFound: names the jobs there are."""
@@ -100,6 +103,11 @@ class JobStore:
     async def write_report(self, report: dict[str, Any]) -> None:
         """Keep the job's report."""
         await self.store.write(self._key("report.json"), _to_json(report))
+
+    def _taken(self) -> ArtifactExists:
+        return ArtifactExists(
+            f"{self.store.url} has a job '{self.name}'; go on with --resume {self.name}, or give another --job"
+        )
 
     def _key(self, name: str) -> str:
         return f"{self.name}/{name}"

@@ -4,19 +4,21 @@ import asyncio
 import json
 import logging
 import os
+import tempfile
 from functools import partial
 from pathlib import Path
 
-from services.artifacts.store import open_store
+from services.artifacts.store import open_store, split_url
 from services.edge.cpu_share import thread_count
-from services.edge.errors import StrataError
+from services.edge.errors import InvalidDeclaration, StrataError
 from services.edge.grpc_server import start_grpc
 from services.edge.lean_logs import configure_lean_logs
 from services.edge.memory_share import memory_limit_bytes
 from services.edge.meter import peak_bytes, read_process
 from services.edge.stop import stop_event
 from services.stage.grpc_api import SERVICE, StageServicer
-from services.stage.settings import Settings, settings_from
+from services.stage.publishing import fetch
+from services.stage.settings import PREFIX, Settings, settings_from
 from services.stage.shared_meter import SharedMeter
 from services.stage.usecases import Limits, Stage
 from services.zoo.serving import load_forward, read_picture
@@ -31,7 +33,9 @@ def main() -> int:
     """Serve until SIGTERM or SIGINT; return the exit code."""
     configure_lean_logs("stage")
     try:
-        asyncio.run(_serve(settings_from(os.environ)))
+        settings = settings_from(os.environ)
+        with tempfile.TemporaryDirectory() as scratch:
+            asyncio.run(_serve(settings, _compiled_folder(settings, Path(scratch))))
     except (StrataError, OSError) as error:
         _log.error("%s: %s", type(error).__name__, error)
         return 2
@@ -41,9 +45,9 @@ def main() -> int:
     return 0
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings, folder: Path) -> None:
     stop = asyncio.create_task(stop_event().wait())
-    stage = _stage(settings)
+    stage = _stage(settings, folder)
     services = [(SERVICE, StageServicer(stage).add_to)]
     server = await start_grpc(settings.grpc_address, services, _MAX_REQUEST_BYTES, stage.admission.server_limit)
     try:
@@ -59,8 +63,18 @@ async def _serve(settings: Settings) -> None:
         await server.drain(settings.drain_s)
 
 
-def _stage(settings: Settings) -> Stage:
-    folder = Path(settings.compiled)
+def _compiled_folder(settings: Settings, scratch: Path) -> Path:
+    """The folder of the compiled stage; one that is published is waited for, and copied to `scratch`."""
+    if "://" not in settings.compiled:
+        return Path(settings.compiled)
+    url, stage = split_url(settings.compiled)
+    if not stage.isdecimal():
+        raise InvalidDeclaration(f"{PREFIX}COMPILED: '{settings.compiled}' does not end in a stage's number")
+    asyncio.run(fetch(open_store(url), int(stage), scratch, asyncio.sleep))
+    return scratch
+
+
+def _stage(settings: Settings, folder: Path) -> Stage:
     manifest = StageManifest.read(folder)
     concurrency = settings.concurrency or thread_count()
     threads = settings.threads or max(1, thread_count() // concurrency)

@@ -13,7 +13,8 @@ PREFIX = "STAGE_"
 
 @dataclass(frozen=True)
 class Settings:
-    """`compiled` is the folder of a compiled stage; `stores` the begins of the URLs it may use, apart by spaces.
+    """`compiled` is the folder of a compiled stage, or the URL it is published at; `stores` the begins of the URLs that
+    the stage may use, apart by spaces.
 
     `threads` of one computation, and `concurrency` of computations at a time: 0 is the share of the CPU this process
     has, and one thread each where several compute at a time. `max_queue` counts records that are computed or wait.

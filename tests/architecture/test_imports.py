@@ -35,7 +35,7 @@ RANKS: dict[str, dict[int, str]] = {
         ADAPTERS: "cuts costs split model_file name_lists catalog weights picture_files programs runtimes references "
         "serving writers compile stage_compile",
     },
-    "artifacts": {DOMAIN: "frames", ADAPTERS: "store", EDGES: "activation record"},
+    "artifacts": {DOMAIN: "frames", ADAPTERS: "store folders", EDGES: "activation record"},
     "ensemble": {
         DOMAIN: "domain class_mapping intervals rules preparation fan_out accuracy served",
         USECASES: "usecases tally evaluation vigil",
@@ -54,8 +54,9 @@ RANKS: dict[str, dict[int, str]] = {
     "stage": {
         DOMAIN: "domain shared_meter source engine",
         USECASES: "usecases",
+        ADAPTERS: "publishing",
         EDGES: "settings converters grpc_api",
-        MAIN: "process __main__",
+        MAIN: "process publish __main__",
     },
     "pipeline": {
         DOMAIN: "domain predictions report",

@@ -71,6 +71,7 @@ def test_every_strata_command_succeeds(environment: dict[str, str], text: str, a
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("guide", GUIDES)
 def test_every_command_of_a_guide_succeeds(guide: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All in this process, for torch takes longer to load than they take to run."""

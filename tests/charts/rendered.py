@@ -45,6 +45,15 @@ TASKS = {
     "strata-test": {"Pod"},
 }
 """What exists only while a hook or the test runs, by its name."""
+PIPELINES: Document = {
+    "alexnet": {
+        "file": {"architecture": "alexnet_3c4f", "weights": "random://0"},
+        "stages": [
+            {"name": "conv-1", "last": "conv_1", "memory": "640Mi"},
+            {"name": "fc", "last": None, "memory": "512Mi"},
+        ],
+    }
+}
 VALUE_SETS: dict[str, dict[str, Any]] = {
     "defaults": {},
     "kuberay": {"ensemble": {"ray": "kuberay"}},
@@ -56,6 +65,7 @@ VALUE_SETS: dict[str, dict[str, Any]] = {
         "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
         "grafanaDashboard": {"enabled": True},
     },
+    "pipeline": {"pipelines": PIPELINES},
     "own": {"models": OWN_MODEL, "ensembles": {"pair": PAIR}, "images": {"pullSecrets": ["registry"]}},
 }
 

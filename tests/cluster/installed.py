@@ -57,7 +57,7 @@ class Load:
 def images() -> dict[str, str]:
     """The images that `make e2e` has built."""
     try:
-        return {"model": os.environ["STRATA_MODEL_IMAGE"], "ensemble": os.environ["STRATA_ENSEMBLE_IMAGE"]}
+        return {name: os.environ[f"STRATA_{name.upper()}_IMAGE"] for name in ("model", "ensemble", "stage")}
     except KeyError as error:
         pytest.fail(f"{error.args[0]} is not set: run these tests by `make e2e`, which builds the images")
 

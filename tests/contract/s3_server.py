@@ -18,11 +18,23 @@ def s3_server(root: Path, *options: str) -> Iterator[dict[str, str]]:
     program = shutil.which("versitygw")
     if program is None:
         pytest.skip("versitygw is not on the PATH: go install github.com/versity/versitygw/cmd/versitygw@latest")
-    (root / "pictures").mkdir(parents=True, exist_ok=True)
+    metadata = root.with_name(f"metadata-of-{root.name}")
+    for each in (root / "pictures", metadata):
+        each.mkdir(parents=True, exist_ok=True)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     keys = {"ROOT_ACCESS_KEY": "test-key", "ROOT_SECRET_KEY": "test-secret"}
-    command = [program, "--port", f"127.0.0.1:{port}", "--quiet", *options, "posix", "--nometa", str(root)]
+    command = [
+        program,
+        "--port",
+        f"127.0.0.1:{port}",
+        "--quiet",
+        *options,
+        "posix",
+        "--sidecar",
+        str(metadata),
+        str(root),
+    ]
     process = subprocess.Popen(
         command, env={**os.environ, **keys}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )

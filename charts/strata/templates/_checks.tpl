@@ -8,6 +8,13 @@
 {{- range $name := $models -}}
 {{- include "strata.check.model" (dict "root" $ "name" $name) -}}
 {{- end -}}
+{{- range $name := include "strata.pipelines" . | fromJsonArray -}}
+{{- include "strata.check.pipeline" (dict "root" $ "name" $name) -}}
+{{- end -}}
+{{- $names := concat $models (include "strata.stage.names" . | fromJsonArray) -}}
+{{- if ne (len $names) (len (uniq $names)) -}}
+{{- fail (printf "models and pipelines: two Services of one name in %s" (join ", " $names)) -}}
+{{- end -}}
 {{- include "strata.check.resources" (dict "of" "ensemble" "resources" .Values.ensemble.resources) -}}
 {{- if .Values.ensemble.replicas -}}
 {{- include "strata.check.ensembles" . -}}

@@ -3,6 +3,7 @@
 import hashlib
 import importlib
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -40,11 +41,13 @@ def load(folder: Path, threads: int) -> Callable[[NDArray[np.float32]], NDArray[
         compiled = core.import_model(blob.read_bytes(), "CPU", _settings(threads))
     else:
         compiled = core.compile_model(core.read_model(folder / FILE_NAME), "CPU", _settings(threads))
-    request = compiled.create_infer_request()
+    own = threading.local()  # a request is one thread's at a time
 
     def forward(batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        if not hasattr(own, "request"):
+            own.request = compiled.create_infer_request()
         # The request's own output buffer is written by the next call.
-        scores: NDArray[np.float32] = request.infer([batch], share_inputs=True)[0].copy()
+        scores: NDArray[np.float32] = own.request.infer([batch], share_inputs=True)[0].copy()
         return scores
 
     return forward

@@ -313,6 +313,9 @@ async def test_a_jobs_name_is_taken_once() -> None:
     bench = await Bench(1).ready()
     with pytest.raises(ArtifactExists, match="go on with --resume j"):
         await bench.jobs.begin(bench.job)
+    with pytest.raises(ArtifactExists, match="go on with --resume j"):
+        await bench.jobs.check_free()
+    await JobStore(bench.root, "k").check_free()
 
 
 async def test_resuming_needs_the_same_model_and_records() -> None:

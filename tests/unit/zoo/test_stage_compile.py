@@ -1,5 +1,6 @@
 """Compiled stages: in torch the chain is the compiled model to the last bit; each holds its own weights alone."""
 
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 
@@ -56,6 +57,18 @@ def test_the_stages_in_other_runtimes_are_close(tmp_path: Path, runtime: str) ->
     with torch.inference_mode():
         expected = load_module(model_file)(torch.from_numpy(pictures(3))).numpy()
     assert float(np.abs(run(stages, pictures(3)) - expected).max() / np.abs(expected).max()) <= 1e-5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("runtime", ["torch", "onnxruntime", "openvino"])
+def test_several_threads_may_compute_at_a_time(tmp_path: Path, runtime: str) -> None:
+    (folder,) = compile_stages(declared("alexnet_3c4f", side=64), Cutting(stages=1), tmp_path, runtime)
+    forward = load_forward(runtime, folder, 1)
+    batches = [pictures(2) + np.float32(n) for n in range(8)]
+    expected = [forward(batch) for batch in batches]
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(forward, batches * 4))
+    assert all(np.array_equal(one, other) for one, other in zip(found, expected * 4, strict=True))
 
 
 @pytest.mark.slow

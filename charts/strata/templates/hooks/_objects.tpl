@@ -4,6 +4,14 @@
 {{- range $name := include "strata.models" . | fromJsonArray -}}
 {{- $workloads = append $workloads (include "strata.model.service" (dict "root" $ "name" $name) | fromYaml) -}}
 {{- end -}}
+{{- range $name := include "strata.pipelines" . | fromJsonArray -}}
+{{- range $number, $stage := (include "strata.pipeline.values" (dict "root" $ "name" $name) | fromJson).stages -}}
+{{- $workloads = append $workloads (include "strata.stage.service" (dict "root" $ "name" $name "number" $number "stage" $stage) | fromYaml) -}}
+{{- end -}}
+{{- end -}}
+{{- if include "strata.store.own" . -}}
+{{- $workloads = append $workloads (include "strata.store.deployment" . | fromYaml) -}}
+{{- end -}}
 {{- $objects := list -}}
 {{- range $workloads -}}
 {{- $path := printf "/apis/%s/namespaces/%s/%ss/%s" .apiVersion $.Release.Namespace (lower .kind) .metadata.name -}}

@@ -1,0 +1,59 @@
+"""The object store over a real S3 server: one behaviour with folders and memory, and each refusal by its name."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from services.artifacts.store import PART_BYTES, open_store
+from services.edge.errors import ArtifactExists, ArtifactNotFound, StoreRefused, StoreUnavailable
+from tests.contract.s3_server import s3_server
+
+
+async def pieces(*content: bytes) -> AsyncIterator[bytes]:
+    for each in content:
+        yield each
+
+
+async def broken() -> AsyncIterator[bytes]:
+    yield b"x" * PART_BYTES
+    yield b"x" * PART_BYTES
+    raise RuntimeError("the writer died")
+
+
+async def test_s3_keeps_objects_whole_and_refuses_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with s3_server(tmp_path / "buckets") as environment:
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        store = open_store("s3://pictures/below")
+        await store.write("a/small", b"content")
+        await store.write_stream("big", pieces(b"x" * PART_BYTES, b"y" * 5))
+        assert await store.read("a/small") == store.read_now("a/small") == b"content"
+        assert b"".join([piece async for piece in store.stream("big")]) == b"x" * PART_BYTES + b"y" * 5
+        assert await store.keys() == ["a/small", "big"]
+        assert (store.use.writes, store.use.bytes_written) == (1 + 4, 7 + PART_BYTES + 5)
+        with pytest.raises(RuntimeError):
+            await store.write_stream("half", broken())
+        assert not await store.exists("half")
+        await store.create("job", b"1")
+        with pytest.raises(ArtifactExists):
+            await store.create("job", b"2")
+        await store.remove(["a/small", "never"])
+        with pytest.raises(ArtifactNotFound, match="no such object"):
+            await store.read("a/small")
+        with pytest.raises(ArtifactNotFound, match="no such bucket"):
+            await open_store("s3://missing").write("x", b"")
+        with pytest.raises(ArtifactNotFound, match="no such bucket"):
+            await open_store("s3://missing").keys()
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
+        for refused in (open_store("s3://pictures").keys("x/"), open_store("s3://pictures").write("x", b"")):
+            with pytest.raises(StoreRefused, match="the store does not allow it"):
+                await refused
+    with s3_server(tmp_path / "buckets", "--readonly") as environment:
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        assert await open_store("s3://pictures/below").read("job") == b"1"
+        with pytest.raises(StoreRefused):
+            await open_store("s3://pictures/below").write("job", b"2")
+    with pytest.raises(StoreUnavailable, match="did not answer"):
+        await open_store("s3://pictures/below").read("job")
