@@ -9,21 +9,22 @@ from typing import Annotated
 
 import typer
 
-from services.cli.quant_begin import (
-    err,
-    integers_told,
-    model_catalog,
-    one_of,
-    open_told,
-    out,
-    progress_bar,
-    tell_of_other_machine,
-    tell_of_random_weights,
-    use_processor,
-)
+from services.cli.quant_begin import compute_here, err, one_of, only_here, open_told, out, progress_bar
 from services.cli.quant_hints import MEASURE_AUTO, with_hints
 
 app = typer.Typer(help="Quantise a model, and stop, cross or edit any layer of it.", no_args_is_help=True)
+
+
+@app.callback()
+def quant(
+    context: typer.Context,
+    at: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", envvar="STRATA_WORKBENCH", help="A workbench that does the work.")
+    ] = None,
+) -> None:
+    """Quantise a model, and stop, cross or edit any layer of it, here or at a workbench (`strata quant serve`)."""
+    context.obj = at
+
 
 ModelName = Annotated[str, typer.Argument(metavar="MODEL", help="A .strata file, or a model by name.")]
 Picture = Annotated[Path, typer.Argument(help="A picture: JPEG, PNG, WebP, BMP or GIF.")]
@@ -39,6 +40,7 @@ ModeName = Annotated[str, typer.Option("--mode", help="float, hybrid, int8 or au
 @app.command("import")
 @with_hints
 def import_(
+    context: typer.Context,
     source: Annotated[str, typer.Argument(metavar="CFG|NAME", help="A Darknet .cfg, or a model by name.")],
     darknet_weights: Annotated[Path | None, typer.Argument(metavar="[WEIGHTS]", help="Darknet's .weights.")] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="By default NAME.strata.")] = None,
@@ -52,10 +54,9 @@ def import_(
 
     if output:
         check_place(output, "a model's file", MODEL_SUFFIX)
-    model = open_source(source, darknet_weights, model_catalog(), weights, size)
+    model = open_source(context.obj, source, darknet_weights, weights, size)
     if labels:
         model = replace(model, labels=read_labels(labels, model.classes))
-    tell_of_random_weights(model)
     path = output or Path(f"{model.name}{MODEL_SUFFIX}")
     write_model(path, model)
     out.print(f"wrote {path}: {len(model.graph.layers)} layers, {path.stat().st_size / 1e6:.1f} MB")
@@ -64,6 +65,7 @@ def import_(
 @app.command()
 @with_hints
 def export(
+    context: typer.Context,
     model_name: ModelName,
     folder: Annotated[Path, typer.Option("--output", "-o", help="The folder to write to.")] = Path(),
     integers: IntegerFile = None,
@@ -74,6 +76,7 @@ def export(
     from services.workbench.exporting import export_model
     from services.workbench.files import INTEGER_SUFFIX, MODEL_SUFFIX, make_folder, stored_integers, write_files
 
+    only_here(context, "export reads a model and its integers from this machine")
     model = open_told(model_name, weights, size)
     exported = export_model(model, stored_integers(model, model_name, integers))
     make_folder(folder)
@@ -89,6 +92,7 @@ def export(
 @app.command()
 @with_hints
 def calibrate(
+    context: typer.Context,
     model_name: ModelName,
     pictures: Pictures,
     algorithm: Annotated[str, typer.Option(help="best, log2-paper, pow2, minmax, percentile, mse, kl.")] = "best",
@@ -104,32 +108,24 @@ def calibrate(
     """Choose every scale in one pass over the pictures, by all algorithms at once."""
     from quant.calibration import Granularity
     from services.cli.quant_tables import calibration_lines, choice_table, print_json
-    from services.workbench.calibrating import calibrate_model
-    from services.workbench.engines import this_machine
-    from services.workbench.files import INTEGER_SUFFIX, check_place, integer_path, write_integers
-    from services.workbench.picture_files import PictureFiles
+    from services.cli.quant_verbs import calibrate_at
+    from services.workbench.files import INTEGER_SUFFIX, check_place, integer_path, write_files
+    from services.workbench.workbench import CalibrationRequest
     from services.zoo.picture_files import find_pictures
 
-    use_processor(threads)
-    granularity = one_of(Granularity, per, "--per")
-    model, paths = open_told(model_name, weights, size), find_pictures(pictures)
-    path = output or integer_path(model, model_name)
+    request = CalibrationRequest(algorithm, one_of(Granularity, per, "--per"), augment, auto)
+    compute_here(context, threads)
+    paths = find_pictures(pictures)
+    path = output or integer_path(model_name)
     check_place(path, "a file of integers", INTEGER_SUFFIX)
-    clock = time.perf_counter if auto else None
-    with progress_bar("calibrating") as step:
-        calibrated = calibrate_model(
-            model, PictureFiles(paths), algorithm, granularity, augment=augment, clock=clock, progress=step
-        )
+    integers, found = calibrate_at(context.obj, model_name, paths, request, weights, size)
     replaced = path.exists()
-    write_integers(path, model, calibrated.integers)
-    found, choice = calibrated.found, calibrated.choice
-    if choice:
-        err.print(f"auto takes {choice.chosen}: {choice.reason}; {choice.transitions} transitions")
+    write_files({path: integers})
+    if found.auto:
+        err.print(found.auto)
     if as_json:
-        machine = this_machine()._asdict()
-        print_json(
-            {"file": str(path), **machine, "pictures": len(paths), "values": found.values, "weights": found.weights}
-        )
+        head = {"file": str(path), **found.machine._asdict(), "pictures": len(paths)}
+        print_json({**head, "values": found.values, "weights": found.weights})
         return
     out.print(choice_table("values", found.values.values()))
     out.print(choice_table("weights", found.weights.values()))
@@ -156,6 +152,7 @@ def serve(
 @app.command()
 @with_hints
 def run(
+    context: typer.Context,
     model_name: ModelName,
     picture: Picture,
     mode: ModeName = "int8",
@@ -170,25 +167,27 @@ def run(
 ) -> None:
     """Run one picture: boxes drawn on it, or the most probable classes."""
     from quant.precision import Mode
+    from services.cli.quant_sessions import open_session
     from services.cli.quant_tables import finding_lines, findings_as_json, print_json
     from services.workbench.drawing import draw_boxes
     from services.workbench.files import PICTURE_SUFFIX, check_place, write_picture
     from services.workbench.picture_files import read_picture
-    from services.workbench.running import run_picture
 
-    use_processor(threads)
     chosen = one_of(Mode, mode, "--mode")
-    model, pixels = open_told(model_name, weights, size), read_picture(picture)
-    if output and not model.detects:
-        raise typer.BadParameter(f"{model.name} names classes and draws no boxes", param_hint="--output")
+    compute_here(context, threads)
     path = output or Path(f"{picture.stem}.{chosen.value}{PICTURE_SUFFIX}")
-    if model.detects:
+    if output:
         check_place(path, "a drawn picture", PICTURE_SUFFIX)
-    used = integers_told(model, model_name, integers, pixels, chosen)
-    found = run_picture(model, used, chosen, pixels, time.perf_counter, top=top, threshold=threshold)
+    with open_session(context.obj, model_name, picture, chosen, integers, weights, size) as session:
+        model = session.model
+        if output and not model.detects:
+            raise typer.BadParameter(f"{model.name} names classes and draws no boxes", param_hint="--output")
+        if model.detects:
+            check_place(path, "a drawn picture", PICTURE_SUFFIX)
+        found = session.run(time.perf_counter, top=top, threshold=threshold)
     drawn = {}
     if found.findings.boxes is not None:
-        write_picture(path, draw_boxes(model, pixels, found.findings.boxes))
+        write_picture(path, draw_boxes(model, read_picture(picture), found.findings.boxes))
         drawn = {"picture": str(path)}
     if as_json:
         head = {"model": model.name, "mode": chosen.value, "latency_ms": found.latency_ms, "isa": found.isa}
@@ -202,6 +201,7 @@ def run(
 @app.command()
 @with_hints
 def step(
+    context: typer.Context,
     model_name: ModelName,
     picture: Picture,
     mode: ModeName = "int8",
@@ -215,20 +215,19 @@ def step(
     switch, keep, quit; `help COMMAND` explains one.
     """
     from quant.precision import Mode
+    from services.cli.quant_sessions import open_session
     from services.cli.quant_step import StepperLoop
-    from services.workbench.picture_files import read_picture
-    from services.workbench.session import Session
 
-    use_processor(0)
     chosen = one_of(Mode, mode, "--mode")
-    model, pixels = open_told(model_name, weights, size), read_picture(picture)
-    session = Session(model, integers_told(model, model_name, integers, pixels, chosen), chosen, pixels)
-    StepperLoop(session, out, None if sys.stdin.isatty() else sys.stdin).cmdloop()
+    compute_here(context, 0)
+    with open_session(context.obj, model_name, picture, chosen, integers, weights, size) as session:
+        StepperLoop(session, out, None if sys.stdin.isatty() else sys.stdin).cmdloop()
 
 
 @app.command()
 @with_hints
 def cross(
+    context: typer.Context,
     model_name: ModelName,
     picture: Picture,
     layer: Annotated[str | None, typer.Option(help="One layer only.")] = None,
@@ -242,33 +241,29 @@ def cross(
 ) -> None:
     """Run each layer in both precisions on both inputs: own, inherited and total error."""
     from quant.precision import Mode
+    from services.cli.quant_sessions import open_session
     from services.cli.quant_tables import crossing_table, print_json
-    from services.workbench.crossing import cross_model, cross_one
-    from services.workbench.drawing import plot_crossings
-    from services.workbench.engines import this_machine
     from services.workbench.files import PICTURE_SUFFIX, check_place, write_picture
-    from services.workbench.picture_files import read_picture
+    from services.workbench.plots import plot_crossings
 
-    use_processor(threads)
     chosen = one_of(Mode, mode, "--mode")
-    model, pixels = open_told(model_name, weights, size), read_picture(picture)
+    compute_here(context, threads)
     if plot:
         check_place(plot, "a drawn picture", PICTURE_SUFFIX)
-    if layer is not None:
-        model.graph.index(layer)
-    used = integers_told(model, model_name, integers, pixels, chosen)
-    if layer is not None:
-        rows = [cross_one(model, used, pixels, layer, chosen)]
-    else:
-        with progress_bar("crossing") as step:
-            rows = []
-            for row in cross_model(model, used, pixels, chosen):
-                rows.append(row)
-                step("layers", len(rows), len(model.graph.layers))
+    with open_session(context.obj, model_name, picture, chosen, integers, weights, size) as session:
+        name, machine = session.model.name, session.machine
+        if layer is not None:
+            rows = [session.cross_one(layer)]
+        else:
+            with progress_bar("crossing") as step:
+                rows = []
+                for row in session.cross():
+                    rows.append(row)
+                    step("layers", len(rows))
     if plot:
-        write_picture(plot, plot_crossings(f"{model.name}, {chosen.value}", rows))
+        write_picture(plot, plot_crossings(f"{name}, {chosen.value}", rows))
     if as_json:
-        head = {"model": model.name, "mode": chosen.value, **this_machine()._asdict()}
+        head = {"model": name, "mode": chosen.value, **machine._asdict()}
         print_json({**head, "layers": [vars(row) for row in rows]})
         return
     out.print(crossing_table(rows))
@@ -277,6 +272,7 @@ def cross(
 @app.command()
 @with_hints
 def report(
+    context: typer.Context,
     model_name: ModelName,
     pictures: Pictures,
     integers: IntegerFile = None,
@@ -290,22 +286,12 @@ def report(
     Pictures in folders named after the model's classes give the top-1 accuracy of every mode.
     """
     from services.cli.quant_tables import print_json, print_report
-    from services.workbench.files import stored_integers
-    from services.workbench.picture_files import PictureFiles, labels_of
-    from services.workbench.report import make_report
+    from services.cli.quant_verbs import report_at
     from services.zoo.picture_files import find_pictures
 
-    use_processor(threads)
-    model, paths = open_told(model_name, weights, size), find_pictures(pictures)
-    stored = stored_integers(model, model_name, integers)
-    if stored is None:
-        err.print("no integers beside the model: calibrating on these pictures")
-    else:
-        tell_of_other_machine(stored)
-    truth = None if model.detects else labels_of(model, paths)
-    with progress_bar("measuring") as step:
-        found = make_report(model, stored, PictureFiles(paths), time.perf_counter, step, truth)
-    if not (stored and stored.auto_plan):
+    compute_here(context, threads)
+    found = report_at(context.obj, model_name, find_pictures(pictures), integers, weights, size)
+    if "auto" not in found.modes_ms:
         err.print(f"auto has no plan for this model yet: {MEASURE_AUTO}")
     if as_json:
         print_json(found)

@@ -17,7 +17,7 @@ from services.edge.progress import Progress
 
 if TYPE_CHECKING:
     from quant.precision import Mode
-    from services.workbench.engine_model import EngineModel
+    from services.workbench.engine_model import EngineModel, KnownModel
     from services.workbench.integers import Integers
     from services.workbench.pictures import Picture
     from services.zoo.catalog import Catalog
@@ -46,7 +46,7 @@ def open_told(name: str, weights: str | None, size: int | None) -> "EngineModel"
     return model
 
 
-def tell_of_random_weights(model: "EngineModel") -> None:
+def tell_of_random_weights(model: "KnownModel") -> None:
     """One line on stderr, where the model is not trained."""
     if not model.trained:
         err.print(f"{model.name} has random weights ({model.weights}): times are real, answers are not", style="yellow")
@@ -80,6 +80,20 @@ def tell_of_other_machine(integers: "Integers") -> None:
 
     if warning := other_machine(integers, this_machine()):
         err.print(f"{warning} with `strata quant calibrate --auto`", style="yellow")
+
+
+def compute_here(context: typer.Context, threads: int) -> None:
+    """Get this processor ready, unless a workbench does the work. Raises BadParameter: see `use_processor`."""
+    if context.obj is None:
+        use_processor(threads)
+    elif threads > 1:
+        raise typer.BadParameter("the workbench chooses its threads; leave it out", param_hint="--threads")
+
+
+def only_here(context: typer.Context, why: str) -> None:
+    """Raises BadParameter where a workbench is to do what only this process can."""
+    if context.obj is not None:
+        raise typer.BadParameter(f"{why}; leave it out", param_hint="--at")
 
 
 def use_processor(threads: int) -> None:

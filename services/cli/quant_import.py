@@ -2,14 +2,15 @@
 
 from pathlib import Path
 
+from services.cli.quant_begin import open_told
+from services.cli.quant_sessions import open_there
 from services.edge.errors import InvalidInput
 from services.workbench.engine_model import EngineModel
-from services.workbench.opening import import_darknet, open_model
-from services.zoo.catalog import Catalog
+from services.workbench.opening import import_darknet
 
 
 def open_source(
-    source: str, darknet_weights: Path | None, catalog: Catalog, weights: str | None, size: int | None
+    at: str | None, source: str, darknet_weights: Path | None, weights: str | None, size: int | None
 ) -> EngineModel:
     """Open a Darknet cfg with its weights, or a model by name.
 
@@ -24,9 +25,18 @@ def open_source(
             raise InvalidInput(
                 f"{darknet_weights} goes with a .cfg; for the model {source!r} it is --weights file://{darknet_weights}"
             )
-        return open_model(source, catalog, weights, size)
+        return _named(at, source, weights, size)
+    if at is not None:
+        raise InvalidInput(f"{source} is read on this machine: leave out --at")
     if darknet_weights is None:
         raise InvalidInput(f"{source} needs its weights: strata quant import {source} FILE.weights")
     if weights or size:
         raise InvalidInput(f"{source} brings its own size, and {darknet_weights} is its weights; no --weights, --size")
     return import_darknet(Path(source), darknet_weights)
+
+
+def _named(at: str | None, name: str, weights: str | None, size: int | None) -> EngineModel:
+    if at is None:
+        return open_told(name, weights, size)
+    with open_there(at, name, weights, size) as session:
+        return session.keep(session.model.name)[0]

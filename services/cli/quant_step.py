@@ -14,8 +14,9 @@ from services.cli.quant_edits import EDITS, read_edit
 from services.cli.quant_tables import db_text, finding_lines
 from services.edge.errors import InvalidInput, StrataError
 from services.edge.whole_number import read_whole_number
-from services.workbench.drawing import draw_grey, plot_histogram
+from services.workbench.client import RemoteSession
 from services.workbench.files import MODEL_SUFFIX, check_place, write_model, write_picture
+from services.workbench.plots import plot_histogram
 from services.workbench.session import Session
 
 _MOST_STEPS = 10_000
@@ -33,7 +34,7 @@ class StepperLoop(cmd.Cmd):
 
     intro = "Type `help` for the commands, Tab completes, Ctrl-D ends."
 
-    def __init__(self, session: Session, console: Console, commands: IO[str] | None = None) -> None:
+    def __init__(self, session: Session | RemoteSession, console: Console, commands: IO[str] | None = None) -> None:
         super().__init__(stdin=commands)
         self._session, self._console = session, console
         self._interactive = commands is None
@@ -137,8 +138,8 @@ class StepperLoop(cmd.Cmd):
 
     def do_sums(self, _: str) -> None:
         """sums: the exact integer sums of the layer, before scale and bias."""
-        sums = self._session.sums()
-        self._console.print(f"sums {int(sums.min())} .. {int(sums.max())}, {sums.numel()} of them")
+        low, high, count = self._session.sum_range()
+        self._console.print(f"sums {low} .. {high}, {count} of them")
 
     def do_histogram(self, path: str) -> None:
         """histogram [FILE.png]: of the value you stand at, as a picture or as bars."""
@@ -157,7 +158,7 @@ class StepperLoop(cmd.Cmd):
         """maps FILE.png: the value's channels as one grey picture, row by row, each over its own range."""
         if not path:
             raise InvalidInput("maps needs a file to write, as in `maps maps.png`")
-        write_picture(Path(path), draw_grey(self._session.feature_maps()))
+        write_picture(Path(path), self._session.drawn_maps())
         self._console.print(f"wrote {path}")
 
     def do_edit(self, line: str) -> None:
@@ -168,7 +169,7 @@ class StepperLoop(cmd.Cmd):
         its difference from before is shown. `edit precision` takes float, hybrid or int8.
         """
         info = self._session.info()
-        self._show_difference(self._session.edit(read_edit(line.split(), info.layer, self._session.variant.graph)))
+        self._show_difference(self._session.edit(read_edit(line.split(), info.layer)))
 
     def complete_edit(self, text: str, *_: object) -> list[str]:
         return [kind for kind in EDITS if kind.startswith(text)]

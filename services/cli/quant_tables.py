@@ -11,22 +11,23 @@ from rich.console import Console
 from rich.table import Table
 
 from quant.algorithms import algorithm_named
-from quant.calibration import BEST, Calibrated, Choice
+from quant.calibration import BEST, Choice
 from quant.crossing import Crossing
 from quant.statistics import NO_NOISE_DB
-from services.workbench.engine_model import EngineModel
+from services.workbench.calibrating import CalibrationSummary
+from services.workbench.engine_model import KnownModel
 from services.workbench.findings import Findings
 from services.workbench.report import Report
 
 
-def finding_lines(model: EngineModel, found: Findings) -> list[str]:
+def finding_lines(model: KnownModel, found: Findings) -> list[str]:
     """A line for each box, or one that says there is none; or a line for each class."""
     if found.boxes is not None:
         return [f"{box.score:6.1%} {model.label(box.label)}" for box in found.boxes] or ["no boxes"]
     return [f"{guess.probability:6.1%} {guess.name}" for guess in found.guesses or ()]
 
 
-def findings_as_json(model: EngineModel, found: Findings) -> dict[str, Any]:
+def findings_as_json(model: KnownModel, found: Findings) -> dict[str, Any]:
     """Boxes with their classes' names, or classes."""
     if found.boxes is not None:
         return {"boxes": [{"name": model.label(box.label), **vars(box)} for box in found.boxes]}
@@ -45,7 +46,7 @@ def choice_table(what: str, choices: Iterable[Choice]) -> Table:
     return table
 
 
-def calibration_lines(found: Calibrated) -> list[str]:
+def calibration_lines(found: CalibrationSummary) -> list[str]:
     """What was chosen how often and what is kept; of an algorithm that was asked for, what it costs and is for."""
     lines = []
     for what, choices in (("values", found.values), ("weights", found.weights)):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import grpc
 
+from quant import errors as quant_errors
 from quant.errors import LayerNotFound, QuantError
 from services.edge import errors
 
@@ -80,6 +81,22 @@ def forget_frames(error: BaseException) -> None:
         left += [other for other in (each.__cause__, each.__context__) if other]
         if isinstance(each, BaseExceptionGroup):
             left += each.exceptions
+
+
+def error_of(name: str, code: grpc.StatusCode, message: str) -> Exception:
+    """What a service of ours raised, by the class name that came with its status; else the nearest to the code.
+
+    Args:
+        name: from the metadata; empty where the status is gRPC's own.
+    """
+    for known in (errors, quant_errors):
+        kind = getattr(known, name, None)
+        if isinstance(kind, type) and issubclass(kind, errors.StrataError | QuantError):
+            return kind(message)
+    by_code: dict[grpc.StatusCode, type[Exception]] = {}
+    for kind, (grpc_code, _) in _TABLE.items():
+        by_code.setdefault(grpc_code, kind)
+    return by_code.get(code, errors.Internal)(message)
 
 
 def _cut(message: str) -> str:

@@ -1,13 +1,13 @@
 """The verb `calibrate`: a model's integers from pictures, and the plan of `auto` by measuring."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
 
 from quant.algorithms import algorithm_named
-from quant.calibration import BEST, Calibrated, Granularity, calibrate
+from quant.calibration import BEST, Calibrated, Choice, Granularity, calibrate
 from quant.cpu import this_cpu
 from quant.crossing import cross
 from quant.engine import Engine
@@ -19,11 +19,29 @@ from services.edge.progress import Progress, no_progress
 from services.workbench.engine_model import EngineModel
 from services.workbench.engines import engine_of, this_machine
 from services.workbench.findings import compare_outcomes, outcome, outcome_like
-from services.workbench.integers import Integers
+from services.workbench.integers import Integers, Machine
 from services.workbench.pictures import Pictures, as_input, augmented
 
 AGREEMENT_PICTURES = 32
 DETECTION_THRESHOLD = 0.25
+
+
+@dataclass(frozen=True)
+class CalibrationSummary:
+    """What people read of a calibration.
+
+    Attributes:
+        values, weights: every algorithm tried, by value and by layer.
+        asked: the algorithm that was asked for, or BEST.
+        auto: how the plan of AUTO was chosen, in words; empty where it was not measured.
+        machine: what it was made on.
+    """
+
+    values: Mapping[str, Choice]
+    weights: Mapping[str, Choice]
+    asked: str
+    auto: str
+    machine: Machine
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +59,14 @@ class CalibratedModel:
     found: Calibrated
     observations: Observations
     choice: PlanChoice | None
+
+    @property
+    def summary(self) -> CalibrationSummary:
+        """What people read of it."""
+        choice, auto = self.choice, ""
+        if choice:
+            auto = f"auto takes {choice.chosen}: {choice.reason}; {choice.transitions} transitions"
+        return CalibrationSummary(self.found.values, self.found.weights, self.found.asked, auto, this_machine())
 
 
 def calibrate_model(

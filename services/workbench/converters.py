@@ -91,9 +91,9 @@ def histogram_to_message(edges: Tensor, counts: Tensor) -> pb.Histogram:
     return pb.Histogram(edges=edges.tolist(), counts=map(int, counts.tolist()))
 
 
-def sums_to_message(sums: Tensor) -> pb.LookResponse.Sums:
+def sums_to_message(low: int, high: int, count: int) -> pb.LookResponse.Sums:
     """Write what integer sums span."""
-    return pb.LookResponse.Sums(low=int(sums.min()), high=int(sums.max()), count=sums.numel())
+    return pb.LookResponse.Sums(low=low, high=high, count=count)
 
 
 def difference_to_message(layer: str, found: Difference) -> pb.Difference:
@@ -136,17 +136,14 @@ def crossing_to_message(row: Crossing) -> pb.Crossing:
 
 def calibrated_to_message(calibrated: CalibratedSession) -> pb.CalibrateResponse.Calibrated:
     """Write what calibrating found."""
-    found, here = calibrated.found, this_machine()
-    choice = found.choice
+    found = calibrated.found.summary
     return pb.CalibrateResponse.Calibrated(
-        values=_choices(found.found.values.values()),
-        weights=_choices(found.found.weights.values()),
+        values=_choices(found.values.values()),
+        weights=_choices(found.weights.values()),
         integer_file=calibrated.integer_file,
-        auto_chosen=choice.chosen if choice else "",
-        auto_reason=choice.reason if choice else "",
-        auto_transitions=choice.transitions if choice else 0,
-        isa=here.isa,
-        threads=here.threads,
+        auto=found.auto,
+        isa=found.machine.isa,
+        threads=found.machine.threads,
     )
 
 

@@ -1,26 +1,21 @@
-"""Pictures for people: boxes on a photograph, errors as curves, histograms, feature maps. As the bytes of PNG files."""
+"""Pictures for people: boxes on a photograph, feature maps. As the bytes of PNG files."""
 
 from collections.abc import Sequence
 from io import BytesIO
 
-import matplotlib
 import torch
-from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from quant.crossing import Crossing
-from services.workbench.engine_model import EngineModel
+from services.workbench.engine_model import KnownModel
 from services.workbench.pictures import Picture
 from services.zoo.detection import Detection
 
-matplotlib.use("Agg")
 _COLOURS = ("#e6194b", "#3cb44b", "#4363d8", "#f58231", "#911eb4", "#008080", "#9a6324", "#800000")
-_HIGHEST_DB = 80.0
 _LEAST_SIDE = 512
 
 
-def draw_boxes(model: EngineModel, picture: Picture, found: Sequence[Detection]) -> bytes:
+def draw_boxes(model: KnownModel, picture: Picture, found: Sequence[Detection]) -> bytes:
     """Draw the picture with a named box for each detection."""
     drawn = Image.fromarray(picture.pixels.permute(1, 2, 0).contiguous().numpy())
     if found:
@@ -53,33 +48,7 @@ def draw_grey(picture: Tensor) -> bytes:
     return _png(Image.fromarray(picture.repeat_interleave(times, 0).repeat_interleave(times, 1).numpy()))
 
 
-def plot_crossings(title: str, rows: Sequence[Crossing]) -> bytes:
-    """Own, inherited and total error of each layer; no error at all is drawn at 80 dB."""
-    figure = Figure(figsize=(max(8.0, len(rows) * 0.14), 5), layout="constrained")
-    axes = figure.subplots()
-    for name in ("own", "inherited", "total"):
-        axes.plot([min(getattr(row, f"{name}_db"), _HIGHEST_DB) for row in rows], marker=".", label=name)
-    axes.set(title=title, ylabel=f"signal to noise, dB (higher is better; {_HIGHEST_DB:.0f}: no error)")
-    axes.set_xticks(range(len(rows)), [row.layer for row in rows], rotation=90, fontsize=6)
-    axes.grid(alpha=0.3)
-    axes.legend()
-    return _png(figure)
-
-
-def plot_histogram(title: str, edges: Tensor, counts: Tensor) -> bytes:
-    """One value's histogram, counts on a logarithmic scale."""
-    figure = Figure(figsize=(8, 4), layout="constrained")
-    axes = figure.subplots()
-    axes.stairs(counts.numpy(), edges.numpy(), fill=True)
-    axes.set(title=title, xlabel="value", ylabel="elements")
-    axes.set_yscale("symlog")
-    return _png(figure)
-
-
-def _png(picture: Image.Image | Figure) -> bytes:
+def _png(picture: Image.Image) -> bytes:
     written = BytesIO()
-    if isinstance(picture, Figure):
-        picture.savefig(written, dpi=120, format="png")
-    else:
-        picture.save(written, "png")
+    picture.save(written, "png")
     return written.getvalue()

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
+from typing import Protocol
 
 import torch
 
@@ -13,6 +14,24 @@ from quant.operations import Region, Yolo
 from services.workbench.graph_codec import encode_graph
 from services.zoo.manifest import InputSpec
 from services.zoo.name_lists import classes_by_name
+
+
+class KnownModel(Protocol):
+    """What people are told of a model, wherever it is open."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def weights(self) -> str: ...
+
+    @property
+    def trained(self) -> bool: ...
+
+    @property
+    def detects(self) -> bool: ...
+
+    def label(self, index: int) -> str: ...
 
 
 @dataclass(frozen=True, eq=False)

@@ -54,15 +54,15 @@ def make_folder(folder: Path) -> None:
         raise InvalidInput(f"{folder}: cannot be made: {error.strerror or error}") from error
 
 
-def integer_path(model: EngineModel, reference: str) -> Path:
+def integer_path(reference: str) -> Path:
     """Where a model's integers are by default: beside its file, or for a model by name in the working directory."""
     beside = Path(reference).with_suffix(INTEGER_SUFFIX)
-    return beside if Path(reference).is_file() else Path(f"{model.name}{INTEGER_SUFFIX}")
+    return beside if Path(reference).is_file() else Path(f"{reference}{INTEGER_SUFFIX}")
 
 
 def stored_integers(model: EngineModel, reference: str, given: Path | None) -> Integers | None:
     """The integers of a file, or those at their default place; None where nothing is there and none was given."""
-    path = given or integer_path(model, reference)
+    path = given or integer_path(reference)
     return read_integers(path, model) if given or path.is_file() else None
 
 

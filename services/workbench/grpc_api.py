@@ -9,13 +9,11 @@ from services.contracts.strata.workbench.v1 import workbench_pb2 as pb
 from services.contracts.strata.workbench.v1 import workbench_pb2_grpc as pb_grpc
 from services.edge.errors import InvalidInput, TooLarge
 from services.workbench import converters, requests
-from services.workbench.drawing import draw_grey
 from services.workbench.events import Branched, Edited, Event, Moved, Switched, Undone
 from services.workbench.long_work import Step
 from services.workbench.open_sessions import SessionKey
 from services.workbench.owner_store import check_owner, new_id
 from services.workbench.pictures import EncodedPicture, decode_picture
-from services.workbench.running import run_picture
 from services.workbench.session import Session
 from services.workbench.tensor_parts import TensorPart, read_tensor
 from services.workbench.workbench import Workbench
@@ -99,7 +97,7 @@ class WorkbenchServicer(pb_grpc.WorkbenchServiceServicer):
             if request.histogram:
                 found.histogram.CopyFrom(converters.histogram_to_message(*session.histogram(visit.layer)))
             if request.sums and session.has_sums(visit.layer):
-                found.sums.CopyFrom(converters.sums_to_message(session.sums(visit.layer)))
+                found.sums.CopyFrom(converters.sums_to_message(*session.sum_range(visit.layer)))
             return found
 
         return await self._workbench.ask(_key(request, context), look)
@@ -107,10 +105,8 @@ class WorkbenchServicer(pb_grpc.WorkbenchServiceServicer):
     async def DrawFeatureMaps(
         self, request: pb.DrawFeatureMapsRequest, context: _Context
     ) -> pb.DrawFeatureMapsResponse:
-        def draw(session: Session) -> bytes:
-            return draw_grey(session.feature_maps(request.layer))
-
-        return pb.DrawFeatureMapsResponse(png=await self._workbench.ask(_key(request, context), draw))
+        png = await self._workbench.ask(_key(request, context), lambda session: session.drawn_maps(request.layer))
+        return pb.DrawFeatureMapsResponse(png=png)
 
     async def ReadTensor(
         self, request: pb.ReadTensorRequest, context: _Context
@@ -129,7 +125,7 @@ class WorkbenchServicer(pb_grpc.WorkbenchServiceServicer):
     async def Edit(self, request: pb.EditRequest, context: _Context) -> pb.EditResponse:
         def edit(session: Session) -> tuple[pb.EditResponse, Event]:
             layer = session.info(request.layer).layer
-            change = requests.edit_from_message(request, layer, session.variant.graph)
+            change = requests.edit_from_message(request, layer)
             difference = converters.difference_to_message(layer, session.edit(change))
             return pb.EditResponse(difference=difference), Edited(change)
 
@@ -173,15 +169,13 @@ class WorkbenchServicer(pb_grpc.WorkbenchServiceServicer):
 
     async def Run(self, request: pb.RunRequest, context: _Context) -> pb.RunResponse:
         mode = requests.mode_from_message(request.mode)
-        options = requests.run_options_from_message(request)
+        naming = requests.naming_from_message(request)
         clock = None if request.untimed else self._workbench.clock
 
         def run(session: Session) -> pb.RunResponse:
-            model, integers = session.current()
-            given = EncodedPicture(request.picture_name or "the picture", request.picture)
-            picture = decode_picture(given.data, given.name) if given.data else session.picture
-            found = run_picture(model, integers, mode or session.mode, picture, clock, **options)
-            return converters.run_to_message(model, found)
+            given = requests.picture_from_message(request.picture, request.picture_name) if request.picture else None
+            picture = decode_picture(given.data, given.name) if given else None
+            return converters.run_to_message(session.model, session.run(clock, mode, picture, **naming))
 
         return await self._workbench.ask(_key(request, context), run)
 

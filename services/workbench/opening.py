@@ -9,7 +9,6 @@ from services.edge.errors import InvalidDeclaration, InvalidInput, ModelNotFound
 from services.workbench.engine_model import EngineModel
 from services.workbench.files import MODEL_SUFFIX, read_model
 from services.zoo.catalog import Catalog
-from services.zoo.compile import load_module
 from services.zoo.darknet import networks
 from services.zoo.darknet.build import build_model, load_model
 from services.zoo.darknet.layers import read_network
@@ -17,7 +16,6 @@ from services.zoo.darknet.random_weights import random_weights
 from services.zoo.darknet.weights import parse_weights
 from services.zoo.exported.graph import graph_of, graph_of_program
 from services.zoo.model_file import ModelFile, with_weights
-from services.zoo.programs import load_program
 from services.zoo.weights import FILE, RANDOM, S3, TORCHVISION, fetch, seed_of
 
 LARGEST_SIZE = 2048
@@ -127,6 +125,10 @@ def _check_declared(declared: ModelFile, graph: Graph) -> None:
 
 
 def _graph(declared: ModelFile) -> Graph:
+    # Imported here: the compiler brings ONNX and OpenVINO along, which files and Darknet's networks can do without.
+    from services.zoo.compile import load_module
+    from services.zoo.programs import load_program
+
     with torch.no_grad():
         if declared.weights.endswith(".pt2"):
             return graph_of_program(load_program(declared))

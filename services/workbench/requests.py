@@ -1,20 +1,17 @@
 """Messages of strata.workbench.v1 -> what callers ask for."""
 
-from typing import TypedDict
-
 import torch
 from torch import Tensor
 
 from quant.calibration import BEST, Granularity
 from quant.edits import Edit, EditBias, EditCodes, EditPrecision, EditRange, EditScale, EditWeights
 from quant.errors import LayerNotFound
-from quant.graph import Graph
-from quant.operations import Weighted
 from quant.precision import Mode, Precision
 from quant.stepping import Visit
 from services.contracts.strata.workbench.v1 import workbench_pb2 as pb
 from services.edge.errors import InvalidInput
 from services.workbench.pictures import EncodedPicture
+from services.workbench.running import Naming
 from services.workbench.session import Session
 from services.workbench.session_log import NamedModel
 from services.workbench.workbench import CalibrationRequest
@@ -25,14 +22,6 @@ PRECISIONS = {
     pb.PRECISION_HYBRID: Precision.HYBRID,
     pb.PRECISION_INT8: Precision.INT8,
 }
-
-
-class RunOptions(TypedDict):
-    """See `run_picture`."""
-
-    top: int
-    threshold: float
-
 
 _PICTURE = "the picture"
 
@@ -93,7 +82,7 @@ def step_from_message(message: pb.StepRequest, session: Session) -> Visit:
     raise InvalidInput("where to? give forward, back, layer or end")
 
 
-def run_options_from_message(message: pb.RunRequest) -> RunOptions:
+def naming_from_message(message: pb.RunRequest) -> Naming:
     """What to name of what is found. Raises InvalidInput."""
     threshold = message.threshold if message.HasField("threshold") else 0.5
     if not 0 <= threshold <= 1:
@@ -101,7 +90,7 @@ def run_options_from_message(message: pb.RunRequest) -> RunOptions:
     return {"top": message.top_k or 5, "threshold": threshold}
 
 
-def edit_from_message(message: pb.EditRequest, layer: str, graph: Graph) -> Edit:
+def edit_from_message(message: pb.EditRequest, layer: str) -> Edit:
     """One edit of a layer.
 
     Raises:
@@ -109,14 +98,14 @@ def edit_from_message(message: pb.EditRequest, layer: str, graph: Graph) -> Edit
     """
     match message.WhichOneof("edit"):
         case "weights":
-            return EditWeights(layer, *_numbers(message.weights, layer, graph, "weight"))
+            return EditWeights(layer, *_numbers(message.weights))
         case "codes":
-            values, place = _numbers(message.codes, layer, graph, "weight")
+            values, place = _numbers(message.codes)
             if not bool((values == values.trunc()).all()):
                 raise InvalidInput(f"codes of layer {layer!r} are whole numbers from -127 to 127")
             return EditCodes(layer, values.clamp(-1e9, 1e9).to(torch.int64), place)
         case "bias":
-            return EditBias(layer, *_numbers(message.bias, layer, graph, "bias"))
+            return EditBias(layer, *_numbers(message.bias))
         case "scale":
             return EditScale(layer, message.scale.channel, message.scale.scale)
         case "range":
@@ -137,17 +126,7 @@ def _layer_from(session: Session, step: int) -> str:
     return session.layers[at]
 
 
-def _numbers(message: pb.EditRequest.Numbers, layer: str, graph: Graph, part: str) -> tuple[Tensor, tuple[int, ...]]:
-    """The numbers in the shape of their place where they fill it; the edit itself refuses all others."""
+def _numbers(message: pb.EditRequest.Numbers) -> tuple[Tensor, tuple[int, ...]]:
     if not message.values:
         raise InvalidInput("an edit of numbers needs at least one")
-    place, values = tuple(message.place), torch.tensor(list(message.values))
-    if len(values) == 1:
-        return values[0], place
-    operation = graph.layer(layer).operation
-    if isinstance(operation, Weighted):
-        tensor: Tensor = getattr(operation, part)
-        shape = tensor.shape[len(place) :]
-        if shape.numel() == len(values):
-            return values.reshape(shape), place
-    return values, place
+    return torch.tensor(list(message.values)), tuple(message.place)

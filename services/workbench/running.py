@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from statistics import median
+from typing import TypedDict
 
 from torch import Tensor
 
@@ -32,6 +33,13 @@ class Run:
     isa: str
     latency_ms: float | None
     findings: Findings
+
+
+class Naming(TypedDict, total=False):
+    """What of the findings is named: `top` classes of a classifier, a detector's boxes from `threshold` on, 0 to 1."""
+
+    top: int
+    threshold: float
 
 
 def run_picture(

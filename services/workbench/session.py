@@ -3,24 +3,33 @@
 The terminal, the gRPC service and the browser are faces of this; words and pictures are made there.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
+from functools import cached_property
+from typing import Unpack
 
 from torch import Tensor
 
 from quant.affine import as_float
+from quant.crossing import Crossing
 from quant.edits import Edit, EditRange
 from quant.layer_info import LayerInfo
 from quant.precision import Mode
 from quant.stepping import Difference, Stepper, Visit
 from quant.variant import Variant
+from services.edge.deadline import Clock
 from services.edge.errors import FailedPrecondition, Unsupported
+from services.workbench.crossing import cross_model, cross_one
+from services.workbench.drawing import draw_grey
+from services.workbench.edit_places import in_place
 from services.workbench.engine_model import EngineModel
-from services.workbench.engines import variant_of
+from services.workbench.engines import this_machine, variant_of
 from services.workbench.events import Branched, Edited, Event, Moved, Switched, Undone
 from services.workbench.findings import Findings, find
-from services.workbench.integers import Integers
+from services.workbench.integers import Integers, Machine
 from services.workbench.layer_card import LayerCard, describe_card
 from services.workbench.pictures import Picture, as_input
+from services.workbench.running import Naming, Run, run_picture
 
 CACHE_BYTES = 512 << 20
 
@@ -35,7 +44,7 @@ class Session:
         integers: the model's own; empty where `mode` is FLOAT and nothing is calibrated.
         cache_bytes: of values kept, so that what was visited is not run again.
     Raises:
-        NotCalibrated, NoAutoPlan: the mode needs what `integers` lack.
+        NoAutoPlan: the mode needs a plan that `integers` lack. Without scales, the first step raises NotCalibrated.
     """
 
     def __init__(
@@ -48,8 +57,25 @@ class Session:
     ) -> None:
         self.model, self.mode = model, mode
         self.integers, self.picture = integers, picture
-        self._opened = variant_of(model, mode, integers)
-        self._stepper = Stepper(self._opened, as_input(model, picture), cache_bytes=cache_bytes)
+        self._cache_bytes = cache_bytes
+
+    @cached_property
+    def _opened(self) -> Variant:
+        return variant_of(self.model, self.mode, self.integers)
+
+    @cached_property
+    def _stepper(self) -> Stepper:
+        """Made at the first step: it runs the model in float once, which a run or a cross does not need."""
+        return Stepper(self._opened, as_input(self.model, self.picture), cache_bytes=self._cache_bytes)
+
+    def check(self) -> None:
+        """Raises now what the first use would: NoAutoPlan."""
+        _ = self._opened
+
+    @property
+    def machine(self) -> Machine:
+        """What it runs on."""
+        return this_machine()
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -72,7 +98,8 @@ class Session:
     @property
     def variant(self) -> Variant:
         """The model as edited on this branch."""
-        return self._stepper.variant
+        has_stepped = "_stepper" in vars(self)
+        return self._stepper.variant if has_stepped else self._opened
 
     def step(self) -> Visit:
         """Run the next layer. Raises LayerNotFound at the last one."""
@@ -110,6 +137,10 @@ class Session:
         """The channels of a layer's value as one grey picture, uint8 [H, W], each over its own range."""
         return self._stepper.feature_maps(self._named(layer))
 
+    def drawn_maps(self, layer: str | None = None) -> bytes:
+        """Those as a PNG file."""
+        return draw_grey(self.feature_maps(layer))
+
     def value(self, layer: str | None = None) -> Tensor:
         """A layer's value, float32 [1, C, H, W] or [1, C]."""
         return as_float(self._stepper.value(self._named(layer)))
@@ -126,6 +157,11 @@ class Session:
             raise Unsupported(f"layer {named!r} has no integer sums: it runs without an integer product")
         return found
 
+    def sum_range(self, layer: str | None = None) -> tuple[int, int, int]:
+        """The least, the greatest and the count of a layer's sums. Raises Unsupported."""
+        sums = self.sums(layer)
+        return int(sums.min()), int(sums.max()), sums.numel()
+
     def has_sums(self, layer: str | None = None) -> bool:
         """True where a layer has an integer product."""
         return self._stepper.engine.layer(self._named(layer)).integer is not None
@@ -133,10 +169,12 @@ class Session:
     def edit(self, edit: Edit) -> Difference:
         """Apply an edit, and compare the layer's value with that before it; on any error nothing is changed.
 
+        Numbers as many as their place has may come in one row.
+
         Raises:
             what the edit raises.
         """
-        self._stepper.edit(edit)
+        self._stepper.edit(in_place(edit, self.variant.graph))
         return self._stepper.compare(edit.value if isinstance(edit, EditRange) else edit.layer)
 
     def undo(self) -> None:
@@ -171,7 +209,7 @@ class Session:
             case Moved(layer):
                 self._stepper.stand(layer)
             case Edited(edit):
-                self._stepper.edit(edit)
+                self._stepper.edit(in_place(edit, self.variant.graph))
             case Undone():
                 self._stepper.undo()
             case Branched(name):
@@ -188,6 +226,24 @@ class Session:
     def edited(self) -> bool:
         """True where any branch differs from the model as it was opened."""
         return any(variant is not self._opened for variant in self._stepper.variants.values())
+
+    def run(
+        self, clock: Clock | None, mode: Mode | None = None, picture: Picture | None = None, **options: Unpack[Naming]
+    ) -> Run:
+        """Run the model as edited, in its own mode and on its own picture or in others; see `run_picture`."""
+        model, integers = self.current()
+        return run_picture(model, integers, mode or self.mode, picture or self.picture, clock, **options)
+
+    def cross(self, mode: Mode | None = None) -> Iterator[Crossing]:
+        """Cross every layer of the model as edited; see `cross_model`."""
+        model, integers = self.current()
+        return cross_model(model, integers, self.picture, mode or self.mode)
+
+    def cross_one(self, layer: str, mode: Mode | None = None) -> Crossing:
+        """Cross one layer alone; see `cross_one`."""
+        self.model.graph.index(layer)  # refused before any work
+        model, integers = self.current()
+        return cross_one(model, integers, self.picture, layer, mode or self.mode)
 
     def current(self) -> tuple[EngineModel, Integers]:
         """The model as edited on this branch, and its integers, empty where it has none."""

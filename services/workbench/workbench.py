@@ -17,7 +17,6 @@ from services.artifacts.store import ObjectStore
 from services.edge.deadline import Clock
 from services.edge.errors import FailedPrecondition, OtherModel
 from services.workbench.calibrating import CalibratedModel, calibrate_model
-from services.workbench.crossing import cross_model, cross_one
 from services.workbench.engine_model import EngineModel
 from services.workbench.events import Event
 from services.workbench.exporting import Exported, encode_pair
@@ -152,10 +151,7 @@ class Workbench:
         """Cross the model as edited: each layer's row as soon as it is known, or one layer's alone."""
 
         def work(session: Session, listener: Listener[Crossing]) -> None:
-            model, integers = session.current()
-            picture, chosen = session.picture, mode or session.mode
-            rows = [cross_one(model, integers, picture, layer, chosen)] if layer else None
-            for row in rows or cross_model(model, integers, picture, chosen):
+            for row in [session.cross_one(layer, mode)] if layer else session.cross(mode):
                 listener.give(row)
 
         async with self._sessions.hold(key) as held:
@@ -262,7 +258,9 @@ class Workbench:
         return Opened(await self._run(replay), log)
 
     def _session(self, model: EngineModel, integers: Integers, picture: Picture, opening: Opening) -> Session:
-        return Session(model, integers, opening.mode, picture, self.limits.session_bytes)
+        session = Session(model, integers, opening.mode, picture, self.limits.session_bytes)
+        session.check()
+        return session
 
     async def _model(self, owned: OwnerStore, model: NamedModel | str) -> EngineModel:
         if isinstance(model, NamedModel):

@@ -66,11 +66,11 @@ RANKS: dict[str, dict[int, str]] = {
     },
     "workbench": {
         DOMAIN: "engine_model integers graph_codec tensor_codec model_codec integer_codec findings augmentation "
-        "pictures layer_card events session_log",
+        "pictures drawing layer_card edit_places events session_log",
         USECASES: "engines calibrating running crossing exporting report session tensor_parts long_work shared_models "
         "open_sessions owner_store workbench",
-        ADAPTERS: "files picture_files drawing opening settings",
-        EDGES: "requests converters grpc_api",
+        ADAPTERS: "files picture_files plots opening settings",
+        EDGES: "requests converters grpc_api replies client",
         MAIN: "process __main__",
     },
     "loadtest": {

@@ -114,8 +114,14 @@ def test_a_float_session_needs_no_integers_and_keeps_none(model: EngineModel) ->
     assert session.keep("same")[1] is None
 
 
+def test_a_run_and_a_cross_do_not_pay_for_stepping(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.workbench.session.Stepper", None)
+    assert session.run(None).findings.boxes is not None
+    assert [row.layer for row in session.cross()][:2] == ["stem", "norm"]
+
+
 def test_a_mode_without_what_it_needs_is_refused(model: EngineModel, calibration: Calibration) -> None:
     with pytest.raises(NotCalibrated):
-        Session(model, Integers(), Mode.INT8, picture())
+        Session(model, Integers(), Mode.INT8, picture()).step()
     with pytest.raises(NoAutoPlan, match="small"):
-        Session(model, Integers(calibration), Mode.AUTO, picture())
+        Session(model, Integers(calibration), Mode.AUTO, picture()).check()

@@ -249,4 +249,4 @@ def test_every_stepper_command_has_help(place: Path, model: EngineModel) -> None
 
 def test_stepping_in_integers_needs_scales(model: EngineModel) -> None:
     with pytest.raises(NotCalibrated):
-        on_black(model, Calibration())
+        on_black(model, Calibration()).step()

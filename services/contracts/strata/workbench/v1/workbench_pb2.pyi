@@ -1794,18 +1794,15 @@ class CalibrateResponse(_message.Message):
         VALUES_FIELD_NUMBER: _builtins.int
         WEIGHTS_FIELD_NUMBER: _builtins.int
         INTEGER_FILE_FIELD_NUMBER: _builtins.int
-        AUTO_CHOSEN_FIELD_NUMBER: _builtins.int
-        AUTO_REASON_FIELD_NUMBER: _builtins.int
-        AUTO_TRANSITIONS_FIELD_NUMBER: _builtins.int
+        AUTO_FIELD_NUMBER: _builtins.int
         ISA_FIELD_NUMBER: _builtins.int
         THREADS_FIELD_NUMBER: _builtins.int
         integer_file: _builtins.str
         """The .integers file, as a file of this owner."""
-        auto_chosen: _builtins.str
-        """How auto's plan was chosen; empty where it was not measured."""
-        auto_reason: _builtins.str
-        auto_transitions: _builtins.int
+        auto: _builtins.str
+        """How auto's plan was chosen, in words; empty where it was not measured."""
         isa: _builtins.str
+        """What it was made on."""
         threads: _builtins.int
         @_builtins.property
         def values(self) -> _containers.RepeatedCompositeFieldContainer[Global___Choice]: ...
@@ -1817,15 +1814,13 @@ class CalibrateResponse(_message.Message):
             values: _abc.Iterable[Global___Choice] | None = ...,
             weights: _abc.Iterable[Global___Choice] | None = ...,
             integer_file: _builtins.str = ...,
-            auto_chosen: _builtins.str = ...,
-            auto_reason: _builtins.str = ...,
-            auto_transitions: _builtins.int = ...,
+            auto: _builtins.str = ...,
             isa: _builtins.str = ...,
             threads: _builtins.int = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["auto_chosen", b"auto_chosen", "auto_reason", b"auto_reason", "auto_transitions", b"auto_transitions", "integer_file", b"integer_file", "isa", b"isa", "threads", b"threads", "values", b"values", "weights", b"weights"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["auto", b"auto", "integer_file", b"integer_file", "isa", b"isa", "threads", b"threads", "values", b"values", "weights", b"weights"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,68 @@
+"""Verbs of `strata quant` on many pictures: in this process, or at the workbench that `--at` names."""
+
+import time
+from pathlib import Path
+
+from services.cli.quant_begin import err, open_told, progress_bar, tell_of_other_machine
+from services.cli.quant_sessions import encoded_picture, open_there, stored_bytes
+from services.workbench.calibrating import CalibrationSummary, calibrate_model
+from services.workbench.files import stored_integers
+from services.workbench.integer_codec import encode_integers
+from services.workbench.picture_files import PictureFiles, labels_of
+from services.workbench.report import Report, make_report
+from services.workbench.workbench import CalibrationRequest
+
+
+def calibrate_at(
+    at: str | None,
+    reference: str,
+    paths: list[Path],
+    request: CalibrationRequest,
+    weights: str | None,
+    size: int | None,
+) -> tuple[bytes, CalibrationSummary]:
+    """Calibrate a model; the content of its `.integers` file, and what was found.
+
+    Raises:
+        what `calibrate_model` raises.
+    """
+    if at is None:
+        model = open_told(reference, weights, size)
+        with progress_bar("calibrating") as step:
+            found = calibrate_model(
+                model,
+                PictureFiles(paths),
+                request.algorithm,
+                request.granularity,
+                augment=request.augment,
+                clock=time.perf_counter if request.auto else None,
+                progress=step,
+            )
+        return encode_integers(model, found.integers), found.summary
+    with (
+        open_there(at, reference, weights, size) as session,
+        progress_bar("calibrating") as step,
+    ):
+        summary = session.calibrate(request, map(encoded_picture, paths), step)
+        return session.integers(), summary
+
+
+def report_at(
+    at: str | None, reference: str, paths: list[Path], integers: Path | None, weights: str | None, size: int | None
+) -> Report:
+    """Report on a model; raises what `make_report` raises."""
+    if at is None:
+        model = open_told(reference, weights, size)
+        stored = stored_integers(model, reference, integers)
+        if stored is None:
+            err.print("no integers beside the model: calibrating on these pictures")
+        else:
+            tell_of_other_machine(stored)
+        truth = None if model.detects else labels_of(model, paths)
+        with progress_bar("measuring") as step:
+            return make_report(model, stored, PictureFiles(paths), time.perf_counter, step, truth)
+    with (
+        open_there(at, reference, weights, size, stored_bytes(reference, integers)) as session,
+        progress_bar("measuring") as step,
+    ):
+        return session.report(map(encoded_picture, paths), step)
