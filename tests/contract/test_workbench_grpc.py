@@ -220,7 +220,7 @@ WRONG_MOMENT = grpc.StatusCode.FAILED_PRECONDITION
         ({"named": NAMED(name="yolov9")}, GONE, "ModelNotFound", "yolov3-tiny"),
         ({"named": NAMED()}, BAD, "InvalidInput", "which model"),
         ({"model_file": "B" * 24}, GONE, "ArtifactNotFound", "no file"),
-        ({"model_file": "../../etc/passwd"}, GONE, "ArtifactNotFound", "no id"),
+        ({"model_file": "../../etc/passwd"}, GONE, "ArtifactNotFound", "not an id"),
         ({"named": NAMED(name="yolov3-tiny", weights="file:///etc/passwd")}, BAD, "InvalidInput", "upload"),
         ({"named": NAMED(name="yolov3-tiny", weights="s3://secret/w")}, BAD, "InvalidInput", "upload"),
         ({"named": NAMED(name="yolov3-tiny", size=100_000)}, BAD, "InvalidInput", "2048"),
