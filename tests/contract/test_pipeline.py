@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,9 +28,10 @@ architecture: alexnet_3c4f
 classes: 10
 weights: random://0
 input: {size: [64, 64]}
-stages: {Conv_1: conv_1, Conv_2: conv_2, Conv_3: conv_3, FC: null}
+stages: {Conv_1: conv_1, Conv_2: conv_2, FC: null}
 """
-PER_RECORD = 4
+PER_RECORD = 2
+STAGES = ["Conv_1", "Conv_2", "FC"]
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -68,6 +71,10 @@ class Place:
             found.update({line["picture"]: line for line in map(json.loads, path.read_text().splitlines())})
         return found
 
+    def report(self, job: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.folder / "out" / job / "report.json").read_text())
+        return found
+
     def done(self, job: str) -> list[str]:
         return sorted(path.name for path in (self.folder / "out" / job).glob("done/*.json"))
 
@@ -76,7 +83,11 @@ class Place:
 def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     folder = tmp_path_factory.mktemp("pipeline")
     (folder / "small.yaml").write_text(MODEL)
-    place = Place(folder, {**os.environ, "STRATA_CACHE": str(folder / "cache"), "STRATA_STATE": str(folder / "state")})
+    environment = {**os.environ, "STRATA_CACHE": str(folder / "cache"), "STRATA_STATE": str(folder / "state")}
+    if sys.dont_write_bytecode:
+        # Some twenty processes import torch; without bytecode each would compile its sources anew.
+        environment |= {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(folder / "bytecode")}
+    place = Place(folder, environment)
     broken = folder / "pictures"
     broken.mkdir()
     (broken / "broken.png").write_bytes(b"\x89PNG and then nothing")
@@ -85,6 +96,34 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     )
     assert packed.returncode == 0, packed.stderr
     return place
+
+
+@pytest.fixture(scope="module")
+def plain(place: Place) -> "subprocess.CompletedProcess[str]":
+    """An undisturbed run, with stages that it starts itself; they are compiled then."""
+    return place.strata(*place.run_words("--job", "plain"))
+
+
+@pytest.fixture(scope="module")
+def services(place: Place, plain: "subprocess.CompletedProcess[str]") -> Iterator[str]:
+    """The same stages as processes that many drivers call, as `--services` wants them."""
+    assert plain.returncode == 0, plain.stderr
+    (chain,) = (place.folder / "cache").glob("small-stages-*")
+    settings = {"STAGE_STORES": f"file://{place.folder}", "STAGE_THREADS": "1"}
+    with ExitStack() as stack:
+        stages = []
+        for folder in sorted(chain.iterdir()):
+            environment = {**place.environment, **settings, "STAGE_COMPILED": str(folder)}
+            command = [sys.executable, "-m", "services.stage"]
+            stages.append(subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True))
+            stack.enter_context(stages[-1])
+            stack.callback(stages[-1].terminate)
+        yield ",".join(f"127.0.0.1:{_port(stage)}" for stage in stages)
+
+
+def _port(stage: "subprocess.Popen[str]") -> int:
+    assert stage.stdout is not None
+    return int(json.loads(stage.stdout.readline())["grpc_port"])
 
 
 @pytest.fixture(scope="module")
@@ -123,17 +162,16 @@ def requests_of(report: dict[str, Any]) -> list[int]:
 
 
 def test_the_answers_are_the_whole_models_and_the_report_adds_up(
-    place: Place, expected: dict[str, list[float]]
+    place: Place, plain: "subprocess.CompletedProcess[str]", expected: dict[str, list[float]]
 ) -> None:
-    ran = place.strata(*place.run_words("--job", "plain"))
-    assert ran.returncode == 0, ran.stderr
+    assert plain.returncode == 0, plain.stderr
     check(place, "plain", expected)
-    report = json.loads(ran.stdout)
+    report = json.loads(plain.stdout)
     records = len(list((place.folder / "records").iterdir()))
     assert (report["records"], report["pictures"], report["failed_pictures"]) == (records, len(expected) + 1, 1)
-    assert [stage["stage"] for stage in report["stages"]] == ["Conv_1", "Conv_2", "Conv_3", "FC"]
-    assert requests_of(report) == [records] * 4
-    assert [stage["cold_starts"] for stage in report["stages"]] == [1] * 4
+    assert [stage["stage"] for stage in report["stages"]] == STAGES
+    assert requests_of(report) == [records] * len(STAGES)
+    assert [stage["cold_starts"] for stage in report["stages"]] == [1] * len(STAGES)
     assert all(stage["cpu_seconds"] > 0 and stage["gb_seconds"] > 0 for stage in report["stages"])
     assert all(stage["peak_bytes"] > 50e6 for stage in report["stages"])
     # What a stage wrote the next one read, but the last frame with the sums.
@@ -168,7 +206,7 @@ def await_first_record(place: Place, job: str, process: "subprocess.Popen[str]")
 
 
 def test_a_driver_that_is_killed_goes_on_where_it_was(
-    place: Place, expected: dict[str, list[float]], tmp_path: Path
+    place: Place, services: str, expected: dict[str, list[float]], tmp_path: Path
 ) -> None:
     process = start(place, "killed", tmp_path / "log")
     process.kill()
@@ -178,47 +216,52 @@ def test_a_driver_that_is_killed_goes_on_where_it_was(
     assert 0 < len(done) < records
     kept = (place.folder / "out" / "killed" / "done" / done[0]).stat().st_mtime_ns
     again = place.strata(*place.run_words("--job", "killed"))
-    assert again.returncode == 1
+    assert again.returncode == 2
     assert "go on with --resume killed" in again.stderr
-    resumed = place.strata(*place.run_words("--resume", "killed"))
+    resumed = place.strata(*place.run_words("--resume", "killed", "--services", services))
     assert resumed.returncode == 0, resumed.stderr
     check(place, "killed", expected)
-    assert requests_of(json.loads(resumed.stdout)) == [records] * 4
+    assert requests_of(json.loads(resumed.stdout)) == [records] * len(STAGES)
     assert (place.folder / "out" / "killed" / "done" / done[0]).stat().st_mtime_ns == kept
 
 
 def test_a_stage_that_is_killed_is_started_anew(place: Place, expected: dict[str, list[float]], tmp_path: Path) -> None:
     process = start(place, "stage-killed", tmp_path / "log")
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    assert len(children) == 4
-    os.kill(int(children[2]), signal.SIGKILL)
+    assert len(children) == len(STAGES)
+    os.kill(int(children[1]), signal.SIGKILL)
     assert process.wait(300) == 0, (tmp_path / "log").read_text()
     check(place, "stage-killed", expected)
+    # The first process of each stage was cold once, and the one that took the dead one's place.
+    assert sorted(stage["cold_starts"] for stage in place.report("stage-killed")["stages"]) == [1, 1, 2]
 
 
-def test_an_interrupt_says_how_to_go_on(place: Place, expected: dict[str, list[float]], tmp_path: Path) -> None:
+def test_an_interrupt_says_how_to_go_on(
+    place: Place, services: str, expected: dict[str, list[float]], tmp_path: Path
+) -> None:
     process = start(place, "interrupted", tmp_path / "log")
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 130
     assert "--resume interrupted" in (tmp_path / "log").read_text()
-    resumed = place.strata(*place.run_words("--resume", "interrupted"))
+    resumed = place.strata(*place.run_words("--resume", "interrupted", "--services", services))
     assert resumed.returncode == 0, resumed.stderr
     check(place, "interrupted", expected)
 
 
-def test_a_damaged_record_is_set_aside_by_name_with_exit_code_3(place: Place, tmp_path: Path) -> None:
-    records = tmp_path / "records"
+def test_a_damaged_record_is_set_aside_by_name_with_exit_code_3(place: Place, services: str) -> None:
+    records = place.folder / "damaged"
     records.mkdir()
     whole = (place.folder / "records" / "000000.record").read_bytes()
     (records / "good.record").write_bytes(whole)
     (records / "bad.record").write_bytes(whole[:-9])
-    words = ["run", str(place.folder / "small.yaml"), str(records), "-o", str(tmp_path / "out"), "--runtime", "torch"]
-    ran = place.strata(*words, "--job", "j")
+    out = str(place.folder / "out")
+    words = ["run", str(place.folder / "small.yaml"), str(records), "-o", out, "--runtime", "torch"]
+    ran = place.strata(*words, "--job", "j", "--services", services)
     assert ran.returncode == 3, ran.stderr
     assert "done with 1 failed" in ran.stdout
     assert "bad.record: DamagedFile" in ran.stdout
     other = place.strata(*words, "--resume", "j", "--at", "conv_2")
-    assert other.returncode == 1
+    assert other.returncode == 2
     assert "job 'j' is of chain" in other.stderr
 
 
@@ -241,11 +284,12 @@ def test_what_is_wrong_is_said_before_work_is_begun(place: Place, words: list[st
     assert "Traceback" not in ran.stderr
 
 
-def test_records_and_activations_in_s3(place: Place, expected: dict[str, list[float]], tmp_path: Path) -> None:
-    broken = place.folder / "pictures"
+def test_records_and_activations_in_s3(place: Place, expected: dict[str, list[float]]) -> None:
+    pictures, broken = str(PICTURES), str(place.folder / "pictures")
     run = ["run", str(place.folder / "small.yaml"), "s3://pictures/in", "--runtime", "torch", "--job", "j"]
-    with s3_server(tmp_path / "buckets") as s3:
-        packed = place.strata("pack", str(PICTURES), str(broken), "--per-record", "4", "-o", "s3://pictures/in", **s3)
+    buckets = place.folder / "buckets"
+    with s3_server(buckets) as s3:
+        packed = place.strata("pack", pictures, broken, "--per-record", str(PER_RECORD), "-o", "s3://pictures/in", **s3)
         assert packed.returncode == 0, packed.stderr
         ran = place.strata(*run, "-o", "s3://pictures/out", **s3)
         assert ran.returncode == 0, ran.stderr
@@ -255,9 +299,10 @@ def test_records_and_activations_in_s3(place: Place, expected: dict[str, list[fl
         assert "StoreRefused: s3://pictures/in" in wrong.stderr
     local = place.folder / "out" / "s3"
     local.mkdir(parents=True)
-    (local / "predictions").symlink_to(tmp_path / "buckets" / "pictures" / "out" / "j" / "predictions")
+    for name in ("predictions", "activations"):
+        (local / name).symlink_to(buckets / "pictures" / "out" / "j" / name)
     check(place, "s3", expected)
-    with s3_server(tmp_path / "buckets", "--readonly") as s3:
+    with s3_server(buckets, "--readonly") as s3:
         refused = place.strata(*run, "-o", "s3://pictures/out2", **s3)
         assert "StoreRefused: s3://pictures/out2/j/job.json: the store does not allow it" in refused.stderr
     away = place.strata("unpack", "s3://pictures/in", "-o", "/tmp", **s3)
