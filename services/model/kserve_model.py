@@ -81,6 +81,8 @@ def _error_to_kserve(error: Exception) -> Exception:
         grpc.StatusCode.INVALID_ARGUMENT: kserve_errors.InvalidInput,
         grpc.StatusCode.NOT_FOUND: kserve_errors.ModelNotFound,
         grpc.StatusCode.UNAVAILABLE: kserve_errors.ModelNotReady,
+        # KServe has no class for a full queue; this one too says that asking again later may help.
+        grpc.StatusCode.RESOURCE_EXHAUSTED: kserve_errors.ModelNotReady,
     }
     fault: Any = kinds.get(status.grpc_code, RuntimeError)(status.message)
     # KServe's gRPC handler reads the one, its HTTP handlers the other; no class of its own has both.

@@ -11,12 +11,16 @@ ROOT = Path(__file__).resolve().parents[2]
 IMPORT_ALL = """
 import importlib, pkgutil, sys, warnings
 warnings.simplefilter("ignore")
+def load(name):
+    assert importlib.import_module(name).__file__.startswith(sys.argv[1]), name
+    print(name)
+# Locust replaces the standard library's sockets when it is imported: before others have taken them.
+load("services.loadtest.locust_user")
 for package in ("quant", "services"):
     for found in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
         # KServe's own copy of the protocol's messages and ours cannot be in one process.
         if not found.name.endswith(("__main__", "kserve_model")):
-            assert importlib.import_module(found.name).__file__.startswith(sys.argv[1]), found.name
-            print(found.name)
+            load(found.name)
 """
 
 

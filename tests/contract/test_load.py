@@ -119,7 +119,7 @@ async def test_one_model_is_asked_by_the_open_inference_protocol(folder: Path, t
         assert done.returncode == 0, done.stdout + done.stderr
         done = subprocess.run([*command, "--target", f"{target}-not"], capture_output=True, text=True)
         assert done.returncode == 2
-        assert "no model 'first-not'" in done.stderr
+        assert "model 'first-not' is not served here" in done.stderr
     finally:
         await child.stop(1)
 
