@@ -14,8 +14,8 @@ help: ## List the targets
 .venv/.synced: requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Strata needs Python 3.11 or newer: make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
 	@test -x $(UV) || { echo "Creating .venv"; $(PYTHON) -m venv .venv && $(BIN)/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION); }
-	@echo "Installing the locked packages: about 6 GB with torch, a minute on a fast line"
-	$(UV) pip sync --python $(BIN)/python --require-hashes requirements-dev.lock
+	@echo "Installing the locked packages: about 6 GB with torch, a minute or two on a fast line"
+	$(UV) pip sync --compile-bytecode --python $(BIN)/python --require-hashes requirements-dev.lock
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
