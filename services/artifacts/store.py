@@ -259,7 +259,8 @@ def _open_folder(path: Path, create: bool) -> ObjectStore:
 
 
 def _open_bucket(bucket: str, prefix: str) -> S3Store:
-    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
+    names = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
+    endpoint = next(filter(None, map(os.environ.get, names)), "")
     options: ClientConfig = {"allow_http": True} if endpoint.startswith("http://") else {}
     retries = {"max_retries": 3}
     return S3Store(bucket, prefix=prefix or None, client_options=options, retry_config=retries)  # type: ignore[arg-type]
