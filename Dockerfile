@@ -1,4 +1,4 @@
-# The images of Strata, one target each: `model`, `stage` and `ensemble`. They share the layer with torch.
+# The images of Strata, one target each: `model`, `stage`, `ensemble` and `workbench`. They share the layer with torch.
 #
 #   docker build --target model -t dev.local/strata/model:0.2.0 --build-arg UV_TORCH_BACKEND=cpu .
 #
@@ -104,3 +104,16 @@ COPY examples/measure examples/measure
 RUN python -m compileall -q --invalidation-mode unchecked-hash quant services
 USER 10001:10001
 ENTRYPOINT ["python", "-m", "services.ensemble"]
+
+
+FROM engines AS workbench
+COPY quant quant
+COPY services/__init__.py services/
+COPY services/artifacts services/artifacts
+COPY services/contracts services/contracts
+COPY services/edge services/edge
+COPY services/zoo services/zoo
+COPY services/workbench services/workbench
+RUN python -m compileall -q --invalidation-mode unchecked-hash quant services
+USER 10001:10001
+ENTRYPOINT ["python", "-m", "services.workbench"]

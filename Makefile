@@ -80,10 +80,10 @@ CLUSTER := ../shared/cluster/cluster
 IMAGE_BUILD ?= $(if $(wildcard $(CLUSTER)),$(CLUSTER) build,docker build --build-arg UV_TORCH_BACKEND=cpu)
 IMAGE_TAG ?= $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' pyproject.toml)
 MODEL_FOLDERS ?= examples/fashion/models
-IMAGES := model ensemble stage
+IMAGES := model ensemble stage workbench
 
 .PHONY: image
-image: ## Build the images dev.local/strata/{model,ensemble,stage}:IMAGE_TAG
+image: ## Build the images dev.local/strata/{model,ensemble,stage,workbench}:IMAGE_TAG
 	for target in $(IMAGES); do \
 	  $(IMAGE_BUILD) -t dev.local/strata/$$target:$(IMAGE_TAG) --target $$target --build-arg MODEL_FOLDERS="$(MODEL_FOLDERS)" -f Dockerfile . || exit 1; \
 	done
@@ -102,6 +102,7 @@ e2e: setup ## Build the images, and test the chart on the cluster that KUBECONFI
 	done; \
 	STRATA_MODEL_IMAGE=dev.local/strata/model:$$tag STRATA_ENSEMBLE_IMAGE=dev.local/strata/ensemble:$$tag \
 	STRATA_STAGE_IMAGE=dev.local/strata/stage:$$tag \
+	STRATA_WORKBENCH_IMAGE=dev.local/strata/workbench:$$tag \
 	  $(BIN)/pytest tests/charts tests/cluster
 
 # Debian's package dataset-fashion-mnist brings the held-out pictures; without it no accuracy is measured.

@@ -66,6 +66,13 @@ VALUE_SETS: dict[str, dict[str, Any]] = {
         "grafanaDashboard": {"enabled": True},
     },
     "pipeline": {"pipelines": PIPELINES},
+    "workbench": {
+        "workbench": {
+            "enabled": True,
+            "store": {"url": "s3://bench/e2e", "endpoint": "http://s3:7070", "secret": "bench-store"},
+        },
+        "networkPolicy": {"enabled": True},
+    },
     "own": {"models": OWN_MODEL, "ensembles": {"pair": PAIR}, "images": {"pullSecrets": ["registry"]}},
 }
 

@@ -62,6 +62,14 @@ def images() -> dict[str, str]:
         pytest.fail(f"{error.args[0]} is not set: run these tests by `make e2e`, which builds the images")
 
 
+def workbench_images() -> dict[str, str]:
+    """Those, and the workbench's."""
+    try:
+        return {**images(), "workbench": os.environ["STRATA_WORKBENCH_IMAGE"]}
+    except KeyError as error:
+        pytest.fail(f"{error.args[0]} is not set: run these tests by `make e2e`, which builds the images")
+
+
 def pictures() -> dict[str, bytes]:
     """One shipped picture of each class, by the class's name."""
     folders = sorted((ROOT / "examples" / "fashion" / "pictures").iterdir())

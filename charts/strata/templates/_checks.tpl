@@ -19,6 +19,9 @@
 {{- if .Values.ensemble.replicas -}}
 {{- include "strata.check.ensembles" . -}}
 {{- end -}}
+{{- if .Values.workbench.enabled -}}
+{{- include "strata.check.workbench" . -}}
+{{- end -}}
 {{- $declared := include "strata.ensemble.annotations" . | len -}}
 {{- if gt $declared 250000 -}}
 {{- fail (printf "models and ensembles declare %d bytes of files, and a pod carries at most 250000: put model files with long lists of labels into an image" $declared) -}}
@@ -56,6 +59,17 @@
 {{- end -}}
 {{- include "strata.check.duration" (dict "of" (printf "%s: scale.window" $of) "duration" $model.scale.window "least" 6.0) -}}
 {{- include "strata.check.duration" (dict "of" (printf "%s: scale.retention" $of) "duration" $model.scale.retention "least" 0.0) -}}
+{{- end -}}
+
+{{- define "strata.check.workbench" -}}
+{{- $workbench := .Values.workbench -}}
+{{- include "strata.check.resources" (dict "of" "workbench" "resources" $workbench.resources) -}}
+{{- include "strata.check.duration" (dict "of" "workbench: scale.window" "duration" $workbench.scale.window "least" 6.0) -}}
+{{- include "strata.check.duration" (dict "of" "workbench: scale.retention" "duration" $workbench.scale.retention "least" 0.0) -}}
+{{- $name := include "strata.workbench.name" . -}}
+{{- if or (hasKey (include "strata.present" .Values.models | fromJson) $name) (has $name (include "strata.stage.names" . | fromJsonArray)) -}}
+{{- fail (printf "%s: the workbench's own Service has this name; name the model, the pipeline or the release otherwise" $name) -}}
+{{- end -}}
 {{- end -}}
 
 {{/* What Knative takes as a duration: whole seconds, up to an hour. Arguments: of, duration, least. */}}

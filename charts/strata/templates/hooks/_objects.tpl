@@ -12,6 +12,9 @@
 {{- if include "strata.store.own" . -}}
 {{- $workloads = append $workloads (include "strata.store.deployment" . | fromYaml) -}}
 {{- end -}}
+{{- if .Values.workbench.enabled -}}
+{{- $workloads = append $workloads (include "strata.workbench.service" . | fromYaml) -}}
+{{- end -}}
 {{- $objects := list -}}
 {{- range $workloads -}}
 {{- $path := printf "/apis/%s/namespaces/%s/%ss/%s" .apiVersion $.Release.Namespace (lower .kind) .metadata.name -}}

@@ -1,0 +1,26 @@
+"""Open a session of the workbench, step a layer and close it: `step_a_layer.py HOST`. Run by `helm test`."""
+
+import io
+import sys
+
+import grpc
+from PIL import Image
+
+from services.contracts.strata.workbench.v1 import workbench_pb2 as pb
+from services.contracts.strata.workbench.v1 import workbench_pb2_grpc as pb_grpc
+
+START_S = 120
+
+picture = io.BytesIO()
+Image.new("RGB", (96, 96), "grey").save(picture, "png")
+host = sys.argv[1]
+# A Service that comes from zero answers once its pod is ready.
+with grpc.insecure_channel(f"{host}:80", [("grpc.default_authority", host)]) as channel:
+    workbench = pb_grpc.WorkbenchServiceStub(channel)
+    model = pb.OpenSessionRequest.NamedModel(name="yolov3-tiny", size=96)
+    request = pb.OpenSessionRequest(named=model, picture=picture.getvalue(), mode=pb.MODE_FLOAT)
+    opened = workbench.OpenSession(request, timeout=START_S, wait_for_ready=True)
+    me, session = (("strata-owner", opened.owner),), opened.session.id
+    visit = workbench.Step(pb.StepRequest(session=session, forward=1), metadata=me, timeout=START_S).visit
+    workbench.CloseSession(pb.CloseSessionRequest(session=session), metadata=me, timeout=START_S)
+print(f"stepped to {visit.layer} of {opened.session.model} on {opened.session.isa}")
