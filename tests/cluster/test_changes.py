@@ -109,12 +109,17 @@ for folder in pathlib.Path("/proc").glob("[0-9]*"):
 
 def test_a_front_door_whose_graph_cannot_come_back_takes_no_requests_and_is_started_anew(install: Install) -> None:
     _states(install, pictures()["Bag"], 60_000)
-    pods = ["pods", "--selector", "app.kubernetes.io/component=ensemble"]
-    (before,) = install.cluster.get(*pods)["items"]
-    install.cluster.kubectl("exec", before["metadata"]["name"], "--", "python", "-c", KILL_GRAPH)
-    install.cluster.kubectl("wait", *pods, "--for=condition=Ready=false", "--timeout=60s")
-    install.cluster.kubectl("wait", *pods, "--for=condition=Ready", "--timeout=300s")
-    (after,) = install.cluster.get(*pods)["items"]
-    assert after["metadata"]["name"] == before["metadata"]["name"]
-    assert after["status"]["containerStatuses"][0]["restartCount"] == 1
+    before = _front_door_pod(install)
+    install.cluster.kubectl("exec", before, "--", "python", "-c", KILL_GRAPH)
+    install.cluster.kubectl("wait", f"pod/{before}", "--for=condition=Ready=false", "--timeout=60s")
+    install.cluster.kubectl("wait", f"pod/{before}", "--for=condition=Ready", "--timeout=300s")
+    assert _front_door_pod(install) == before
+    assert install.cluster.get("pod", before)["status"]["containerStatuses"][0]["restartCount"] == 1
     assert set(_states(install, pictures()["Bag"], 60_000).values()) == {"answered"}
+
+
+def _front_door_pod(install: Install) -> str:
+    """Name the one that stays; one that an upgrade replaced may still be ending beside it."""
+    found = install.cluster.get("pods", "--selector", "app.kubernetes.io/component=ensemble")["items"]
+    (name,) = (pod["metadata"]["name"] for pod in found if "deletionTimestamp" not in pod["metadata"])
+    return str(name)
