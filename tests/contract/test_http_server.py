@@ -311,11 +311,11 @@ async def test_a_compressed_body_is_what_it_becomes(http: httpx.AsyncClient, enc
         ("gzip, br", b"abc", 415, "UnknownEncoding", "gzip, br"),
         ("deflate", b"abc", 415, "UnknownEncoding", "deflate"),
         ("gzip", b"abc", 400, "InvalidInput", "not gzip"),
-        ("gzip", gzip.compress(b"x" * 1000)[:-9], 400, "InvalidInput", "cut short"),
+        ("gzip", gzip.compress(b"x" * 1000, mtime=0)[:-9], 400, "InvalidInput", "cut short"),
         ("gzip", gzip.compress(b"x" * (MAX_BODY_BYTES + 1)), 413, "TooLarge", "over the limit"),
         (
             "gzip",
-            gzip.compress(b"\0" * 10**8),
+            gzip.compress(b"\0" * 10**8, mtime=0),
             413,
             "TooLarge",
             "over",
