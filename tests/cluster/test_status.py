@@ -37,11 +37,11 @@ def status(beside: Cluster, *options: str) -> tuple[int, dict[str, dict[str, Any
     return done.returncode, {each["name"]: each for each in json.loads(done.stdout or "[]")}
 
 
-def helm(verb: str, beside: Cluster, given: dict[str, Any] | None = None) -> str:
+def helm(verb: str, beside: Cluster, given: dict[str, Any] | None = None, *options: str) -> str:
     """Raises Unavailable where helm says that it failed."""
     chart = [str(CHART), "--values", "-"] if given else []
     standard_input = json.dumps(given) if given else None
-    return run("helm", verb, RELEASE, *chart, "--namespace", beside.namespace, standard_input=standard_input)
+    return run("helm", verb, RELEASE, *chart, *options, "--namespace", beside.namespace, standard_input=standard_input)
 
 
 def test_a_model_that_starts_is_ready_for_everybody(beside: Cluster) -> None:
@@ -81,7 +81,8 @@ def test_a_quota_that_leaves_no_room_is_told(beside: Cluster) -> None:
     beside.kubectl("apply", "--filename", "-", standard_input=json.dumps(quota))
     try:
         with pytest.raises(Unavailable):
-            helm("upgrade", beside, values(maxBatch=3))
+            # The hook's own pod finds no room either: helm waits for it as long as it may.
+            helm("upgrade", beside, values(maxBatch=3), "--timeout", "60s")
         code, seen = status(beside)
         assert code == 1
         assert "quota" in seen["only"]["detail"]
