@@ -15,7 +15,7 @@ from services.loadtest.samples import Ended, Sample
 from services.loadtest.scenario import Kill, Request, Scenario, check_bounds
 from services.loadtest.summary import Summary, summarise
 from services.loadtest.verdict import Judgement, judge
-from services.zoo.picture_files import find_pictures
+from services.zoo.picture_files import find_pictures, read_picture_file
 
 _START_MS = 180_000
 
@@ -68,7 +68,7 @@ def load_pictures(folder: Path, labels: frozenset[str]) -> list[Picture]:
         ArtifactNotFound, EmptyBatch: no such folder, or none in it.
     """
     return [
-        Picture(number, path.read_bytes(), path.parent.name if path.parent.name in labels else None)
+        Picture(number, read_picture_file(path), path.parent.name if path.parent.name in labels else None)
         for number, path in enumerate(find_pictures([folder]))
     ]
 

@@ -9,7 +9,7 @@ from services.artifacts.store import ObjectStore
 from services.edge.errors import ArtifactExists, ArtifactNotFound, InvalidInput
 from services.edge.progress import Progress, no_progress
 from services.pipeline.job_store import record_keys
-from services.zoo.picture_files import find_pictures
+from services.zoo.picture_files import find_pictures, read_picture_file
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ async def unpack(store: ObjectStore, folder: Path, progress: Progress = no_progr
 
 def _read(name: str, path: Path) -> Picture:
     try:
-        return Picture(name, path.read_bytes())
+        return Picture(name, read_picture_file(path))
     except OSError as error:
         raise ArtifactNotFound(f"{path}: {error.strerror or error}") from error
 
