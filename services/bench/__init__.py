@@ -1,5 +1,5 @@
 """Measures what the documents claim: each area writes one flat object, key to number, and where it was measured.
 
-ensemble (local_figures here, cluster_figures on Knative, over clients and cluster) and quant (quant_*, libdarknet).
+ensemble (local_figures here, cluster_figures on Knative, over clients and cluster), quant (quant_*, libdarknet), pipeline_*.
 rounds measures in turns, document writes the figures, report the page with its plots.
 """

@@ -20,6 +20,10 @@ At = Annotated[
     str, typer.Option("--at", metavar="LAYER,...", help="Cut after these layers or modules (`strata pipeline cut`).")
 ]
 
+Runtime = Annotated[
+    str, typer.Option(metavar="auto|torch|onnxruntime|openvino", help="What runs the stages; auto: the fastest.")
+]
+
 
 @app.command()
 def pack(
@@ -97,6 +101,22 @@ def cut(
 
 
 @app.command()
+def size(
+    model: Model,
+    per_record: Annotated[int, typer.Option(min=1, max=1000, help="Pictures in a record.")] = 500,
+    stages: Stages = None,
+    at: At = "",
+    weights: Weights = None,
+    runtime: Runtime = "auto",
+    as_json: Json = False,
+) -> None:
+    """Find the least memory that each stage gets through a record with, by trying under a real limit (as root)."""
+    from services.cli.pipeline_size import size_model
+
+    size_model(model, weights, stages, at, runtime, per_record, as_json)
+
+
+@app.command()
 def run(
     model: Model,
     records: Annotated[str, typer.Argument(metavar="RECORDS", help="Where `pack` wrote the records.")],
@@ -113,9 +133,7 @@ def run(
     stages: Stages = None,
     at: At = "",
     weights: Weights = None,
-    runtime: Annotated[
-        str, typer.Option(metavar="auto|torch|onnxruntime|openvino", help="What runs the stages; auto: the fastest.")
-    ] = "auto",
+    runtime: Runtime = "auto",
     top_k: Annotated[int, typer.Option(min=1, help="How many classes to name for each picture.")] = 5,
     as_json: Json = False,
 ) -> None:

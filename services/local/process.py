@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from services.edge.errors import NotStarted
@@ -35,7 +35,12 @@ class ChildProcess:
 
 
 async def start_service(
-    module: str, name: str, settings: Mapping[str, str], log: Path, start_timeout_s: float
+    module: str,
+    name: str,
+    settings: Mapping[str, str],
+    log: Path,
+    start_timeout_s: float,
+    wrapper: Sequence[str] = (),
 ) -> ChildProcess:
     """Start `python -m MODULE` with the settings given and wait until it is ready.
 
@@ -46,6 +51,7 @@ async def start_service(
         name: what to call it in messages.
         settings: its environment beside ours; its gRPC address is set here.
         log: its log is appended to this file.
+        wrapper: words before the command, which it replaces itself by.
     Raises:
         NotStarted: it ended, or was not ready in time and was killed; the message has the log's last lines.
     """
@@ -55,7 +61,7 @@ async def start_service(
     with log.open("ab") as log_file:
         before_bytes = log_file.tell()
         process = await asyncio.create_subprocess_exec(
-            sys.executable,
+            *(*wrapper, sys.executable),
             *("-m", "services.local.child", str(os.getpid()), module),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,

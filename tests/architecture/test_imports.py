@@ -59,7 +59,7 @@ RANKS: dict[str, dict[int, str]] = {
         MAIN: "process publish __main__",
     },
     "pipeline": {
-        DOMAIN: "domain predictions report",
+        DOMAIN: "domain predictions report sizing profile simulation planning",
         USECASES: "job_store driver",
         ADAPTERS: "packing",
         EDGES: "client",
@@ -80,7 +80,7 @@ RANKS: dict[str, dict[int, str]] = {
         EDGES: "messages targets locust_clients locust_user",
     },
     "cluster": {DOMAIN: "domain", USECASES: "usecases", EDGES: "kubernetes_api kubectl", MAIN: "__main__"},
-    "local": {ADAPTERS: "child process process_status running", EDGES: "supervisor models stages"},
+    "local": {ADAPTERS: "child process process_status running memory_group", EDGES: "supervisor models stages"},
 }
 # Neither reads nor writes anything, asks no clock, knows no environment, keeps no log.
 QUANT_IMPORTS = {
