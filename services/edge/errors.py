@@ -13,7 +13,8 @@ StrataError
 ├── FailedPrecondition       right request, wrong moment: not compiled
 │   ├── NoIntegers           NoAutoPlan
 │   ├── ArtifactExists       StoreRefused     StoreFull    MemoryTooSmall
-│   └── OtherChain           stages, activations or jobs of another model or other cuts
+│   ├── OtherChain           stages, activations or jobs of another model or other cuts
+│   └── NoPlan               no way to do a job in the time or for the money
 ├── Unavailable              try again later
 │   ├── MemberUnavailable    StageUnavailable StoreUnavailable
 │   └── NotStarted           NotReady         QueueFull        ServiceStopping
@@ -165,6 +166,10 @@ class MemoryTooSmall(FailedPrecondition):
 
 class OtherChain(FailedPrecondition):
     """A stage, an activation or a job belongs to another model, or to the same with other cuts."""
+
+
+class NoPlan(FailedPrecondition):
+    """No way to do a job in the time that was given, or for the money."""
 
 
 class StoreUnavailable(Unavailable):

@@ -44,10 +44,15 @@ class StageDescription:
 
 @dataclass(frozen=True)
 class StageAnswer:
-    """A record's passage through one stage; `reused` where an earlier call had computed it."""
+    """A record's passage through one stage; `reused` where an earlier call had computed it.
+
+    Attributes:
+        seconds: from the call to its answer, as its driver sees it.
+    """
 
     outcome: Outcome
     reused: bool
+    seconds: float = 0.0
 
 
 class Stages(Protocol):

@@ -187,10 +187,11 @@ class _Driver:
 
     async def _through(self, record: str, stage: int) -> StageAnswer:
         inputs = self._jobs.activation_url(record, stage - 1) if stage else self._records.url_of(record)
+        outputs = self._jobs.activation_url(record, stage)
+        began_s = self._means.clock()
         with self._busy(self._job.stages[stage]):
-            return await self._means.stages.run(
-                stage, self._job.chain, inputs, self._jobs.activation_url(record, stage)
-            )
+            answer = await self._means.stages.run(stage, self._job.chain, inputs, outputs)
+        return replace(answer, seconds=self._means.clock() - began_s)
 
     async def _finish(self, record: str, answers: list[StageAnswer], url: str) -> None:
         key = url.removeprefix(f"{self._jobs.store.url.rstrip('/')}/")
@@ -243,6 +244,7 @@ def _passage(record: str, job: Job, answers: Sequence[StageAnswer]) -> dict[str,
                 "usage": asdict(answer.outcome.line.usage),
                 "peak_bytes": answer.outcome.peak_bytes,
                 "cold": answer.outcome.cold,
+                "seconds": answer.seconds,
             }
             for name, answer in zip(job.stages, answers, strict=True)
         },

@@ -20,9 +20,14 @@ LAMBDA = Tariff(
 
 @dataclass
 class StageTotal:
-    """What one stage took, over all records; `peak_bytes` of its largest process."""
+    """What one stage took, over all records; `peak_bytes` of its largest process.
+
+    Attributes:
+        seconds: that records were with it: of each call from its begin to its answer.
+    """
 
     usage: Usage = field(default_factory=Usage)
+    seconds: float = 0.0
     peak_bytes: int = 0
     cold_starts: int = 0
 
@@ -44,6 +49,7 @@ class Totals:
         for name, part in passage["stages"].items():
             total = self.stages[name]
             total.usage += Usage(**part["usage"])
+            total.seconds += part.get("seconds", 0.0)  # jobs that an earlier version began have none
             total.peak_bytes = max(total.peak_bytes, part["peak_bytes"])
             total.cold_starts += part["cold"]
 
@@ -60,6 +66,7 @@ def report(
         {
             "stage": name,
             **vars(total.usage),
+            "seconds": total.seconds,
             "peak_bytes": total.peak_bytes,
             "cold_starts": total.cold_starts,
             "money": price(total.usage, tariff),

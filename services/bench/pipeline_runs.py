@@ -1,0 +1,79 @@
+"""Jobs on this machine, for measuring: compiled stages as processes, synthetic records, the driver that users run."""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from services.artifacts.store import ObjectStore, open_store
+from services.local.stages import local_stages
+from services.pipeline.client import StageClient
+from services.pipeline.domain import Job, Retry, StageDescription
+from services.pipeline.driver import Means, run_job, wake
+from services.pipeline.job_store import JobStore
+
+_CALL_TIMEOUT_S = 3600.0
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A job that is done: its report, and what each record took."""
+
+    report: dict[str, Any]
+    passages: list[dict[str, Any]]
+
+    @property
+    def time_s(self) -> float:
+        return float(self.report["time_s"])
+
+    @property
+    def pictures_per_s(self) -> float:
+        return float(self.report["pictures"]) / self.time_s
+
+    @property
+    def cpu_s(self) -> float:
+        """Of all stages."""
+        return sum(float(stage["cpu_seconds"]) for stage in self.report["stages"])
+
+
+class Runner:
+    """Warm stages of one chain that jobs are run through."""
+
+    def __init__(self, stages: StageClient, descriptions: Sequence[StageDescription], folder: Path):
+        self._stages = stages
+        self._descriptions = descriptions
+        self._folder = folder
+        self._numbers = count()
+
+    def store(self, name: str) -> ObjectStore:
+        """A store that the stages may use."""
+        return open_store(str(self._folder / name), create=True)
+
+    async def run(self, records: ObjectStore, workers: int) -> Ran:
+        """Run a job of its own over records. Raises StrataError: it did not end well."""
+        first, last = self._descriptions[0], self._descriptions[-1]
+        jobs = JobStore(self.store("answers"), f"job-{next(self._numbers)}")
+        names = tuple(each.name for each in self._descriptions)
+        job = Job(jobs.name, first.model, first.chain, names, records.url, last.labels)
+        means = Means(self._stages, workers, Retry(random.random, tries=1), time.monotonic, asyncio.sleep)
+        await jobs.begin(job)
+        report = await run_job(means, job, jobs, records)
+        assert not report["failed_records"], report["failed_records"]
+        return Ran(report, list((await jobs.done()).values()))
+
+
+@asynccontextmanager
+async def running(folders: Sequence[Path], scratch: Path) -> AsyncIterator[Runner]:
+    """Start compiled stages, as `strata pipeline run` does, and take one record through each of their threads."""
+    scratch.mkdir(parents=True, exist_ok=True)
+    url = open_store(str(scratch)).url
+    async with local_stages(folders, [url], scratch / "logs") as supervisor:
+        client = StageClient([partial(supervisor.channel, folder.name) for folder in folders], _CALL_TIMEOUT_S)
+        means = Means(client, 1, Retry(random.random), time.monotonic, asyncio.sleep)
+        yield Runner(client, await wake(means), scratch)
