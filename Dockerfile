@@ -3,7 +3,7 @@
 #   docker build --target model -t dev.local/strata/model:0.2.0 --build-arg UV_TORCH_BACKEND=cpu .
 #
 # BASE_IMAGE         any Debian with python3 (3.11) and libgomp1
-# UV_TORCH_BACKEND   cpu: take torch from the index of its CPU builds; leave it unset where uv is already told where to find one
+# UV_TORCH_BACKEND   cpu: take torch from the index of its CPU builds; leave it unset where uv already knows where to find one
 # MODEL_FOLDERS      folders of model files under examples/; each model is compiled into the image
 
 ARG BASE_IMAGE=python:3.11-slim-bookworm

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from quant.activation import activate
 from quant.affine import QParams, dequantise, quantise
-from quant.algorithms import Sample, Scales, algorithm_named, algorithm_names, weight_algorithm_names
+from quant.algorithms import Scales, ValueSample, algorithm_named, algorithm_names, weight_algorithm_names
 from quant.algorithms.base import ACTIVATION, WEIGHT, WEIGHT_7_BIT
 from quant.algorithms.kl import levels_of
 from quant.graph import Layer
@@ -138,7 +138,7 @@ def choose_value(observations: Observations, leader: str, only: str | None = Non
     tried: dict[str, QParams] = {}
     candidates = []
     for name in algorithm_names():
-        scales = algorithm_named(name).choose(Sample(histogram), ACTIVATION)
+        scales = algorithm_named(name).choose(ValueSample(histogram), ACTIVATION)
         tried[name] = qparams = QParams(float(scales.scale), int(scales.zero_point))
         decoded = dequantise(quantise(together, qparams), qparams)
         output_db = fmean(each.sqnr_db(qparams.low, qparams.high, qparams.scale) for each in histograms)
@@ -168,7 +168,7 @@ def choose_weights(
     assert isinstance(operation, Weighted)
     grid = WEIGHT if bits == 8 else WEIGHT_7_BIT
     rows = operation.weight.flatten(1) if granularity is Granularity.CHANNEL else operation.weight.reshape(1, -1)
-    sample = Sample(histogram_of_rows(rows), rows)
+    sample = ValueSample(histogram_of_rows(rows), rows)
     wanted = operation.run(crops)
     coded = dequantise(quantise(crops, x_qparams), x_qparams)
     tried: dict[str, IntegerWeights] = {}

@@ -50,7 +50,7 @@ def cross(float_engine: Engine, integer_engine: Engine, x: Tensor) -> Iterator[C
         float_engine, integer_engine: of the same graph under two plans.
         x: [N, C, H, W], float32.
     Raises:
-        ShapeMismatch: x does not have the graph's input shape.
+        WrongShape: x does not have the graph's input shape.
     """
     for four in four_outputs(float_engine, integer_engine, x):
         precision = integer_engine.plan[four.layer].value
@@ -63,7 +63,7 @@ def cross_layer(float_engine: Engine, integer_engine: Engine, x: Tensor, layer: 
 
     Raises:
         LayerNotFound: no layer of that name.
-        ShapeMismatch: x does not have the graph's input shape.
+        WrongShape: x does not have the graph's input shape.
     """
     float_engine.graph.index(layer)
     return next(four for four in four_outputs(float_engine, integer_engine, x, layer) if four.layer == layer)
@@ -75,7 +75,7 @@ def four_outputs(
     """Run both engines side by side, every layer also on the other's input; with `only`, that layer alone is yielded.
 
     Raises:
-        ShapeMismatch: x does not have the graph's input shape.
+        WrongShape: x does not have the graph's input shape.
     """
     readers_left = Counter(name for layer in float_engine.graph.layers for name in layer.inputs)
     floats: dict[str, Value] = {INPUT: float_engine.enter(x)}

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from quant.affine import Quantised, Value, as_float, quantise, quantise_planes
 from quant.cpu import Cpu, this_cpu
-from quant.errors import ShapeMismatch
+from quant.errors import WrongShape
 from quant.graph import INPUT, Graph, Layer
 from quant.kernels.floats import Kernel
 from quant.kernels.prepared import Format, PreparedLayer, prepare_layer
@@ -82,7 +82,7 @@ class Engine:
         Args:
             x: [N, C, H, W], float32.
         Raises:
-            ShapeMismatch: x does not have the graph's input shape.
+            WrongShape: x does not have the graph's input shape.
         """
         with torch.inference_mode():
             outputs = self._run_stored(self._stored_input(x))
@@ -134,7 +134,7 @@ class Engine:
     def _stored_input(self, x: Tensor) -> Tensor:
         if x.dim() != 4 or tuple(x.shape[1:]) != self.graph.input_shape:
             expected = ", ".join(map(str, self.graph.input_shape))
-            raise ShapeMismatch(f"the input is {list(x.shape)}, expected [N, {expected}]")
+            raise WrongShape(f"the input is {list(x.shape)}, expected [N, {expected}]")
         return _channels_last(x, self.formats[INPUT])
 
     def _leaving(self, name: str, slots: list[Tensor | None]) -> Tensor:

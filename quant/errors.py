@@ -13,7 +13,7 @@ class InvalidGraph(QuantError):
     """Layers that do not fit together."""
 
 
-class ShapeMismatch(QuantError):
+class WrongShape(QuantError):
     """A tensor has another shape than its place needs."""
 
 

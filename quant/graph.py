@@ -11,7 +11,7 @@ from math import isfinite
 import torch
 from torch import Tensor
 
-from quant.errors import InvalidGraph, LayerNotFound, NonFiniteValue, ShapeMismatch
+from quant.errors import InvalidGraph, LayerNotFound, NonFiniteValue, WrongShape
 from quant.operations import Add, Concat, Conv2d, Linear, Mul, Operation, Weighted
 
 INPUT = "input"
@@ -110,10 +110,10 @@ class Graph:
         Args:
             x: [N, C, H, W], float32.
         Raises:
-            ShapeMismatch: x does not have the graph's input shape.
+            WrongShape: x does not have the graph's input shape.
         """
         if x.dim() != 4 or tuple(x.shape[1:]) != self.input_shape:
-            raise ShapeMismatch(f"the input is {list(x.shape)}, expected [N, {', '.join(map(str, self.input_shape))}]")
+            raise WrongShape(f"the input is {list(x.shape)}, expected [N, {', '.join(map(str, self.input_shape))}]")
         readers_left = Counter(name for layer in self.layers for name in layer.inputs)
         alive = {INPUT: x}
         for layer in self.layers:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from quant.affine import QParams
-from quant.errors import InvalidScale, NotCalibrated, ShapeMismatch
+from quant.errors import InvalidScale, NotCalibrated, WrongShape
 from quant.graph import INPUT, Graph
 from quant.operations import Weighted
 from quant.precision import keeps_codes
@@ -90,11 +90,11 @@ def quantise_weights(
         truncate: cut towards zero where the default is the nearest code, half to even.
     Raises:
         InvalidScale: a scale that is not positive and finite.
-        ShapeMismatch: `scale` is neither [O] nor [1].
+        WrongShape: `scale` is neither [O] nor [1].
     """
     channels = operation.weight.shape[0]
     if scale.shape not in ((channels,), (1,)):
-        raise ShapeMismatch(f"scale has shape {list(scale.shape)}, expected [{channels}] or [1]")
+        raise WrongShape(f"scale has shape {list(scale.shape)}, expected [{channels}] or [1]")
     if not (torch.isfinite(scale).all() and (scale > 0).all()):
         raise InvalidScale("a weight scale must be positive and finite")
     floor = operation.bias.abs().double() / (x_scale * _BIAS_LIMIT)

@@ -58,7 +58,7 @@ class Stepper:
         x: [N, C, H, W], float32; the first picture is shown as feature maps.
         float_graph: the model before any edit; errors are measured against it. By default the variant's own.
     Raises:
-        ShapeMismatch: x does not have the graph's input shape.
+        WrongShape: x does not have the graph's input shape.
         NotCalibrated: the variant's plan wants integers where there are no scales.
     """
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from quant import operations
 from quant.activation import activate
 from services.zoo.darknet.structure import Convolutional, Network, Route
-from services.zoo.darknet.weights import ConvolutionWeights, Floats, Header, Normalization, Weights
+from services.zoo.darknet.weights import ConvolutionWeights, Floats, Normalization, Weights, WeightsHeader
 
 _DARKNET_EPSILON = 1e-6
 
@@ -91,7 +91,7 @@ class TrainableNetwork(nn.Module):
         for index, convolution in self.convolutions.items():
             assert isinstance(convolution, TrainableConvolution)
             convolutions[int(index)] = convolution.export()
-        return Weights(Header(seen=pictures_seen), convolutions)
+        return Weights(WeightsHeader(seen=pictures_seen), convolutions)
 
 
 def _array(tensor: Tensor) -> Floats:

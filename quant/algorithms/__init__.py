@@ -3,10 +3,10 @@
 import importlib
 import pkgutil
 
-from quant.algorithms.base import Algorithm, Grid, Sample, Scales
+from quant.algorithms.base import Algorithm, Grid, Scales, ValueSample
 from quant.errors import AlgorithmNotFound
 
-__all__ = ["Algorithm", "Grid", "Sample", "Scales", "algorithm_named", "algorithm_names", "weight_algorithm_names"]
+__all__ = ["Algorithm", "Grid", "Scales", "ValueSample", "algorithm_named", "algorithm_names", "weight_algorithm_names"]
 
 for _module in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_module.name}")

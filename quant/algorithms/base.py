@@ -66,7 +66,7 @@ WEIGHT_7_BIT = Grid(-63, 63)
 
 
 @dataclass(frozen=True)
-class Sample:
+class ValueSample:
     """What is known of the values to be coded.
 
     Attributes:
@@ -96,11 +96,11 @@ class Algorithm(ABC):
             Algorithm.registered[cls.name] = cls
 
     @abstractmethod
-    def choose(self, sample: Sample, grid: Grid) -> Scales:
+    def choose(self, sample: ValueSample, grid: Grid) -> Scales:
         """Choose a scale and a zero point for each row of the sample."""
 
 
-def quietest(sample: Sample, grid: Grid, candidates: Scales) -> Scales:
+def quietest(sample: ValueSample, grid: Grid, candidates: Scales) -> Scales:
     """Of T candidates a row, take the one with the least expected noise (ties: the first).
 
     Args:

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import torch
 
-from quant.algorithms.base import Algorithm, Grid, Sample, Scales
+from quant.algorithms.base import Algorithm, Grid, Scales, ValueSample
 from quant.histogram import Histogram
 
 
@@ -22,7 +22,7 @@ class KullbackLeibler(Algorithm):
     purpose: ClassVar[str] = "values without a far tail, as TensorRT's; weights keep their whole range"
     weights_by: ClassVar[str] = "minmax"
 
-    def choose(self, sample: Sample, grid: Grid) -> Scales:
+    def choose(self, sample: ValueSample, grid: Grid) -> Scales:
         histogram = sample.histogram
         levels = levels_of(histogram)
         reach = torch.maximum(-histogram.low, histogram.high) / histogram.width

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from quant.algorithms.base import Algorithm, Grid, Sample, Scales
+from quant.algorithms.base import Algorithm, Grid, Scales, ValueSample
 from quant.histogram import Histogram
 
 OCTAVES, WINDOW, LOWEST_EXPONENT = 32, 8, -16
@@ -25,7 +25,7 @@ class Log2Paper(Algorithm):
     name: ClassVar[str] = "log2-paper"
     purpose: ClassVar[str] = "comparing with the papers, whose program codes some of a YOLO's layers with it"
 
-    def choose(self, sample: Sample, grid: Grid) -> Scales:
+    def choose(self, sample: ValueSample, grid: Grid) -> Scales:
         if sample.values is not None:
             together = weight_multiplier(sample.values.reshape(1, -1)).expand(len(sample.values))
             scale = 1 / (together * grid.highest / 127)

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from quant.algorithms.base import Algorithm, Grid, Sample, Scales
+from quant.algorithms.base import Algorithm, Grid, Scales, ValueSample
 
 
 class MinMax(Algorithm):
@@ -11,5 +11,5 @@ class MinMax(Algorithm):
     name: ClassVar[str] = "minmax"
     purpose: ClassVar[str] = "nothing is clipped: weights, and values without a far tail"
 
-    def choose(self, sample: Sample, grid: Grid) -> Scales:
+    def choose(self, sample: ValueSample, grid: Grid) -> Scales:
         return grid.scales(sample.histogram.low, sample.histogram.high)

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 import torch
 
-from quant.algorithms.base import Algorithm, Grid, Sample, Scales, quietest
+from quant.algorithms.base import Algorithm, Grid, Scales, ValueSample, quietest
 
 FRACTIONS = torch.linspace(0.2, 1.0, 81, dtype=torch.float64)
 
@@ -15,7 +15,7 @@ class LeastSquares(Algorithm):
     name: ClassVar[str] = "mse"
     purpose: ClassVar[str] = "the least squared error: values with a tail"
 
-    def choose(self, sample: Sample, grid: Grid) -> Scales:
+    def choose(self, sample: ValueSample, grid: Grid) -> Scales:
         low, high = sample.histogram.low[:, None], sample.histogram.high[:, None]
         if grid.symmetric:
             lows, highs = low * FRACTIONS, high * FRACTIONS

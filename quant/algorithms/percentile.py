@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from quant.algorithms.base import Algorithm, Grid, Sample, Scales
+from quant.algorithms.base import Algorithm, Grid, Scales, ValueSample
 
 KEPT_FRACTION = 0.9999
 
@@ -13,6 +13,6 @@ class Percentile(Algorithm):
     name: ClassVar[str] = "percentile"
     purpose: ClassVar[str] = "values with a few far outliers"
 
-    def choose(self, sample: Sample, grid: Grid) -> Scales:
+    def choose(self, sample: ValueSample, grid: Grid) -> Scales:
         tail = (1 - KEPT_FRACTION) / 2
         return grid.scales(sample.histogram.quantile(tail), sample.histogram.quantile(1 - tail))

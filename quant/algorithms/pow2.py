@@ -4,7 +4,7 @@ from typing import ClassVar
 
 import torch
 
-from quant.algorithms.base import Algorithm, Grid, Sample, Scales, quietest
+from quant.algorithms.base import Algorithm, Grid, Scales, ValueSample, quietest
 
 OFFSETS = torch.arange(-2, 3)
 
@@ -15,7 +15,7 @@ class PowerOfTwo(Algorithm):
     name: ClassVar[str] = "pow2"
     purpose: ClassVar[str] = "hardware that shifts instead of multiplying"
 
-    def choose(self, sample: Sample, grid: Grid) -> Scales:
+    def choose(self, sample: ValueSample, grid: Grid) -> Scales:
         low, high = sample.histogram.low, sample.histogram.high
         scale = torch.exp2(grid.scales(low, high).scale.log2().round()[:, None] + OFFSETS)
         if grid.symmetric:

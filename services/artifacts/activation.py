@@ -36,7 +36,7 @@ class PictureState:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class StageOutcome:
     """How a stage's computation of a record ended.
 
     Attributes:
@@ -63,7 +63,7 @@ def write_values(values: Values) -> bytes:
     return frame(Kind.ITEM, np.ascontiguousarray(values, _DTYPE).tobytes())
 
 
-def write_outcome(outcome: Outcome) -> bytes:
+def write_outcome(outcome: StageOutcome) -> bytes:
     """Write the end of an activation."""
     message = pb.ActivationTrailer(
         pictures=[pb.PictureState(name=each.name, error=each.error) for each in outcome.pictures],
@@ -74,7 +74,7 @@ def write_outcome(outcome: Outcome) -> bytes:
     return frame(Kind.TRAILER, message.SerializeToString())
 
 
-async def read_activation(pieces: AsyncIterator[bytes], name: str) -> AsyncIterator[Header | Values | Outcome]:
+async def read_activation(pieces: AsyncIterator[bytes], name: str) -> AsyncIterator[Header | Values | StageOutcome]:
     """Read an activation: its header, its micro-batches [N, ...], its outcome.
 
     Raises:
@@ -89,7 +89,7 @@ async def read_activation(pieces: AsyncIterator[bytes], name: str) -> AsyncItera
             raise DamagedFile(f"{name}: not what an activation holds: {error}; remove it") from error
         if isinstance(part, Header):
             header = part
-        elif isinstance(part, Outcome):
+        elif isinstance(part, StageOutcome):
             expected = sum(not picture.error for picture in part.pictures)
             if count != expected:
                 raise DamagedFile(f"{name}: values of {count} pictures, its trailer has {expected}; remove it")
@@ -98,12 +98,12 @@ async def read_activation(pieces: AsyncIterator[bytes], name: str) -> AsyncItera
         yield part
 
 
-def _parse(each: Frame, header: Header) -> Header | Values | Outcome:
+def _parse(each: Frame, header: Header) -> Header | Values | StageOutcome:
     if each.kind is Kind.HEADER:
         begun = pb.ActivationHeader.FromString(each.content)
         return Header(begun.chain, begun.stage, tuple(begun.shape))
     if each.kind is Kind.TRAILER:
         ended = pb.ActivationTrailer.FromString(each.content)
         pictures = tuple(PictureState(picture.name, picture.error) for picture in ended.pictures)
-        return Outcome(pictures, line_of_message(ended.line), ended.peak_bytes, ended.cold)
+        return StageOutcome(pictures, line_of_message(ended.line), ended.peak_bytes, ended.cold)
     return np.frombuffer(each.content, _DTYPE).reshape(-1, *header.shape)

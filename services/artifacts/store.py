@@ -268,6 +268,6 @@ def _open_bucket(bucket: str, prefix: str) -> S3Store:
 
 def _first_line(error: Exception) -> str:
     """What the client says first, and what S3 answered it."""
-    told = re.search(r"<Code>(.*?)</Code>(?:<Message>(.*?)</Message>)?", str(error))
-    said = f" {told[1]}: {told[2] or ''}" if told else ""
+    answer = re.search(r"<Code>(.*?)</Code>(?:<Message>(.*?)</Message>)?", str(error))
+    said = f" {answer[1]}: {answer[2] or ''}\" if answer else ""
     return f"{str(error).partition(chr(10))[0].partition(' <?xml')[0]}{said}"

@@ -25,7 +25,7 @@ class Timed:
     answer: pb.PredictResponse
 
 
-class FrontDoor:
+class BlockingFrontDoorClient:
     """A front door at host:port."""
 
     def __init__(self, address: str):
@@ -49,7 +49,7 @@ class FrontDoor:
         return Timed(latency_ms, answer)
 
 
-class ModelClient:
+class BlockingModelClient:
     """A model at host:port; `authority` is the name an ingress knows it by."""
 
     def __init__(self, address: str, authority: str = ""):

@@ -8,7 +8,7 @@ from functools import partial
 import httpx
 import numpy as np
 
-from services.bench.clients import PARALLEL, SERIAL, FrontDoor, ModelClient
+from services.bench.clients import PARALLEL, SERIAL, BlockingFrontDoorClient, BlockingModelClient
 from services.bench.cluster import Cluster
 from services.bench.local_figures import hop_ms, large_picture, overhead_ms
 from services.bench.rounds import Spread, interleave, ratio
@@ -54,16 +54,18 @@ def knative_overhead_ms(cluster: Cluster, images: Images, encoded: bytes, reques
 def knative_hop_ms(cluster: Cluster, images: Images, requests: int) -> dict[str, float]:
     """p50 of the way to each full-size model through ingress and queue-proxy; resources are the chart's default."""
     _install(cluster, images, _each(FULL, {"scale": {"min": 1}}))
-    return {model: hop_ms(ModelClient(cluster.ingress, cluster.authority(model)), model, requests) for model in FULL}
+    return {
+        model: hop_ms(BlockingModelClient(cluster.ingress, cluster.authority(model)), model, requests) for model in FULL
+    }
 
 
-def half_a_cpu(cluster: Cluster, images: Images) -> FrontDoor:
+def half_a_cpu(cluster: Cluster, images: Images) -> BlockingFrontDoorClient:
     """Install the full-size models with half a CPU and one pod each."""
     # Requested, not only a limit: pods that are promised next to nothing lose their half to whatever else runs.
     half = {"requests": {"cpu": "500m", "memory": "256Mi"}, "limits": {"cpu": "500m", "memory": "1Gi"}}
     one_pod = {"scale": {"min": 1, "max": 1}, "resources": half}
     _install(cluster, images, _each(FULL, one_pod))
-    door = FrontDoor(cluster.front_door(RELEASE))
+    door = BlockingFrontDoorClient(cluster.front_door(RELEASE))
     door.predict("full", [large_picture()] * 10)  # the first answer of a process is slower
     return door
 
@@ -76,7 +78,7 @@ class Speedup:
     share: Spread
 
 
-def speedup(door: FrontDoor, batch: int, rounds: int) -> Speedup:
+def speedup(door: BlockingFrontDoorClient, batch: int, rounds: int) -> Speedup:
     """Compare serial and parallel answers of the full-size models.
 
     The members' own times come from the serial answers: there each runs alone.
@@ -94,18 +96,18 @@ def speedup(door: FrontDoor, batch: int, rounds: int) -> Speedup:
     return Speedup(gained, ratio(gained, Spread(tuple(ideal))))
 
 
-def _parallel_ms(door: FrontDoor, ensemble: str, pictures: list[bytes]) -> float:
+def _parallel_ms(door: BlockingFrontDoorClient, ensemble: str, pictures: list[bytes]) -> float:
     return door.predict(ensemble, pictures, PARALLEL).latency_ms
 
 
-def _serial_ms(door: FrontDoor, pictures: list[bytes], ideal: list[float]) -> float:
+def _serial_ms(door: BlockingFrontDoorClient, pictures: list[bytes], ideal: list[float]) -> float:
     timed = door.predict("full", pictures, SERIAL)
     members_ms = [member.latency_ms for member in timed.answer.members]
     ideal.append(sum(members_ms) / max(members_ms))
     return timed.latency_ms
 
 
-def batch_slowdown(door: FrontDoor, batch: int, rounds: int) -> tuple[Spread, Spread]:
+def batch_slowdown(door: BlockingFrontDoorClient, batch: int, rounds: int) -> tuple[Spread, Spread]:
     """Time the parallel ensemble and its slowest member alone, in the same pods; ms."""
     pictures = [large_picture()] * batch
     spreads = interleave({name: partial(_parallel_ms, door, name, pictures) for name in ("full", "slowest")}, rounds)
@@ -133,7 +135,7 @@ def _hello_s(cluster: Cluster) -> float:
 
 
 def _cold_model_s(cluster: Cluster, model: str) -> float:
-    client = ModelClient(cluster.ingress, cluster.authority(model))
+    client = BlockingModelClient(cluster.ingress, cluster.authority(model))
     image = np.zeros((1, 3, 224, 224), np.float32)
     cluster.wait_for_zero(model)
     return client.infer(model, image)[0] / 1e3

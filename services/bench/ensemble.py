@@ -1,4 +1,4 @@
-"""The area `ensemble`: which figures there are, what they are held to, and how they are told."""
+"""The area `ensemble`: which figures there are, what they are held to, and what is said of them."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -76,7 +76,7 @@ that of Knative's hello world, in the same rounds.
 
 
 @dataclass(frozen=True)
-class Effort:
+class EnsembleEffort:
     """How much is measured; `quick` is for trying the benchmark itself."""
 
     requests: int
@@ -85,12 +85,12 @@ class Effort:
     slowdown_rounds: dict[int, int]
 
 
-FULL_EFFORT = Effort(200, 7, _SPEEDUP_ROUNDS, _SLOWDOWN_ROUNDS)
-QUICK_EFFORT = Effort(30, 2, {1: 2, 10: 2}, {1: 2, 10: 2})
+FULL_EFFORT = EnsembleEffort(200, 7, _SPEEDUP_ROUNDS, _SLOWDOWN_ROUNDS)
+QUICK_EFFORT = EnsembleEffort(30, 2, {1: 2, 10: 2}, {1: 2, 10: 2})
 
 
 @dataclass(frozen=True)
-class Subject:
+class EnsembleSubject:
     """What is measured, with how much effort.
 
     Attributes:
@@ -98,14 +98,14 @@ class Subject:
         cluster: None leaves Knative out.
     """
 
-    effort: Effort
+    effort: EnsembleEffort
     pictures: Path | None
     cluster: Cluster | None
     images: Images
     progress: Progress
 
 
-def measure(subject: Subject, parts: Sequence[str]) -> Iterator[Figures]:
+def measure(subject: EnsembleSubject, parts: Sequence[str]) -> Iterator[Figures]:
     """Measure the parts that are named, figures as they come. Knative's install into its namespace and leave it there.
 
     Raises:
@@ -118,7 +118,7 @@ def measure(subject: Subject, parts: Sequence[str]) -> Iterator[Figures]:
             yield from ON_KNATIVE[part](subject, subject.cluster)
 
 
-def _overhead(subject: Subject) -> Iterator[Figures]:
+def _overhead(subject: EnsembleSubject) -> Iterator[Figures]:
     subject.progress("overhead_ms.embedded")
     requests = subject.effort.requests
     with local_figures.served([MEASURE / "sleepers.yaml", MEASURE / "sleepers-large.yaml"]) as address:
@@ -131,7 +131,7 @@ def _overhead(subject: Subject) -> Iterator[Figures]:
     }
 
 
-def _hop(subject: Subject) -> Iterator[Figures]:
+def _hop(subject: EnsembleSubject) -> Iterator[Figures]:
     catalog = Catalog([MEASURE / "models"])
     hops = {}
     for name in FULL:
@@ -142,7 +142,7 @@ def _hop(subject: Subject) -> Iterator[Figures]:
     yield _worst("hop_ms.embedded", hops)
 
 
-def _forward(subject: Subject) -> Iterator[Figures]:
+def _forward(subject: EnsembleSubject) -> Iterator[Figures]:
     catalog = Catalog([MEASURE / "models"])
     ratios = {}
     for name in FULL:
@@ -155,7 +155,7 @@ def _forward(subject: Subject) -> Iterator[Figures]:
     yield _worst("forward_ratio", ratios)
 
 
-def _accuracy(subject: Subject) -> Iterator[Figures]:
+def _accuracy(subject: EnsembleSubject) -> Iterator[Figures]:
     if subject.pictures:
         subject.progress("accuracy_gain")
         gain = local_figures.accuracy_gain(subject.pictures, EXAMPLES / "fashion" / "ensemble.yaml")
@@ -164,7 +164,7 @@ def _accuracy(subject: Subject) -> Iterator[Figures]:
         yield {f"accuracy_gain{end}": value for end, value in figures.items()}
 
 
-def _path(subject: Subject, cluster: Cluster) -> Iterator[Figures]:
+def _path(subject: EnsembleSubject, cluster: Cluster) -> Iterator[Figures]:
     requests = subject.effort.requests
     subject.progress("overhead_ms.knative")
     overheads = cluster_figures.knative_overhead_ms(cluster, subject.images, SMALL_PICTURE.read_bytes(), requests)
@@ -176,7 +176,7 @@ def _path(subject: Subject, cluster: Cluster) -> Iterator[Figures]:
     yield _worst("hop_ms.knative", cluster_figures.knative_hop_ms(cluster, subject.images, requests))
 
 
-def _batches(subject: Subject, cluster: Cluster) -> Iterator[Figures]:
+def _batches(subject: EnsembleSubject, cluster: Cluster) -> Iterator[Figures]:
     door = cluster_figures.half_a_cpu(cluster, subject.images)
     for batch, rounds in subject.effort.speedup_rounds.items():
         subject.progress(f"speedup.{batch}")
@@ -191,7 +191,7 @@ def _batches(subject: Subject, cluster: Cluster) -> Iterator[Figures]:
         yield {f"batch.parallel_ms.{batch}": full.median, f"batch.slowest_ms.{batch}": slowest.median}
 
 
-def _cold(subject: Subject, cluster: Cluster) -> Iterator[Figures]:
+def _cold(subject: EnsembleSubject, cluster: Cluster) -> Iterator[Figures]:
     colds = cluster_figures.cold_starts_s(cluster, subject.images, subject.effort.rounds, subject.progress)
     for name, spread in colds.items():
         yield _with_spread(f"cold_s.{name}", spread)
@@ -199,13 +199,13 @@ def _cold(subject: Subject, cluster: Cluster) -> Iterator[Figures]:
     yield _worst("cold_ratio", {name: colds[name].median / hello for name in FULL})
 
 
-_HERE: dict[str, Callable[[Subject], Iterator[Figures]]] = {
+_HERE: dict[str, Callable[[EnsembleSubject], Iterator[Figures]]] = {
     "overhead": _overhead,
     "hop": _hop,
     "forward": _forward,
     "accuracy": _accuracy,
 }
-ON_KNATIVE: dict[str, Callable[[Subject, Cluster], Iterator[Figures]]] = {
+ON_KNATIVE: dict[str, Callable[[EnsembleSubject, Cluster], Iterator[Figures]]] = {
     "path": _path,
     "batches": _batches,
     "cold": _cold,

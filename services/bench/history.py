@@ -9,7 +9,7 @@ from services.edge.whole_files import write_whole
 
 
 @dataclass(frozen=True)
-class Run:
+class BenchRun:
     """Figures of one day and one machine.
 
     Attributes:
@@ -37,14 +37,14 @@ def runs_of(page: Path) -> Path:
     return page.with_suffix(".runs.jsonl")
 
 
-def read_runs(path: Path) -> list[Run]:
+def read_runs(path: Path) -> list[BenchRun]:
     """Read the runs, newest first; none where there is no file."""
     if not path.is_file():
         return []
-    return [Run(**json.loads(line)) for line in path.read_text().splitlines()]
+    return [BenchRun(**json.loads(line)) for line in path.read_text().splitlines()]
 
 
-def keep(path: Path, run: Run, continues: bool) -> list[Run]:
+def keep(path: Path, run: BenchRun, continues: bool) -> list[BenchRun]:
     """Put a run before the others, and return them all.
 
     Args:
@@ -58,6 +58,6 @@ def keep(path: Path, run: Run, continues: bool) -> list[Run]:
     return runs
 
 
-def newest_of_each_isa(runs: Sequence[Run]) -> list[Run]:
+def newest_of_each_isa(runs: Sequence[BenchRun]) -> list[BenchRun]:
     """The newest run of every instruction set, newest first."""
     return [run for number, run in enumerate(runs) if run.isa not in {each.isa for each in runs[:number]}]

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from services.bench.clients import FrontDoor, ModelClient
+from services.bench.clients import BlockingFrontDoorClient, BlockingModelClient
 from services.bench.rounds import Spread, interleave, percentile
 from services.local.running import find_running
 from services.zoo.compile import compile_model, default_cache
@@ -58,7 +58,7 @@ def served(ensembles: Sequence[Path]) -> Iterator[str]:
 
 def overhead_ms(address: str, ensemble: str, encoded: bytes, requests: int) -> list[float]:
     """Latency of an ensemble of sleepers over its slowest member's own time, per request."""
-    door = FrontDoor(address)
+    door = BlockingFrontDoorClient(address)
     for _ in range(5):
         door.predict(ensemble, [encoded])
     values = []
@@ -69,7 +69,7 @@ def overhead_ms(address: str, ensemble: str, encoded: bytes, requests: int) -> l
 
 
 @contextmanager
-def started(compiled: Path, threads: int = 1) -> Iterator[ModelClient]:
+def started(compiled: Path, threads: int = 1) -> Iterator[BlockingModelClient]:
     """Run a compiled model's service as a child process; yields a client of it."""
     environment = {**os.environ, "MODEL_COMPILED": str(compiled), "MODEL_THREADS": str(threads)}
     process = subprocess.Popen(
@@ -77,13 +77,13 @@ def started(compiled: Path, threads: int = 1) -> Iterator[ModelClient]:
     )
     try:
         assert process.stdout
-        yield ModelClient(f"127.0.0.1:{json.loads(process.stdout.readline())['grpc_port']}")
+        yield BlockingModelClient(f"127.0.0.1:{json.loads(process.stdout.readline())['grpc_port']}")
     finally:
         process.terminate()
         process.wait(timeout=60)
 
 
-def hop_ms(client: ModelClient, model: str, requests: int) -> float:
+def hop_ms(client: BlockingModelClient, model: str, requests: int) -> float:
     """p50 of what the way to a model costs: 1x3x224x224 float32 there, 1000 scores back, minus the forward pass."""
     image = np.random.default_rng(0).standard_normal((1, 3, 224, 224), np.float32)
     for _ in range(10):
@@ -109,7 +109,7 @@ def forward_ms(model_file: ModelFile, rounds: int) -> dict[str, Spread]:
         return interleave(subjects, rounds)
 
 
-def _service_ms(client: ModelClient, model: str, image: Images) -> float:
+def _service_ms(client: BlockingModelClient, model: str, image: Images) -> float:
     return percentile([client.infer(model, image)[1] for _ in range(_PASSES)], 0.5)
 
 

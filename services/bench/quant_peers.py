@@ -66,7 +66,7 @@ def _channels_last(layer: Layer) -> Layer:
 
 
 def peers(subject: Subject, cache: Path, progress: Progress) -> dict[str, Run]:
-    """ONNX Runtime's static int8 (QDQ, per channel) and OpenVINO's with NNCF; one that fails is told.
+    """ONNX Runtime's static int8 (QDQ, per channel) and OpenVINO's with NNCF; one that fails is reported.
 
     Args:
         cache: a folder in which the quantised networks are kept for the next time, by version of what made them.
@@ -106,7 +106,7 @@ def _quantise_onnx(subject: Subject, source: Path, path: Path) -> None:
     from onnxruntime import quantization
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    class Pictures(quantization.CalibrationDataReader):  # type: ignore[misc]
+    class CalibrationPictures(quantization.CalibrationDataReader):  # type: ignore[misc]
         def __init__(self) -> None:
             self._left = iter(subject.calibration_inputs)
 
@@ -120,7 +120,7 @@ def _quantise_onnx(subject: Subject, source: Path, path: Path) -> None:
     quantization.quantize_static(
         str(prepared),
         str(path),
-        Pictures(),
+        CalibrationPictures(),
         quant_format=quantization.QuantFormat.QDQ,
         per_channel=True,
         activation_type=quantization.QuantType.QUInt8,

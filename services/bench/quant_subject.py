@@ -23,7 +23,7 @@ from services.workbench.files import read_integers, write_integers
 from services.workbench.integers import Integers
 from services.workbench.opening import open_model
 from services.workbench.picture_files import read_picture
-from services.workbench.pictures import Picture, as_input
+from services.workbench.pictures import DecodedPicture, as_input
 from services.zoo.catalog import default_catalog
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -94,7 +94,7 @@ def with_auto(subject: Subject) -> tuple[Subject, PlanChoice]:
     return replace(subject, integers=Integers(subject.integers.calibration, choice.plan)), choice
 
 
-def _scenes(count: int) -> list[Picture]:
+def _scenes(count: int) -> list[DecodedPicture]:
     """Draw pictures of shapes on textures with the example that trains on them."""
     with TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "examples.detector.draw", "--count", str(count), "--suffix", ".png"]

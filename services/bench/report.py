@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.bench.document import meets
-from services.bench.history import Run, newest_of_each_isa
+from services.bench.history import BenchRun, newest_of_each_isa
 from services.edge.whole_files import write_whole
 
 Bars = Callable[[str], Mapping[str, str]]
@@ -40,7 +40,7 @@ def history_of(path: Path) -> Path:
     return path.with_suffix(".history.md")
 
 
-def write_report(path: Path, page: Page, runs: Sequence[Run], bars: Bars) -> None:
+def write_report(path: Path, page: Page, runs: Sequence[BenchRun], bars: Bars) -> None:
     """Write the page, and that of history; a plot beside it has the same name with `.png`.
 
     Args:
@@ -55,7 +55,7 @@ def write_report(path: Path, page: Page, runs: Sequence[Run], bars: Bars) -> Non
     )
 
 
-def _page(path: Path, page: Page, runs: Sequence[Run], bars: Bars) -> list[str]:
+def _page(path: Path, page: Page, runs: Sequence[BenchRun], bars: Bars) -> list[str]:
     return [
         f"# {page.title}",
         "",
@@ -72,7 +72,7 @@ def _page(path: Path, page: Page, runs: Sequence[Run], bars: Bars) -> list[str]:
     ]
 
 
-def _history(path: Path, page: Page, runs: Sequence[Run], bars: Bars) -> list[str]:
+def _history(path: Path, page: Page, runs: Sequence[BenchRun], bars: Bars) -> list[str]:
     held = [key for key in _keys(runs) if any(key in bars(run.isa) for run in runs)]
     return [
         f"# {page.title}, run by run",
@@ -84,19 +84,19 @@ def _history(path: Path, page: Page, runs: Sequence[Run], bars: Bars) -> list[st
     ]
 
 
-def _provenance(run: Run) -> list[str]:
+def _provenance(run: BenchRun) -> list[str]:
     versions = ", ".join(f"{name} {version}" for name, version in run.versions.items())
     said = [f"**{run.name}**: {run.machine}; {versions}.", ""]
     return [*said, run.remark, ""] if run.remark else said
 
 
-def _keys(runs: Sequence[Run]) -> list[str]:
+def _keys(runs: Sequence[BenchRun]) -> list[str]:
     """The figures of the runs, in the order of the newest that has them, without the ends of their spreads."""
     keys = dict.fromkeys(key for run in runs for key in run.figures)
     return [key for key in keys if not key.endswith((".low", ".high"))]
 
 
-def _table(headings: Sequence[str], keys: Sequence[str], runs: Sequence[Run], bars: Bars) -> list[str]:
+def _table(headings: Sequence[str], keys: Sequence[str], runs: Sequence[BenchRun], bars: Bars) -> list[str]:
     lines = [f"| {' | '.join(headings)} |", f"| --- | ---: {'| ---: ' * len(runs)}|"]
     for key in keys:
         held = [bars(run.isa).get(key, "") for run in runs]

@@ -69,7 +69,7 @@ def ensemble(
         if place:
             place.claim()
         effort = area.QUICK_EFFORT if quick else area.FULL_EFFORT
-        subject = area.Subject(effort, pictures, place, images, progress)
+        subject = area.EnsembleSubject(effort, pictures, place, images, progress)
         try:
             # Written as they come: a run that is stopped keeps what it has measured, and `--merge` goes on from there.
             for found in area.measure(subject, wanted):
@@ -163,10 +163,10 @@ def _publish(
     continues: bool,
 ) -> None:
     """Add this run to the page's runs, and write page, history and plot from them."""
-    from services.bench.history import Run, keep, runs_of
+    from services.bench.history import BenchRun, keep, runs_of
     from services.bench.report import plot, write_report
 
-    runs = keep(runs_of(path), Run(date.today().isoformat(), figures=figures, **provenance), continues)
+    runs = keep(runs_of(path), BenchRun(date.today().isoformat(), figures=figures, **provenance), continues)
     write_report(path, page, runs, bars)
     plot(path.with_suffix(".png"), figures, page.plots)
 

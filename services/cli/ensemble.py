@@ -13,7 +13,7 @@ from rich.progress import track
 
 if TYPE_CHECKING:
     from services.cli.ensemble_tables import Answered, Refused
-    from services.ensemble.domain import Mode
+    from services.ensemble.domain import EnsembleMode
     from services.ensemble.http_bodies import EnsembleBody
 
 app = typer.Typer(help="Ask several models at once and combine their answers.", no_args_is_help=True)
@@ -128,7 +128,7 @@ def evaluate(
 
 
 async def _predict(
-    pictures: list[Path], mode: "Mode | None", deadline_ms: int | None, ensemble: str, endpoint: str
+    pictures: list[Path], mode: "EnsembleMode | None", deadline_ms: int | None, ensemble: str, endpoint: str
 ) -> "tuple[list[Answered], list[Refused]]":
     """Ask for each picture; one that is refused costs no other its answer. Raises why, where all are."""
     from services.cli.ensemble_source import ABOUT_ONE_PICTURE, open_source
@@ -183,10 +183,10 @@ def _chosen(bodies: "list[EnsembleBody]", name: str) -> "EnsembleBody":
     return fitting[0]
 
 
-def _mode(text: str | None) -> "Mode | None":
+def _mode(text: str | None) -> "EnsembleMode | None":
     from services.edge.errors import InvalidInput
-    from services.ensemble.domain import Mode
+    from services.ensemble.domain import EnsembleMode
 
-    if text is not None and text not in list(Mode):
-        raise InvalidInput(f"--mode {text}: it is {' or '.join(Mode)}")
-    return Mode(text) if text else None
+    if text is not None and text not in list(EnsembleMode):
+        raise InvalidInput(f"--mode {text}: it is {' or '.join(EnsembleMode)}")
+    return EnsembleMode(text) if text else None

@@ -16,7 +16,7 @@ from services.edge.address import is_loopback
 from services.edge.errors import DeadlineExceeded, InvalidInput, NotAPicture, StrataError, TooLarge, Unavailable
 from services.edge.progress import Progress
 from services.edge.stop import interruptible
-from services.ensemble.domain import Mode, PredictRequest
+from services.ensemble.domain import EnsembleMode, PredictRequest
 from services.ensemble.http_bodies import AnswerBody, EnsembleBody
 from services.ensemble.usecases import Predictor
 from services.local.running import find_running, state_folder
@@ -36,7 +36,9 @@ class Source(Protocol):
 
     async def ensembles(self) -> list[EnsembleBody]: ...
 
-    async def predict(self, ensemble: str, picture: Path, mode: Mode | None, deadline_ms: int | None) -> AnswerBody: ...
+    async def predict(
+        self, ensemble: str, picture: Path, mode: EnsembleMode | None, deadline_ms: int | None
+    ) -> AnswerBody: ...
 
 
 class Remote:
@@ -66,7 +68,9 @@ class Remote:
         """Ask what is served."""
         return self._read(TypeAdapter(list[EnsembleBody]), await self._ask("GET", "/v1/ensembles"))
 
-    async def predict(self, ensemble: str, picture: Path, mode: Mode | None, deadline_ms: int | None) -> AnswerBody:
+    async def predict(
+        self, ensemble: str, picture: Path, mode: EnsembleMode | None, deadline_ms: int | None
+    ) -> AnswerBody:
         """Send one picture as the body."""
         given = {"mode": mode, "deadline_ms": deadline_ms}
         parameters = {name: str(value) for name, value in given.items() if value is not None}
@@ -106,7 +110,9 @@ class Embedded:
         """List what was loaded."""
         return [EnsembleBody.of(description) for description in self._predictor.describe()]
 
-    async def predict(self, ensemble: str, picture: Path, mode: Mode | None, deadline_ms: int | None) -> AnswerBody:
+    async def predict(
+        self, ensemble: str, picture: Path, mode: EnsembleMode | None, deadline_ms: int | None
+    ) -> AnswerBody:
         """Ask the predictor."""
         deadline_s = deadline_ms / 1e3 if deadline_ms else None
         with naming(picture):

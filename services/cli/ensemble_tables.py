@@ -37,7 +37,7 @@ class Refused:
 
 
 @dataclass
-class Summary:
+class AnswersSummary:
     """One model's, or the whole ensemble's, part in several answers."""
 
     name: str
@@ -97,14 +97,14 @@ def remarks(answered: Sequence[Answered]) -> list[str]:
     return said
 
 
-def summarise(answered: Sequence[Answered]) -> list[Summary]:
+def summarise(answered: Sequence[Answered]) -> list[AnswersSummary]:
     """Sum up each model, in the ensemble's order, and the ensemble, last."""
-    ensemble = Summary("ensemble")
-    models: dict[str, Summary] = {}
+    ensemble = AnswersSummary("ensemble")
+    models: dict[str, AnswersSummary] = {}
     for each in answered:
         costs = {line.name: line for line in each.answer.receipt.lines}
         for member in each.answer.members:
-            row = models.setdefault(member.model, Summary(member.model))
+            row = models.setdefault(member.model, AnswersSummary(member.model))
             cost = costs[member.model]
             _add(row, member.predictions, each.truth, member.latency_ms)
             row.cpu_seconds += cost.cpu_seconds
@@ -148,7 +148,7 @@ def truth_of(picture: Path, labels: Sequence[str]) -> str | None:
     return name if name in labels else None
 
 
-def _add(row: Summary, predictions: Sequence[PredictionBody], truth: str | None, latency_ms: float) -> None:
+def _add(row: AnswersSummary, predictions: Sequence[PredictionBody], truth: str | None, latency_ms: float) -> None:
     if predictions:
         row.answered += 1
         row.latencies_ms.append(latency_ms)

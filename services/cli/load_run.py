@@ -25,7 +25,7 @@ from services.loadtest.samples import Sample
 from services.loadtest.scenario import Scenario, factor_of, stretched
 from services.loadtest.search import find_highest
 from services.loadtest.targets import Address, open_asker, read_address
-from services.loadtest.text import number, told
+from services.loadtest.text import number, outcome_lines
 from services.loadtest.verdict import Verdict
 from services.local.running import find_running, state_folder
 
@@ -108,7 +108,7 @@ async def find_highest_load(scenario: Scenario, address: Address, capacity: floa
 def _print(done: Run) -> None:
     console = Console()
     console.print(_table(done), highlight=False)
-    for line in told(done):
+    for line in outcome_lines(done):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
@@ -133,18 +133,18 @@ def _watch(scenario: Scenario, factor: float) -> Iterator["Callable[[Sample], No
     console = Console(stderr=True)
     counts: Counter[str] = Counter()
     expected = scenario.expected * factor
-    began_s = told_s = time.monotonic()
+    began_s = shown_s = time.monotonic()
     columns = (TextColumn(scenario.name), BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("warming up", total=expected)
 
         def tell(sample: Sample) -> None:
-            nonlocal told_s
+            nonlocal shown_s
             counts[str(sample.ended.outcome)] += 1
             said = ", ".join(f"{count} {outcome}" for outcome, count in counts.items())
             bar.update(task, advance=1, description=said)
-            if not console.is_terminal and time.monotonic() - told_s > _LINE_EVERY_S:
-                told_s = time.monotonic()
-                console.print(f"{told_s - began_s:.0f} s: {said} of about {expected:.0f}", highlight=False)
+            if not console.is_terminal and time.monotonic() - shown_s > _LINE_EVERY_S:
+                shown_s = time.monotonic()
+                console.print(f"{shown_s - began_s:.0f} s: {said} of about {expected:.0f}", highlight=False)
 
         yield tell

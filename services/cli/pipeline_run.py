@@ -28,7 +28,7 @@ from services.local.running import state_folder
 from services.local.stages import local_stages
 from services.pipeline.client import StageClient
 from services.pipeline.domain import Job, Retry
-from services.pipeline.driver import Means, Status, run_job, wake
+from services.pipeline.driver import JobStatus, Means, run_job, wake
 from services.pipeline.job_store import JobStore, record_keys
 
 EXIT_SET_ASIDE = 3
@@ -66,7 +66,7 @@ def run_pipeline(wanted: Wanted, as_json: bool) -> int:
     try:
         with showing_progress(f"job {name}", console) as progress:
             # Without a terminal, a line at the start is enough: the report says the rest.
-            tell = _told if console.is_terminal else lambda _: f"running job {name}"
+            tell = _describe if console.is_terminal else lambda _: f"running job {name}"
             report = asyncio.run(_run(wanted, name, progress, tell))
     except KeyboardInterrupt:
         console.print(f"Interrupted. Nothing is lost: add --resume {name} to go on.", highlight=False, soft_wrap=True)
@@ -78,7 +78,7 @@ def run_pipeline(wanted: Wanted, as_json: bool) -> int:
     return EXIT_SET_ASIDE if report["failed_records"] else 0
 
 
-async def _run(wanted: Wanted, name: str, progress: Progress, tell: Callable[[Status], str]) -> dict[str, object]:
+async def _run(wanted: Wanted, name: str, progress: Progress, tell: Callable[[JobStatus], str]) -> dict[str, object]:
     records = open_store(wanted.records)
     output = open_store(wanted.to, create=True)
     jobs = JobStore(output, name)
@@ -150,7 +150,7 @@ def _address(text: str) -> tuple[str, str]:
     return address, authority
 
 
-def _told(status: Status) -> str:
+def _describe(status: JobStatus) -> str:
     busy = ", ".join(f"{stage} {count}" for stage, count in status.busy.items())
     failed = f", {status.failed} set aside" if status.failed else ""
     return f"records ({busy}{failed}; {status.money:.6f} {status.currency})"

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from services.cli.quant_begin import compute_here, err, one_of, only_here, open_told, out, progress_bar
+from services.cli.quant_begin import compute_here, err, one_of, only_here, open_with_notice, out, progress_bar
 from services.cli.quant_hints import MEASURE_AUTO, with_hints
 
 app = typer.Typer(help="Quantise a model, and stop, cross or edit any layer of it.", no_args_is_help=True)
@@ -77,7 +77,7 @@ def export(
     from services.workbench.files import INTEGER_SUFFIX, MODEL_SUFFIX, make_folder, stored_integers, write_files
 
     only_here(context, "export reads a model and its integers from this machine")
-    model = open_told(model_name, weights, size)
+    model = open_with_notice(model_name, weights, size)
     exported = export_model(model, stored_integers(model, model_name, integers))
     make_folder(folder)
     suffixes = MODEL_SUFFIX, INTEGER_SUFFIX

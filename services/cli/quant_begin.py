@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from quant.precision import Mode
     from services.workbench.engine_model import EngineModel, KnownModel
     from services.workbench.integers import Integers
-    from services.workbench.pictures import Picture
+    from services.workbench.pictures import DecodedPicture
     from services.zoo.catalog import Catalog
 
 Choice = TypeVar("Choice", bound=StrEnum)
@@ -37,7 +37,7 @@ def model_catalog() -> "Catalog":
     return default_catalog(os.environ)
 
 
-def open_told(name: str, weights: str | None, size: int | None) -> "EngineModel":
+def open_with_notice(name: str, weights: str | None, size: int | None) -> "EngineModel":
     """Open a model, and say where its weights are random."""
     from services.workbench.opening import open_model
 
@@ -52,8 +52,8 @@ def tell_of_random_weights(model: "KnownModel") -> None:
         err.print(f"{model.name} has random weights ({model.weights}): times are real, answers are not", style="yellow")
 
 
-def integers_told(
-    model: "EngineModel", reference: str, given: Path | None, picture: "Picture", mode: "Mode"
+def integers_with_notice(
+    model: "EngineModel", reference: str, given: Path | None, picture: "DecodedPicture", mode: "Mode"
 ) -> "Integers":
     """The stored integers; else, where the mode needs some, made from the picture itself and four copies.
 

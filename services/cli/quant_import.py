@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from services.cli.quant_begin import open_told
+from services.cli.quant_begin import open_with_notice
 from services.cli.quant_sessions import open_there
 from services.edge.errors import InvalidInput
 from services.workbench.engine_model import EngineModel
@@ -37,6 +37,6 @@ def open_source(
 
 def _named(at: str | None, name: str, weights: str | None, size: int | None) -> EngineModel:
     if at is None:
-        return open_told(name, weights, size)
+        return open_with_notice(name, weights, size)
     with open_there(at, name, weights, size) as session:
         return session.keep(session.model.name)[0]

@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image
 
 from quant.precision import Mode
-from services.cli.quant_begin import err, integers_told, open_told, tell_of_random_weights
+from services.cli.quant_begin import err, integers_with_notice, open_with_notice, tell_of_random_weights
 from services.edge.errors import ArtifactNotFound
 from services.workbench.client import RemoteSession, RemoteWorkbench
 from services.workbench.files import MODEL_SUFFIX, integer_path
@@ -38,8 +38,8 @@ def open_session(
         what opening raises, wherever it is.
     """
     if at is None:
-        model, pixels = open_told(reference, weights, size), read_picture(picture)
-        yield Session(model, integers_told(model, reference, integers, pixels, mode), mode, pixels)
+        model, pixels = open_with_notice(reference, weights, size), read_picture(picture)
+        yield Session(model, integers_with_notice(model, reference, integers, pixels, mode), mode, pixels)
         return
     stored = stored_bytes(reference, integers)
     with open_there(at, reference, weights, size, stored, encoded_picture(picture), mode) as session:

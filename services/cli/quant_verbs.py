@@ -3,7 +3,7 @@
 import time
 from pathlib import Path
 
-from services.cli.quant_begin import err, open_told, progress_bar, tell_of_other_machine
+from services.cli.quant_begin import err, open_with_notice, progress_bar, tell_of_other_machine
 from services.cli.quant_sessions import encoded_picture, open_there, stored_bytes
 from services.workbench.calibrating import CalibrationSummary, calibrate_model
 from services.workbench.files import stored_integers
@@ -27,7 +27,7 @@ def calibrate_at(
         what `calibrate_model` raises.
     """
     if at is None:
-        model = open_told(reference, weights, size)
+        model = open_with_notice(reference, weights, size)
         with progress_bar("calibrating") as step:
             found = calibrate_model(
                 model,
@@ -52,7 +52,7 @@ def report_at(
 ) -> Report:
     """Report on a model; raises what `make_report` raises."""
     if at is None:
-        model = open_told(reference, weights, size)
+        model = open_with_notice(reference, weights, size)
         stored = stored_integers(model, reference, integers)
         if stored is None:
             err.print("no integers beside the model: calibrating on these pictures")

@@ -67,7 +67,7 @@ def start(files: Files, http: Http = "127.0.0.1:8000", grpc: Grpc = "127.0.0.1:9
 
 def _start(files: list[Path], http: str, grpc: str, idle_s: float) -> None:
     if running := _running():
-        typer.echo(f"A service runs already. {_told(running)}")
+        typer.echo(f"A service runs already. {_describe(running)}")
         return
     log = _state() / "serve.log"
     with log.open("w") as output:
@@ -79,7 +79,7 @@ def _start(files: list[Path], http: str, grpc: str, idle_s: float) -> None:
             stderr=output,
             start_new_session=True,
         )
-    typer.echo(_told(_await_ready(process, log)))
+    typer.echo(_describe(_await_ready(process, log)))
 
 
 @app.command()
@@ -89,7 +89,7 @@ def status() -> None:
     if running is None:
         typer.echo("Nothing is served. Start with: strata serve start ENSEMBLE.yaml")
         raise typer.Exit(1)
-    typer.echo(_told(running))
+    typer.echo(_describe(running))
 
 
 @app.command()
@@ -128,7 +128,7 @@ def _running() -> "Running | None":
     return find_running(_state())
 
 
-def _told(running: "Running") -> str:
+def _describe(running: "Running") -> str:
     """Say where it is; the address alone is the last line, for scripts."""
     page = f"http://{running.http_address}"
     names = ", ".join(running.ensembles)

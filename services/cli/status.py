@@ -31,7 +31,7 @@ def status(
     Exit codes: 0 all is ready, 1 something is not, 2 there is nothing of Strata.
     """
     from services.cli.steps import showing_progress
-    from services.cluster.domain import State
+    from services.cluster.domain import WorkloadState
     from services.cluster.kubectl import Kubectl, own_namespace
     from services.cluster.usecases import await_ready, survey
     from services.edge.deadline import Deadline
@@ -50,7 +50,7 @@ def status(
         for each in seen:
             if each.detail:
                 typer.echo(f"{each.name}: {each.detail}")
-    if any(each.state is not State.READY for each in seen):
+    if any(each.state is not WorkloadState.READY for each in seen):
         raise typer.Exit(EXIT_FAULT)
 
 

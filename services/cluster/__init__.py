@@ -1,1 +1,1 @@
-"""What an installed release has on its cluster: made what it declares, and told how it is."""
+"""What an installed release has on its cluster: what it declares is made, and its state reported."""

@@ -12,7 +12,7 @@ import time
 from functools import partial
 from pathlib import Path
 
-from services.cluster.domain import State, Workload
+from services.cluster.domain import Workload, WorkloadState
 from services.cluster.kubernetes_api import KubernetesApi, open_in_pod, pod_namespace
 from services.cluster.usecases import Declared, await_ready, enforce, has_failed, survey
 from services.edge.deadline import Deadline
@@ -32,8 +32,8 @@ def main(verb: str = "", *files: str) -> int:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1
     for each in seen:
-        print(_told(each), flush=True)
-    starting = [each.name for each in seen if each.state is State.STARTING]
+        print(_describe(each), flush=True)
+    starting = [each.name for each in seen if each.state is WorkloadState.STARTING]
     return 1 if has_failed(seen) or (verb == "check" and starting) else 0
 
 
@@ -49,7 +49,7 @@ def _await_ready(api: KubernetesApi) -> list[Workload]:
     return await_ready(look, Deadline.after(float(os.environ["STRATA_WAIT_S"])), time.sleep, print)
 
 
-def _told(workload: Workload) -> str:
+def _describe(workload: Workload) -> str:
     newest = f" {workload.newest}" if workload.newest else ""
     return f"{workload.name}: {workload.state}{newest}{f': {workload.detail}' if workload.detail else ''}"
 

@@ -16,7 +16,7 @@ _STUCK = {
 """What a container waits for that does not come by waiting. Knative says so after ten minutes."""
 
 
-class State(StrEnum):
+class WorkloadState(StrEnum):
     """What a workload is."""
 
     READY = "ready"
@@ -37,7 +37,7 @@ class Workload:
 
     component: str
     name: str
-    state: State
+    state: WorkloadState
     newest: str = ""
     serving: Mapping[str, int] | None = None
     detail: str = ""
@@ -56,12 +56,12 @@ def judge_service(service: Document, revisions: Mapping[str, Document], pods: Se
     own = [pod for pod in pods if pod["metadata"].get("labels", {}).get("serving.knative.dev/revision") == newest]
     faults = [*_faults(revision), *_faults(service), *_stuck(own)]
     if faults:
-        state, detail = State.FAILED, faults[0]
+        state, detail = WorkloadState.FAILED, faults[0]
     elif _is_seen(service) and _holds(service, "Ready") and newest == status.get("latestReadyRevisionName"):
-        state, detail = State.READY, ""
+        state, detail = WorkloadState.READY, ""
     else:
-        state, detail = State.STARTING, _unplaced(own) or _waiting(revision) or _waiting(service)
-    if state is not State.READY and serving and newest not in serving:
+        state, detail = WorkloadState.STARTING, _unplaced(own) or _waiting(revision) or _waiting(service)
+    if state is not WorkloadState.READY and serving and newest not in serving:
         detail = f"{detail or 'no word yet'}; {', '.join(serving)} still answers".removeprefix("; ")
     return Workload(_component(service), service["metadata"]["name"], state, newest, serving, detail)
 
@@ -76,19 +76,24 @@ def judge_deployment(deployment: Document, pods: Sequence[Document] = ()) -> Wor
     own = [pod for pod in pods if selector.items() <= pod["metadata"].get("labels", {}).items()]
     faults = [*_faults(deployment, {"Available"}), *_stuck(own)]
     if _is_seen(deployment) and settled:
-        state, detail = State.READY, "" if wanted else "no pods are declared"
+        state, detail = WorkloadState.READY, "" if wanted else "no pods are declared"
     elif faults:
-        state, detail = State.FAILED, faults[0]
+        state, detail = WorkloadState.FAILED, faults[0]
     else:
-        state, detail = State.STARTING, _unplaced(own) or f"{updated} of {wanted} pods are new, {available} ready"
+        state, detail = (
+            WorkloadState.STARTING,
+            _unplaced(own) or f"{updated} of {wanted} pods are new, {available} ready",
+        )
     return Workload(_component(deployment), deployment["metadata"]["name"], state, detail=detail)
 
 
 def judge_other(document: Document) -> Workload:
     """Judge an object by its conditions alone, such as KubeRay's RayService."""
     faults = _faults(document, {"UpgradeInProgress", "Suspended"})
-    state = State.READY if _holds(document, "Ready") else State.FAILED if faults else State.STARTING
-    detail = "" if state is State.READY else (faults or [_waiting(document)])[0]
+    state = (
+        WorkloadState.READY if _holds(document, "Ready") else WorkloadState.FAILED if faults else WorkloadState.STARTING
+    )
+    detail = "" if state is WorkloadState.READY else (faults or [_waiting(document)])[0]
     return Workload(_component(document), document["metadata"]["name"], state, detail=detail)
 
 
@@ -114,32 +119,32 @@ def _faults(document: Document, may_be_false: set[str] = _MAY_BE_FALSE) -> list[
     """Say what is wrong, the cause before what follows from it."""
     false = [each for each in _conditions(document) if each["status"] == "False" and each["type"] not in may_be_false]
     failing = [each for each in _conditions(document) if each["type"] == "ReplicaFailure" and each["status"] == "True"]
-    return [_told(each) for each in sorted([*failing, *false], key=lambda each: each["type"] == "Ready")]
+    return [_reason(each) for each in sorted([*failing, *false], key=lambda each: each["type"] == "Ready")]
 
 
 def _stuck(pods: Sequence[Document]) -> list[str]:
     """Say what containers wait for in vain; of one that ends again and again, what it said at its end."""
-    told = []
+    reasons = []
     for container in [each for pod in pods for each in pod.get("status", {}).get("containerStatuses", [])]:
         waiting = container.get("state", {}).get("waiting", {})
         last_words = container.get("lastState", {}).get("terminated", {}).get("message", "").strip()
         if waiting.get("reason") in _STUCK:
-            told.append(f"{waiting['reason']}: {last_words or waiting.get('message', '')}".removesuffix(": "))
-    return told
+            reasons.append(f"{waiting['reason']}: {last_words or waiting.get('message', '')}".removesuffix(": "))
+    return reasons
 
 
 def _unplaced(pods: Sequence[Document]) -> str:
     """Say why a pod has no node yet; it may get one."""
     placing = [each for pod in pods for each in _conditions(pod) if each["type"] == "PodScheduled"]
-    return next((_told(each) for each in placing if each["status"] == "False"), "")
+    return next((_reason(each) for each in placing if each["status"] == "False"), "")
 
 
 def _waiting(document: Document) -> str:
     conditions = [each for each in _conditions(document) if each["type"] not in _MAY_BE_FALSE]
     unknown = [each for each in conditions if each["status"] == "Unknown" and each.get("reason")]
-    return _told(unknown[0]) if unknown else ""
+    return _reason(unknown[0]) if unknown else ""
 
 
-def _told(condition: Document) -> str:
+def _reason(condition: Document) -> str:
     said = [condition.get("reason", ""), condition.get("message", "")]
     return ": ".join(filter(None, said)) or str(condition["type"])

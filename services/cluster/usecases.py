@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import urlencode
 
-from services.cluster.domain import Document, State, Workload, judge_deployment, judge_other, judge_service
+from services.cluster.domain import Document, Workload, WorkloadState, judge_deployment, judge_other, judge_service
 from services.edge.deadline import Deadline
 from services.edge.errors import FailedPrecondition, NotFound
 
@@ -99,7 +99,7 @@ def await_ready(
     """Look again until every workload is ready or one has failed, or until the deadline; return what was seen last."""
     while True:
         seen = look()
-        waiting = [each for each in seen if each.state is State.STARTING]
+        waiting = [each for each in seen if each.state is WorkloadState.STARTING]
         if not waiting or has_failed(seen) or deadline.passed:
             return seen
         show(f"waiting for {', '.join(each.name for each in waiting)}")
@@ -108,4 +108,4 @@ def await_ready(
 
 def has_failed(workloads: Sequence[Workload]) -> bool:
     """Tell whether one has failed."""
-    return any(each.state is State.FAILED for each in workloads)
+    return any(each.state is WorkloadState.FAILED for each in workloads)

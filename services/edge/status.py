@@ -36,7 +36,7 @@ MAX_MESSAGE_BYTES = 2000
 
 @dataclass(frozen=True)
 class Status:
-    """What a caller is told.
+    """What a caller learns of an error.
 
     `error` is the class name, `message` is for people; `incident` is set where the fault is ours, for the log, and
     `retry_after_s` where it is known when trying again may help.

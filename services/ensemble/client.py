@@ -12,7 +12,7 @@ from services.edge.deadline import Deadline
 from services.edge.errors import DeadlineExceeded, MemberUnavailable, NotFound, Unavailable
 from services.edge.grpc_channel import call_over_a_broken_way
 from services.edge.receipts import GIB, Usage
-from services.ensemble.fan_out import Reply
+from services.ensemble.fan_out import ChunkReply
 from services.ensemble.preparation import Images
 from services.zoo.manifest import INPUT_NAME
 
@@ -38,7 +38,7 @@ class ModelClient:
     def __init__(self, members: Members):
         self._members = members
 
-    async def infer(self, model: str, images: Images, deadline: Deadline) -> Reply:
+    async def infer(self, model: str, images: Images, deadline: Deadline) -> ChunkReply:
         """Send [N, 3, H, W] and return scores; an `Infer`.
 
         While the way breaks it is tried again a few times: inference changes nothing, so a repeat is safe.
@@ -71,7 +71,7 @@ class ModelClient:
         return answer
 
 
-def _reply(request: pb.ModelInferRequest, answer: pb.ModelInferResponse) -> Reply:
+def _reply(request: pb.ModelInferRequest, answer: pb.ModelInferResponse) -> ChunkReply:
     try:
         (output,), (raw,) = answer.outputs, answer.raw_output_contents
         if output.datatype != "FP32":
@@ -90,4 +90,4 @@ def _reply(request: pb.ModelInferRequest, answer: pb.ModelInferResponse) -> Repl
         bytes_in=request.ByteSize(),
         bytes_out=answer.ByteSize(),
     )
-    return Reply(scores, usage, compute_ms, cost["cold"].bool_param)
+    return ChunkReply(scores, usage, compute_ms, cost["cold"].bool_param)

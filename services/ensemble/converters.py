@@ -8,15 +8,15 @@ from services.ensemble.domain import (
     MAX_DEADLINE_MS,
     Answer,
     Description,
+    EnsembleMode,
     MemberAnswer,
     MemberState,
-    Mode,
     Prediction,
     PredictRequest,
 )
 
-_MODES = {pb.MODE_UNSPECIFIED: None, pb.MODE_PARALLEL: Mode.PARALLEL, pb.MODE_SERIAL: Mode.SERIAL}
-_MODE_MESSAGES = {Mode.PARALLEL: pb.MODE_PARALLEL, Mode.SERIAL: pb.MODE_SERIAL}
+_MODES = {pb.MODE_UNSPECIFIED: None, pb.MODE_PARALLEL: EnsembleMode.PARALLEL, pb.MODE_SERIAL: EnsembleMode.SERIAL}
+_MODE_MESSAGES = {EnsembleMode.PARALLEL: pb.MODE_PARALLEL, EnsembleMode.SERIAL: pb.MODE_SERIAL}
 _STATES = {
     MemberState.ANSWERED: pb.MemberAnswer.STATE_ANSWERED,
     MemberState.MISSING: pb.MemberAnswer.STATE_MISSING,

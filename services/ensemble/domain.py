@@ -20,7 +20,7 @@ class Rule(StrEnum):
     MAJORITY = "majority"
 
 
-class Mode(StrEnum):
+class EnsembleMode(StrEnum):
     """All members at once, or one after the other in the order they are declared."""
 
     PARALLEL = "parallel"
@@ -42,7 +42,7 @@ class Ensemble:
     name: str
     members: tuple[Member, ...]
     rule: Rule
-    mode: Mode
+    mode: EnsembleMode
     deadline_ms: int
 
     @property
@@ -66,7 +66,7 @@ class PredictRequest:
 
     ensemble: str
     pictures: tuple[bytes, ...]
-    mode: Mode | None = None
+    mode: EnsembleMode | None = None
     deadline_s: float | None = None
     latest_s: float | None = None
     top_k: int = DEFAULT_TOP_K
@@ -129,7 +129,7 @@ class Answer:
     """
 
     ensemble: str
-    mode: Mode
+    mode: EnsembleMode
     predictions: tuple[Prediction, ...]
     members: tuple[MemberAnswer, ...]
     latency_ms: float

@@ -6,7 +6,7 @@ from typing import Annotated, Self, TypeAlias
 from pydantic import Field, model_validator
 
 from services.edge.declaration import Declaration, read_declaration
-from services.ensemble.domain import MAX_DEADLINE_MS, Ensemble, Member, Mode, Rule
+from services.ensemble.domain import MAX_DEADLINE_MS, Ensemble, EnsembleMode, Member, Rule
 
 ModelName: TypeAlias = Annotated[str, Field(pattern=r"^[a-z]([-a-z0-9]{0,50}[a-z0-9])?$")]
 
@@ -24,7 +24,7 @@ class EnsembleFile(Declaration):
     name: ModelName
     members: Annotated[tuple[MemberDeclaration, ...], Field(min_length=1, max_length=10)]
     rule: Rule = Rule.MEAN
-    mode: Mode = Mode.PARALLEL
+    mode: EnsembleMode = EnsembleMode.PARALLEL
     deadline_ms: Annotated[int, Field(gt=0, le=MAX_DEADLINE_MS)] = 2000
     accuracy: str | None = None
     file: Path

@@ -10,7 +10,7 @@ from typing import TypeAlias
 from services.edge.deadline import Clock, Deadline
 from services.edge.errors import MemberUnavailable, StrataError
 from services.edge.progress import Progress
-from services.ensemble.domain import MemberState, Mode
+from services.ensemble.domain import EnsembleMode, MemberState
 from services.ensemble.fan_out import MemberRun
 from services.ensemble.served import Served
 from services.ensemble.tally import Tally
@@ -52,7 +52,7 @@ async def measure_accuracy(
     tally = Tally(served.ensemble)
     for start in range(0, len(pictures), batch):
         paths, truth = zip(*pictures[start : start + batch], strict=True)
-        runs = await _ask_all(predictor, served, paths, Mode.PARALLEL, read)
+        runs = await _ask_all(predictor, served, paths, EnsembleMode.PARALLEL, read)
         tally.add({run.model: run.scores for run in runs}, truth)
         progress("accuracy", start + len(paths), len(pictures))
     return tally
@@ -103,17 +103,17 @@ def _powers_below(largest: int) -> Iterator[int]:
         batch *= 2
 
 
-def _subjects(served: Served) -> dict[str, tuple[Served, Mode]]:
+def _subjects(served: Served) -> dict[str, tuple[Served, EnsembleMode]]:
     ensemble = served.ensemble
     alone = {
-        member.model: (replace(served, ensemble=replace(ensemble, members=(member,))), Mode.PARALLEL)
+        member.model: (replace(served, ensemble=replace(ensemble, members=(member,))), EnsembleMode.PARALLEL)
         for member in ensemble.members
     }
-    return {**alone, PARALLEL: (served, Mode.PARALLEL), SERIAL: (served, Mode.SERIAL)}
+    return {**alone, PARALLEL: (served, EnsembleMode.PARALLEL), SERIAL: (served, EnsembleMode.SERIAL)}
 
 
 async def _ask_all(
-    predictor: Predictor, served: Served, paths: Sequence[Path], mode: Mode, read: Read
+    predictor: Predictor, served: Served, paths: Sequence[Path], mode: EnsembleMode, read: Read
 ) -> list[MemberRun]:
     try:
         runs = await predictor.ask(served, list(map(read, paths)), mode, Deadline())

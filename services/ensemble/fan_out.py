@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from services.edge.deadline import Deadline
 from services.edge.errors import DeadlineExceeded, MemberUnavailable
 from services.edge.receipts import Usage
-from services.ensemble.domain import MemberState, Mode
+from services.ensemble.domain import EnsembleMode, MemberState
 from services.ensemble.preparation import Images, Preparation
 from services.zoo.manifest import InputSpec
 
@@ -22,7 +22,7 @@ IN_FLIGHT = 2
 
 
 @dataclass(frozen=True)
-class Reply:
+class ChunkReply:
     """A model's scores [n, K] for one chunk, and what they took."""
 
     scores: Logits
@@ -34,7 +34,7 @@ class Reply:
 class Infer(Protocol):
     """Send one chunk to a model. Raises MemberUnavailable, DeadlineExceeded."""
 
-    async def __call__(self, model: str, images: Images, deadline: Deadline) -> Reply: ...
+    async def __call__(self, model: str, images: Images, deadline: Deadline) -> ChunkReply: ...
 
 
 @dataclass
@@ -44,7 +44,7 @@ class MemberRun:
     model: str
     spec: InputSpec
     state: MemberState = MemberState.MISSING
-    replies: dict[int, Reply] = field(default_factory=dict)
+    replies: dict[int, ChunkReply] = field(default_factory=dict)
     began_s: float = 0.0
     ended_s: float = 0.0
     error: str = ""
@@ -64,7 +64,7 @@ async def fan_out(
     runs: Sequence[MemberRun],
     preparation: Preparation,
     infer: Infer,
-    mode: Mode,
+    mode: EnsembleMode,
     deadline: Deadline,
 ) -> None:
     """Run members and note in `runs` what became of each by the deadline. Nothing of it runs on once this returns.
@@ -72,7 +72,7 @@ async def fan_out(
     Raises:
         InvalidInput: a picture cannot be prepared.
     """
-    batches = [list(runs)] if mode is Mode.PARALLEL else [[run] for run in runs]
+    batches = [list(runs)] if mode is EnsembleMode.PARALLEL else [[run] for run in runs]
     try:
         for batch in batches:
             if deadline.passed:
@@ -128,7 +128,7 @@ async def _all(parts: Sequence[Coroutine[Any, Any, None]]) -> None:
         raise errors.exceptions[0] from None
 
 
-def _checked(reply: Reply, pictures: int) -> Reply:
+def _checked(reply: ChunkReply, pictures: int) -> ChunkReply:
     if reply.scores.ndim != 2 or len(reply.scores) != pictures:
         raise MemberUnavailable(f"it returned scores of shape {list(reply.scores.shape)} for {pictures} pictures")
     if not np.isfinite(reply.scores).all():

@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse
 from services.edge.deadline import Deadline, read_request_timeout, within
 from services.edge.http_app import Health, create_app
 from services.edge.http_form import is_form, read_form_files
-from services.ensemble.domain import DEFAULT_TOP_K, MAX_DEADLINE_MS, Mode, PredictRequest
+from services.ensemble.domain import DEFAULT_TOP_K, MAX_DEADLINE_MS, EnsembleMode, PredictRequest
 from services.ensemble.http_bodies import AnswerBody, EnsembleBody, ModelBody, models_of
 from services.ensemble.usecases import Predicts
 
@@ -65,7 +65,7 @@ def create_http_app(
     async def predict(
         request: Request,
         name: Annotated[str, Path(description="The ensemble", examples=["fashion"])],
-        mode: Annotated[Mode | None, Query(description="As the ensemble declares, unless given")] = None,
+        mode: Annotated[EnsembleMode | None, Query(description="As the ensemble declares, unless given")] = None,
         deadline_ms: Annotated[
             int | None, Query(gt=0, le=MAX_DEADLINE_MS, description="The ensemble's own, unless given")
         ] = None,

@@ -5,7 +5,7 @@ from typing import Self
 from pydantic import BaseModel, Field
 
 from services.edge.receipt_bodies import ReceiptBody
-from services.ensemble.domain import Answer, Description, MemberState, Mode, Prediction, Rule
+from services.ensemble.domain import Answer, Description, EnsembleMode, MemberState, Prediction, Rule
 
 
 class ScoreBody(BaseModel):
@@ -39,7 +39,7 @@ class AnswerBody(BaseModel):
     """The ensemble's answer."""
 
     ensemble: str = Field(examples=["fashion"])
-    mode: Mode
+    mode: EnsembleMode
     predictions: list[PredictionBody] = Field(description="One per picture, of the members that answered")
     members: list[MemberBody]
     latency_ms: float = Field(examples=[15.1])
@@ -89,7 +89,7 @@ class EnsembleBody(BaseModel):
     name: str = Field(examples=["fashion"])
     members: list[MemberDescriptionBody]
     rule: Rule
-    mode: Mode
+    mode: EnsembleMode
     deadline_ms: int = Field(examples=[2000])
     labels: list[str] = Field(examples=[["T-shirt/top", "Trouser"]])
 

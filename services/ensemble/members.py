@@ -11,10 +11,10 @@ from services.edge.errors import ModelNotFound
 from services.edge.grpc_channel import open_channel
 from services.edge.message_size import LARGEST_MESSAGE_BYTES
 from services.edge.suggestion import did_you_mean
-from services.ensemble.preparation import Limits
+from services.ensemble.preparation import CallLimits
 
 
-class Address(BaseModel):
+class MemberAddress(BaseModel):
     """Where a model is, and what it takes.
 
     Attributes:
@@ -27,19 +27,19 @@ class Address(BaseModel):
 
     address: str
     authority: str = ""
-    max_batch: Annotated[int, Field(gt=0)] = Limits.max_batch
-    max_message_bytes: Annotated[int, Field(gt=0, le=LARGEST_MESSAGE_BYTES)] = Limits.max_message_bytes
+    max_batch: Annotated[int, Field(gt=0)] = CallLimits.max_batch
+    max_message_bytes: Annotated[int, Field(gt=0, le=LARGEST_MESSAGE_BYTES)] = CallLimits.max_message_bytes
 
     @property
-    def limits(self) -> Limits:
+    def limits(self) -> CallLimits:
         """What it takes in one call."""
-        return Limits(self.max_batch, self.max_message_bytes)
+        return CallLimits(self.max_batch, self.max_message_bytes)
 
 
 class StaticMembers:
     """Models at known addresses, as Knative's are."""
 
-    def __init__(self, addresses: Mapping[str, Address]):
+    def __init__(self, addresses: Mapping[str, MemberAddress]):
         self._addresses = addresses
         self._channels: dict[str, grpc.aio.Channel] = {}
 

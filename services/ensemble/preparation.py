@@ -28,7 +28,7 @@ _ENVELOPE_BYTES = 2**10
 
 
 @dataclass(frozen=True)
-class Limits:
+class CallLimits:
     """What a model takes in one call; the defaults are those of a model service."""
 
     max_batch: int = 64
@@ -48,7 +48,7 @@ class Preparation:
         specs: Sequence[InputSpec],
         prepare: Prepare,
         pool: Executor,
-        limits: Sequence[Limits] = (Limits(),),
+        limits: Sequence[CallLimits] = (CallLimits(),),
         may_keep_bytes: Callable[[], int] = lambda: KEPT_BYTES,
     ):
         """Prepare nothing yet.

@@ -14,7 +14,7 @@ from services.ensemble.front_door import open_front_door
 from services.ensemble.loading import load_ensembles
 from services.ensemble.served import Served
 from services.ensemble.settings import Settings, settings_from
-from services.ensemble.usecases import Graph
+from services.ensemble.usecases import EnsembleGraph
 from services.ensemble.vigil import keep_vigil
 
 _log = logging.getLogger("services.ensemble")
@@ -52,7 +52,7 @@ async def _serve(settings: Settings) -> None:
         await door.drain(settings.drain_s)
 
 
-def _open(served: Mapping[str, Served], settings: Settings) -> AbstractAsyncContextManager[Graph]:
+def _open(served: Mapping[str, Served], settings: Settings) -> AbstractAsyncContextManager[EnsembleGraph]:
     # Imported here: a graph in this process needs torch and no Ray, a front door beside Ray the opposite.
     if settings.executor == "embedded":
         from services.ensemble.graph import open_graph

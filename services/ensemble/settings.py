@@ -12,7 +12,7 @@ from services.edge.address import split_address
 from services.edge.message_size import LARGEST_MESSAGE_BYTES
 from services.edge.receipts import Tariff
 from services.edge.settings import Settings as BaseSettings
-from services.ensemble.members import Address
+from services.ensemble.members import MemberAddress
 
 PREFIX = "ENSEMBLE_"
 
@@ -49,7 +49,7 @@ class Settings(BaseSettings):
     executor: Literal["embedded", "ray"] = "embedded"
     http_address: str = "127.0.0.1:0"
     grpc_address: str = "127.0.0.1:0"
-    members: dict[str, Address] = Field(default_factory=dict)
+    members: dict[str, MemberAddress] = Field(default_factory=dict)
     max_pictures: Annotated[int, Field(gt=0)] = 1000
     max_message_bytes: Annotated[int, Field(gt=0, le=LARGEST_MESSAGE_BYTES)] = 64 * 2**20
     max_ongoing: Annotated[int, Field(gt=0)] = 32

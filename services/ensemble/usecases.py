@@ -16,15 +16,15 @@ from services.ensemble.domain import (
     REPLY_MARGIN_S,
     Answer,
     Description,
+    EnsembleMode,
     MemberAnswer,
     MemberState,
-    Mode,
     PredictRequest,
     check_pictures,
     time_allowed,
 )
 from services.ensemble.fan_out import Infer, MemberRun, fan_out
-from services.ensemble.preparation import KEPT_BYTES, Limits, Preparation, Prepare
+from services.ensemble.preparation import KEPT_BYTES, CallLimits, Preparation, Prepare
 from services.ensemble.rules import best_classes, check_classes, combine, shares, softmax
 from services.ensemble.served import Served, find
 
@@ -37,7 +37,7 @@ class Predicts(Protocol):
     def describe(self) -> Sequence[Description]: ...
 
 
-class Graph(Predicts, Protocol):
+class EnsembleGraph(Predicts, Protocol):
     """What the front door stands before."""
 
     async def check(self) -> None:
@@ -64,7 +64,7 @@ class Predictor:
         pool: Executor,
         tariff: Tariff,
         max_pictures: int,
-        limits: Mapping[str, Limits],
+        limits: Mapping[str, CallLimits],
         clock: Clock = time.monotonic,
     ):
         """Put the parts together; `limits` of a model that it does not name are the default ones."""
@@ -113,7 +113,9 @@ class Predictor:
             raise _no_answer(ensemble.name, runs, self._clock() - began_s)
         return self._answer(served, runs, mode, request.top_k, began_s)
 
-    async def ask(self, served: Served, pictures: Sequence[bytes], mode: Mode, deadline: Deadline) -> list[MemberRun]:
+    async def ask(
+        self, served: Served, pictures: Sequence[bytes], mode: EnsembleMode, deadline: Deadline
+    ) -> list[MemberRun]:
         """Ask an ensemble's members for their scores; see `fan_out`."""
         check_pictures(tuple(pictures), self._max_pictures)
         runs = [MemberRun(model, served.spec(model)) for model in served.ensemble.models]
@@ -122,7 +124,7 @@ class Predictor:
             [run.spec for run in runs],
             self._prepare,
             self._pool,
-            [self._limits.get(run.model, Limits()) for run in runs],
+            [self._limits.get(run.model, CallLimits()) for run in runs],
             lambda: KEPT_BYTES // self._ongoing,
         )
         self._ongoing += 1
@@ -141,7 +143,9 @@ class Predictor:
             async with asyncio.timeout(None if latest_s is None else max(0.0, latest_s - REPLY_MARGIN_S)):
                 await self._starts.wake(models)
 
-    def _answer(self, served: Served, runs: Sequence[MemberRun], mode: Mode, top_k: int, began_s: float) -> Answer:
+    def _answer(
+        self, served: Served, runs: Sequence[MemberRun], mode: EnsembleMode, top_k: int, began_s: float
+    ) -> Answer:
         ensemble = served.ensemble
         weights = {member.model: member.weight for member in ensemble.members}
         answered = [run for run in runs if run.state is MemberState.ANSWERED]

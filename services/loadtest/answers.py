@@ -40,7 +40,7 @@ class Reply:
 
 
 @dataclass(frozen=True)
-class Picture:
+class LabelledPicture:
     """An encoded picture and its class; `label` is None where that is not known."""
 
     number: int
@@ -52,7 +52,7 @@ _ROUNDING = 1e-6
 """Of float32."""
 
 
-def check_reply(reply: Reply, target: Target, pictures: Sequence[Picture]) -> Ended:
+def check_reply(reply: Reply, target: Target, pictures: Sequence[LabelledPicture]) -> Ended:
     """Hold an answer against what was asked and against what the target says it knows."""
     fault = _fault_of(reply, target, len(pictures))
     if fault:

@@ -14,7 +14,7 @@ from services.contracts.strata.ensemble.v1 import ensemble_pb2 as pb
 from services.contracts.strata.ensemble.v1 import ensemble_pb2_grpc as pb_grpc
 from services.edge.grpc_channel import open_blocking_channel
 from services.loadtest import messages
-from services.loadtest.answers import Picture, Target
+from services.loadtest.answers import LabelledPicture, Target
 from services.loadtest.samples import Ended
 from services.loadtest.scenario import Request
 from services.loadtest.targets import DESCRIBE_S, Address, http_options, named_target, unavailable
@@ -27,7 +27,7 @@ class BlockingAsker(Protocol):
 
     def describe(self) -> Target: ...
 
-    def ask(self, pictures: Sequence[Picture], request: Request, target: Target) -> Ended: ...
+    def ask(self, pictures: Sequence[LabelledPicture], request: Request, target: Target) -> Ended: ...
 
 
 class BlockingEnsemble:
@@ -45,7 +45,7 @@ class BlockingEnsemble:
             raise unavailable(self._address, messages.ended_by_grpc(error).reason) from error
         return named_target(listed.ensembles, self._address)
 
-    def ask(self, pictures: Sequence[Picture], request: Request, target: Target) -> Ended:
+    def ask(self, pictures: Sequence[LabelledPicture], request: Request, target: Target) -> Ended:
         """Send one request and check its answer."""
         message = messages.predict_request(pictures, request, target)
         try:
@@ -70,7 +70,7 @@ class BlockingModel:
             raise unavailable(self._address, messages.ended_by_grpc(error).reason) from error
         return messages.target_of_model(self._address.name)
 
-    def ask(self, pictures: Sequence[Picture], request: Request, target: Target) -> Ended:
+    def ask(self, pictures: Sequence[LabelledPicture], request: Request, target: Target) -> Ended:
         """Send one request and check its answer."""
         message = messages.infer_request(target.ensemble, pictures)
         try:
@@ -96,7 +96,7 @@ class BlockingHttpEnsemble:
             raise unavailable(self._address, str(error) or type(error).__name__) from error
         return named_target(listed, self._address)
 
-    def ask(self, pictures: Sequence[Picture], request: Request, target: Target) -> Ended:
+    def ask(self, pictures: Sequence[LabelledPicture], request: Request, target: Target) -> Ended:
         """Send one request and check its answer."""
         form = messages.predict_form(pictures, request, target)
         patience_s = request.patience_ms / 1e3

@@ -30,7 +30,7 @@ from services.loadtest.samples import Ended, Outcome, Sample
 from services.loadtest.scenario import Scenario, check_bounds, factor_of
 from services.loadtest.scenario_file import find_scenario
 from services.loadtest.targets import Address, read_address
-from services.loadtest.text import promises, told
+from services.loadtest.text import outcome_lines, promises
 from services.loadtest.verdict import EXIT_CANNOT_RUN, EXIT_CODES
 
 _log = logging.getLogger(__name__)
@@ -190,7 +190,7 @@ def _judge(environment: Environment, **_: Any) -> None:
     options: Any = environment.parsed_options
     users = sum(begun for begun, _ in _test.streams.values())
     run = conclude(_test.scenario, _test.factor * max(1, users), _test.target, _test.samples)
-    for line in (*promises(run), *told(run)):
+    for line in (*promises(run), *outcome_lines(run)):
         print(line)
     if options.verdict_html:
         write_whole({Path(options.verdict_html): html_report(run, str(_test.address), datetime.now(UTC)).encode()})

@@ -14,7 +14,7 @@ from services.contracts.strata.ensemble.v1 import ensemble_pb2 as pb
 from services.edge.deadline import REQUEST_TIMEOUT
 from services.edge.errors import QueueFull, TooLarge
 from services.edge.status import ERROR_METADATA_KEY
-from services.loadtest.answers import Picture, Reply, Target, check_reply
+from services.loadtest.answers import LabelledPicture, Reply, Target, check_reply
 from services.loadtest.samples import Ended, Outcome
 from services.loadtest.scenario import Request
 
@@ -24,7 +24,7 @@ UNREADABLE = (ValueError, KeyError, TypeError)
 """What reading JSON of another shape raises."""
 
 
-def predict_request(pictures: Sequence[Picture], request: Request, target: Target) -> pb.PredictRequest:
+def predict_request(pictures: Sequence[LabelledPicture], request: Request, target: Target) -> pb.PredictRequest:
     """Write a request of strata.ensemble.v1."""
     return pb.PredictRequest(
         ensemble=target.ensemble,
@@ -54,7 +54,7 @@ def target_of_ensembles(ensembles: Sequence[pb.Ensemble], named: str) -> Target 
     return Target(found.name, frozenset(found.labels), members, found.deadline_ms)
 
 
-def infer_request(model: str, pictures: Sequence[Picture]) -> oip.ModelInferRequest:
+def infer_request(model: str, pictures: Sequence[LabelledPicture]) -> oip.ModelInferRequest:
     """Write a request of the Open Inference Protocol: the encoded pictures, [N] BYTES."""
     contents = oip.InferTensorContents(bytes_contents=[picture.data for picture in pictures])
     tensor = oip.ModelInferRequest.InferInputTensor(
@@ -90,7 +90,7 @@ class Form:
     files: list[tuple[str, tuple[str, bytes]]]
 
 
-def predict_form(pictures: Sequence[Picture], request: Request, target: Target) -> Form:
+def predict_form(pictures: Sequence[LabelledPicture], request: Request, target: Target) -> Form:
     """Write a request of the front door's HTTP."""
     given = {"mode": request.mode, "deadline_ms": request.deadline_ms}
     return Form(
@@ -140,12 +140,12 @@ def target_of_model(name: str) -> Target:
     return Target(name, frozenset(), frozenset(), None)
 
 
-def ended_by_prediction(answer: pb.PredictResponse, target: Target, pictures: Sequence[Picture]) -> Ended:
+def ended_by_prediction(answer: pb.PredictResponse, target: Target, pictures: Sequence[LabelledPicture]) -> Ended:
     """Check an answer of strata.ensemble.v1."""
     return check_reply(predict_reply(answer), target, pictures)
 
 
-def ended_by_inference(answer: oip.ModelInferResponse, target: Target, pictures: Sequence[Picture]) -> Ended:
+def ended_by_inference(answer: oip.ModelInferResponse, target: Target, pictures: Sequence[LabelledPicture]) -> Ended:
     """Check an answer of the Open Inference Protocol."""
     try:
         reply = infer_reply(answer)
@@ -154,7 +154,7 @@ def ended_by_inference(answer: oip.ModelInferResponse, target: Target, pictures:
     return check_reply(reply, target, pictures)
 
 
-def ended_by_http(status: int, content: bytes, target: Target, pictures: Sequence[Picture]) -> Ended:
+def ended_by_http(status: int, content: bytes, target: Target, pictures: Sequence[LabelledPicture]) -> Ended:
     """Check an answer of the front door's HTTP, or sort its status."""
     if status != 200:
         return _refused_by_http(status, content)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol, TypeAlias
 
 from services.edge.errors import InvalidInput, Unavailable
-from services.loadtest.answers import Picture, Target
+from services.loadtest.answers import LabelledPicture, Target
 from services.loadtest.arrivals import arrivals
 from services.loadtest.generator import generate
 from services.loadtest.samples import Ended, Sample
@@ -28,7 +28,7 @@ class Asker(Protocol):
 
     async def describe(self) -> Target: ...
 
-    async def ask(self, pictures: Sequence[Picture], request: Request, target: Target) -> Ended: ...
+    async def ask(self, pictures: Sequence[LabelledPicture], request: Request, target: Target) -> Ended: ...
 
 
 @dataclass(frozen=True)
@@ -51,24 +51,24 @@ class Run:
 class Deck:
     """Pictures in a fixed shuffled order, dealt round and round."""
 
-    def __init__(self, pictures: Sequence[Picture], count: int, seed: int):
+    def __init__(self, pictures: Sequence[LabelledPicture], count: int, seed: int):
         self._pictures = random.Random(seed).sample(list(pictures), len(pictures))
         self._count = count
 
-    def deal(self, number: int) -> list[Picture]:
+    def deal(self, number: int) -> list[LabelledPicture]:
         """Return the pictures of a request."""
         first = number * self._count
         return [self._pictures[n % len(self._pictures)] for n in range(first, first + self._count)]
 
 
-def load_pictures(folder: Path, labels: frozenset[str]) -> list[Picture]:
+def load_pictures(folder: Path, labels: frozenset[str]) -> list[LabelledPicture]:
     """Read all pictures below a folder; one is labelled where the folder it lies in is called as a class.
 
     Raises:
         ArtifactNotFound, EmptyBatch: no such folder, or none in it.
     """
     return [
-        Picture(number, read_picture_file(path), path.parent.name if path.parent.name in labels else None)
+        LabelledPicture(number, read_picture_file(path), path.parent.name if path.parent.name in labels else None)
         for number, path in enumerate(find_pictures([folder]))
     ]
 

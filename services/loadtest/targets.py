@@ -18,7 +18,7 @@ from services.edge.address import is_loopback, split_address
 from services.edge.errors import EnsembleNotFound, InvalidInput, Unavailable
 from services.edge.grpc_channel import open_channel
 from services.loadtest import messages
-from services.loadtest.answers import Picture, Target
+from services.loadtest.answers import LabelledPicture, Target
 from services.loadtest.run import Asker
 from services.loadtest.samples import Ended
 from services.loadtest.scenario import Request
@@ -78,7 +78,7 @@ class GrpcEnsemble:
             raise unavailable(self._address, messages.ended_by_grpc(error).reason) from error
         return named_target(listed.ensembles, self._address)
 
-    async def ask(self, pictures: Sequence[Picture], request: Request, target: Target) -> Ended:
+    async def ask(self, pictures: Sequence[LabelledPicture], request: Request, target: Target) -> Ended:
         """Send one request and check its answer."""
         message = messages.predict_request(pictures, request, target)
         try:
@@ -103,7 +103,7 @@ class GrpcModel:
             raise unavailable(self._address, messages.ended_by_grpc(error).reason) from error
         return messages.target_of_model(self._address.name)
 
-    async def ask(self, pictures: Sequence[Picture], request: Request, target: Target) -> Ended:
+    async def ask(self, pictures: Sequence[LabelledPicture], request: Request, target: Target) -> Ended:
         """Send one request and check its answer."""
         message = messages.infer_request(target.ensemble, pictures)
         try:
@@ -129,7 +129,7 @@ class HttpEnsemble:
             raise unavailable(self._address, str(error) or type(error).__name__) from error
         return named_target(listed, self._address)
 
-    async def ask(self, pictures: Sequence[Picture], request: Request, target: Target) -> Ended:
+    async def ask(self, pictures: Sequence[LabelledPicture], request: Request, target: Target) -> Ended:
         """Send one request and check its answer."""
         form = messages.predict_form(pictures, request, target)
         patience_s = request.patience_ms / 1e3

@@ -11,7 +11,7 @@ def number(value: float) -> str:
     return "never" if value == math.inf else "" if value == -math.inf else f"{value:.4g}"
 
 
-def told(run: Run) -> Iterator[str]:
+def outcome_lines(run: Run) -> Iterator[str]:
     """Say what became of the requests, and the verdict."""
     if summary := run.summary:
         p50, p90, p99 = (number(each.value) for each in summary.latencies_ms.values())

@@ -2,7 +2,7 @@
 
 from services.contracts.inference.v2 import open_inference_pb2 as pb
 from services.edge.errors import DtypeMismatch, InvalidInput
-from services.model.domain import Cost, InferAnswer, InferRequest, Metadata, TensorMetadata
+from services.model.domain import InferAnswer, InferRequest, Metadata, RequestCost, TensorMetadata
 from services.model.tensors import BYTES, Tensor, dtype_of
 
 _CONTENTS = {
@@ -91,7 +91,7 @@ def _filled(contents: pb.InferTensorContents) -> list[str]:
     return [field.name for field, _ in contents.ListFields()]
 
 
-def _parameters(cost: Cost) -> dict[str, pb.InferParameter]:
+def _parameters(cost: RequestCost) -> dict[str, pb.InferParameter]:
     return {
         "compute_ms": pb.InferParameter(double_param=cost.compute_ms),
         "cpu_seconds": pb.InferParameter(double_param=cost.cpu_seconds),

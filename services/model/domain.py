@@ -36,7 +36,7 @@ class InferRequest:
 
 
 @dataclass(frozen=True)
-class Cost:
+class RequestCost:
     """What one request took of this process.
 
     `compute_ms` and `cpu_seconds` span decoding and the forward pass and not the wait before it; no two requests
@@ -57,7 +57,7 @@ class InferAnswer:
     version: str
     id: str
     outputs: tuple[Tensor, ...]
-    cost: Cost
+    cost: RequestCost
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,10 @@ from services.edge.admission import Admission
 from services.edge.errors import Internal, NotReady, StrataError
 from services.edge.meter import Reading
 from services.model.domain import (
-    Cost,
     Images,
     InferAnswer,
     InferRequest,
+    RequestCost,
     batch_of,
     check_address,
 )
@@ -103,7 +103,7 @@ class Model:
         output = Tensor.of(self.manifest.output_name, scores)
         return InferAnswer(self.manifest.name, self.manifest.version, request.id, (output,), cost)
 
-    async def _scores(self, request: InferRequest) -> tuple[Images, Cost]:
+    async def _scores(self, request: InferRequest) -> tuple[Images, RequestCost]:
         check_address(self.manifest, request.model, request.version)
         if self._forward is None:
             raise NotReady(f"model '{self.manifest.name}' is loading; ask again when it is ready")
@@ -116,7 +116,7 @@ class Model:
                 work.add_done_callback(self._count_waste)
                 raise
 
-    def _count_waste(self, work: "Future[tuple[Images, Cost]]") -> None:
+    def _count_waste(self, work: "Future[tuple[Images, RequestCost]]") -> None:
         """Of work that no caller waits for any more: called when it ends, in its thread, or at once if it never ran."""
         if not work.cancelled() and work.exception() is None:
             self.totals.wasted += 1
@@ -127,7 +127,7 @@ class Model:
         forward(np.zeros((1, *self.manifest.input_shape[1:]), np.float32))
         return forward
 
-    def _measured(self, forward: Forward, batch: Images | list[bytes]) -> tuple[Images, Cost]:
+    def _measured(self, forward: Forward, batch: Images | list[bytes]) -> tuple[Images, RequestCost]:
         before = self._read_meter()
         scores = np.concatenate([forward(chunk) for chunk in self._chunks(batch)])
         after = self._read_meter()
@@ -135,7 +135,7 @@ class Model:
             raise Internal(f"model '{self.manifest.name}' computed scores that are not finite")
         cold, self._cold = self._cold, False
         wall_ms = (after.wall_s - before.wall_s) * 1e3
-        return scores, Cost(wall_ms, after.cpu_s - before.cpu_s, after.resident_bytes, cold)
+        return scores, RequestCost(wall_ms, after.cpu_s - before.cpu_s, after.resident_bytes, cold)
 
     def _chunks(self, batch: Images | list[bytes]) -> Iterator[Images]:
         step = chunk_length(4 * math.prod(self.manifest.input_shape[1:]))

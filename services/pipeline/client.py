@@ -5,7 +5,7 @@ from typing import TypeAlias
 
 import grpc
 
-from services.artifacts.activation import Outcome, PictureState
+from services.artifacts.activation import PictureState, StageOutcome
 from services.contracts.strata.stage.v1 import stage_pb2 as pb
 from services.contracts.strata.stage.v1 import stage_pb2_grpc as pb_grpc
 from services.edge.errors import StageUnavailable, Unavailable
@@ -47,7 +47,7 @@ class StageClient:
         except grpc.aio.AioRpcError as error:
             raise error_of(error, StageUnavailable, f"stage {stage}") from error
         pictures = tuple(PictureState(each.name, each.error) for each in answer.pictures)
-        outcome = Outcome(pictures, line_of_message(answer.line), answer.peak_bytes, answer.cold)
+        outcome = StageOutcome(pictures, line_of_message(answer.line), answer.peak_bytes, answer.cold)
         return StageAnswer(outcome, answer.reused)
 
     async def _stub(self, stage: int) -> "pb_grpc.StageServiceAsyncStub":

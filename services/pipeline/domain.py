@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from services.artifacts.activation import Outcome
+from services.artifacts.activation import StageOutcome
 from services.edge.errors import DeadlineExceeded, FailedPrecondition, InvalidInput, OtherChain, Unavailable
 
 DEFAULT_TOP_K = 5
@@ -50,7 +50,7 @@ class StageAnswer:
         seconds: from the call to its answer, as its driver sees it.
     """
 
-    outcome: Outcome
+    outcome: StageOutcome
     reused: bool
     seconds: float = 0.0
 

@@ -23,7 +23,7 @@ from services.pipeline.domain import (
 )
 from services.pipeline.job_store import JobStore, record_keys
 from services.pipeline.predictions import write_predictions
-from services.pipeline.report import LAMBDA, StageTotal, Totals, report
+from services.pipeline.report import LAMBDA, JobTotals, StageTotal, report
 
 Sleep: TypeAlias = Callable[[float], Awaitable[None]]
 _T = TypeVar("_T")
@@ -33,7 +33,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass
-class Status:
+class JobStatus:
     """Where a job is.
 
     Attributes:
@@ -50,7 +50,7 @@ class Status:
     retries: int = 0
 
 
-Observe: TypeAlias = Callable[[Status], None]
+Observe: TypeAlias = Callable[[JobStatus], None]
 
 
 @dataclass(frozen=True)
@@ -117,9 +117,9 @@ class _Driver:
         self._job = job
         self._jobs = jobs
         self._records = records
-        self._totals = Totals({name: StageTotal() for name in job.stages})
+        self._totals = JobTotals({name: StageTotal() for name in job.stages})
         self._failed: dict[str, dict[str, Any]] = {}
-        self._status = Status(busy=dict.fromkeys(job.stages, 0), currency=means.tariff.currency)
+        self._status = JobStatus(busy=dict.fromkeys(job.stages, 0), currency=means.tariff.currency)
 
     async def run(self) -> dict[str, Any]:
         began_s = self._means.clock()

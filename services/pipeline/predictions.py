@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from services.artifacts.activation import Outcome, Values, read_activation
+from services.artifacts.activation import StageOutcome, Values, read_activation
 
 
 async def write_predictions(pieces: AsyncIterator[bytes], url: str, labels: Sequence[str], top_k: int) -> bytes:
@@ -19,7 +19,7 @@ async def write_predictions(pieces: AsyncIterator[bytes], url: str, labels: Sequ
     async for part in read_activation(pieces, url):
         if isinstance(part, np.ndarray):
             best += _best(part, labels, top_k)
-        elif isinstance(part, Outcome):
+        elif isinstance(part, StageOutcome):
             scores = iter(best)
             for picture in part.pictures:
                 found = {"error": picture.error} if picture.error else {"scores": next(scores)}

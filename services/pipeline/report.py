@@ -33,7 +33,7 @@ class StageTotal:
 
 
 @dataclass
-class Totals:
+class JobTotals:
     """What a job came to so far: records, pictures, and each stage's part."""
 
     stages: dict[str, StageTotal]
@@ -59,7 +59,7 @@ class Totals:
 
 
 def report(
-    totals: Totals, tariff: Tariff, time_s: float, driver: Usage, failed: Iterable[dict[str, Any]]
+    totals: JobTotals, tariff: Tariff, time_s: float, driver: Usage, failed: Iterable[dict[str, Any]]
 ) -> dict[str, Any]:
     """Write a job's report: sums over all of its runs, but `time_s` and the driver's part, which are this run's."""
     stages = [

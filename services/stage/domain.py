@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from services.artifacts.activation import Header, Outcome
+from services.artifacts.activation import Header, StageOutcome
 from services.edge.errors import InvalidInput, MemoryTooSmall, OtherChain
 from services.zoo.stage_manifest import StageManifest
 
@@ -27,7 +27,7 @@ class RunRequest:
 class RunAnswer:
     """How it ended; `reused` where an earlier call had computed it."""
 
-    outcome: Outcome
+    outcome: StageOutcome
     reused: bool
 
 

@@ -17,7 +17,7 @@ ReadPicture: TypeAlias = Callable[[bytes], Values]
 
 
 @dataclass(frozen=True)
-class Engine:
+class StageEngine:
     """A loaded stage. It is called from several threads at a time."""
 
     manifest: StageManifest

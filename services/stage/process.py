@@ -20,7 +20,7 @@ from services.stage.grpc_api import SERVICE, StageServicer
 from services.stage.publishing import fetch
 from services.stage.settings import PREFIX, Settings, settings_from
 from services.stage.shared_meter import SharedMeter
-from services.stage.usecases import Limits, Stage
+from services.stage.usecases import Stage, StageLimits
 from services.zoo.serving import load_forward, read_picture
 from services.zoo.stage_manifest import StageManifest
 
@@ -78,7 +78,7 @@ def _stage(settings: Settings, folder: Path) -> Stage:
     manifest = StageManifest.read(folder)
     concurrency = settings.concurrency or thread_count()
     threads = settings.threads or max(1, thread_count() // concurrency)
-    limits = Limits(
+    limits = StageLimits(
         stores=tuple(settings.stores.split()),
         concurrency=concurrency,
         waiting=settings.max_queue,

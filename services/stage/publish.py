@@ -23,7 +23,7 @@ _log = logging.getLogger("services.stage.publish")
 
 
 @dataclass(frozen=True)
-class Settings:
+class PublishSettings:
     """`stages` is JSON: each stage's name and its last layer, in their order, null for the last one's."""
 
     model: str
@@ -36,7 +36,7 @@ def main() -> int:
     """Publish, and return the exit code: 0 done, 2 where the model or the store is at fault, 1 where we are."""
     configure_lean_logs("publish")
     try:
-        _publish(read_settings(Settings, PREFIX, os.environ))
+        _publish(read_settings(PublishSettings, PREFIX, os.environ))
     except (StrataError, OSError) as error:
         _log.error("%s: %s", type(error).__name__, error)
         return 2
@@ -46,7 +46,7 @@ def main() -> int:
     return 0
 
 
-def _publish(settings: Settings) -> None:
+def _publish(settings: PublishSettings) -> None:
     stages = _stages(settings.stages)
     store = open_store(settings.to, create=True)
     if asyncio.run(is_published(store, len(stages))):

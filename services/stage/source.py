@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import TypeAlias, TypeVar
 
-from services.artifacts.activation import Header, Outcome, PictureState, Values, read_activation
+from services.artifacts.activation import Header, PictureState, StageOutcome, Values, read_activation
 from services.artifacts.record import Picture, read_record
 from services.artifacts.store import ObjectStore
 from services.stage.domain import check_header, input_header
@@ -40,7 +40,7 @@ async def batches(
     async for part in read_activation(store.stream(key), url):
         if isinstance(part, Header):
             check_header(part, input_header(manifest), url)
-        elif isinstance(part, Outcome):
+        elif isinstance(part, StageOutcome):
             states += part.pictures
         else:
             for start in range(0, len(part), length):

@@ -11,8 +11,8 @@ import numpy as np
 
 from services.artifacts.activation import (
     Header,
-    Outcome,
     PictureState,
+    StageOutcome,
     read_activation,
     write_header,
     write_outcome,
@@ -31,7 +31,7 @@ from services.stage.domain import (
     micro_batch_length,
     output_header,
 )
-from services.stage.engine import Engine, ReadPicture
+from services.stage.engine import ReadPicture, StageEngine
 from services.stage.shared_meter import Share, SharedMeter
 from services.stage.source import batches, one_ahead
 from services.zoo.serving import Forward
@@ -44,7 +44,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Limits:
+class StageLimits:
     """What a stage may do at a time.
 
     Attributes:
@@ -70,7 +70,7 @@ class Bill:
     inputs: StoreUse
     outputs: StoreUse
     written_bytes: int = 0
-    outcome: Outcome | None = None
+    outcome: StageOutcome | None = None
 
     def count(self, piece: bytes) -> bytes:
         """Count a piece that is written."""
@@ -99,14 +99,14 @@ class Stage:
         load: Callable[[], Forward],
         read_picture: ReadPicture,
         open_store: OpenStore,
-        limits: Limits,
+        limits: StageLimits,
         meter: SharedMeter,
         resident_bytes: Callable[[], int],
         peak_bytes: Callable[[], int],
     ):
         self.manifest = manifest
         self._load = load
-        self._engine: Engine | None = None
+        self._engine: StageEngine | None = None
         self._read_picture = read_picture
         self._open_store = open_store
         self._limits = limits
@@ -138,7 +138,7 @@ class Stage:
         self._micro_batch = micro_batch_length(
             self._limits.micro_batch, self.manifest, self._limits.memory_bytes, self._resident_bytes()
         )
-        self._engine = Engine(self.manifest, forward, self._read_picture)
+        self._engine = StageEngine(self.manifest, forward, self._read_picture)
 
     async def run(self, request: RunRequest) -> RunAnswer:
         """Compute one record's activation, or find it computed.
@@ -159,7 +159,7 @@ class Stage:
             running = self._running[request.output_url] = asyncio.create_task(self._compute_once(request, self._engine))
         return await asyncio.shield(running)
 
-    async def _compute_once(self, request: RunRequest, engine: Engine) -> RunAnswer:
+    async def _compute_once(self, request: RunRequest, engine: StageEngine) -> RunAnswer:
         try:
             with self.admission.admit():
                 async with self._turns:
@@ -167,7 +167,7 @@ class Stage:
         finally:
             del self._running[request.output_url]
 
-    async def _find_or_compute(self, request: RunRequest, engine: Engine) -> RunAnswer:
+    async def _find_or_compute(self, request: RunRequest, engine: StageEngine) -> RunAnswer:
         outputs, output_key = self._locate(request.output_url)
         if found := await self._find(outputs, output_key):
             return RunAnswer(found, reused=True)
@@ -180,7 +180,9 @@ class Stage:
         assert bill.outcome is not None
         return RunAnswer(bill.outcome, reused=False)
 
-    async def _activation(self, engine: Engine, inputs: ObjectStore, key: str, bill: "Bill") -> AsyncIterator[bytes]:
+    async def _activation(
+        self, engine: StageEngine, inputs: ObjectStore, key: str, bill: "Bill"
+    ) -> AsyncIterator[bytes]:
         """Compute an activation, piece by piece; the next micro-batch is read while one is computed."""
         loop = asyncio.get_running_loop()
         cold, self._cold = self._cold, False
@@ -193,7 +195,7 @@ class Stage:
                 yield bill.count(write_values(values))
         self._meter.settle()
         line = ReceiptLine(self.manifest.name, bill.usage(), 0.0)
-        bill.outcome = Outcome(tuple(states), line, self._peak_bytes(), cold)
+        bill.outcome = StageOutcome(tuple(states), line, self._peak_bytes(), cold)
         yield write_outcome(bill.outcome)
 
     def _locate(self, url: str) -> tuple[ObjectStore, str]:
@@ -203,14 +205,14 @@ class Stage:
             self._stores[begin] = self._open_store(begin)
         return self._stores[begin].counting(), url[len(begin.rstrip("/")) + 1 :]
 
-    async def _find(self, store: ObjectStore, key: str) -> Outcome | None:
+    async def _find(self, store: ObjectStore, key: str) -> StageOutcome | None:
         """Read the outcome of an activation that is there and whole; one that is not is computed anew."""
         url = store.url_of(key)
         try:
             async for part in read_activation(store.stream(key), url):
                 if isinstance(part, Header):
                     check_header(part, output_header(self.manifest), url)
-                elif isinstance(part, Outcome):
+                elif isinstance(part, StageOutcome):
                     return part
         except ArtifactNotFound:
             return None

@@ -32,7 +32,7 @@ from services.workbench.pictures import EncodedPicture
 from services.workbench.replies import RemoteModel
 from services.workbench.report import Report
 from services.workbench.requests import MODES
-from services.workbench.running import Naming, Run
+from services.workbench.running import Naming, PictureRun
 from services.workbench.session_log import NamedModel
 from services.workbench.workbench import CalibrationRequest
 
@@ -214,7 +214,7 @@ class RemoteSession:
     def rerun(self, *, threshold: float = 0.5, top: int = 5) -> Findings:
         return self._run(untimed=True, threshold=threshold, top_k=top).findings
 
-    def run(self, clock: object, **naming: Unpack[Naming]) -> Run:
+    def run(self, clock: object, **naming: Unpack[Naming]) -> PictureRun:
         """Run and time; the clock there counts."""
         return self._run(untimed=clock is None, threshold=naming.get("threshold", 0.5), top_k=naming.get("top", 5))
 
@@ -267,7 +267,7 @@ class RemoteSession:
         self.stands.layer = visit.layer
         return visit
 
-    def _run(self, **fields: Any) -> Run:
+    def _run(self, **fields: Any) -> PictureRun:
         return replies.run_of(self._call("Run", pb.RunRequest, **fields))
 
     def _call(self, rpc: str, request: Callable[..., Any], **fields: Any) -> Any:

@@ -19,7 +19,7 @@ from services.workbench.layer_card import LayerCard, TensorFigures
 from services.workbench.long_work import Step
 from services.workbench.report import LayerRow, RemedyRow, Report
 from services.workbench.requests import MODES, PRECISIONS
-from services.workbench.running import Run
+from services.workbench.running import PictureRun
 from services.workbench.session import Session
 from services.workbench.session_log import Opening
 from services.workbench.workbench import CalibratedSession
@@ -103,7 +103,7 @@ def difference_to_message(layer: str, found: Difference) -> pb.Difference:
     )
 
 
-def run_to_message(model: EngineModel, run: Run) -> pb.RunResponse:
+def run_to_message(model: EngineModel, run: PictureRun) -> pb.RunResponse:
     """Write what one picture gave."""
     return pb.RunResponse(
         mode=MODE_MESSAGES[run.mode],

@@ -8,10 +8,12 @@ from quant.statistics import sqnr_db
 from services.workbench.engine_model import EngineModel
 from services.workbench.engines import engine_of
 from services.workbench.integers import Integers
-from services.workbench.pictures import Picture, as_input
+from services.workbench.pictures import DecodedPicture, as_input
 
 
-def cross_model(model: EngineModel, integers: Integers, picture: Picture, mode: Mode = Mode.INT8) -> Iterator[Crossing]:
+def cross_model(
+    model: EngineModel, integers: Integers, picture: DecodedPicture, mode: Mode = Mode.INT8
+) -> Iterator[Crossing]:
     """Cross every layer, in the order they run.
 
     Raises:
@@ -20,7 +22,9 @@ def cross_model(model: EngineModel, integers: Integers, picture: Picture, mode: 
     yield from cross(engine_of(model, Mode.FLOAT, integers), engine_of(model, mode, integers), as_input(model, picture))
 
 
-def cross_one(model: EngineModel, integers: Integers, picture: Picture, layer: str, mode: Mode = Mode.INT8) -> Crossing:
+def cross_one(
+    model: EngineModel, integers: Integers, picture: DecodedPicture, layer: str, mode: Mode = Mode.INT8
+) -> Crossing:
     """Cross one layer alone.
 
     Raises:

@@ -8,14 +8,14 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from services.workbench.engine_model import KnownModel
-from services.workbench.pictures import Picture
+from services.workbench.pictures import DecodedPicture
 from services.zoo.detection import Detection
 
 _COLOURS = ("#e6194b", "#3cb44b", "#4363d8", "#f58231", "#911eb4", "#008080", "#9a6324", "#800000")
 _LEAST_SIDE = 512
 
 
-def draw_boxes(model: KnownModel, picture: Picture, found: Sequence[Detection]) -> bytes:
+def draw_boxes(model: KnownModel, picture: DecodedPicture, found: Sequence[Detection]) -> bytes:
     """Draw the picture with a named box for each detection."""
     drawn = Image.fromarray(picture.pixels.permute(1, 2, 0).contiguous().numpy())
     if found:

@@ -17,7 +17,7 @@ from services.zoo.name_lists import classes_by_name
 
 
 class KnownModel(Protocol):
-    """What people are told of a model, wherever it is open."""
+    """What a person may know of a model, wherever it is open."""
 
     @property
     def name(self) -> str: ...
@@ -42,7 +42,7 @@ class EngineModel:
         labels: K names; empty where none were given.
         input_spec: how a classifier's picture is cut; None for Darknet's letterbox.
         weights: where they came from, in words.
-        trained: False for random weights, which users are told.
+        trained: False for random weights; every front end then says so.
     """
 
     name: str

@@ -35,7 +35,7 @@ class Findings:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class PictureOutcome:
     """What two runs are compared by: of one picture the best class, or the boxes above `threshold`.
 
     Boxes are fractions of the network's own frame.
@@ -106,7 +106,7 @@ def crowded_threshold(model: EngineModel, outputs: Mapping[str, Tensor]) -> floa
     return float(np.partition(together, -MOST_CANDIDATES - 1)[-MOST_CANDIDATES - 1])
 
 
-def outcome(model: EngineModel, outputs: Mapping[str, Tensor], threshold: float) -> Outcome:
+def outcome(model: EngineModel, outputs: Mapping[str, Tensor], threshold: float) -> PictureOutcome:
     """Reduce the first picture's outputs to what others are compared with.
 
     Args:
@@ -117,12 +117,12 @@ def outcome(model: EngineModel, outputs: Mapping[str, Tensor], threshold: float)
     return _outcome_above(model, outputs, threshold)
 
 
-def outcome_like(model: EngineModel, outputs: Mapping[str, Tensor], first: Outcome) -> Outcome:
+def outcome_like(model: EngineModel, outputs: Mapping[str, Tensor], first: PictureOutcome) -> PictureOutcome:
     """Reduce another run's outputs by the first one's threshold: two of their own would part the boxes between them."""
     return _outcome_above(model, outputs, first.threshold)
 
 
-def compare_outcomes(first: Sequence[Outcome], second: Sequence[Outcome]) -> Agreement:
+def compare_outcomes(first: Sequence[PictureOutcome], second: Sequence[PictureOutcome]) -> Agreement:
     """How far two runs over the same pictures, at least one, agree."""
     pairs = list(zip(first, second, strict=True))
     if first[0].label is not None:
@@ -145,16 +145,16 @@ def agreement(
     return compare_outcomes(wanted, found)
 
 
-def accuracy(outcomes: Sequence[Outcome], truth: Sequence[int]) -> float:
+def accuracy(outcomes: Sequence[PictureOutcome], truth: Sequence[int]) -> float:
     """The share of a classifier's outcomes whose class is the true one; 0 to 1."""
     return sum(each.label == label for each, label in zip(outcomes, truth, strict=True)) / len(outcomes)
 
 
-def _outcome_above(model: EngineModel, outputs: Mapping[str, Tensor], threshold: float) -> Outcome:
+def _outcome_above(model: EngineModel, outputs: Mapping[str, Tensor], threshold: float) -> PictureOutcome:
     if not model.detects:
-        return Outcome(top_classes(model, outputs, 1)[0].label, (), threshold)
+        return PictureOutcome(top_classes(model, outputs, 1)[0].label, (), threshold)
     _, height, width = model.graph.input_shape
-    return Outcome(None, tuple(_boxes_above(model, outputs, Size(height, width), threshold)), threshold)
+    return PictureOutcome(None, tuple(_boxes_above(model, outputs, Size(height, width), threshold)), threshold)
 
 
 def _boxes_above(

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from services.edge.errors import ArtifactNotFound
 from services.workbench.engine_model import EngineModel
-from services.workbench.pictures import Picture, decode_picture
+from services.workbench.pictures import DecodedPicture, decode_picture
 from services.zoo.picture_files import read_picture_file
 
 
-def read_picture(path: Path) -> Picture:
+def read_picture(path: Path) -> DecodedPicture:
     """Read one picture. Raises ArtifactNotFound, NotAPicture or PictureTooLarge, naming the file."""
     try:
         return decode_picture(read_picture_file(path), str(path))
@@ -27,7 +27,7 @@ class PictureFiles:
     def __len__(self) -> int:
         return len(self.paths)
 
-    def __iter__(self) -> Iterator[Picture]:
+    def __iter__(self) -> Iterator[DecodedPicture]:
         return map(read_picture, self.paths)
 
 

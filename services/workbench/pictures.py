@@ -16,7 +16,7 @@ from services.zoo.preprocessing import decode, preprocess
 
 
 @dataclass(frozen=True, eq=False)
-class Picture:
+class DecodedPicture:
     """`pixels` is uint8 [3, H, W]; `source` names it in errors."""
 
     source: str
@@ -34,7 +34,7 @@ class Pictures(Protocol):
 
     def __len__(self) -> int: ...
 
-    def __iter__(self) -> Iterator[Picture]: ...
+    def __iter__(self) -> Iterator[DecodedPicture]: ...
 
 
 class EncodedPicture(NamedTuple):
@@ -54,19 +54,19 @@ class EncodedPictures:
     def __len__(self) -> int:
         return len(self.encoded)
 
-    def __iter__(self) -> Iterator[Picture]:
+    def __iter__(self) -> Iterator[DecodedPicture]:
         return (decode_picture(each.data, each.name) for each in self.encoded)
 
 
-def decode_picture(data: bytes, source: str) -> Picture:
+def decode_picture(data: bytes, source: str) -> DecodedPicture:
     """Decode a picture's file. Raises NotAPicture or PictureTooLarge, naming the source."""
     try:
-        return Picture(source, decode(data))
+        return DecodedPicture(source, decode(data))
     except (NotAPicture, PictureTooLarge) as error:
         raise type(error)(f"{source}: {error}") from error
 
 
-def as_input(model: EngineModel, picture: Picture) -> Tensor:
+def as_input(model: EngineModel, picture: DecodedPicture) -> Tensor:
     """float32 [1, 3, H, W] as the model takes it.
 
     Raises:
@@ -81,11 +81,11 @@ def as_input(model: EngineModel, picture: Picture) -> Tensor:
         raise PictureTooLarge(f"{picture.source}: {error}") from error
 
 
-def inputs_of(model: EngineModel, pictures: Iterable[Picture]) -> Iterator[Tensor]:
+def inputs_of(model: EngineModel, pictures: Iterable[DecodedPicture]) -> Iterator[Tensor]:
     """One input a picture, decoded as they are asked for."""
     return (as_input(model, picture) for picture in pictures)
 
 
-def augmented(picture: Picture) -> Iterator[Picture]:
+def augmented(picture: DecodedPicture) -> Iterator[DecodedPicture]:
     """The picture itself, and four made of it."""
-    return (Picture(picture.source, pixels) for pixels in augment(picture.pixels))
+    return (DecodedPicture(picture.source, pixels) for pixels in augment(picture.pixels))

@@ -18,7 +18,7 @@ from services.workbench.findings import Agreement, Findings, Guess
 from services.workbench.integers import Machine
 from services.workbench.report import LayerRow, RemedyRow, Report
 from services.workbench.requests import MODES, PRECISIONS
-from services.workbench.running import Run
+from services.workbench.running import PictureRun
 from services.workbench.workbench import CalibrationRequest
 from services.zoo.detection import Detection
 
@@ -72,12 +72,12 @@ def difference_of(message: pb.Difference) -> Difference:
     return Difference(message.sqnr_db, message.largest, message.changed_fraction)
 
 
-def run_of(message: pb.RunResponse) -> Run:
+def run_of(message: pb.RunResponse) -> PictureRun:
     """What one picture gave."""
     boxes = tuple(Detection(box.label, box.score, box.x, box.y, box.width, box.height) for box in message.boxes)
     guesses = tuple(Guess(guess.label, guess.name, guess.probability) for guess in message.guesses)
     findings = Findings(boxes, None) if message.detects else Findings(None, guesses)
-    return Run(MODES[message.mode], message.isa, message.latency_ms or None, findings)
+    return PictureRun(MODES[message.mode], message.isa, message.latency_ms or None, findings)
 
 
 def crossing_of(message: pb.Crossing) -> Crossing:

@@ -23,7 +23,7 @@ from services.edge.progress import Progress
 from services.workbench.calibrating import DETECTION_THRESHOLD, calibrate_model
 from services.workbench.engine_model import EngineModel
 from services.workbench.engines import engine_of
-from services.workbench.findings import Agreement, Outcome, accuracy, compare_outcomes, outcome, outcome_like
+from services.workbench.findings import Agreement, PictureOutcome, accuracy, compare_outcomes, outcome, outcome_like
 from services.workbench.integers import Integers
 from services.workbench.pictures import Pictures, as_input
 
@@ -114,7 +114,7 @@ class _Runs:
         self.model, self.integers, self.progress = model, integers, progress
         modes = [Mode.FLOAT, Mode.HYBRID, Mode.INT8, *([Mode.AUTO] if integers.auto_plan else [])]
         self.engines = {mode: engine_of(model, mode, integers) for mode in modes}
-        self.outcomes: dict[Mode, list[Outcome]] = {mode: [] for mode in modes}
+        self.outcomes: dict[Mode, list[PictureOutcome]] = {mode: [] for mode in modes}
         self._first: Tensor | None = None
 
     @property

@@ -13,7 +13,7 @@ from services.workbench.engine_model import EngineModel
 from services.workbench.engines import engine_of
 from services.workbench.findings import Findings, find
 from services.workbench.integers import Integers
-from services.workbench.pictures import Picture, as_input
+from services.workbench.pictures import DecodedPicture, as_input
 
 _WARM_RUNS = 2
 """An engine calls its kernels one by one in its first run, and compiles its script in the second."""
@@ -21,7 +21,7 @@ _LEAST_RUNS, _MEASURED_S = 3, 0.5
 
 
 @dataclass(frozen=True)
-class Run:
+class PictureRun:
     """What one picture gave.
 
     Attributes:
@@ -46,12 +46,12 @@ def run_picture(
     model: EngineModel,
     integers: Integers,
     mode: Mode,
-    picture: Picture,
+    picture: DecodedPicture,
     clock: Clock | None,
     *,
     top: int = 5,
     threshold: float = 0.5,
-) -> Run:
+) -> PictureRun:
     """Run one picture, and time the run.
 
     Args:
@@ -67,7 +67,7 @@ def run_picture(
     x = as_input(model, picture)
     outputs = engine.run(x)
     latency_ms = None if clock is None else _latency_s(engine, x, clock) * 1e3
-    return Run(mode, engine.cpu.isa, latency_ms, find(model, outputs, picture.size, threshold, top))
+    return PictureRun(mode, engine.cpu.isa, latency_ms, find(model, outputs, picture.size, threshold, top))
 
 
 def _latency_s(engine: Engine, x: Tensor, clock: Clock) -> float:

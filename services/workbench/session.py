@@ -28,8 +28,8 @@ from services.workbench.events import Branched, Edited, Event, Moved, Switched, 
 from services.workbench.findings import Findings, find
 from services.workbench.integers import Integers, Machine
 from services.workbench.layer_card import LayerCard, describe_card
-from services.workbench.pictures import Picture, as_input
-from services.workbench.running import Naming, Run, run_picture
+from services.workbench.pictures import DecodedPicture, as_input
+from services.workbench.running import Naming, PictureRun, run_picture
 
 CACHE_BYTES = 512 << 20
 
@@ -52,7 +52,7 @@ class Session:
         model: EngineModel,
         integers: Integers,
         mode: Mode,
-        picture: Picture,
+        picture: DecodedPicture,
         cache_bytes: int = CACHE_BYTES,
     ) -> None:
         self.model, self.mode = model, mode
@@ -228,8 +228,12 @@ class Session:
         return any(variant is not self._opened for variant in self._stepper.variants.values())
 
     def run(
-        self, clock: Clock | None, mode: Mode | None = None, picture: Picture | None = None, **options: Unpack[Naming]
-    ) -> Run:
+        self,
+        clock: Clock | None,
+        mode: Mode | None = None,
+        picture: DecodedPicture | None = None,
+        **options: Unpack[Naming],
+    ) -> PictureRun:
         """Run the model as edited, in its own mode and on its own picture or in others; see `run_picture`."""
         model, integers = self.current()
         return run_picture(model, integers, mode or self.mode, picture or self.picture, clock, **options)

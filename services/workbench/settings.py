@@ -7,7 +7,7 @@ from pydantic import Field, field_validator
 
 from services.edge.address import split_address
 from services.edge.settings import Settings as BaseSettings
-from services.workbench.workbench import Limits
+from services.workbench.workbench import WorkbenchLimits
 
 PREFIX = "WORKBENCH_"
 
@@ -26,7 +26,7 @@ class Settings(BaseSettings):
         max_calls: under way at a time; one more is refused.
         max_message_bytes: of one request; pictures are the large ones.
         max_pictures_bytes: of all pictures of one calibration or report.
-        open_sessions, session_bytes, model_bytes, upload_bytes: see `Limits`.
+        open_sessions, session_bytes, model_bytes, upload_bytes: see `WorkbenchLimits`.
         drain_s: what running calls get to end on SIGTERM.
     """
 
@@ -37,10 +37,10 @@ class Settings(BaseSettings):
     max_calls: Count = 64
     max_message_bytes: Count = 32 << 20
     max_pictures_bytes: Count = 256 << 20
-    open_sessions: Count = Limits.open_sessions
-    session_bytes: Count = Limits.session_bytes
-    model_bytes: Count = Limits.model_bytes
-    upload_bytes: Count = Limits.upload_bytes
+    open_sessions: Count = WorkbenchLimits.open_sessions
+    session_bytes: Count = WorkbenchLimits.session_bytes
+    model_bytes: Count = WorkbenchLimits.model_bytes
+    upload_bytes: Count = WorkbenchLimits.upload_bytes
     drain_s: Annotated[float, Field(ge=0)] = 30.0
 
     @field_validator("grpc_address")
@@ -50,9 +50,9 @@ class Settings(BaseSettings):
         return address
 
     @property
-    def limits(self) -> Limits:
+    def limits(self) -> WorkbenchLimits:
         """Those of the workbench itself."""
-        return Limits(self.open_sessions, self.session_bytes, self.model_bytes, self.upload_bytes)
+        return WorkbenchLimits(self.open_sessions, self.session_bytes, self.model_bytes, self.upload_bytes)
 
 
 def settings_from(environment: Mapping[str, str]) -> Settings:

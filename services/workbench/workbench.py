@@ -26,7 +26,7 @@ from services.workbench.long_work import Listener, Step, listen
 from services.workbench.model_codec import decode_model
 from services.workbench.open_sessions import Opened, OpenSessions, SessionKey
 from services.workbench.owner_store import OwnerStore, new_id
-from services.workbench.pictures import EncodedPicture, EncodedPictures, Picture, decode_picture
+from services.workbench.pictures import DecodedPicture, EncodedPicture, EncodedPictures, decode_picture
 from services.workbench.report import Report, make_report
 from services.workbench.session import Session
 from services.workbench.session_log import NamedModel, Opening, SessionLog
@@ -36,7 +36,7 @@ Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
-class Limits:
+class WorkbenchLimits:
     """How much is taken and kept; sizes in bytes.
 
     Attributes:
@@ -94,7 +94,7 @@ class Workbench:
         open_named: Callable[[NamedModel], EngineModel],
         pool: Executor,
         clock: Clock,
-        limits: Limits,
+        limits: WorkbenchLimits,
     ) -> None:
         self._store, self._open_named, self._pool = store, open_named, pool
         self.clock, self.limits = clock, limits
@@ -257,7 +257,7 @@ class Workbench:
 
         return Opened(await self._run(replay), log)
 
-    def _session(self, model: EngineModel, integers: Integers, picture: Picture, opening: Opening) -> Session:
+    def _session(self, model: EngineModel, integers: Integers, picture: DecodedPicture, opening: Opening) -> Session:
         session = Session(model, integers, opening.mode, picture, self.limits.session_bytes)
         session.check()
         return session

@@ -18,7 +18,7 @@ from services.edge.suggestion import did_you_mean
 
 
 @dataclass(frozen=True)
-class Layer:
+class ProgramLayer:
     """One operator.
 
     Attributes:
@@ -61,7 +61,7 @@ class CutGraph:
     """
 
     module: GraphModule
-    layers: tuple[Layer, ...]
+    layers: tuple[ProgramLayer, ...]
     cuts: tuple[Cut, ...]
     crossing: tuple[tuple[str, ...], ...]
 
@@ -166,7 +166,7 @@ def _is_one_a_picture(value: Node, picture: Node) -> bool:
     return str(found.shape[0]) == str(picture.meta["val"].shape[0])
 
 
-def _name_layers(operators: Sequence[Node]) -> tuple[Layer, ...]:
+def _name_layers(operators: Sequence[Node]) -> tuple[ProgramLayer, ...]:
     paths = [_modules_of(node) for node in operators]
     inner = {path for modules in paths for path in modules[:-1]}  # modules that call others
     used: set[str] = set()
@@ -182,7 +182,7 @@ def _name_layers(operators: Sequence[Node]) -> tuple[Layer, ...]:
             name = f"{base}_{count}"
         used.add(name)
         weights = [str(each.target) for each in node.all_input_nodes if each.op == "get_attr"]
-        layers.append(Layer(name, modules, tuple(each for each in weights if each not in seen)))
+        layers.append(ProgramLayer(name, modules, tuple(each for each in weights if each not in seen)))
         seen.update(weights)
     return tuple(layers)
 

@@ -1,4 +1,4 @@
-"""Whether a release can answer is told by its newest revisions: by `strata status`, by `helm test`, by an upgrade."""
+"""Whether a release can answer follows from its newest revisions: by `strata status`, by `helm test`, by an upgrade."""
 
 import json
 import subprocess
@@ -75,7 +75,7 @@ def test_a_newest_revision_that_cannot_start_fails_the_release_the_test_and_the_
     assert status(beside, "--wait-s", "120")[0] == 0
 
 
-def test_a_quota_that_leaves_no_room_is_told(beside: Cluster) -> None:
+def test_a_quota_that_leaves_no_room_is_reported(beside: Cluster) -> None:
     spec = {"hard": {"limits.memory": "600Mi"}}
     quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "small"}, "spec": spec}
     beside.kubectl("apply", "--filename", "-", standard_input=json.dumps(quota))

@@ -163,7 +163,7 @@ async def test_a_client_that_checks_health_itself_is_answered(grpc_server: GrpcS
         assert (await stub.Predict(pb.PredictRequest(ensemble="e"), timeout=20)).ensemble == "e"
 
 
-async def test_what_a_drain_has_no_time_for_is_told_so_by_name(
+async def test_what_a_drain_has_no_time_for_is_refused_by_name(
     grpc_server: GrpcServer, servicer: Servicer, stub: "Stub", caplog: pytest.LogCaptureFixture
 ) -> None:
     call = stub.Predict(pb.PredictRequest(ensemble="slow"))

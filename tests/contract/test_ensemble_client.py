@@ -14,7 +14,7 @@ from services.edge.deadline import Deadline
 from services.edge.errors import MemberUnavailable, QueueFull
 from services.edge.grpc_server import ErrorsAsStatus
 from services.ensemble.client import ModelClient
-from services.ensemble.members import Address, StaticMembers
+from services.ensemble.members import MemberAddress, StaticMembers
 
 SERVICE = pb.DESCRIPTOR.services_by_name["GRPCInferenceService"].full_name
 ONE_PICTURE = np.zeros((1, 3, 4, 4), np.float32)
@@ -60,7 +60,7 @@ async def serving(model: Behind, port: int = 0) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def members_at(**addresses: str) -> AsyncIterator[StaticMembers]:
-    members = StaticMembers({model: Address(address=address) for model, address in addresses.items()})
+    members = StaticMembers({model: MemberAddress(address=address) for model, address in addresses.items()})
     try:
         yield members
     finally:
@@ -91,7 +91,7 @@ async def test_a_way_that_stays_broken_is_given_up_with_its_reason() -> None:
     assert model.calls < 10
 
 
-async def test_before_the_deadline_the_reason_is_told_not_one_try_more() -> None:
+async def test_before_the_deadline_the_reason_is_given_without_one_try_more() -> None:
     model = Behind(*["Bad Gateway"] * 99)
     async with serving(model) as address, members_at(m=address) as members:
         with pytest.raises(MemberUnavailable, match="UNAVAILABLE: Bad Gateway"):

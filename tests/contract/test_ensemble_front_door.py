@@ -34,7 +34,7 @@ from services.ensemble.domain import MemberState, PredictRequest
 from services.ensemble.front_door import FrontDoor, open_front_door
 from services.ensemble.graph import open_graph
 from services.ensemble.loading import load_ensembles
-from services.ensemble.members import Address
+from services.ensemble.members import MemberAddress
 from services.ensemble.settings import Settings
 from services.ensemble.vigil import Vigil
 from services.zoo.compile import compile_model
@@ -132,7 +132,7 @@ def models(folder: Path) -> Iterator[dict[str, Model]]:
 def settings(folder: Path, models: dict[str, Model]) -> Settings:
     return Settings(
         files=tuple(folder / f"{name}.yaml" for name in ENSEMBLES),
-        members={name: Address(address=model.address) for name, model in models.items()},
+        members={name: MemberAddress(address=model.address) for name, model in models.items()},
         max_pictures=20,
         max_message_bytes=100_000,
         max_ongoing=4,
@@ -297,7 +297,9 @@ async def test_a_dead_member_costs_itself_only(stub: Any) -> None:
 
 async def test_a_member_killed_while_it_works_costs_itself_only(folder: Path, settings: Settings) -> None:
     victim = start_model(folder, "slow")
-    settings = settings.model_copy(update={"members": {**settings.members, "slow": Address(address=victim.address)}})
+    settings = settings.model_copy(
+        update={"members": {**settings.members, "slow": MemberAddress(address=victim.address)}}
+    )
     async with open_graph(load_ensembles(settings.files, {}), settings) as graph:
         door = await open_front_door(graph, settings, CollectorRegistry())
         async with grpc.aio.insecure_channel(f"127.0.0.1:{door.grpc_port}") as channel:
@@ -421,7 +423,7 @@ async def test_of_a_burst_that_is_let_in_every_member_answers_every_request(sett
 async def test_chunks_are_no_larger_than_a_member_takes(folder: Path, settings: Settings) -> None:
     limited = start_model(folder, "fast", MODEL_MAX_BATCH="4")
     try:
-        address = Address(address=limited.address, max_batch=4)
+        address = MemberAddress(address=limited.address, max_batch=4)
         settings = settings.model_copy(update={"members": {**settings.members, "fast": address}})
         async with open_graph(load_ensembles(settings.files, {}), settings) as graph:
             (member,) = (await graph.predict(PredictRequest("single", (png(),) * 10))).members

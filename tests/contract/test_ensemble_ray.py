@@ -24,7 +24,7 @@ from PIL import Image
 
 from services.edge.errors import EmptyBatch, EnsembleNotFound, NotAPicture, NotReady, StrataError
 from services.edge.status import status_of
-from services.ensemble.domain import Answer, Mode, PredictRequest
+from services.ensemble.domain import Answer, EnsembleMode, PredictRequest
 from services.ensemble.graph import open_graph
 from services.ensemble.loading import load_ensembles
 from services.ensemble.ray_graph import APPLICATION, RayPredictor, find_deployment
@@ -120,9 +120,9 @@ def without_times(answer: Answer) -> Answer:
     return replace(answer, members=members, latency_ms=0, receipt=replace(answer.receipt, lines=()))
 
 
-@pytest.mark.parametrize("mode", Mode)
+@pytest.mark.parametrize("mode", EnsembleMode)
 async def test_answers_are_the_same_through_the_deployment(
-    embedded: Predictor, local_ray: RayPredictor, mode: Mode
+    embedded: Predictor, local_ray: RayPredictor, mode: EnsembleMode
 ) -> None:
     request = PredictRequest("pair", (picture(0), picture(1)), mode)
     here, there = await embedded.predict(request), await local_ray.predict(request)
@@ -298,11 +298,11 @@ async def test_a_front_door_whose_graph_cannot_come_back_says_that_it_is_not_rea
     started = descendants(process.pid)
     try:
         async with httpx.AsyncClient(base_url=address, timeout=60) as client:
-            await told(client, 200)
+            await until_status(client, 200)
             # Without its raylet Ray starts nothing again: no replica in place of the one that goes too.
             for pid in [pid for pid, program in started.items() if program in ("raylet", "ray::ServeRepli")]:
                 os.kill(pid, signal.SIGKILL)
-            await told(client, 503)
+            await until_status(client, 503)
     finally:
         for pid in (process.pid, *started):
             with suppress(ProcessLookupError):
@@ -310,7 +310,7 @@ async def test_a_front_door_whose_graph_cannot_come_back_says_that_it_is_not_rea
         process.communicate()
 
 
-async def told(client: httpx.AsyncClient, status: int) -> None:
+async def until_status(client: httpx.AsyncClient, status: int) -> None:
     """Wait until /readyz answers with this status."""
     while (await client.get("/readyz")).status_code != status:
         await asyncio.sleep(0.1)

@@ -276,7 +276,7 @@ def test_connections_take_half_of_the_files_and_no_more_than_4096() -> None:
     assert [connection_limit(files) for files in (1, 64, 1024, 10**6)] == [1, 32, 512, 4096]
 
 
-async def test_what_a_drain_has_no_time_for_is_told_so_in_the_usual_shape(
+async def test_what_a_drain_has_no_time_for_is_refused_in_the_usual_shape(
     work: Work, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with serving(work, grace_s=0.3) as server, client_of(server) as http:

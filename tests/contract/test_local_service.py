@@ -67,7 +67,7 @@ def test_a_second_service_in_the_foreground_is_refused(environment: dict[str, st
     assert strata(environment, "serve", "status").stdout.splitlines()[-1] == address
 
 
-def test_faults_of_the_ensemble_file_are_told_with_exit_code_2(environment: dict[str, str], tmp_path: Path) -> None:
+def test_faults_of_the_ensemble_file_are_reported_with_exit_code_2(environment: dict[str, str], tmp_path: Path) -> None:
     missing = strata(environment, "serve", "start", str(tmp_path / "none.yaml"))
     assert (missing.returncode, "no such ensemble file" in missing.stderr) == (2, True)
     typo = tmp_path / "typo.yaml"
@@ -119,9 +119,9 @@ def test_a_signal_ends_it_while_it_compiles_and_leaves_nothing_half_done(
         while "compiling" not in (line := process.stderr.readline()):
             assert line, "it ended before it compiled anything"
         process.terminate()
-        _, told = process.communicate(timeout=15)
+        _, log = process.communicate(timeout=15)
     assert process.returncode == 130
-    assert "Traceback" not in told
+    assert "Traceback" not in log
     assert list((tmp_path / "cache").iterdir()) == []
 
 

@@ -1,4 +1,4 @@
-"""The largest message that settings allow is one that servers can be told."""
+"""The largest message that settings allow is one that servers accept as a setting."""
 
 import pytest
 

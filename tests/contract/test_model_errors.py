@@ -278,8 +278,8 @@ async def test_a_fault_of_the_engine_is_internal_and_keeps_its_text(
     answer = await GOOD.post(live.http)
     assert (code, answer.status_code, answer.json()["kind"]) == (grpc.StatusCode.INTERNAL, 500, "Internal")
     assert "secret" not in details + answer.text
-    for told in (details, answer.json()["error"]):
-        assert told.split()[-4] in caplog.text
+    for text in (details, answer.json()["error"]):
+        assert text.split()[-4] in caplog.text
 
 
 async def test_scores_that_are_not_finite_are_never_sent(live: Live, caplog: pytest.LogCaptureFixture) -> None:

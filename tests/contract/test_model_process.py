@@ -55,7 +55,7 @@ def compiled(folder: Path, runtime: str, delay_ms: float = 0) -> Path:
 
 
 class Service:
-    """A running process and the ports it told."""
+    """A running process and the ports it reported."""
 
     def __init__(self, process: asyncio.subprocess.Process, said: Mapping[str, Any]):
         self.process = process
@@ -196,7 +196,7 @@ def truncate(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "settings", "told"),
+    ("spoil", "settings", "message"),
     [
         (lambda folder: truncate(folder / "model.onnx"), {}, "InvalidWeights"),
         (lambda folder: (folder / "model.onnx").unlink(), {}, "InvalidWeights"),
@@ -217,7 +217,7 @@ def truncate(path: Path) -> None:
     ],
 )
 def test_a_fault_at_start_is_named_and_ends_the_process_with_2(
-    tmp_path: Path, spoil: Callable[[Path], object], settings: dict[str, str], told: str
+    tmp_path: Path, spoil: Callable[[Path], object], settings: dict[str, str], message: str
 ) -> None:
     folder = compiled(tmp_path / "tiny", "onnxruntime")
     spoil(folder)
@@ -231,7 +231,7 @@ def test_a_fault_at_start_is_named_and_ends_the_process_with_2(
     )
     assert ended.returncode == 2
     assert ended.stdout == ""
-    assert told in json.loads(ended.stderr.splitlines()[-1])["event"]
+    assert message in json.loads(ended.stderr.splitlines()[-1])["event"]
     assert "Traceback" not in ended.stderr
 
 

@@ -486,7 +486,7 @@ def test_health_and_reflection_answer(bench: Bench) -> None:
     assert SERVICE.full_name in database.get_services()
 
 
-def test_a_process_that_is_told_to_stop_ends_with_0(tmp_path: Path) -> None:
+def test_a_process_that_is_asked_to_stop_ends_with_0(tmp_path: Path) -> None:
     with running(str(tmp_path)) as bench:
         bench.process.send_signal(signal.SIGTERM)
         assert bench.process.wait(20) == 0

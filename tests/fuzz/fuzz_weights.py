@@ -15,7 +15,7 @@ with atheris.instrument_imports(include=["services.zoo.darknet"]):
     from services.zoo.darknet.cfg import parse_cfg
     from services.zoo.darknet.layers import read_network
     from services.zoo.darknet.random_weights import random_weights
-    from services.zoo.darknet.weights import Header, Weights, parse_weights, write_weights
+    from services.zoo.darknet.weights import Weights, WeightsHeader, parse_weights, write_weights
 
 NETWORK = read_network(
     parse_cfg(
@@ -41,7 +41,7 @@ def read_one(data: bytes) -> None:
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as corpus:
-        for header in (Header(), Header(minor=1, seen=7), Header(major=1001, seen=32_013_312)):
+        for header in (WeightsHeader(), WeightsHeader(minor=1, seen=7), WeightsHeader(major=1001, seen=32_013_312)):
             with (Path(corpus) / f"v{header.major}_{header.minor}").open("wb") as stream:
                 write_weights(stream, NETWORK, Weights(header, random_weights(NETWORK, seed=0).convolutions))
         atheris.Setup([*sys.argv, "-max_len=256", corpus], read_one)

@@ -8,13 +8,12 @@ import torch
 
 from quant import operations
 from quant.activation import Activation
-from quant.graph import INPUT, Graph
-from quant.graph import Layer as GraphLayer
+from quant.graph import INPUT, Graph, Layer
 from quant.operations import Operation
 from services.edge.errors import InvalidDeclaration, InvalidWeights
 from services.zoo.darknet.cfg import parse_cfg
 from services.zoo.darknet.layers import read_network
-from services.zoo.darknet.structure import Convolutional, Layer, Network, Product, Route, Shortcut, Skip
+from services.zoo.darknet.structure import Convolutional, DarknetLayer, Multiply, Network, Route, Shortcut, Skip
 from services.zoo.darknet.weights import ConvolutionWeights, Weights, read_weights
 
 _EPSILON = 1e-6  # added to the deviation, not to the variance: normalize_cpu in Darknet's src/blas.c
@@ -52,8 +51,8 @@ def load_network(cfg: Path) -> Network:
         raise InvalidDeclaration(f"{cfg}: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError as error:
         is_text = b"\0" not in cfg.read_bytes()
-        told = "save the file as UTF-8" if is_text else "is this the weights file?"
-        raise InvalidDeclaration(f"{cfg.name}: byte {error.start} is not UTF-8; {told}") from None
+        hint = "save the file as UTF-8" if is_text else "is this the weights file?"
+        raise InvalidDeclaration(f"{cfg.name}: byte {error.start} is not UTF-8; {hint}") from None
     return read_network(parse_cfg(text, cfg.name))
 
 
@@ -65,7 +64,7 @@ def build_model(network: Network, weights: Weights) -> DarknetModel:
     Raises:
         InvalidWeights: a folded weight is beyond float32.
     """
-    layers: list[GraphLayer] = []
+    layers: list[Layer] = []
     values: list[str] = []
 
     def value_of(index: int) -> str:
@@ -81,13 +80,13 @@ def build_model(network: Network, weights: Weights) -> DarknetModel:
                 added = _route(layer, layer.operation, inputs, network)
             case Shortcut(activation):
                 added = _shortcut(layer, activation, inputs, network)
-            case Product(activation):
+            case Multiply(activation):
                 added = _activated(layer.name, operations.Mul(), inputs, activation)
             case Convolutional():
                 convolution = _fold(layer, layer.operation, weights.convolutions[layer.index])
-                added = [GraphLayer(layer.name, convolution, inputs)]
+                added = [Layer(layer.name, convolution, inputs)]
             case operation:
-                added = [GraphLayer(layer.name, operation, inputs)]
+                added = [Layer(layer.name, operation, inputs)]
         layers += added
         values.append(added[-1].name if added else inputs[0])
     heads = [
@@ -100,32 +99,32 @@ def build_model(network: Network, weights: Weights) -> DarknetModel:
     return DarknetModel(network, graph, tuple(values))
 
 
-def _route(layer: Layer, route: Route, inputs: tuple[str, ...], network: Network) -> list[GraphLayer]:
+def _route(layer: DarknetLayer, route: Route, inputs: tuple[str, ...], network: Network) -> list[Layer]:
     """Slices where only a group is taken, then a concatenation; nothing where one whole value is passed on."""
-    parts: list[GraphLayer] = []
+    parts: list[Layer] = []
     if route.groups > 1:
         for position, (index, value) in enumerate(zip(layer.inputs, inputs, strict=True)):
             share = network.layers[index].shape.channels // route.groups
             cut = operations.Slice(route.group * share, (route.group + 1) * share)
             name = layer.name if len(inputs) == 1 else f"{layer.name}_part_{position}"
-            parts.append(GraphLayer(name, cut, (value,)))
+            parts.append(Layer(name, cut, (value,)))
         inputs = tuple(part.name for part in parts)
     if len(inputs) > 1:
-        parts.append(GraphLayer(layer.name, operations.Concat(), inputs))
+        parts.append(Layer(layer.name, operations.Concat(), inputs))
     return parts
 
 
-def _shortcut(layer: Layer, activation: Activation, inputs: tuple[str, ...], network: Network) -> list[GraphLayer]:
+def _shortcut(layer: DarknetLayer, activation: Activation, inputs: tuple[str, ...], network: Network) -> list[Layer]:
     """A sum; of layers of other shapes, of the channels that both have, beside those that only the first has."""
     if len(inputs) > 2:
-        return [GraphLayer(layer.name, operations.Add(activation), inputs)]
+        return [Layer(layer.name, operations.Add(activation), inputs)]
     base, other = inputs
     channels, height, _ = layer.shape
     shape = network.layers[layer.inputs[1]].shape
-    parts: list[GraphLayer] = []
+    parts: list[Layer] = []
 
     def part(suffix: str, operation: Operation, *read: str) -> str:
-        parts.append(GraphLayer(f"{layer.name}_{suffix}", operation, read))
+        parts.append(Layer(f"{layer.name}_{suffix}", operation, read))
         return parts[-1].name
 
     if step := shape.height // height - 1:
@@ -133,22 +132,22 @@ def _shortcut(layer: Layer, activation: Activation, inputs: tuple[str, ...], net
     if shape.channels > channels:
         other = part("channels", operations.Slice(0, channels), other)
     if shape.channels >= channels:
-        return [*parts, GraphLayer(layer.name, operations.Add(activation), (base, other))]
+        return [*parts, Layer(layer.name, operations.Add(activation), (base, other))]
     first = part("first", operations.Slice(0, shape.channels), base)
     rest = part("rest", operations.Slice(shape.channels, channels), base)
     total = part("sum", operations.Add(), first, other)
     return parts + _activated(layer.name, operations.Concat(), (total, rest), activation)
 
 
-def _activated(name: str, operation: Operation, inputs: tuple[str, ...], activation: Activation) -> list[GraphLayer]:
+def _activated(name: str, operation: Operation, inputs: tuple[str, ...], activation: Activation) -> list[Layer]:
     """An operation without an activation of its own, and the activation behind it."""
     if activation is Activation.NONE:
-        return [GraphLayer(name, operation, inputs)]
+        return [Layer(name, operation, inputs)]
     before = f"{name}_before"
-    return [GraphLayer(before, operation, inputs), GraphLayer(name, operations.Activate(activation), (before,))]
+    return [Layer(before, operation, inputs), Layer(name, operations.Activate(activation), (before,))]
 
 
-def _fold(layer: Layer, operation: Convolutional, convolution: ConvolutionWeights) -> operations.Conv2d:
+def _fold(layer: DarknetLayer, operation: Convolutional, convolution: ConvolutionWeights) -> operations.Conv2d:
     """scale (conv(x) - mean) / (sqrt(variance) + 1e-6) + bias, as one convolution and bias; computed in float64."""
     bias, weight = convolution.biases.astype(np.float64), convolution.weights.astype(np.float64)
     if convolution.normalization is not None:

@@ -14,10 +14,10 @@ from services.edge.errors import InvalidDeclaration
 from services.zoo.darknet.cfg import Section
 from services.zoo.darknet.structure import (
     Convolutional,
-    Layer,
+    DarknetLayer,
+    Multiply,
     Network,
     Operation,
-    Product,
     Route,
     Shape,
     Shortcut,
@@ -44,7 +44,7 @@ class _Place:
     """Where the next layer stands: its index, the layers before it, and the shape they gave."""
 
     input_shape: Shape
-    layers: Sequence[Layer]
+    layers: Sequence[DarknetLayer]
 
     @property
     def index(self) -> int:
@@ -192,7 +192,7 @@ def _scale_channels(section: Section, place: _Place) -> _Read:
             f"the layer before gives {tuple(place.shape)}",
             "from",
         )
-    return Product(_activation(section, "linear")), (other, place.index - 1), shape
+    return Multiply(_activation(section, "linear")), (other, place.index - 1), shape
 
 
 def _sam(section: Section, place: _Place) -> _Read:
@@ -201,7 +201,7 @@ def _sam(section: Section, place: _Place) -> _Read:
         raise section.fault(
             f"layer {other} gives {tuple(place.shape_of(other))}, the layer before gives {tuple(place.shape)}", "from"
         )
-    return Product(_activation(section, "linear")), (place.index - 1, other), place.shape
+    return Multiply(_activation(section, "linear")), (place.index - 1, other), place.shape
 
 
 def _only_activation(section: Section, place: _Place) -> _Read:
@@ -324,7 +324,7 @@ def read_network(sections: Sequence[Section]) -> Network:
     """
     net = sections[0]
     sides = [net.integer(option, least=1) for option in ("channels", "height", "width")]
-    input_shape, layers = Shape(*sides), list[Layer]()
+    input_shape, layers = Shape(*sides), list[DarknetLayer]()
     if prod(input_shape) > _MOST_ELEMENTS:
         raise net.fault(f"the input has more than {_MOST_ELEMENTS} elements", "width")
     for section in sections[1:]:
@@ -335,7 +335,7 @@ def read_network(sections: Sequence[Section]) -> Network:
             raise section.fault(
                 f"gives {shape.channels} x {shape.height} x {shape.width}, more than {_MOST_ELEMENTS} elements"
             )
-        layers.append(Layer(len(layers), section.name, operation, inputs, shape, section.line))
+        layers.append(DarknetLayer(len(layers), section.name, operation, inputs, shape, section.line))
     if not layers:
         raise InvalidDeclaration(f"{net.file}: there is no layer after [net]")
     return Network(input_shape, tuple(layers))

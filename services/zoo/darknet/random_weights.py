@@ -3,7 +3,7 @@
 import numpy as np
 
 from services.zoo.darknet.structure import Convolutional, Network, Shortcut
-from services.zoo.darknet.weights import ConvolutionWeights, Floats, Header, Normalization, Weights
+from services.zoo.darknet.weights import ConvolutionWeights, Floats, Normalization, Weights, WeightsHeader
 
 _BRANCH_GAIN = (
     0.3  # of a convolution that a shortcut adds: 23 additions, as in yolov3, then grow the deviation 2.7 times
@@ -22,7 +22,7 @@ def random_weights(network: Network, seed: int) -> Weights:
         for layer in network.layers
         if isinstance(layer.operation, Convolutional)
     }
-    return Weights(Header(), convolutions)
+    return Weights(WeightsHeader(), convolutions)
 
 
 def _draw(random: np.random.Generator, operation: Convolutional, gain: float) -> ConvolutionWeights:

@@ -51,7 +51,7 @@ class Shortcut:
 
 
 @dataclass(frozen=True)
-class Product:
+class Multiply:
     """The first input times the second, which is of its shape or one factor a channel, then the activation."""
 
     activation: Activation
@@ -66,7 +66,7 @@ Operation = (
     Convolutional
     | Route
     | Shortcut
-    | Product
+    | Multiply
     | Skip
     | operations.Activate
     | operations.MaxPool
@@ -81,7 +81,7 @@ Operation = (
 
 
 @dataclass(frozen=True)
-class Layer:
+class DarknetLayer:
     """One layer. `inputs` are indices of earlier layers; -1 is the picture."""
 
     index: int
@@ -102,4 +102,4 @@ class Network:
     """A cfg that makes sense: every route leads to an earlier layer and every shape fits."""
 
     input_shape: Shape
-    layers: tuple[Layer, ...]
+    layers: tuple[DarknetLayer, ...]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.edge.errors import InvalidWeights
-from services.zoo.darknet.structure import Convolutional, Layer, Network
+from services.zoo.darknet.structure import Convolutional, DarknetLayer, Network
 
 Floats = NDArray[np.float32]
 
@@ -22,7 +22,7 @@ _FLOAT = np.dtype("<f4")
 
 
 @dataclass(frozen=True)
-class Header:
+class WeightsHeader:
     """The version that wrote the file, and `seen`: how many pictures the network was trained on."""
 
     major: int = 0
@@ -59,7 +59,7 @@ class ConvolutionWeights:
 class Weights:
     """`convolutions` maps a layer's index to its weights."""
 
-    header: Header
+    header: WeightsHeader
     convolutions: Mapping[int, ConvolutionWeights]
 
 
@@ -123,17 +123,17 @@ def write_weights(stream: BinaryIO, network: Network, weights: Weights) -> None:
         stream.write(np.ascontiguousarray(array, _FLOAT).data)
 
 
-def _read_header(beginning: bytes, file: str, size_bytes: int) -> tuple[Header, int]:
+def _read_header(beginning: bytes, file: str, size_bytes: int) -> tuple[WeightsHeader, int]:
     if len(beginning) >= _VERSION.size:
-        version = Header(*_VERSION.unpack_from(beginning))
+        version = WeightsHeader(*_VERSION.unpack_from(beginning))
         end = _VERSION.size + version.seen_format.size
         if len(beginning) >= end:
             (seen,) = version.seen_format.unpack_from(beginning, _VERSION.size)
-            return Header(version.major, version.minor, version.revision, seen), end
+            return WeightsHeader(version.major, version.minor, version.revision, seen), end
     raise InvalidWeights(f"{file}: too short for its header; expected 16 bytes at least, found {size_bytes}")
 
 
-def _convolutions(network: Network) -> Iterator[tuple[Layer, Convolutional]]:
+def _convolutions(network: Network) -> Iterator[tuple[DarknetLayer, Convolutional]]:
     for layer in network.layers:
         if isinstance(layer.operation, Convolutional):
             yield layer, layer.operation

@@ -12,7 +12,7 @@ from services.zoo.darknet.build import load_model, load_network
 from services.zoo.darknet.cfg import write_cfg
 from services.zoo.darknet.networks import describe
 from services.zoo.darknet.random_weights import random_weights
-from services.zoo.darknet.structure import Convolutional, Layer, Route
+from services.zoo.darknet.structure import Convolutional, DarknetLayer, Route
 from services.zoo.darknet.weights import write_weights
 from services.zoo.detection import Size, decode
 
@@ -22,7 +22,7 @@ BAR = 1e-4  # of a layer's largest difference over its largest magnitude; asked 
 SIZE = Size(96, 96)
 
 
-def opencv_name(layer: Layer) -> str:
+def opencv_name(layer: DarknetLayer) -> str:
     """OpenCV's layer that gives the same value; it counts an activation as the layer after its convolution."""
     match layer.operation:
         case Convolutional(batch_normalize=True):

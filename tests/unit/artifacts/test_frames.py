@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from services.artifacts.activation import (
     Header,
-    Outcome,
     PictureState,
+    StageOutcome,
     read_activation,
     write_header,
     write_outcome,
@@ -40,8 +40,8 @@ def read(content: bytes, size: int = 7) -> list[Picture]:
     return asyncio.run(collect())
 
 
-def read_values(content: bytes, size: int) -> list[Header | np.ndarray | Outcome]:
-    async def collect() -> list[Header | np.ndarray | Outcome]:
+def read_values(content: bytes, size: int) -> list[Header | np.ndarray | StageOutcome]:
+    async def collect() -> list[Header | np.ndarray | StageOutcome]:
         return [each async for each in read_activation(in_pieces(content, size), "a")]
 
     return asyncio.run(collect())
@@ -118,7 +118,7 @@ def test_an_activation_reads_as_it_was_written(lengths: list[int], size: int) ->
     batches = [rng.standard_normal((length, 2, 3), np.float32) for length in lengths]
     good = [PictureState(str(n)) for n in range(sum(lengths))]
     usage = Usage(1, 0.5, 0.25, 10, 20, 3, 4)
-    outcome = Outcome((*good, PictureState("bad", "no picture")), ReceiptLine("", usage, 0.0), 77, True)
+    outcome = StageOutcome((*good, PictureState("bad", "no picture")), ReceiptLine("", usage, 0.0), 77, True)
     content = write_header(Header("chain", 2, (2, 3))) + b"".join(map(write_values, batches)) + write_outcome(outcome)
     header, *values, end = read_values(content, size)
     assert header == Header("chain", 2, (2, 3))
@@ -127,6 +127,6 @@ def test_an_activation_reads_as_it_was_written(lengths: list[int], size: int) ->
 
 
 def test_an_activation_that_lacks_values_is_refused() -> None:
-    outcome = Outcome((PictureState("a"),), ReceiptLine("", Usage(), 0.0), 0, False)
+    outcome = StageOutcome((PictureState("a"),), ReceiptLine("", Usage(), 0.0), 0, False)
     with pytest.raises(DamagedFile, match="values of 0 pictures, its trailer has 1"):
         read_values(write_header(Header("c", 0, (2,))) + write_outcome(outcome), 10)

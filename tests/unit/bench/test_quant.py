@@ -61,10 +61,10 @@ def test_a_mode_that_fails_is_missing_from_the_matrix() -> None:
 def test_the_papers_table_stands_beside_ours() -> None:
     figures = {key: value for name in area.MODELS for key, value in of_model(name, correctness()).items()}
     figures["matrix.hybrid.yolov3"] = figures["matrix.cross.vgg-16"] = 0.0
-    told = area.notes(figures)
-    assert "| normal inference, float and hybrid | yes, yes | yes, no | yes, yes | 13 |" in told
-    assert "| cross inference | no, yes | no, yes | yes, yes | 13 |" in told
-    assert "| all int8 | no, yes | no, yes | yes, yes | 14 |" in told
+    notes = area.notes(figures)
+    assert "| normal inference, float and hybrid | yes, yes | yes, no | yes, yes | 13 |" in notes
+    assert "| cross inference | no, yes | no, yes | yes, yes | 13 |" in notes
+    assert "| all int8 | no, yes | no, yes | yes, yes | 14 |" in notes
 
 
 def test_figures_over_all_models_are_made_anew_when_one_is_measured_again() -> None:

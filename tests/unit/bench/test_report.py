@@ -3,14 +3,14 @@
 import re
 from pathlib import Path
 
-from services.bench.history import Run, keep, newest_of_each_isa, read_runs, runs_of
+from services.bench.history import BenchRun, keep, newest_of_each_isa, read_runs, runs_of
 from services.bench.report import Page, history_of, write_report
 
 PAGE = Page("Figures", "make bench", "How it was measured.")
 
 
-def run(date: str, isa: str, remark: str = "", /, **figures: float) -> Run:
-    return Run(date, "a machine", isa, {"strata": "0.2.0"}, figures, remark)
+def run(date: str, isa: str, remark: str = "", /, **figures: float) -> BenchRun:
+    return BenchRun(date, "a machine", isa, {"strata": "0.2.0"}, figures, remark)
 
 
 def bars(isa: str) -> dict[str, str]:

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from services.cli.ensemble_tables import Answered, answers_table, remarks, summary_table
 from services.edge.receipts import Tariff, Usage, write_receipt
-from services.ensemble.domain import Answer, MemberAnswer, MemberState, Mode, Prediction, Score
+from services.ensemble.domain import Answer, EnsembleMode, MemberAnswer, MemberState, Prediction, Score
 from services.ensemble.http_bodies import AnswerBody
 
 
@@ -22,7 +22,9 @@ def answered(picture: Path, label: str) -> Answered:
     predictions = (Prediction((Score(0, label, 0.9),)),)
     member = MemberAnswer("m", MemberState.ANSWERED, 1.0, predictions, 1.0, 1.0, False, "")
     receipt = write_receipt([("m", Usage(1, 0.1, 0.1, 1, 1))], Tariff(currency="[EUR]"))
-    return Answered(picture, AnswerBody.of(Answer("e", Mode.PARALLEL, predictions, (member,), 1.0, None, receipt)), "x")
+    return Answered(
+        picture, AnswerBody.of(Answer("e", EnsembleMode.PARALLEL, predictions, (member,), 1.0, None, receipt)), "x"
+    )
 
 
 def test_brackets_in_names_of_folders_labels_and_currencies_are_shown_as_they_are() -> None:
@@ -40,7 +42,7 @@ def test_an_answer_that_lacks_a_model_says_which_and_why_and_how_right_the_other
     body = AnswerBody.of(
         Answer(
             "e",
-            Mode.PARALLEL,
+            EnsembleMode.PARALLEL,
             (Prediction((Score(0, "boot", 0.9),)),),
             (failed,),
             1.0,

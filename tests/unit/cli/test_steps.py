@@ -7,7 +7,7 @@ from rich.console import Console
 from services.cli.steps import showing_progress
 
 
-def test_where_nobody_watches_each_step_is_a_line_and_told_once() -> None:
+def test_without_a_terminal_each_step_is_one_line() -> None:
     output = io.StringIO()
     with showing_progress("starting", Console(file=output, width=20)) as progress:
         for step in ("a", "a", "[b] is longer than the line is wide", "", "a"):

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from services.cluster.domain import State, Workload, judge_deployment, judge_other, judge_service
+from services.cluster.domain import Workload, WorkloadState, judge_deployment, judge_other, judge_service
 
 LABELS = {"app.kubernetes.io/component": "model"}
 
@@ -34,7 +34,7 @@ AT_ZERO = condition("Active", "False", "NoTraffic", "The target is not receiving
 
 def test_a_model_at_zero_is_ready() -> None:
     judged = judge_service(service(READY), revision(READY, AT_ZERO))
-    assert judged == Workload("model", "m", State.READY, "m-00002", {"m-00002": 100})
+    assert judged == Workload("model", "m", WorkloadState.READY, "m-00002", {"m-00002": 100})
 
 
 def test_a_newest_revision_that_failed_is_a_failure_though_an_older_one_answers() -> None:
@@ -42,23 +42,23 @@ def test_a_newest_revision_that_failed_is_a_failure_though_an_older_one_answers(
     follows = condition("Ready", "False", "ExitCode2", "Container failed with: InvalidWeights")
     said = condition("Ready", "False", "RevisionFailed", 'Revision "m-00002" failed')
     judged = judge_service(service(said, ready="m-00001"), revision(follows, broken))
-    assert judged.state is State.FAILED
+    assert judged.state is WorkloadState.FAILED
     assert judged.detail == "ExitCode2: Container failed with: InvalidWeights; m-00001 still answers"
 
 
 def test_a_service_that_was_just_changed_is_starting() -> None:
-    assert judge_service(service(READY, generation=3), revision(READY)).state is State.STARTING
+    assert judge_service(service(READY, generation=3), revision(READY)).state is WorkloadState.STARTING
 
 
 def test_a_newest_revision_that_is_not_ready_yet_is_starting() -> None:
     deploying = condition("ResourcesAvailable", "Unknown", "Deploying")
     judged = judge_service(service(condition("Ready", "Unknown"), ready="m-00001"), revision(deploying))
-    assert (judged.state, judged.detail) == (State.STARTING, "Deploying; m-00001 still answers")
+    assert (judged.state, judged.detail) == (WorkloadState.STARTING, "Deploying; m-00001 still answers")
 
 
 def test_a_service_without_a_word_yet_is_starting() -> None:
     nothing = {"metadata": {"name": "m", "generation": 1, "labels": LABELS}}
-    assert judge_service(nothing, {}) == Workload("model", "m", State.STARTING, serving={})
+    assert judge_service(nothing, {}) == Workload("model", "m", WorkloadState.STARTING, serving={})
 
 
 def pod(revision: str, waits_for: str = "", **placed: str) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def pod(revision: str, waits_for: str = "", **placed: str) -> dict[str, Any]:
 def test_a_container_that_waits_in_vain_is_a_failure_before_knative_says_so() -> None:
     changed = service(condition("Ready", "Unknown"), ready="m-00001")
     judged = judge_service(changed, revision(), [pod("m-00001"), pod("m-00002", "CreateContainerConfigError")])
-    assert judged.state is State.FAILED
+    assert judged.state is WorkloadState.FAILED
     assert judged.detail == "CreateContainerConfigError: the message; m-00001 still answers"
 
 
@@ -78,18 +78,18 @@ def test_a_container_that_ends_again_and_again_is_a_failure_with_its_last_words(
     ends = pod("m-00002", "CrashLoopBackOff")
     ends["status"]["containerStatuses"][0]["lastState"] = {"terminated": {"message": "no such weights\n"}}
     judged = judge_service(service(condition("Ready", "Unknown")), revision(), [ends])
-    assert (judged.state, judged.detail) == (State.FAILED, "CrashLoopBackOff: no such weights")
+    assert (judged.state, judged.detail) == (WorkloadState.FAILED, "CrashLoopBackOff: no such weights")
 
 
 def test_a_container_of_an_older_revision_or_one_that_is_being_made_is_no_failure() -> None:
     pods = [pod("m-00001", "CrashLoopBackOff"), pod("m-00002", "ContainerCreating")]
-    assert judge_service(service(READY), revision(READY), pods).state is State.READY
+    assert judge_service(service(READY), revision(READY), pods).state is WorkloadState.READY
 
 
 def test_a_pod_without_a_node_says_why_it_is_starting() -> None:
     unplaced = pod("m-00002", type="PodScheduled", status="False", reason="Unschedulable", message="Insufficient cpu")
     judged = judge_service(service(condition("Ready", "Unknown")), revision(), [unplaced])
-    assert (judged.state, judged.detail) == (State.STARTING, "Unschedulable: Insufficient cpu")
+    assert (judged.state, judged.detail) == (WorkloadState.STARTING, "Unschedulable: Insufficient cpu")
 
 
 def test_traffic_for_a_revision_that_is_missing_is_a_failure() -> None:
@@ -97,14 +97,14 @@ def test_traffic_for_a_revision_that_is_missing_is_a_failure() -> None:
         "RoutesReady", "False", "RevisionMissing", 'Revision "m-00009" referenced in traffic not found.'
     )
     judged = judge_service(service(condition("Ready", "False", "RevisionMissing"), missing), revision(READY))
-    assert judged.state is State.FAILED
+    assert judged.state is WorkloadState.FAILED
     assert "m-00009" in judged.detail
 
 
-def test_traffic_that_is_split_is_told() -> None:
+def test_traffic_that_is_split_is_reported() -> None:
     split = [{"revisionName": "m-00002", "percent": 20}, {"revisionName": "m-00001", "percent": 80}, {"percent": 0}]
     judged = judge_service(service(READY, traffic=split), revision(READY))
-    assert judged == Workload("model", "m", State.READY, "m-00002", {"m-00002": 20, "m-00001": 80})
+    assert judged == Workload("model", "m", WorkloadState.READY, "m-00002", {"m-00002": 20, "m-00001": 80})
 
 
 def deployment(*conditions: dict[str, str], **status: int) -> dict[str, Any]:
@@ -118,22 +118,22 @@ def deployment(*conditions: dict[str, str], **status: int) -> dict[str, Any]:
     [
         (
             deployment(observedGeneration=4, replicas=1, updatedReplicas=1, availableReplicas=1),
-            State.READY,
+            WorkloadState.READY,
             "",
         ),
         (
             deployment(observedGeneration=4, replicas=2, updatedReplicas=1, availableReplicas=1),
-            State.STARTING,
+            WorkloadState.STARTING,
             "1 of 1 pods are new, 1 ready",
         ),
         (
             deployment(observedGeneration=3, replicas=1, updatedReplicas=1, availableReplicas=1),
-            State.STARTING,
+            WorkloadState.STARTING,
             "1 of 1 pods are new, 1 ready",
         ),
         (
             deployment(condition("Available", "False", "MinimumReplicasUnavailable"), observedGeneration=4),
-            State.STARTING,
+            WorkloadState.STARTING,
             "0 of 1 pods are new, 0 ready",
         ),
         (
@@ -142,29 +142,29 @@ def deployment(*conditions: dict[str, str], **status: int) -> dict[str, Any]:
                 condition("Available", "False"),
                 observedGeneration=4,
             ),
-            State.FAILED,
+            WorkloadState.FAILED,
             "FailedCreate: exceeded quota: small",
         ),
         (
             deployment(condition("Progressing", "False", "ProgressDeadlineExceeded", "too slow"), observedGeneration=4),
-            State.FAILED,
+            WorkloadState.FAILED,
             "ProgressDeadlineExceeded: too slow",
         ),
     ],
     ids=["ready", "old pod", "not seen yet", "starting", "quota", "deadline"],
 )
-def test_a_front_door_is_what_its_deployment_says(document: dict[str, Any], state: State, detail: str) -> None:
+def test_a_front_door_is_what_its_deployment_says(document: dict[str, Any], state: WorkloadState, detail: str) -> None:
     assert judge_deployment(document) == Workload("ensemble", "door", state, detail=detail)
 
 
 @pytest.mark.parametrize(
     ("conditions", "state"),
     [
-        ([READY, condition("UpgradeInProgress", "False")], State.READY),
-        ([condition("Ready", "False", "Initializing")], State.FAILED),
-        ([], State.STARTING),
+        ([READY, condition("UpgradeInProgress", "False")], WorkloadState.READY),
+        ([condition("Ready", "False", "Initializing")], WorkloadState.FAILED),
+        ([], WorkloadState.STARTING),
     ],
 )
-def test_a_ray_service_is_what_its_conditions_say(conditions: list[dict[str, str]], state: State) -> None:
+def test_a_ray_service_is_what_its_conditions_say(conditions: list[dict[str, str]], state: WorkloadState) -> None:
     document = {"metadata": {"name": "door", "labels": {}}, "status": {"conditions": conditions}}
     assert judge_other(document).state is state

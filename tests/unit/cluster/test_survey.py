@@ -5,15 +5,15 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from services.cluster.domain import Document, State, Workload
+from services.cluster.domain import Document, Workload, WorkloadState
 from services.cluster.usecases import await_ready, survey
 from services.edge.deadline import Deadline
 from services.edge.errors import FailedPrecondition, NotFound
 
 SERVING = "/apis/serving.knative.dev/v1/namespaces/demo"
-READY = Workload("model", "m", State.READY)
-STARTING = Workload("model", "n", State.STARTING)
-FAILED = Workload("model", "o", State.FAILED)
+READY = Workload("model", "m", WorkloadState.READY)
+STARTING = Workload("model", "n", WorkloadState.STARTING)
+FAILED = Workload("model", "o", WorkloadState.FAILED)
 
 
 class Lists:
@@ -67,11 +67,11 @@ def test_a_cluster_without_knative_is_named() -> None:
 def test_waiting_ends_when_all_is_ready_or_one_has_failed(
     looks: list[list[Workload]], expected: list[Workload]
 ) -> None:
-    told: list[str] = []
+    lines: list[str] = []
     left = iter(looks)
-    seen = await_ready(lambda: next(left), Deadline(), lambda _: None, told.append)
+    seen = await_ready(lambda: next(left), Deadline(), lambda _: None, lines.append)
     assert seen == expected
-    assert told == ["waiting for n"] * (len(looks) - len(list(left)) - 1)
+    assert lines == ["waiting for n"] * (len(looks) - len(list(left)) - 1)
 
 
 def test_waiting_ends_at_the_deadline() -> None:

@@ -51,11 +51,11 @@ def test_a_fault_of_ours_shows_an_incident_and_never_its_text() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [("short: ä", "short: ä"), ("x" * 9000, "x" * 2000 + "..."), ("€" * 9000, "€" * 666 + "..."), ("\ud800", "?")],
 )
-def test_a_message_is_text_that_fits_a_header(text: str, told: str) -> None:
-    assert status_of(errors.InvalidInput(text)).message == told
+def test_a_message_is_text_that_fits_a_header(text: str, message: str) -> None:
+    assert status_of(errors.InvalidInput(text)).message == message
 
 
 def test_the_drawn_tree_names_every_error() -> None:

@@ -8,12 +8,12 @@ import pytest
 
 from services.edge.errors import EmptyBatch, InvalidDeclaration, ShapeMismatch
 from services.ensemble.accuracy_file import read_accuracy, write_accuracy
-from services.ensemble.domain import Ensemble, Member, Mode, Rule
+from services.ensemble.domain import Ensemble, EnsembleMode, Member, Rule
 from services.ensemble.intervals import paired_difference, wilson
 from services.ensemble.rules import combine, softmax
 from services.ensemble.tally import Tally
 
-ENSEMBLE = Ensemble("e", (Member("a", 2.0), Member("b"), Member("c")), Rule.WEIGHTED, Mode.PARALLEL, 1000)
+ENSEMBLE = Ensemble("e", (Member("a", 2.0), Member("b"), Member("c")), Rule.WEIGHTED, EnsembleMode.PARALLEL, 1000)
 N, K = 500, 5
 
 

@@ -6,15 +6,15 @@ from services.edge.errors import BatchTooLarge, EmptyBatch
 from services.ensemble.domain import (
     REPLY_MARGIN_S,
     Ensemble,
+    EnsembleMode,
     Member,
-    Mode,
     PredictRequest,
     Rule,
     check_pictures,
     time_allowed,
 )
 
-ENSEMBLE = Ensemble("e", (Member("a"),), Rule.MEAN, Mode.PARALLEL, deadline_ms=2000)
+ENSEMBLE = Ensemble("e", (Member("a"),), Rule.MEAN, EnsembleMode.PARALLEL, deadline_ms=2000)
 
 
 @pytest.mark.parametrize(

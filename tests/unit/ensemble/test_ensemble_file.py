@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from services.edge.errors import InvalidDeclaration
-from services.ensemble.domain import Ensemble, Member, Mode, Rule
+from services.ensemble.domain import Ensemble, EnsembleMode, Member, Rule
 from services.ensemble.ensemble_file import read_ensemble_file
 
 
@@ -17,7 +17,7 @@ def write(folder: Path, text: str) -> Path:
 
 def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
     file = read_ensemble_file(write(tmp_path, "name: pair\nmembers: [{model: a}, {model: b}]\n"))
-    assert file.ensemble() == Ensemble("pair", (Member("a"), Member("b")), Rule.MEAN, Mode.PARALLEL, 2000)
+    assert file.ensemble() == Ensemble("pair", (Member("a"), Member("b")), Rule.MEAN, EnsembleMode.PARALLEL, 2000)
     assert file.accuracy_path is None
 
 
@@ -57,7 +57,7 @@ def test_a_fault_names_file_field_and_what_to_write(tmp_path: Path, text: str, s
     assert said in str(caught.value)
 
 
-def test_all_faults_are_told_together(tmp_path: Path) -> None:
+def test_all_faults_are_reported_together(tmp_path: Path) -> None:
     with pytest.raises(InvalidDeclaration) as caught:
         read_ensemble_file(write(tmp_path, "name: X\nmembers: [{model: a}]\nrule: none\ndeadline_ms: -1\n"))
     assert len(str(caught.value).splitlines()) == 3

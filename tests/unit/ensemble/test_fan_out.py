@@ -14,9 +14,9 @@ import pytest
 from services.edge.deadline import Deadline
 from services.edge.errors import DeadlineExceeded, MemberUnavailable, NotAPicture, PictureTooLarge
 from services.edge.receipts import Usage
-from services.ensemble.domain import MemberState, Mode
-from services.ensemble.fan_out import MemberRun, Reply, fan_out
-from services.ensemble.preparation import Images, Limits, Preparation
+from services.ensemble.domain import EnsembleMode, MemberState
+from services.ensemble.fan_out import ChunkReply, MemberRun, fan_out
+from services.ensemble.preparation import CallLimits, Images, Preparation
 from services.zoo.chunks import CHUNK_BYTES
 from services.zoo.manifest import InputSpec
 
@@ -48,7 +48,7 @@ class Models:
         self.running = self.most_running = 0
         self.cancelled: list[str] = []
 
-    async def infer(self, model: str, images: Images, deadline: Deadline) -> Reply:
+    async def infer(self, model: str, images: Images, deadline: Deadline) -> ChunkReply:
         self.calls.append(model)
         self.running += 1
         self.most_running = max(self.most_running, self.running)
@@ -62,7 +62,7 @@ class Models:
         if model in self.errors:
             raise self.errors[model]
         scores = np.stack([images[:, 0, 0, 0], np.zeros(len(images), np.float32)], axis=1)
-        return Reply(scores, Usage(1), 1.0, False)
+        return ChunkReply(scores, Usage(1), 1.0, False)
 
 
 def runs(*models: str, spec: InputSpec = SPEC) -> list[MemberRun]:
@@ -73,8 +73,8 @@ def states(members: list[MemberRun]) -> list[str]:
     return [run.state.value for run in members]
 
 
-@pytest.mark.parametrize(("mode", "at_once"), [(Mode.PARALLEL, 2), (Mode.SERIAL, 1)])
-async def test_members_run_all_at_once_or_in_turn(mode: Mode, at_once: int) -> None:
+@pytest.mark.parametrize(("mode", "at_once"), [(EnsembleMode.PARALLEL, 2), (EnsembleMode.SERIAL, 1)])
+async def test_members_run_all_at_once_or_in_turn(mode: EnsembleMode, at_once: int) -> None:
     models, members = Models({"a": 0.02, "b": 0.01}), runs("a", "b")
     await fan_out(members, preparation([b"1"]), models.infer, mode, Deadline())
     assert (models.calls, models.most_running) == (["a", "b"], at_once)
@@ -83,7 +83,7 @@ async def test_members_run_all_at_once_or_in_turn(mode: Mode, at_once: int) -> N
 
 async def test_at_the_deadline_the_late_are_cancelled_and_missing() -> None:
     models, members = Models({"fast": 0.0, "slow": 9.0}), runs("slow", "fast")
-    await fan_out(members, preparation([b"1"]), models.infer, Mode.PARALLEL, Deadline.after(SOON_S))
+    await fan_out(members, preparation([b"1"]), models.infer, EnsembleMode.PARALLEL, Deadline.after(SOON_S))
     assert states(members) == ["missing", "answered"]
     assert models.cancelled == ["slow"]
     assert models.running == 0
@@ -91,7 +91,7 @@ async def test_at_the_deadline_the_late_are_cancelled_and_missing() -> None:
 
 async def test_in_turn_those_after_the_deadline_are_not_started() -> None:
     models, members = Models({"a": 0.0, "slow": 9.0, "c": 0.0}), runs("a", "slow", "c")
-    await fan_out(members, preparation([b"1"]), models.infer, Mode.SERIAL, Deadline.after(SOON_S))
+    await fan_out(members, preparation([b"1"]), models.infer, EnsembleMode.SERIAL, Deadline.after(SOON_S))
     assert states(members) == ["answered", "missing", "missing"]
     assert models.calls == ["a", "slow"]
     assert members[2].latency_ms == 0
@@ -100,13 +100,13 @@ async def test_in_turn_those_after_the_deadline_are_not_started() -> None:
 async def test_a_broken_member_costs_itself_only() -> None:
     models = Models({"a": 0.0, "broken": 0.0}, {"broken": MemberUnavailable("gone")})
     members = runs("broken", "a")
-    await fan_out(members, preparation([b"1"]), models.infer, Mode.PARALLEL, Deadline())
+    await fan_out(members, preparation([b"1"]), models.infer, EnsembleMode.PARALLEL, Deadline())
     assert states(members) == ["failed", "answered"]
     assert members[0].error == "gone"
 
 
-@pytest.mark.parametrize("mode", Mode)
-async def test_a_member_that_breaks_takes_no_picture_from_others_with_its_input(mode: Mode) -> None:
+@pytest.mark.parametrize("mode", EnsembleMode)
+async def test_a_member_that_breaks_takes_no_picture_from_others_with_its_input(mode: EnsembleMode) -> None:
     broke = threading.Event()
 
     def slow(picture: bytes, specs: Sequence[InputSpec]) -> Iterator[Images]:
@@ -114,7 +114,7 @@ async def test_a_member_that_breaks_takes_no_picture_from_others_with_its_input(
             broke.wait(5)
         return prepare(picture, specs)
 
-    async def infer(model: str, images: Images, deadline: Deadline) -> Reply:
+    async def infer(model: str, images: Images, deadline: Deadline) -> ChunkReply:
         if model == "broken":
             asyncio.get_running_loop().call_later(0.02, broke.set)
         return await models.infer(model, images, deadline)
@@ -128,14 +128,14 @@ async def test_a_member_that_breaks_takes_no_picture_from_others_with_its_input(
 
 
 async def test_a_member_whose_call_was_broken_off_has_failed() -> None:
-    async def infer(model: str, images: Images, deadline: Deadline) -> Reply:
+    async def infer(model: str, images: Images, deadline: Deadline) -> ChunkReply:
         if images[0, 0, 0, 0] >= 64:
             raise asyncio.CancelledError  # as gRPC does when its channel is closed
-        return Reply(np.zeros((len(images), 2), np.float32), Usage(1), 1.0, False)
+        return ChunkReply(np.zeros((len(images), 2), np.float32), Usage(1), 1.0, False)
 
     (member,) = members = runs("a")
     pictures = [b"%d" % n for n in range(100)]
-    await fan_out(members, preparation(pictures), infer, Mode.PARALLEL, Deadline())
+    await fan_out(members, preparation(pictures), infer, EnsembleMode.PARALLEL, Deadline())
     assert (member.state, member.error) == (MemberState.FAILED, "a call to it was broken off")
 
 
@@ -150,7 +150,7 @@ async def test_once_it_returns_no_more_pictures_are_prepared() -> None:
     models, members, deadline = Models({"a": 0.0}), runs("a"), Deadline.after(SOON_S)
     with ThreadPoolExecutor(1) as pool:
         pictures = Preparation([b"1"] * 100, [SPEC], slow, pool)
-        await fan_out(members, pictures, models.infer, Mode.PARALLEL, deadline)
+        await fan_out(members, pictures, models.infer, EnsembleMode.PARALLEL, deadline)
         ended.set()
     assert states(members) == ["missing"]
     assert len(prepared) == 1
@@ -158,14 +158,14 @@ async def test_once_it_returns_no_more_pictures_are_prepared() -> None:
 
 async def test_a_member_that_says_its_time_is_up_is_missing() -> None:
     models, members = Models({"a": 0.0}, {"a": DeadlineExceeded("late")}), runs("a")
-    await fan_out(members, preparation([b"1"]), models.infer, Mode.PARALLEL, Deadline())
+    await fan_out(members, preparation([b"1"]), models.infer, EnsembleMode.PARALLEL, Deadline())
     assert states(members) == ["missing"]
 
 
 async def test_a_fault_of_ours_is_not_a_members() -> None:
     models = Models({"a": 0.0, "b": 9.0}, {"a": ZeroDivisionError()})
     with pytest.raises(ZeroDivisionError):
-        await fan_out(runs("a", "b"), preparation([b"1"]), models.infer, Mode.PARALLEL, Deadline())
+        await fan_out(runs("a", "b"), preparation([b"1"]), models.infer, EnsembleMode.PARALLEL, Deadline())
     assert models.running == 0
 
 
@@ -173,7 +173,7 @@ async def test_a_broken_picture_ends_the_request_and_is_named_by_its_place() -> 
     models = Models({"a": 0.0, "slow": 9.0})
     pictures = [b"1"] * 70 + [b"bad"]
     with pytest.raises(NotAPicture, match="picture 70: broken"):
-        await fan_out(runs("a", "slow"), preparation(pictures), models.infer, Mode.PARALLEL, Deadline())
+        await fan_out(runs("a", "slow"), preparation(pictures), models.infer, EnsembleMode.PARALLEL, Deadline())
     assert models.running == 0
 
 
@@ -187,7 +187,7 @@ async def test_a_picture_found_broken_after_the_deadline_is_no_error_to_log(capl
     models, members, deadline = Models({"a": 0.0}), runs("a"), Deadline.after(0.05)
     with ThreadPoolExecutor(1) as pool:
         pictures = Preparation([b"bad"], [SPEC], slow, pool)
-        await fan_out(members, pictures, models.infer, Mode.PARALLEL, deadline)
+        await fan_out(members, pictures, models.infer, EnsembleMode.PARALLEL, deadline)
         ended.set()
     await asyncio.sleep(0.05)
     del pictures
@@ -198,7 +198,9 @@ async def test_a_picture_found_broken_after_the_deadline_is_no_error_to_log(capl
 
 async def test_a_caller_who_leaves_takes_the_members_calls_along() -> None:
     models = Models({"a": 9.0})
-    request = asyncio.create_task(fan_out(runs("a"), preparation([b"1"]), models.infer, Mode.PARALLEL, Deadline()))
+    request = asyncio.create_task(
+        fan_out(runs("a"), preparation([b"1"]), models.infer, EnsembleMode.PARALLEL, Deadline())
+    )
     while not models.running:
         await asyncio.sleep(0.01)
     request.cancel()
@@ -209,7 +211,9 @@ async def test_a_caller_who_leaves_takes_the_members_calls_along() -> None:
 
 async def test_a_big_batch_goes_in_chunks_and_its_scores_come_back_in_order() -> None:
     models, members = Models({"a": 0.0}), runs("a")
-    await fan_out(members, preparation([b"%d" % n for n in range(200)]), models.infer, Mode.PARALLEL, Deadline())
+    await fan_out(
+        members, preparation([b"%d" % n for n in range(200)]), models.infer, EnsembleMode.PARALLEL, Deadline()
+    )
     assert members[0].scores[:, 0].tolist() == list(range(200))
     assert len(models.calls) == 4
 
@@ -217,11 +221,11 @@ async def test_a_big_batch_goes_in_chunks_and_its_scores_come_back_in_order() ->
 async def test_two_chunks_are_under_way_and_never_more() -> None:
     models, seen = Models({"a": 0.01}), []
 
-    async def infer(model: str, images: Images, deadline: Deadline) -> Reply:
+    async def infer(model: str, images: Images, deadline: Deadline) -> ChunkReply:
         seen.append(models.running + 1)
         return await models.infer(model, images, deadline)
 
-    await fan_out(runs("a"), preparation([b"1"] * 500), infer, Mode.PARALLEL, Deadline())
+    await fan_out(runs("a"), preparation([b"1"] * 500), infer, EnsembleMode.PARALLEL, Deadline())
     assert max(seen) == 2
 
 
@@ -247,7 +251,7 @@ async def test_the_chunk_that_was_asked_for_last_is_kept_longest() -> None:
 
     pictures = [b"%d" % n for n in range(3)]
     with ThreadPoolExecutor(1) as pool:
-        prepared = Preparation(pictures, [SPEC], counting, pool, [Limits(max_batch=1)], may_keep_bytes=lambda: 1)
+        prepared = Preparation(pictures, [SPEC], counting, pool, [CallLimits(max_batch=1)], may_keep_bytes=lambda: 1)
         for index in (0, 1, 0, 2, 0, 1):
             await prepared.chunk(SPEC, index)
     assert decoded == [0, 1, 2, 1]
@@ -276,14 +280,14 @@ async def test_a_member_far_behind_gets_its_chunk_made_again() -> None:
 @pytest.mark.parametrize(
     ("limits", "length"),
     [
-        ([Limits()], 64),
-        ([Limits(max_batch=100), Limits(max_batch=16)], 16),
-        ([Limits(), Limits(max_message_bytes=2048)], 5),  # 1 KiB of envelope, and 192 bytes a picture
-        ([Limits(max_message_bytes=1)], 1),
-        ([Limits(max_batch=10**6)], CHUNK_BYTES // (3 * 4 * 4 * 4)),
+        ([CallLimits()], 64),
+        ([CallLimits(max_batch=100), CallLimits(max_batch=16)], 16),
+        ([CallLimits(), CallLimits(max_message_bytes=2048)], 5),  # 1 KiB of envelope, and 192 bytes a picture
+        ([CallLimits(max_message_bytes=1)], 1),
+        ([CallLimits(max_batch=10**6)], CHUNK_BYTES // (3 * 4 * 4 * 4)),
     ],
 )
-async def test_chunks_suit_the_member_that_takes_least(limits: list[Limits], length: int) -> None:
+async def test_chunks_suit_the_member_that_takes_least(limits: list[CallLimits], length: int) -> None:
     prepared = preparation([b"1"] * length + [b"1"], limits=limits)
     assert prepared.chunks == 2
     if length <= 64:
@@ -299,10 +303,10 @@ async def test_chunks_suit_the_member_that_takes_least(limits: list[Limits], len
     ],
 )
 async def test_scores_that_are_none_are_the_members_failure(scores: Images, said: str) -> None:
-    async def infer(model: str, images: Images, deadline: Deadline) -> Reply:
-        return Reply(scores, Usage(1), 0.0, False)
+    async def infer(model: str, images: Images, deadline: Deadline) -> ChunkReply:
+        return ChunkReply(scores, Usage(1), 0.0, False)
 
     (member,) = members = runs("a")
-    await fan_out(members, preparation([b"1"]), infer, Mode.PARALLEL, Deadline())
+    await fan_out(members, preparation([b"1"]), infer, EnsembleMode.PARALLEL, Deadline())
     assert member.state is MemberState.FAILED
     assert re.search(said, member.error)

@@ -8,8 +8,8 @@ import services.model.settings
 from services.edge.errors import InvalidDeclaration
 from services.edge.receipts import Tariff
 from services.ensemble.fan_out import IN_FLIGHT
-from services.ensemble.members import Address
-from services.ensemble.preparation import Limits
+from services.ensemble.members import MemberAddress
+from services.ensemble.preparation import CallLimits
 from services.ensemble.settings import settings_from
 
 
@@ -22,16 +22,16 @@ def test_files_members_and_tariff_are_read_from_text() -> None:
         }
     )
     assert settings.files == (Path("/a.yaml"), Path("/b.yaml"))
-    assert settings.members == {"m": Address(address="m.default:80", authority="m.default")}
+    assert settings.members == {"m": MemberAddress(address="m.default:80", authority="m.default")}
     assert settings.prices() == Tariff(per_cpu_second=2, currency="EUR")
 
 
 def test_a_members_limits_are_a_model_services_own_unless_given() -> None:
     own = services.model.settings.Settings()
-    told = '{"a": {"address": "a:80"}, "b": {"address": "b:80", "max_batch": 16, "max_message_bytes": 1000}}'
-    members = settings_from({"ENSEMBLE_FILES": "/a.yaml", "ENSEMBLE_MEMBERS": told}).members
-    assert members["a"].limits == Limits(own.max_batch, own.max_message_bytes)
-    assert members["b"].limits == Limits(16, 1000)
+    text = '{"a": {"address": "a:80"}, "b": {"address": "b:80", "max_batch": 16, "max_message_bytes": 1000}}'
+    members = settings_from({"ENSEMBLE_FILES": "/a.yaml", "ENSEMBLE_MEMBERS": text}).members
+    assert members["a"].limits == CallLimits(own.max_batch, own.max_message_bytes)
+    assert members["b"].limits == CallLimits(16, 1000)
 
 
 def test_a_model_queues_all_that_a_front_door_lets_in() -> None:

@@ -12,7 +12,7 @@ from services.edge.deadline import Deadline
 from services.edge.errors import DeadlineExceeded
 from services.edge.receipts import Tariff, Usage
 from services.ensemble.domain import MemberState, PredictRequest
-from services.ensemble.fan_out import Reply
+from services.ensemble.fan_out import ChunkReply
 from services.ensemble.loading import load_ensembles
 from services.ensemble.preparation import Images
 from services.ensemble.served import Served
@@ -40,9 +40,9 @@ class Idle:
     def starting(self) -> frozenset[str]:
         return frozenset(model for model, start in self._started.items() if not start.done())
 
-    async def infer(self, model: str, images: Images, deadline: Deadline) -> Reply:
+    async def infer(self, model: str, images: Images, deadline: Deadline) -> ChunkReply:
         await self._start(model)
-        return Reply(np.ones((len(images), 3), np.float32), Usage(1), 1.0, True)
+        return ChunkReply(np.ones((len(images), 3), np.float32), Usage(1), 1.0, True)
 
     async def _start(self, model: str) -> None:
         if model not in self._started:

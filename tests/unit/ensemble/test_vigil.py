@@ -58,9 +58,9 @@ def test_a_process_that_slept_long_is_not_lost_before_it_has_asked_twice(clock: 
     assert not vigil.lost
 
 
-async def test_every_check_is_told_whatever_it_raises(clock: ManualClock) -> None:
+async def test_every_check_is_reported_whatever_it_raises(clock: ManualClock) -> None:
     checks: Iterator[Exception | None] = iter([None, DeadlineExceeded("late"), RuntimeError("raylet"), None])
-    told: list[bool] = []
+    reported: list[bool] = []
     done = asyncio.Event()
 
     async def check() -> None:
@@ -68,11 +68,11 @@ async def test_every_check_is_told_whatever_it_raises(clock: ManualClock) -> Non
             raise fault
 
     async def tell(vigil: Vigil) -> None:
-        told.append(vigil.ready)
-        if len(told) == 4:
+        reported.append(vigil.ready)
+        if len(reported) == 4:
             done.set()
 
     task = asyncio.create_task(keep_vigil(check, tell, interval_s=0, clock=clock))
     await done.wait()
     task.cancel()
-    assert told == [True, True, False, True]
+    assert reported == [True, True, False, True]

@@ -4,11 +4,11 @@ import math
 
 import pytest
 
-from services.loadtest.answers import Picture, Reply, Target, check_reply
+from services.loadtest.answers import LabelledPicture, Reply, Target, check_reply
 from services.loadtest.samples import Outcome
 
 TARGET = Target("pair", frozenset({"cat", "dog"}), frozenset({"a", "b"}), 100)
-PICTURES = [Picture(4, b"", "cat"), Picture(9, b"", "dog"), Picture(2, b"", None)]
+PICTURES = [LabelledPicture(4, b"", "cat"), LabelledPicture(9, b"", "dog"), LabelledPicture(2, b"", None)]
 BOTH = {"a": True, "b": True}
 CAT = [("cat", 0.9), ("dog", 0.1)]
 

@@ -24,11 +24,11 @@ class _Clock(selectors.SelectSelector):
 def generated(dues_s: list[float], ask: Callable[[int], Awaitable[Ended]]) -> list[Sample]:
     """What `generate` makes of a schedule, and what it tells on the way, which is the same."""
     clock = _Clock()
-    told: list[Sample] = []
+    reported: list[Sample] = []
     with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(clock)) as runner:
         runner.get_loop().time = lambda: clock.now_s  # type: ignore[method-assign]
-        samples = runner.run(generate(dues_s, ask, told.append))
-    assert samples == told
+        samples = runner.run(generate(dues_s, ask, reported.append))
+    assert samples == reported
     return samples
 
 

@@ -109,7 +109,7 @@ async def test_the_idle_stop_and_the_used_stay(supervisor: Supervisor, spawner: 
     assert supervisor.running() == {"a": 3, "b": 2}
 
 
-async def test_a_failed_start_is_told_to_all_who_wait_and_tried_again_by_the_next(
+async def test_a_failed_start_is_reported_to_all_who_wait_and_tried_again_by_the_next(
     supervisor: Supervisor, spawner: Spawner
 ) -> None:
     spawner.failures = 1

@@ -6,7 +6,7 @@ import pytest
 from services.contracts.inference.v2 import open_inference_pb2 as pb
 from services.edge.errors import DtypeMismatch, InvalidInput
 from services.model.converters import answer_to_message, metadata_to_message, request_from_message
-from services.model.domain import Cost, InferAnswer, describe
+from services.model.domain import InferAnswer, RequestCost, describe
 from services.model.tensors import Tensor
 from services.zoo.manifest import Manifest
 
@@ -104,7 +104,7 @@ def test_a_datatype_without_typed_form_is_refused(datatype: str, message: str) -
 
 def test_an_answer_carries_its_cost() -> None:
     scores = np.array([[1.0, -2.0]], np.float32)
-    answer = InferAnswer("m", "v", "7", (Tensor.of("scores", scores),), Cost(1.5, 0.25, 1000, True))
+    answer = InferAnswer("m", "v", "7", (Tensor.of("scores", scores),), RequestCost(1.5, 0.25, 1000, True))
     message = pb.ModelInferResponse.FromString(answer_to_message(answer).SerializeToString())
     assert np.frombuffer(message.raw_output_contents[0], "<f4").tolist() == [1.0, -2.0]
     assert (message.outputs[0].name, message.outputs[0].datatype, list(message.outputs[0].shape)) == (

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from services.edge.errors import DtypeMismatch, InvalidInput, ShapeMismatch
-from services.model.domain import Cost, InferAnswer
+from services.model.domain import InferAnswer, RequestCost
 from services.model.open_inference_json import BinaryOutputs, body_from_answer, request_from_body
 from services.model.tensors import Tensor
 
 VALUES = np.arange(6, dtype=np.float32).reshape(2, 3)
-ANSWER = InferAnswer("m", "v", "7", (Tensor.of("scores", VALUES),), Cost(1.5, 0.25, 1000, True))
+ANSWER = InferAnswer("m", "v", "7", (Tensor.of("scores", VALUES),), RequestCost(1.5, 0.25, 1000, True))
 
 
 def body(**inputs: Any) -> bytes:

@@ -13,7 +13,7 @@ KSERVE = {
 }
 
 
-def test_both_protocols_listen_on_loopback_unless_told_otherwise() -> None:
+def test_both_protocols_listen_on_loopback_unless_set_otherwise() -> None:
     settings = settings_from({"MODEL_NAME": "alexnet"})
     assert (settings.grpc_address, settings.http_address) == ("127.0.0.1:0", "127.0.0.1:0")
 

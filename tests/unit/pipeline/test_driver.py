@@ -27,11 +27,11 @@ from services.edge.errors import (
 )
 from services.edge.meter import Reading
 from services.pipeline.domain import Job, Retry, StageAnswer, StageDescription, check_chain
-from services.pipeline.driver import Means, Status, run_job, wake
+from services.pipeline.driver import JobStatus, Means, run_job, wake
 from services.pipeline.job_store import JobStore
 from services.stage.domain import RunRequest
 from services.stage.shared_meter import SharedMeter
-from services.stage.usecases import Limits, Stage
+from services.stage.usecases import Stage, StageLimits
 from services.zoo.manifest import InputSpec
 from services.zoo.stage_manifest import StageManifest
 
@@ -78,7 +78,7 @@ class Chain:
             load=lambda: forward,
             read_picture=lambda content: np.array([float(content), 0], np.float32),
             open_store=open_store,
-            limits=Limits((store_url,), 4, 64, 16, math.inf),
+            limits=StageLimits((store_url,), 4, 64, 16, math.inf),
             meter=SharedMeter(lambda: Reading(0.0, 0.0, 0)),
             resident_bytes=lambda: 0,
             peak_bytes=lambda: 1,
@@ -117,7 +117,7 @@ class Bench:
         self.records: ObjectStore = open_store(f"{self.root.url}")
         self.chain = Chain(self.root.url)
         self.count = count
-        self.statuses: list[Status] = []
+        self.statuses: list[JobStatus] = []
         self.pauses_s: list[float] = []
         self.job = Job("j", "tiny", "c1", NAMES, self.root.url, (), top_k=1)
         self.jobs = JobStore(self.root, "j")

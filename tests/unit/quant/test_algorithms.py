@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 import quant.algorithms
-from quant.algorithms import Sample, algorithm_named, algorithm_names, weight_algorithm_names
+from quant.algorithms import ValueSample, algorithm_named, algorithm_names, weight_algorithm_names
 from quant.algorithms.base import ACTIVATION, WEIGHT, WEIGHT_7_BIT, Algorithm, Grid, Scales
 from quant.algorithms.log2_paper import Log2Paper
 from quant.errors import AlgorithmNotFound, NonFiniteValue
@@ -31,10 +31,10 @@ def weights(rows: int = 64, columns: int = 1152, seed: int = 0) -> Tensor:
     return torch.randn(rows, columns, generator=generator) * size
 
 
-def activation_sample(values: Tensor) -> Sample:
+def activation_sample(values: Tensor) -> ValueSample:
     running = RunningHistogram()
     running.add(values)
-    return Sample(running.histogram())
+    return ValueSample(running.histogram())
 
 
 def sqnr_db(values: Tensor, scales: Scales, grid: Grid) -> Tensor:
@@ -65,19 +65,19 @@ def test_unknown_algorithm_is_refused_with_the_names_there_are() -> None:
 
 def test_new_algorithm_needs_no_edit_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = """
-        from quant.algorithms import Algorithm, Grid, Sample, Scales
+        from quant.algorithms import Algorithm, Grid, ValueSample, Scales
 
         class Half(Algorithm):
             name = "half"
 
-            def choose(self, sample: Sample, grid: Grid) -> Scales:
+            def choose(self, sample: ValueSample, grid: Grid) -> Scales:
                 return grid.scales(sample.histogram.low / 2, sample.histogram.high / 2)
     """
     (tmp_path / "half_of_it.py").write_text(textwrap.dedent(source))
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(Algorithm, "registered", dict(Algorithm.registered))
     __import__("half_of_it")
-    sample = Sample(histogram_of_rows(weights()))
+    sample = ValueSample(histogram_of_rows(weights()))
     halved = algorithm_named("half").choose(sample, WEIGHT).scale
     assert torch.equal(halved * 2, algorithm_named("minmax").choose(sample, WEIGHT).scale)
 
@@ -97,7 +97,7 @@ def test_every_algorithm_is_a_class_of_at_most_fifty_lines() -> None:
 @pytest.mark.parametrize("case", [c for c in GOLDEN["cases"] if c["part"] == "weights"], ids=lambda c: str(c["seed"]))
 def test_log2_paper_weights_equal_yolo2_light_bit_for_bit(case: dict[str, Any]) -> None:
     values = golden_values(case)[None]
-    scales = Log2Paper().choose(Sample(histogram_of_rows(values), values), WEIGHT)
+    scales = Log2Paper().choose(ValueSample(histogram_of_rows(values), values), WEIGHT)
     assert scales.rounding == "truncate"
     assert 1 / scales.scale.item() == case["multiplier"]
 
@@ -105,8 +105,8 @@ def test_log2_paper_weights_equal_yolo2_light_bit_for_bit(case: dict[str, Any]) 
 def test_log2_paper_has_one_scale_a_layer_so_that_a_channel_of_negative_weights_keeps_its_signal() -> None:
     values = weights(8, 9)
     values[3] = -values[3].abs()
-    scales = Log2Paper().choose(Sample(histogram_of_rows(values), values), WEIGHT)
-    together = Log2Paper().choose(Sample(histogram_of_rows(values.reshape(1, -1)), values.reshape(1, -1)), WEIGHT)
+    scales = Log2Paper().choose(ValueSample(histogram_of_rows(values), values), WEIGHT)
+    together = Log2Paper().choose(ValueSample(histogram_of_rows(values.reshape(1, -1)), values.reshape(1, -1)), WEIGHT)
     assert scales.scale.tolist() == [together.scale.item()] * 8
 
 
@@ -124,8 +124,8 @@ def test_log2_paper_activations_equal_yolo2_light(case: dict[str, Any]) -> None:
 def test_all_zero_channel_gets_a_positive_scale_and_leaves_the_others_alone(name: str, grid: Grid) -> None:
     some = weights(8, 100)
     with_zero = torch.cat((some[:4], torch.zeros(1, 100), some[4:]))
-    chosen = algorithm_named(name).choose(Sample(histogram_of_rows(with_zero), with_zero), grid)
-    alone = algorithm_named(name).choose(Sample(histogram_of_rows(some), some), grid)
+    chosen = algorithm_named(name).choose(ValueSample(histogram_of_rows(with_zero), with_zero), grid)
+    alone = algorithm_named(name).choose(ValueSample(histogram_of_rows(some), some), grid)
     assert bool((chosen.scale > 0).all())
     assert torch.isfinite(chosen.scale).all()
     kept = torch.cat((chosen.scale[:4], chosen.scale[5:]))
@@ -135,13 +135,13 @@ def test_all_zero_channel_gets_a_positive_scale_and_leaves_the_others_alone(name
 @pytest.mark.parametrize(("name", "least_db"), [("minmax", 35), ("mse", 38), ("percentile", 35), ("pow2", 33)])
 def test_weights_per_channel_keep_their_signal(name: str, least_db: float) -> None:
     values = weights()
-    scales = algorithm_named(name).choose(Sample(histogram_of_rows(values), values), WEIGHT)
+    scales = algorithm_named(name).choose(ValueSample(histogram_of_rows(values), values), WEIGHT)
     assert sqnr_db(values, scales, WEIGHT).median() >= least_db
 
 
 def test_mse_is_within_a_tenth_of_a_decibel_of_an_exhaustive_search() -> None:
     values = weights(16, 4608)
-    chosen = algorithm_named("mse").choose(Sample(histogram_of_rows(values)), WEIGHT)
+    chosen = algorithm_named("mse").choose(ValueSample(histogram_of_rows(values)), WEIGHT)
     reach = values.abs().amax(1)
     best = torch.full((16,), -torch.inf)
     for fraction in torch.linspace(0.2, 1.0, 401):
@@ -197,7 +197,7 @@ def test_nan_weight_is_refused_with_its_channel() -> None:
 def test_all_algorithms_over_the_largest_layer_of_yolov3_read_each_weight_a_hundred_times_at_most() -> None:
     values = torch.randn(1024, 4608, generator=torch.Generator().manual_seed(5)) * 0.02
     with ElementsRead() as reading:
-        sample = Sample(histogram_of_rows(values), values)
+        sample = ValueSample(histogram_of_rows(values), values)
         for name in WEIGHT_NAMES:
             algorithm_named(name).choose(sample, WEIGHT)
     assert values.numel() < reading.total < 100 * values.numel()

@@ -68,9 +68,9 @@ def test_values_that_join_in_a_concatenation_share_their_scale(graph: Graph, pic
 def test_every_algorithm_calibrates_every_layer(
     graph: Graph, pictures: list[Tensor], algorithm: str, granularity: Granularity
 ) -> None:
-    told: list[str] = []
-    found = calibrate(graph.layers, observe(graph, pictures), algorithm, granularity, on_layer=told.append)
-    assert told == [layer.name for layer in weighted_layers(graph)] == list(found.weights)
+    reported: list[str] = []
+    found = calibrate(graph.layers, observe(graph, pictures), algorithm, granularity, on_layer=reported.append)
+    assert reported == [layer.name for layer in weighted_layers(graph)] == list(found.weights)
     for name, choice in found.weights.items():
         assert [candidate.algorithm for candidate in choice.candidates] == weight_algorithm_names()
         scale = found.calibration.weights[name].scale

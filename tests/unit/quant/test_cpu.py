@@ -1,4 +1,4 @@
-"""The self-test finds out by multiplying; what oneDNN is told to leave unused, only a new process obeys."""
+"""The self-test finds out by multiplying; what oneDNN has to leave unused, only a new process obeys."""
 
 import json
 import os

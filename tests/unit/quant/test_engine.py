@@ -9,7 +9,7 @@ from quant.affine import QParams, Quantised, as_float
 from quant.calibration import calibrate
 from quant.cpu import Cpu
 from quant.engine import Engine
-from quant.errors import LayerNotFound, NotCalibrated, ShapeMismatch
+from quant.errors import LayerNotFound, NotCalibrated, WrongShape
 from quant.graph import INPUT, Graph, Layer
 from quant.kernels.script import NotScriptable
 from quant.observations import observe
@@ -135,7 +135,7 @@ def test_integers_without_a_calibration_are_refused(graph: Graph) -> None:
 
 
 def test_a_picture_of_another_size_is_refused(graph: Graph) -> None:
-    with pytest.raises(ShapeMismatch, match=r"expected \[N, 3, 16, 16\]"):
+    with pytest.raises(WrongShape, match=r"expected \[N, 3, 16, 16\]"):
         Engine(graph, {}).run(torch.zeros(3, 16, 16))
 
 

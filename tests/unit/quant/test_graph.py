@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from quant.activation import Activation
-from quant.errors import InvalidGraph, LayerNotFound, NonFiniteValue, ShapeMismatch
+from quant.errors import InvalidGraph, LayerNotFound, NonFiniteValue, WrongShape
 from quant.graph import INPUT, Graph, Layer
 from quant.operations import Activate, Add, Conv2d, Mul, Operation
 
@@ -60,7 +60,7 @@ def test_a_misspelt_layer_is_answered_with_names_alike() -> None:
 
 
 def test_a_picture_of_another_size_is_refused(graph: Graph) -> None:
-    with pytest.raises(ShapeMismatch, match=r"\[1, 3, 8, 8\], expected \[N, 3, 16, 16\]"):
+    with pytest.raises(WrongShape, match=r"\[1, 3, 8, 8\], expected \[N, 3, 16, 16\]"):
         graph.run(torch.zeros(1, 3, 8, 8))
 
 

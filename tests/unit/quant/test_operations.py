@@ -39,7 +39,7 @@ def test_a_padded_pool_of_negative_values_never_answers_with_the_padding() -> No
 
 
 @pytest.mark.parametrize(("count_include_pad", "corner"), [(True, (0 + 1 + 3 + 4) / 9), (False, (0 + 1 + 3 + 4) / 4)])
-def test_an_average_counts_its_border_as_told(count_include_pad: bool, corner: float) -> None:
+def test_an_average_counts_its_border_as_declared(count_include_pad: bool, corner: float) -> None:
     pool = AvgPool((3, 3), (1, 1), (1, 1, 1, 1), count_include_pad)
     assert float(pool.run(numbered(1, 1, 3, 3))[0, 0, 0, 0]) == pytest.approx(corner)
 

@@ -5,7 +5,7 @@ import torch
 
 from quant.activation import Activation
 from quant.calibration import calibrate
-from quant.errors import InvalidScale, NotCalibrated, ShapeMismatch
+from quant.errors import InvalidScale, NotCalibrated, WrongShape
 from quant.graph import INPUT, Graph, Layer
 from quant.observations import observe
 from quant.operations import Concat, Conv2d, Flatten, Linear, MaxPool
@@ -43,7 +43,7 @@ def test_a_scale_too_fine_for_its_bias_is_raised_until_it_fits() -> None:
 
 @pytest.mark.parametrize(
     ("scale", "error"),
-    [([0.0], InvalidScale), ([-1.0], InvalidScale), ([float("nan")], InvalidScale), ([1.0, 1.0, 1.0], ShapeMismatch)],
+    [([0.0], InvalidScale), ([-1.0], InvalidScale), ([float("nan")], InvalidScale), ([1.0, 1.0, 1.0], WrongShape)],
 )
 def test_a_weight_scale_that_cannot_be_is_refused(scale: list[float], error: type[Exception]) -> None:
     with pytest.raises(error):

@@ -7,7 +7,7 @@ from torch import Tensor
 from quant.affine import Quantised, Value, as_float
 from quant.edits import EditBias, EditPrecision, EditRange, EditWeights
 from quant.engine import Engine
-from quant.errors import InvalidEdit, LayerNotFound, NonFiniteValue, NotCalibrated, ShapeMismatch
+from quant.errors import InvalidEdit, LayerNotFound, NonFiniteValue, NotCalibrated, WrongShape
 from quant.kernels.prepared import PreparedLayer
 from quant.precision import Mode, Precision, uniform_plan
 from quant.statistics import NO_NOISE_DB
@@ -48,7 +48,7 @@ def test_statistics_at_a_stop_are_those_of_the_value(stepper: Stepper) -> None:
     assert edges[0] < real.min() <= real.max() < edges[-1]
 
 
-def test_an_edit_beyond_float32_is_told_not_crashed_on(variant: Variant, pictures: list[Tensor]) -> None:
+def test_an_edit_beyond_float32_is_refused_without_a_crash(variant: Variant, pictures: list[Tensor]) -> None:
     stepper = Stepper(Variant(variant.graph, uniform_plan(variant.graph, Mode.FLOAT)), pictures[0])
     stepper.edit(EditWeights("raw", torch.tensor(3e38)))
     assert stepper.compare("raw").sqnr_db == -NO_NOISE_DB
@@ -199,7 +199,7 @@ def test_info_and_feature_maps_describe_the_layer(stepper: Stepper) -> None:
 
 
 def test_opening_refuses_wrong_pictures_and_missing_scales(variant: Variant) -> None:
-    with pytest.raises(ShapeMismatch):
+    with pytest.raises(WrongShape):
         Stepper(variant, torch.zeros(1, 3, 15, 16))
     with pytest.raises(NotCalibrated):
         Stepper(Variant(variant.graph, variant.plan), torch.zeros(1, 3, 16, 16))

@@ -11,8 +11,8 @@ import pytest
 
 from services.artifacts.activation import (
     Header,
-    Outcome,
     PictureState,
+    StageOutcome,
     Values,
     read_activation,
     write_header,
@@ -37,7 +37,7 @@ from services.edge.meter import Reading
 from services.edge.receipts import ReceiptLine, Usage
 from services.stage.domain import RunRequest, micro_batch_length
 from services.stage.shared_meter import SharedMeter
-from services.stage.usecases import Limits, Stage
+from services.stage.usecases import Stage, StageLimits
 from services.zoo.manifest import InputSpec
 from services.zoo.stage_manifest import StageManifest
 
@@ -81,7 +81,7 @@ class Made:
             self.batches.append(len(values))
             return forward(values)
 
-        limits = Limits((self.store.url,), concurrency=2, waiting=3, micro_batch=4, memory_bytes=math.inf)
+        limits = StageLimits((self.store.url,), concurrency=2, waiting=3, micro_batch=4, memory_bytes=math.inf)
         self.stage = Stage(
             manifest,
             load=lambda: counted,
@@ -177,7 +177,7 @@ async def test_only_the_processs_first_computation_is_cold(made: Made) -> None:
 
 
 async def activation(store: ObjectStore, header: Header, values: Values, states: list[PictureState]) -> None:
-    outcome = Outcome(tuple(states), ReceiptLine("", Usage(), 0.0), 0, False)
+    outcome = StageOutcome(tuple(states), ReceiptLine("", Usage(), 0.0), 0, False)
     await store.write("in", write_header(header) + write_values(values) + write_outcome(outcome))
 
 

@@ -8,7 +8,7 @@ import torch
 
 from services.workbench.drawing import draw_boxes, draw_grey
 from services.workbench.engine_model import EngineModel
-from services.workbench.pictures import Picture
+from services.workbench.pictures import DecodedPicture
 from services.zoo.detection import Detection
 from tests.unit.workbench.commands import pixels
 
@@ -16,7 +16,7 @@ from tests.unit.workbench.commands import pixels
 @pytest.mark.parametrize("x", [0.0, 0.5, 1.0])
 @pytest.mark.parametrize("y", [0.0, 0.5, 1.0])
 def test_a_boxs_name_stands_whole_in_the_picture_on_its_own_ground(model: EngineModel, x: float, y: float) -> None:
-    picture = Picture("black", torch.zeros(3, 96, 128, dtype=torch.uint8))
+    picture = DecodedPicture("black", torch.zeros(3, 96, 128, dtype=torch.uint8))
     drawn = pixels(BytesIO(draw_boxes(model, picture, [Detection(1, 0.5, x, y, 0.2, 0.2)])))
     white = (drawn > 200).all(-1)
     rows, columns = np.nonzero(white)
@@ -26,7 +26,7 @@ def test_a_boxs_name_stands_whole_in_the_picture_on_its_own_ground(model: Engine
 
 
 def test_a_box_over_the_whole_picture_of_one_pixel_is_drawn(model: EngineModel) -> None:
-    picture = Picture("black", torch.zeros(3, 1, 1, dtype=torch.uint8))
+    picture = DecodedPicture("black", torch.zeros(3, 1, 1, dtype=torch.uint8))
     drawn = draw_boxes(model, picture, [Detection(0, 0.5, 0.5, 0.5, 1, 1)])
     assert pixels(BytesIO(drawn)).shape == (1, 1, 3)
 

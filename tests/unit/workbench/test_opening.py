@@ -76,7 +76,7 @@ class Maps(nn.Module):
 
 
 @pytest.mark.parametrize(
-    ("module", "more", "error", "told"),
+    ("module", "more", "error", "message"),
     [
         (Maps(2), "", InvalidDeclaration, r"answers float32 \[1, 4, 8, 8\], float32 \[1, 4, 8, 8\]; expected"),
         (Maps(1), "", InvalidDeclaration, r"answers \[N, 4, 8, 8\], expected scores"),
@@ -85,12 +85,12 @@ class Maps(nn.Module):
     ],
 )
 def test_a_program_that_is_no_classifier_is_refused(
-    module: nn.Module, more: str, error: type[StrataError], told: str, tmp_path: Path
+    module: nn.Module, more: str, error: type[StrataError], message: str, tmp_path: Path
 ) -> None:
     torch.export.save(torch.export.export(module.eval(), (torch.zeros(1, 3, 8, 8),)), tmp_path / "own.pt2")
     size = "" if "size" in more else "input: {size: [8, 8]}\n"
     (tmp_path / "own.yaml").write_text(f"name: own\nweights: file://own.pt2\n{size}{more}")
-    with pytest.raises(error, match=told):
+    with pytest.raises(error, match=message):
         open_model("own", Catalog([tmp_path]))
 
 

@@ -15,7 +15,7 @@ from services.edge.errors import EmptyBatch
 from services.edge.progress import no_progress
 from services.workbench.engine_model import EngineModel
 from services.workbench.integers import Integers
-from services.workbench.pictures import Picture
+from services.workbench.pictures import DecodedPicture
 from services.workbench.report import has_bfloat16, make_report, time_bfloat16
 
 needs_bfloat16 = pytest.mark.skipif(not has_bfloat16(), reason="oneDNN has no bfloat16 on this processor")
@@ -28,12 +28,12 @@ def test_a_report_keeps_no_picture_but_the_first(model: EngineModel, calibration
         def __len__(self) -> int:
             return 4
 
-        def __iter__(self) -> Iterator[Picture]:
+        def __iter__(self) -> Iterator[DecodedPicture]:
             for _ in range(4):
                 assert not any(each() is not None for each in seen[1:-1])
                 pixels = (x[0] * 255).to(torch.uint8)
                 seen.append(weakref.ref(pixels))
-                yield Picture("it", pixels)
+                yield DecodedPicture("it", pixels)
                 del pixels
 
     found = make_report(model, Integers(calibration), Watched(), time.perf_counter, no_progress)

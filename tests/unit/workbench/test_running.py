@@ -12,10 +12,10 @@ from quant.scales import Calibration
 from services.workbench.calibrating import calibrate_model
 from services.workbench.engine_model import EngineModel
 from services.workbench.integers import Integers
-from services.workbench.pictures import Picture
+from services.workbench.pictures import DecodedPicture
 from services.workbench.running import run_picture
 
-GREY = Picture("grey", torch.full((3, 32, 32), 127, dtype=torch.uint8))
+GREY = DecodedPicture("grey", torch.full((3, 32, 32), 127, dtype=torch.uint8))
 
 
 def test_the_time_is_that_of_the_compiled_script(
@@ -52,7 +52,7 @@ def test_pictures_are_decoded_once_though_auto_measures_on_them_too(model: Engin
         def __len__(self) -> int:
             return 2
 
-        def __iter__(self) -> Iterator[Picture]:
+        def __iter__(self) -> Iterator[DecodedPicture]:
             for _ in range(2):
                 self.asked += 1
                 yield GREY

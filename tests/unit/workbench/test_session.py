@@ -13,7 +13,7 @@ from services.edge.errors import FailedPrecondition, NoAutoPlan, Unsupported
 from services.workbench.engine_model import EngineModel
 from services.workbench.engines import engine_of
 from services.workbench.integers import Integers
-from services.workbench.pictures import Picture, as_input
+from services.workbench.pictures import DecodedPicture, as_input
 from services.workbench.session import Session
 
 
@@ -22,9 +22,9 @@ def session(model: EngineModel, calibration: Calibration) -> Session:
     return Session(model, Integers(calibration), Mode.INT8, picture())
 
 
-def picture() -> Picture:
+def picture() -> DecodedPicture:
     pixels = torch.randint(0, 255, (3, 40, 50), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    return Picture("noise", pixels)
+    return DecodedPicture("noise", pixels)
 
 
 def test_what_is_stepped_is_what_runs(session: Session, model: EngineModel, calibration: Calibration) -> None:

@@ -24,7 +24,7 @@ from services.workbench.engines import engine_of
 from services.workbench.files import read_integers, read_model
 from services.workbench.integers import Integers
 from services.workbench.picture_files import read_picture
-from services.workbench.pictures import Picture
+from services.workbench.pictures import DecodedPicture
 from services.workbench.session import Session
 from tests.unit.workbench.commands import pixels, quant
 
@@ -39,7 +39,7 @@ def loop(place: Path, model: EngineModel, calibration: Calibration, script: str)
 
 
 def on_black(model: EngineModel, calibration: Calibration) -> Session:
-    black = Picture("black", torch.zeros(3, 32, 32, dtype=torch.uint8))
+    black = DecodedPicture("black", torch.zeros(3, 32, 32, dtype=torch.uint8))
     return Session(model, Integers(calibration), Mode.INT8, black)
 
 
@@ -189,7 +189,7 @@ def test_a_keep_that_fails_leaves_the_old_pair(
     assert kept.read_bytes() == b"old"
 
 
-def test_a_person_is_told_of_a_fault_and_goes_on(
+def test_a_person_reads_of_a_fault_and_goes_on(
     model: EngineModel, calibration: Calibration, capsys: pytest.CaptureFixture[str]
 ) -> None:
     person = StepperLoop(on_black(model, calibration), out)

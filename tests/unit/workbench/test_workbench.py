@@ -22,7 +22,7 @@ from services.workbench.pictures import EncodedPicture
 from services.workbench.session import Session
 from services.workbench.session_log import NamedModel
 from services.workbench.shared_models import SharedModels
-from services.workbench.workbench import Limits, Workbench
+from services.workbench.workbench import Workbench, WorkbenchLimits
 
 OWNER, OTHER = "owner-of-the-first-sessions", "owner-of-the-other-sessions"
 SMALL = NamedModel("small")
@@ -49,8 +49,8 @@ def store(request: pytest.FixtureRequest) -> ObjectStore:
 def start(model: EngineModel, store: ObjectStore, pool: Executor) -> Callable[..., Workbench]:
     """A workbench as a process that just started, over the same store each time."""
 
-    def make(limits: Limits | None = None, opened: EngineModel = model) -> Workbench:
-        return Workbench(store, lambda _: opened, pool, lambda: 0.0, limits or Limits())
+    def make(limits: WorkbenchLimits | None = None, opened: EngineModel = model) -> Workbench:
+        return Workbench(store, lambda _: opened, pool, lambda: 0.0, limits or WorkbenchLimits())
 
     return make
 
@@ -79,7 +79,7 @@ async def test_what_was_acknowledged_outlives_the_process(start: Callable[..., W
 
 
 async def test_many_at_once_never_meet(start: Callable[..., Workbench]) -> None:
-    bench = start(Limits(open_sessions=3))
+    bench = start(WorkbenchLimits(open_sessions=3))
     keys = [await bench.open(f"owner-number-{each:08}", SMALL, None, picture(), Mode.FLOAT) for each in range(8)]
 
     async def walk(key: SessionKey, steps: int) -> list[int]:
@@ -156,9 +156,9 @@ async def test_a_file_over_the_limit_leaves_nothing(start: Callable[..., Workben
             yield b"x" * 10
 
     with pytest.raises(TooLarge, match="25 bytes"):
-        await start(Limits(upload_bytes=25)).upload(OWNER, pieces())
+        await start(WorkbenchLimits(upload_bytes=25)).upload(OWNER, pieces())
     assert await store.keys() == []
-    _, size_bytes = await start(Limits(upload_bytes=30)).upload(OWNER, pieces())
+    _, size_bytes = await start(WorkbenchLimits(upload_bytes=30)).upload(OWNER, pieces())
     assert size_bytes == 30
 
 

@@ -45,7 +45,7 @@ def test_narrow_networks_take_small_pictures(name: str, parameters: dict[str, fl
 
 
 @pytest.mark.parametrize(
-    ("name", "parameters", "told"),
+    ("name", "parameters", "message"),
     [
         ("mobilenetv2", {}, "no 'mobilenetv2'; did you mean 'mobilenet_v2'"),
         ("fasterrcnn_resnet50_fpn", {}, "no 'fasterrcnn_resnet50_fpn'"),
@@ -57,7 +57,7 @@ def test_narrow_networks_take_small_pictures(name: str, parameters: dict[str, fl
         ("nasnet_a_mobile", {"stem_reductions": 3}, "3 is not in 0 to 2"),
     ],
 )
-def test_what_makes_no_network_is_named(name: str, parameters: dict[str, float], told: str) -> None:
+def test_what_makes_no_network_is_named(name: str, parameters: dict[str, float], message: str) -> None:
     with pytest.raises(InvalidDeclaration) as caught:
         build(name, 10, **parameters)
-    assert told in str(caught.value)
+    assert message in str(caught.value)

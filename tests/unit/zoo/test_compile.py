@@ -125,10 +125,10 @@ def declare(folder: Path, weights: str, more: str = "") -> Path:
     return path
 
 
-def compile_telling(path: Path, cache: Path) -> tuple[Manifest, list[str]]:
-    told: list[str] = []
-    folder = compile_model(read_model_file(path), cache, report=lambda step, *_: told.append(step))
-    return Manifest.read(folder), told
+def compile_reporting(path: Path, cache: Path) -> tuple[Manifest, list[str]]:
+    steps: list[str] = []
+    folder = compile_model(read_model_file(path), cache, report=lambda step, *_: steps.append(step))
+    return Manifest.read(folder), steps
 
 
 @pytest.fixture(scope="module")
@@ -189,13 +189,13 @@ def test_a_blob_is_named_after_the_instruction_set(tmp_path: Path) -> None:
     assert one == same != other
 
 
-def test_the_fastest_runtime_is_kept_alone_and_told(programs: Path, tmp_path: Path) -> None:
-    told: list[str] = []
+def test_the_fastest_runtime_is_kept_alone_and_reported(programs: Path, tmp_path: Path) -> None:
+    steps: list[str] = []
     path = declare(programs, "file://small.pt2", "labels: [a, b, c, d, e]\n")
-    folder = compile_model(read_model_file(path), tmp_path, report=lambda step, *_: told.append(step))
+    folder = compile_model(read_model_file(path), tmp_path, report=lambda step, *_: steps.append(step))
     manifest = Manifest.read(folder)
-    assert told[-1].startswith(f"small: {manifest.runtime} ")
-    assert all(f"{runtime} " in told[-1] for runtime in RUNTIMES)
+    assert steps[-1].startswith(f"small: {manifest.runtime} ")
+    assert all(f"{runtime} " in steps[-1] for runtime in RUNTIMES)
     assert (manifest.name, manifest.input_shape, manifest.output_shape) == ("small", (-1, 3, 8, 8), (-1, 5))
     assert manifest.labels == tuple("abcde")
     suffixes = {"torch": {".pt2"}, "onnxruntime": {".onnx"}, "openvino": {".xml", ".bin", ".blob"}}
@@ -205,9 +205,9 @@ def test_the_fastest_runtime_is_kept_alone_and_told(programs: Path, tmp_path: Pa
 def test_a_folder_is_named_after_what_went_in(programs: Path, tmp_path: Path) -> None:
     path = declare(programs, "file://small.onnx")
     first = compile_model(read_model_file(path), tmp_path, "onnxruntime")
-    told: list[str] = []
-    assert compile_model(read_model_file(path), tmp_path, "onnxruntime", lambda step, *_: told.append(step)) == first
-    assert told == []
+    steps: list[str] = []
+    assert compile_model(read_model_file(path), tmp_path, "onnxruntime", lambda step, *_: steps.append(step)) == first
+    assert steps == []
     declare(programs, "file://small.onnx", "labels: [a, b, c, d, e]\n")
     second = compile_model(read_model_file(path), tmp_path, "onnxruntime")
     assert second != first
@@ -319,7 +319,7 @@ def write_onnx_of(taken: str, answered: str) -> Callable[[Path], None]:
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
 @pytest.mark.parametrize(
-    ("write", "error", "told"),
+    ("write", "error", "message"),
     [
         (Path.stat, ArtifactNotFound, "No such file"),
         (lambda folder: (folder / "small.pt2").write_bytes(b"text"), InvalidWeights, "not a program of torch.export"),
@@ -358,9 +358,9 @@ def write_onnx_of(taken: str, answered: str) -> Callable[[Path], None]:
             r"answers float32 \[.*\], float32 ",
         ),
         *(
-            (partial(write_mixing, form=form, mixes=mixes), Unsupported, told)
+            (partial(write_mixing, form=form, mixes=mixes), Unsupported, message)
             for form in ("pt2", "onnx")
-            for mixes, told in MIXING.items()
+            for mixes, message in MIXING.items()
             if form == "pt2" or mixes not in ("training mode", "state")  # which torch writes to ONNX as evaluation
         ),
         (write_onnx_of("uint8", "float"), InvalidDeclaration, r"takes uint8 \[N, 3, 8, 8\]; expected"),
@@ -382,13 +382,13 @@ def write_onnx_of(taken: str, answered: str) -> Callable[[Path], None]:
     ],
 )  # fmt: skip
 def test_a_program_at_fault_is_named_and_leaves_nothing(
-    write: object, error: type[StrataError], told: str, tmp_path: Path
+    write: object, error: type[StrataError], message: str, tmp_path: Path
 ) -> None:
     assert callable(write)
     write(tmp_path)
     cache = tmp_path / "cache"
     file = "small.onnx" if (tmp_path / "small.onnx").exists() else "small.pt2"
-    with pytest.raises(error, match=told):
+    with pytest.raises(error, match=message):
         compile_model(read_model_file(declare(tmp_path, f"file://{file}")), cache)
     assert not cache.exists() or list(cache.iterdir()) == []
 
@@ -403,9 +403,9 @@ def test_an_onnx_file_that_is_none_or_is_cut_is_refused(keep: float, programs: P
 
 def test_a_runtime_that_cannot_run_a_program_is_passed_over(tmp_path: Path) -> None:
     write_torch(Spectral().eval(), EXAMPLE, tmp_path / "small.pt2")
-    manifest, told = compile_telling(declare(tmp_path, "file://small.pt2"), tmp_path / "cache")
+    manifest, steps = compile_reporting(declare(tmp_path, "file://small.pt2"), tmp_path / "cache")
     assert manifest.runtime == "torch"
-    assert any("onnxruntime cannot run it" in each for each in told)
+    assert any("onnxruntime cannot run it" in each for each in steps)
 
 
 @pytest.mark.parametrize("fault", ["raises", "NaN"])
@@ -421,9 +421,9 @@ def test_a_runtime_that_fails_where_another_answers_is_passed_over(
         return forward
 
     monkeypatch.setattr(openvino, "load", load)
-    manifest, told = compile_telling(declare(programs, "file://small.pt2"), tmp_path)
+    manifest, steps = compile_reporting(declare(programs, "file://small.pt2"), tmp_path)
     assert manifest.runtime in ("torch", "onnxruntime")
-    assert any("openvino" in each and ("no such kernel" in each or "NaN" in each) for each in told)
+    assert any("openvino" in each and ("no such kernel" in each or "NaN" in each) for each in steps)
 
 
 def bend(monkeypatch: pytest.MonkeyPatch, bent: Callable[[Images], Images]) -> None:
@@ -442,10 +442,10 @@ def test_a_runtime_whose_scores_differ_by_more_than_rounding_is_passed_over(
     file: str, programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bend(monkeypatch, lambda scores: scores * np.float32(1 + 2e-5))
-    manifest, told = compile_telling(declare(programs, f"file://{file}"), tmp_path)
+    manifest, steps = compile_reporting(declare(programs, f"file://{file}"), tmp_path)
     assert manifest.runtime != "openvino"
     assert any(
-        re.search(r"scores of openvino differ from \w+'s by .* rounding to float32 explains", each) for each in told
+        re.search(r"scores of openvino differ from \w+'s by .* rounding to float32 explains", each) for each in steps
     )
 
 
@@ -463,9 +463,9 @@ def test_a_form_with_one_other_weight_is_passed_over(
         write_openvino(folder / "bent.onnx", folder)
 
     monkeypatch.setattr("services.zoo.compile.write_openvino", bent_write)
-    manifest, told = compile_telling(declare(programs, f"file://{file}"), tmp_path)
+    manifest, steps = compile_reporting(declare(programs, f"file://{file}"), tmp_path)
     assert manifest.runtime != "openvino"
-    assert any("scores of openvino differ" in each for each in told)
+    assert any("scores of openvino differ" in each for each in steps)
 
 
 def test_an_onnx_file_without_its_weights_says_how_to_write_both_into_one(programs: Path, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     assert Manifest.read(tmp_path) == MANIFEST
 
 
-def test_a_folder_without_a_manifest_and_a_broken_one_are_told_apart(tmp_path: Path) -> None:
+def test_a_folder_without_a_manifest_and_a_broken_one_are_two_errors(tmp_path: Path) -> None:
     with pytest.raises(ArtifactNotFound, match=r"manifest\.json is missing"):
         Manifest.read(tmp_path)
     (tmp_path / "manifest.json").write_text('{"name": "m"}')

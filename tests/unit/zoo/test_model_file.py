@@ -21,7 +21,7 @@ def test_defaults_are_imagenets(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         (GOOD + "architecure: x\n", "architecure: no such key; did you mean 'architecture'?"),
         (GOOD + "input: {sise: [8, 8]}\n", "input.sise: no such key; did you mean 'size'?"),
@@ -44,15 +44,15 @@ def test_defaults_are_imagenets(tmp_path: Path) -> None:
         ("a: [", "not YAML"),
     ],
 )
-def test_a_fault_is_named_with_file_and_field(tmp_path: Path, text: str, told: str) -> None:
+def test_a_fault_is_named_with_file_and_field(tmp_path: Path, text: str, message: str) -> None:
     path = written(tmp_path, text)
     with pytest.raises(InvalidDeclaration) as caught:
         read_model_file(path)
-    assert told in str(caught.value)
+    assert message in str(caught.value)
     assert str(path) in str(caught.value)
 
 
-def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
+def test_all_faults_are_reported_at_once(tmp_path: Path) -> None:
     with pytest.raises(InvalidDeclaration) as caught:
         read_model_file(written(tmp_path, "nam: small\narchitecture: 3\n"))
     assert len(str(caught.value).splitlines()) == 4

@@ -67,11 +67,11 @@ def test_faults_name_the_tensor(tmp_path: Path) -> None:
         r"'4.bias' is \[6\], expected \[5\]": {**state, "4.bias": torch.zeros(6)},
         "'0.bias' holds NaN": {**state, "0.bias": torch.full((4,), float("nan"))},
     }
-    for told, tensors in cases.items():
+    for message, tensors in cases.items():
         save_file(tensors, tmp_path / "w.safetensors")
         module = small()
         before = module.state_dict()["4.bias"].clone()
-        with pytest.raises(InvalidWeights, match=told):
+        with pytest.raises(InvalidWeights, match=message):
             load(module, "file://w.safetensors", tmp_path)
         assert torch.equal(before, module.state_dict()["4.bias"])
 

@@ -14,7 +14,7 @@ from services.zoo.darknet.layers import read_network
 from services.zoo.darknet.networks import NAMES, describe
 from services.zoo.darknet.random_weights import random_weights
 from services.zoo.darknet.structure import Network
-from services.zoo.darknet.weights import ConvolutionWeights, Header, Normalization, Weights, write_weights
+from services.zoo.darknet.weights import ConvolutionWeights, Normalization, Weights, WeightsHeader, write_weights
 
 NET = "[net]\nwidth=8\nheight=8\nchannels=4\n"
 CONV = "[convolutional]\nfilters=8\nsize=3\npad=1\nactivation=leaky\n"
@@ -40,7 +40,9 @@ def test_normalisation_is_folded_as_darknet_divides() -> None:
     )
     one = np.ones(1, np.float32)
     normalization = Normalization(3 * one, 2 * one, np.float32(1e-12) * one)
-    weights = Weights(Header(), {0: ConvolutionWeights(7 * one, normalization, np.full((1, 1, 1, 1), 5, np.float32))})
+    weights = Weights(
+        WeightsHeader(), {0: ConvolutionWeights(7 * one, normalization, np.full((1, 1, 1, 1), 5, np.float32))}
+    )
     folded = build_model(network, weights).graph.layers[0].operation
     assert isinstance(folded, Conv2d)
     assert folded.weight.item() == pytest.approx(5 * 3 / 2e-6, rel=1e-4)

@@ -13,7 +13,7 @@ from services.zoo.darknet.cfg import parse_cfg
 from services.zoo.darknet.layers import read_network
 from services.zoo.darknet.networks import describe
 from services.zoo.darknet.random_weights import random_weights
-from services.zoo.darknet.weights import Header, Weights, parse_weights, read_weights, write_weights
+from services.zoo.darknet.weights import Weights, WeightsHeader, parse_weights, read_weights, write_weights
 
 SMALL = read_network(
     parse_cfg(
@@ -37,7 +37,7 @@ def test_the_file_is_header_then_biases_normalisation_weights_of_each_layer() ->
     weights = parse_weights(struct.pack("<iiiQ", 0, 2, 0, 640) + floats.tobytes(), SMALL)
     first, last = weights.convolutions[0], weights.convolutions[2]
     assert first.normalization is not None
-    assert weights.header == Header(0, 2, 0, 640)
+    assert weights.header == WeightsHeader(0, 2, 0, 640)
     assert first.biases.tolist() == [1, 2]
     assert first.normalization.scales.tolist() == [3, 4]
     assert first.normalization.mean.tolist() == [5, 6]
@@ -55,16 +55,16 @@ def test_the_file_is_header_then_biases_normalisation_weights_of_each_layer() ->
     arrays("<f4", FLOATS, elements=st.floats(0, 1e6, width=32)),
 )
 def test_what_was_read_is_written_byte_for_byte(version: tuple[int, int], seen: int, floats: np.ndarray) -> None:
-    counter = Header(*version).seen_format.pack(seen)
+    counter = WeightsHeader(*version).seen_format.pack(seen)
     content = struct.pack("<iii", *version, 5) + counter + floats.tobytes()
     weights = parse_weights(content, SMALL)
-    assert weights.header == Header(*version, 5, seen)
+    assert weights.header == WeightsHeader(*version, 5, seen)
     assert written(weights) == content
 
 
 @pytest.mark.parametrize(("version", "bits"), [((0, 1), 32), ((0, 2), 64), ((1, 0), 64), ((1000, 0), 32)])
 def test_the_counter_has_64_bits_since_version_0_2(version: tuple[int, int], bits: int) -> None:
-    assert Header(*version).seen_format.size * 8 == bits
+    assert WeightsHeader(*version).seen_format.size * 8 == bits
 
 
 def test_a_file_is_read_as_its_bytes_are(tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_weights_of_another_network_are_not_written() -> None:
     with pytest.raises(InvalidWeights, match="convolutional_0: arrays are"):
         write_weights(stream, SMALL, random_weights(other, seed=0))
     with pytest.raises(InvalidWeights, match="convolutional_2: there are no weights"):
-        write_weights(stream, SMALL, Weights(Header(), {0: random_weights(SMALL, seed=0).convolutions[0]}))
+        write_weights(stream, SMALL, Weights(WeightsHeader(), {0: random_weights(SMALL, seed=0).convolutions[0]}))
     assert stream.getvalue() == b""
 
 
