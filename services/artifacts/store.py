@@ -269,5 +269,5 @@ def _open_bucket(bucket: str, prefix: str) -> S3Store:
 def _first_line(error: Exception) -> str:
     """What the client says first, and what S3 answered it."""
     answer = re.search(r"<Code>(.*?)</Code>(?:<Message>(.*?)</Message>)?", str(error))
-    said = f" {answer[1]}: {answer[2] or ''}\" if answer else ""
+    said = f" {answer[1]}: {answer[2] or ''}" if answer else ""
     return f"{str(error).partition(chr(10))[0].partition(' <?xml')[0]}{said}"

@@ -51,5 +51,7 @@ def choose_cutting(model_file: ModelFile, stages: int | None, at: str) -> "Cutti
 def _picture_size(path: Path) -> tuple[int, int]:
     from services.zoo.cuts import picture_size
     from services.zoo.programs import load_program
+    from services.zoo.weights import fetch_weights
 
-    return picture_size(load_program(program_file(path, (1, 1))))
+    declared = program_file(path, (1, 1))
+    return picture_size(load_program(fetch_weights(declared.weights, declared.folder)))

@@ -16,7 +16,7 @@ from services.zoo.darknet.random_weights import random_weights
 from services.zoo.darknet.weights import parse_weights
 from services.zoo.exported.graph import graph_of, graph_of_program
 from services.zoo.model_file import ModelFile, with_weights
-from services.zoo.weights import FILE, RANDOM, S3, TORCHVISION, fetch, seed_of
+from services.zoo.weights import FILE, RANDOM, S3, TORCHVISION, fetch, fetch_weights, seed_of
 
 LARGEST_SIZE = 2048
 """Of a Darknet network's side that callers elsewhere may ask for, in pixels."""
@@ -130,6 +130,6 @@ def _graph(declared: ModelFile) -> Graph:
     from services.zoo.programs import load_program
 
     with torch.no_grad():
-        if declared.weights.endswith(".pt2"):
-            return graph_of_program(load_program(declared))
+        if declared.is_program and not declared.is_onnx:
+            return graph_of_program(load_program(fetch_weights(declared.weights, declared.folder)))
         return graph_of(load_module(declared), torch.zeros(1, 3, *declared.input.size))

@@ -21,7 +21,6 @@ from torch import nn
 
 from services.edge.errors import InvalidDeclaration, InvalidWeights, Unavailable, Unsupported
 from services.edge.progress import Progress, no_progress
-from services.zoo import weights
 from services.zoo.agreement import Forward, Images
 from services.zoo.architectures import build
 from services.zoo.manifest import FILE_NAME, INPUT_NAME, OUTPUT_NAME, Manifest
@@ -30,6 +29,7 @@ from services.zoo.programs import load_program, read_onnx
 from services.zoo.references import reference_in_runtime, reference_in_torch
 from services.zoo.runtimes.onnxruntime import FILE_NAME as ONNX_FILE
 from services.zoo.runtimes.torch import FILE_NAME as TORCH_FILE
+from services.zoo.weights import FetchedWeights, fetch_weights, load_into
 from services.zoo.writers import write_onnx, write_openvino, write_torch
 
 IMAGENET_CLASSES = 1000
@@ -59,7 +59,8 @@ def compile_model(model_file: ModelFile, cache: Path, runtime: str = "auto", rep
         Unsupported: a runtime cannot run this model, or its scores differ from torch's (of an ONNX program, from the
             first runtime's) by more than rounding explains (`services.zoo.agreement`), or are not the picture's own.
     """
-    digest = digest_of(model_file, runtime)
+    weights = fetch_weights(model_file.weights, model_file.folder)
+    digest = digest_of(model_file, weights, runtime)
     folder = cache / f"{model_file.name}-{digest}"
     if (folder / FILE_NAME).exists():
         return folder
@@ -77,7 +78,7 @@ def compile_model(model_file: ModelFile, cache: Path, runtime: str = "auto", rep
                 model_file, digest, SLEEP, int(model_file.parameters.get("classes", IMAGENET_CLASSES)), made
             )
         else:
-            _compile_into(made, model_file, digest, runtime, report)
+            _compile_into(made, model_file, weights, digest, runtime, report)
         try:
             made.rename(folder)
         except OSError:
@@ -87,14 +88,16 @@ def compile_model(model_file: ModelFile, cache: Path, runtime: str = "auto", rep
     return folder
 
 
-def _compile_into(made: Path, model_file: ModelFile, digest: str, runtime: str, report: Progress) -> None:
+def _compile_into(
+    made: Path, model_file: ModelFile, weights: FetchedWeights, digest: str, runtime: str, report: Progress
+) -> None:
     example = np.random.default_rng(0).standard_normal((2, 3, *model_file.input.size), np.float32)
     module, program, reference = None, None, None
-    if model_file.weights.endswith(".onnx"):
-        program, content = read_onnx(model_file)
-        (made / ONNX_FILE).write_bytes(content)
+    if model_file.is_onnx:
+        program = read_onnx(weights)
+        (made / ONNX_FILE).write_bytes(weights.stored)
     else:
-        module = load_module(model_file)
+        module = load_module(model_file, weights)
         in_torch = partial(_scores, module)
         scores = _try(in_torch, example, model_file, "torch")
         try:
@@ -130,22 +133,25 @@ def _compile_into(made: Path, model_file: ModelFile, digest: str, runtime: str, 
     _write_manifest(model_file, digest, kept, reference.scores.shape[1], made)
 
 
-def load_module(model_file: ModelFile) -> nn.Module:
+def load_module(model_file: ModelFile, weights: FetchedWeights | None = None) -> nn.Module:
     """Build the declared model in torch, with its weights, in evaluation mode.
 
+    Args:
+        weights: the declared ones, where they are at hand; else they are fetched.
     Raises:
         InvalidDeclaration, InvalidWeights, ArtifactNotFound, Unavailable: as `compile_model`.
         Unsupported: the file is an ONNX program, which torch cannot run.
     """
-    if model_file.weights.endswith(".onnx"):
+    if model_file.is_onnx:
         raise Unsupported(f"model '{model_file.name}' is an ONNX program; torch cannot load it")
+    weights = weights or fetch_weights(model_file.weights, model_file.folder)
     if model_file.is_program:
-        return load_program(model_file).module()
+        return load_program(weights).module()
     assert model_file.architecture
     labels = model_file.label_names()
     classes = model_file.classes or len(labels) or IMAGENET_CLASSES
     module = build(model_file.architecture, classes, **model_file.parameters)
-    weights.load_into(module, model_file.weights, model_file.folder, model_file.architecture, model_file.input.size)
+    load_into(module, weights, model_file.architecture, model_file.input.size)
     evaluating: nn.Module = module.eval()
     return evaluating
 
@@ -219,11 +225,11 @@ def time_forwards(forwards: Mapping[str, Forward], batch: Images) -> dict[str, f
     return best_ms
 
 
-def digest_of(model_file: ModelFile, runtime: str) -> str:
+def digest_of(model_file: ModelFile, weights: FetchedWeights, runtime: str) -> str:
     """Name all that goes into a compiled model."""
     content = model_file.model_dump(mode="json", exclude={"folder", "labels", "stages"})
     content["labels"] = model_file.label_names()
-    content["weights"] = weights.digest(model_file.weights, model_file.folder)
+    content["weights"] = weights.digest
     content["compiled"] = [runtime, *(f"{name} {version(name)}" for name in _PACKAGES)]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 

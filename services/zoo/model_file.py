@@ -104,7 +104,12 @@ class ModelFile(Declaration):
     @property
     def is_program(self) -> bool:
         """True where `weights` is a whole program, .pt2 or .onnx, not just numbers."""
-        return self.weights.endswith((".pt2", ".onnx"))
+        return self.weights.startswith(("file://", "s3://")) and self.weights.endswith((".pt2", ".onnx"))
+
+    @property
+    def is_onnx(self) -> bool:
+        """True where `weights` is an ONNX program, which torch cannot run."""
+        return self.is_program and self.weights.endswith(".onnx")
 
     def label_names(self) -> tuple[str, ...]:
         """Read the labels; empty where none are declared.

@@ -15,10 +15,9 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from services.edge.errors import InvalidDeclaration, InvalidWeights
-from services.zoo import weights
 from services.zoo.agreement import shaken
-from services.zoo.model_file import ModelFile
 from services.zoo.quiet import quiet
+from services.zoo.weights import FetchedWeights
 
 _EXPECTED = "expected one float32 input [N, 3, H, W] and one float32 output, scores [N, K]"
 _OTHER_ARCHIVES = {
@@ -28,17 +27,16 @@ _OTHER_ARCHIVES = {
 }
 
 
-def load_program(model_file: ModelFile) -> ExportedProgram:
-    """Load the declared `.pt2` file.
+def load_program(weights: FetchedWeights) -> ExportedProgram:
+    """Load a `.pt2` file.
 
     Raises:
         InvalidWeights: it is not a program of torch.export; says what it is instead, where that can be known.
         InvalidDeclaration: it takes or answers something else than float32 pictures and scores.
-        ArtifactNotFound, Unavailable.
     """
-    content = weights.fetch(model_file.weights, model_file.folder)
+    content, file_name = weights.stored, weights.reference
     if kind := _other_kind(content):
-        raise InvalidWeights(f"{model_file.weights}: not a program of torch.export but {kind}")
+        raise InvalidWeights(f"{file_name}: not a program of torch.export but {kind}")
     with tempfile.NamedTemporaryFile(suffix=".pt2") as file:
         file.write(content)
         file.flush()
@@ -48,33 +46,32 @@ def load_program(model_file: ModelFile) -> ExportedProgram:
         except Exception as error:
             # torch.export.load names no errors of its own: a cut file ends in whatever it stumbled over.
             reason = str(error).partition("check the warnings")[0].strip()
-            raise InvalidWeights(f"{model_file.weights}: not a program of torch.export: {reason}") from error
-    _check_program(program, model_file.weights)
+            raise InvalidWeights(f"{file_name}: not a program of torch.export: {reason}") from error
+    _check_program(program, file_name)
     return program
 
 
-def read_onnx(model_file: ModelFile) -> tuple[ModelProto, bytes]:
-    """Read the declared `.onnx` file; once, for networks are large.
+def read_onnx(weights: FetchedWeights) -> ModelProto:
+    """Read an `.onnx` file.
 
     Raises:
         InvalidWeights: it is not a whole ONNX program.
         InvalidDeclaration: it takes or answers something else than float32 pictures and scores.
-        ArtifactNotFound, Unavailable.
     """
-    content = weights.fetch(model_file.weights, model_file.folder)
+    content, file_name = weights.stored, weights.reference
     try:
         program = load_model_from_string(content)
     except (DecodeError, ValueError) as error:
-        raise InvalidWeights(f"{model_file.weights}: not a whole ONNX program: {error}") from error
+        raise InvalidWeights(f"{file_name}: not a whole ONNX program: {error}") from error
     if not program.graph.node:
-        raise InvalidWeights(f"{model_file.weights}: not a whole ONNX program: it computes nothing")
+        raise InvalidWeights(f"{file_name}: not a whole ONNX program: it computes nothing")
     if any(uses_external_data(tensor) for tensor in program.graph.initializer):
         raise InvalidWeights(
-            f"{model_file.weights}: its weights lie in another file; write all into one, as torch.onnx.export does "
+            f"{file_name}: its weights lie in another file; write all into one, as torch.onnx.export does "
             'with external_data=False, or onnx.save(onnx.load("two.onnx"), "one.onnx")'
         )
-    _check_onnx(program, model_file.weights)
-    return program, content
+    _check_onnx(program, file_name)
+    return program
 
 
 def shaken_onnx(program: ModelProto, random: np.random.Generator) -> bytes:

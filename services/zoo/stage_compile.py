@@ -31,6 +31,7 @@ from services.zoo.model_file import ModelFile
 from services.zoo.references import reference_in_torch
 from services.zoo.split import split
 from services.zoo.stage_manifest import StageManifest
+from services.zoo.weights import FetchedWeights, fetch_weights
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,8 @@ def compile_stages(
         Unsupported: a runtime cannot run a stage, or its values differ from torch's; and what `load_module` raises.
         Unavailable: the cache cannot be written.
     """
-    chain = _chain_of(model_file, cutting, runtime)
+    weights = fetch_weights(model_file.weights, model_file.folder)
+    chain = _chain_of(model_file, weights, cutting, runtime)
     whole = cache / f"{model_file.name}-stages-{chain}"
     if not whole.exists():
         try:
@@ -75,7 +77,7 @@ def compile_stages(
             ) from error
         with tempfile.TemporaryDirectory(dir=cache, prefix=f".{model_file.name}-") as scratch:
             made = Path(scratch) / "made"
-            _Compiling(model_file, cutting, chain, runtime, progress).into(made)
+            _Compiling(model_file, weights, cutting, chain, runtime, progress).into(made)
             try:
                 made.rename(whole)
             except OSError:
@@ -84,14 +86,15 @@ def compile_stages(
     return sorted(whole.iterdir(), key=lambda folder: int(folder.name.partition("-")[0]))
 
 
-def _chain_of(model_file: ModelFile, cutting: Cutting, runtime: str) -> str:
-    content = [digest_of(model_file, runtime), cutting.layers or cutting.stages, cutting.names]
+def _chain_of(model_file: ModelFile, weights: FetchedWeights, cutting: Cutting, runtime: str) -> str:
+    content = [digest_of(model_file, weights, runtime), cutting.layers or cutting.stages, cutting.names]
     return hashlib.sha256(repr(content).encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True)
 class _Compiling:
     model_file: ModelFile
+    weights: FetchedWeights
     cutting: Cutting
     chain: str
     runtime: str
@@ -101,7 +104,7 @@ class _Compiling:
         """Compile every stage into a folder of its own below `made`."""
         model = self.model_file.name
         self.progress(f"{model}: looking for legal cuts")
-        module = load_module(self.model_file)
+        module = load_module(self.model_file, self.weights)
         graph = find_cuts(module, self.model_file.input.size)
         cuts = self.cutting.cuts(graph, self.model_file.input.size)
         stages = split(graph, cuts)

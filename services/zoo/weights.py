@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -36,21 +37,43 @@ def fetch(reference: str, folder: Path) -> bytes:
     return open_store(store).read_now(key)
 
 
-def digest(reference: str, folder: Path) -> str:
-    """Name the content behind a reference: the SHA-256 of stored bytes, the reference itself where it says it all."""
-    if reference.startswith((FILE, S3)):
-        return hashlib.sha256(fetch(reference, folder)).hexdigest()
-    return reference
+@dataclass(frozen=True)
+class FetchedWeights:
+    """What a reference points at, read once: what is named after the content holds that content.
+
+    Attributes:
+        content: None where the reference says it all: a seed, or weights of torchvision's.
+    """
+
+    reference: str
+    content: bytes | None
+
+    @property
+    def digest(self) -> str:
+        """Name the content: the SHA-256 of stored bytes, or the reference itself."""
+        return self.reference if self.content is None else hashlib.sha256(self.content).hexdigest()
+
+    @property
+    def stored(self) -> bytes:
+        """The bytes of a `file://` or `s3://` reference."""
+        assert self.content is not None, f"{self.reference} has no bytes of its own"
+        return self.content
 
 
-def load_into(module: nn.Module, reference: str, folder: Path, architecture: str, size: tuple[int, int]) -> None:
-    """Give `module` the weights of `reference`; `size` is (H, W) of its pictures.
+def fetch_weights(reference: str, folder: Path) -> FetchedWeights:
+    """Read the bytes behind a reference, where it has some. Raises as `fetch`."""
+    return FetchedWeights(reference, fetch(reference, folder) if reference.startswith((FILE, S3)) else None)
+
+
+def load_into(module: nn.Module, weights: FetchedWeights, architecture: str, size: tuple[int, int]) -> None:
+    """Give `module` its weights; `size` is (H, W) of its pictures.
 
     Raises:
         InvalidWeights: not safetensors, cut short, not finite, or tensors missing, left over or of another shape.
         InvalidDeclaration: a torchvision name or seed that does not exist.
-        ArtifactNotFound, Unavailable: as `fetch`.
+        Unavailable: torchvision's weights cannot be downloaded.
     """
+    reference = weights.reference
     if reference.startswith(RANDOM):
         randomise(module, seed_of(reference), size)
         return
@@ -59,7 +82,7 @@ def load_into(module: nn.Module, reference: str, folder: Path, architecture: str
         tensors = _from_torchvision(reference.removeprefix(TORCHVISION), architecture)
     else:
         try:
-            tensors = load_safetensors(fetch(reference, folder))
+            tensors = load_safetensors(weights.stored)
         except SafetensorError as error:
             raise InvalidWeights(f"{reference}: not a whole safetensors file: {error}") from error
     _check(module, tensors, reference)

@@ -11,7 +11,10 @@ from safetensors.torch import save, save_file
 from torch import nn
 
 from services.edge.errors import ArtifactNotFound, InvalidDeclaration, InvalidWeights, Unavailable
-from services.zoo.weights import digest, load_into
+from services.zoo.compile import compile_model
+from services.zoo.model_file import InputDeclaration, ModelFile
+from services.zoo.weights import fetch_weights, load_into
+from services.zoo.writers import write_onnx, write_torch
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +27,7 @@ def small() -> nn.Module:
 
 
 def load(module: nn.Module, reference: str, folder: Path = Path()) -> None:
-    load_into(module, reference, folder, "mobilenet_v2", (8, 8))
+    load_into(module, fetch_weights(reference, folder), "mobilenet_v2", (8, 8))
 
 
 def test_safetensors_are_loaded(tmp_path: Path) -> None:
@@ -112,18 +115,20 @@ def test_torchvisions_own_loader_is_used_and_a_closed_network_is_said(
 
 def test_a_digest_follows_the_content(tmp_path: Path) -> None:
     (tmp_path / "w").write_bytes(b"1")
-    first = digest("file://w", tmp_path)
+    first = fetch_weights("file://w", tmp_path).digest
     (tmp_path / "w").write_bytes(b"2")
-    assert digest("file://w", tmp_path) != first
-    assert digest("random://0", tmp_path) == "random://0"
+    assert fetch_weights("file://w", tmp_path).digest != first
+    assert fetch_weights("random://0", tmp_path).digest == "random://0"
 
 
 class Bucket(BaseHTTPRequestHandler):
     """Enough of S3 to get objects: path-style addresses, any key is taken."""
 
     objects: ClassVar[dict[str, bytes]] = {}
+    asked: ClassVar[list[str]] = []
 
     def do_GET(self) -> None:
+        self.asked.append(self.path)
         content = self.objects.get(self.path)
         self.send_response(404 if content is None else 200)
         self.send_header("Content-Length", str(len(content or b"")))
@@ -156,6 +161,19 @@ def test_weights_come_from_an_object_store(bucket: ThreadingHTTPServer) -> None:
     assert torch.equal(source[0].weight, target[0].weight)  # type: ignore[index]
     with pytest.raises(ArtifactNotFound, match="s3://weights/nothing: no such object"):
         load(target, "s3://weights/nothing")
+
+
+@pytest.mark.parametrize("file", ["small.pt2", "small.onnx"])
+def test_compiling_reads_the_weights_once(bucket: ThreadingHTTPServer, file: str, tmp_path: Path) -> None:
+    write = write_onnx if file.endswith(".onnx") else write_torch
+    write(small().eval(), torch.zeros(2, 3, 8, 8).numpy(), tmp_path / file)
+    Bucket.objects[f"/weights/{file}"] = (tmp_path / file).read_bytes()
+    Bucket.asked.clear()
+    declared = ModelFile(
+        name="small", weights=f"s3://weights/{file}", input=InputDeclaration(size=(8, 8)), folder=tmp_path
+    )
+    compile_model(declared, tmp_path, "onnxruntime" if file.endswith(".onnx") else "torch")
+    assert Bucket.asked == [f"/weights/{file}"]
 
 
 def test_a_store_that_does_not_answer_is_unavailable_soon(
