@@ -38,7 +38,7 @@ def script(run: Run, x: Tensor) -> Run:
     operations alone: what it computed from x elsewhere, as with numpy, would be taken for a constant.
 
     Raises:
-        NotScriptable: an operation takes or gives something that a script cannot name, or is none of TorchScript's.
+        NotScriptable: an operation takes or gives something that a script cannot name, or one that TorchScript does not have.
     """
     recorder = _Recorder(x)
     with recorder:

@@ -212,7 +212,7 @@ def open_store(url: str, create: bool = False) -> ObjectStore:
     Args:
         create: make a folder that is missing; buckets are never made.
     Raises:
-        InvalidInput: a scheme that is none of ours, or an S3 URL without a bucket.
+        InvalidInput: a scheme that is not supported, or an S3 URL without a bucket.
         ArtifactNotFound: a folder is missing.  StoreRefused: it cannot be made.
     """
     scheme, separator, rest = url.partition("://")

@@ -129,7 +129,7 @@ def _issuing(stub: Any, deck: Deck, request: Request, target: Target) -> Callabl
         def done(ended: Any) -> None:
             good = ended.exception() is None
             good = good and messages.ended_by_prediction(ended.result(), target, pictures).outcome is Outcome.ANSWERED
-            # LoadGen knows no errors: what is no answer comes when it is too late to count.
+            # LoadGen knows no errors: what is not an answer comes when it is too late to count.
             complete() if good else Timer(2 * _LIMIT_MS / 1e3, complete).start()
 
         call.add_done_callback(done)

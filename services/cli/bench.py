@@ -176,5 +176,5 @@ def _chosen(given: str, known: Sequence[str], option: str) -> list[str]:
     names = [name.strip() for name in given.split(",") if name.strip()] or list(known)
     for name in names:
         if name not in known:
-            raise typer.BadParameter(f"{name!r} is none of {', '.join(known)}", param_hint=option)
+            raise typer.BadParameter(f"{name!r} is not one of {', '.join(known)}", param_hint=option)
     return [name for name in known if name in names]

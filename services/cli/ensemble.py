@@ -188,5 +188,5 @@ def _mode(text: str | None) -> "EnsembleMode | None":
     from services.ensemble.domain import EnsembleMode
 
     if text is not None and text not in list(EnsembleMode):
-        raise InvalidInput(f"--mode {text}: it is {' or '.join(EnsembleMode)}")
+        raise InvalidInput(f"--mode {text}: expected {' or '.join(EnsembleMode)}")
     return EnsembleMode(text) if text else None

@@ -50,7 +50,7 @@ class Remote:
             # The environment's proxy knows nothing of this machine's loopback.
             url = httpx.URL(endpoint)
             if url.scheme not in ("http", "https") or not url.host:
-                raise ValueError("it is http://HOST:PORT or https://HOST:PORT")
+                raise ValueError("expected http://HOST:PORT or https://HOST:PORT")
             near = is_loopback(url.host)
             self._client = httpx.AsyncClient(base_url=endpoint, timeout=_PATIENCE_S, trust_env=not near)
         except (httpx.InvalidURL, ValueError) as error:

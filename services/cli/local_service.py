@@ -127,7 +127,7 @@ async def serve(files: Sequence[Path], http: str, grpc: str, idle_s: float, stat
 
 
 def _check_alone(state: Path) -> None:
-    """Refuse to be the second: one note has a place in the folder, and a service without one is found by nobody."""
+    """Refuse to be the second: one note has a place in the folder, and a service without one cannot be found."""
     if other := find_running(state):
         raise Unavailable(
             f"process {other.pid} serves already with the state folder {state}; stop it with `strata serve stop`, or "

@@ -122,7 +122,7 @@ def one_of(kind: type[Choice], word: str, option: str) -> Choice:
         return kind(word)
     except ValueError:
         known = ", ".join(kind)
-        raise typer.BadParameter(f"{word!r} is none of {known}", param_hint=option) from None
+        raise typer.BadParameter(f"{word!r} is not one of {known}", param_hint=option) from None
 
 
 @contextmanager

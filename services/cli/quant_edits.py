@@ -22,7 +22,7 @@ def read_edit(words: list[str], layer: str) -> Edit:
                 return EditRange(layer, float(low), float(high))
             case ["precision", precision]:
                 if precision not in set(Precision):
-                    raise InvalidInput(f"edit precision: {precision!r} is none of {', '.join(Precision)}")
+                    raise InvalidInput(f"edit precision: {precision!r} is not one of {', '.join(Precision)}")
                 return EditPrecision(layer, Precision(precision))
     except ValueError as error:
         if isinstance(error, QuantError):

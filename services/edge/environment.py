@@ -62,5 +62,5 @@ def _parse(declared: "Field[Any]", text: str) -> Any:
     if most is not None and not value <= most:
         raise ValueError(f"{text} is above {most:.0f}")
     if one_of is not None and value not in one_of:
-        raise ValueError(f"'{text}' is none of {', '.join(one_of)}")
+        raise ValueError(f"'{text}' is not one of {', '.join(one_of)}")
     return value

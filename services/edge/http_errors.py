@@ -37,8 +37,8 @@ async def _answer_http(request: Request, error: Exception) -> JSONResponse:
     return JSONResponse(body, error.status_code, headers=error.headers)
 
 
-async def _answer_nobody(_: Request, error: Exception) -> Response:
-    """The caller hung up while it sent its body: that is no fault, and an answer reaches nobody."""
+async def _answer_a_closed_connection(_: Request, error: Exception) -> Response:
+    """The caller hung up while it sent its body: that is not a fault, and no answer reaches anyone."""
     forget_frames(error)
     return Response(status_code=400)
 
@@ -46,6 +46,6 @@ async def _answer_nobody(_: Request, error: Exception) -> Response:
 ERROR_HANDLERS: dict[int | type[Exception], ExceptionHandler] = {
     StrataError: answer_error,
     HTTPException: _answer_http,
-    ClientDisconnect: _answer_nobody,
+    ClientDisconnect: _answer_a_closed_connection,
     Exception: answer_error,
 }

@@ -54,7 +54,7 @@ async def _parse(request: Request) -> FormData:
     try:
         return await _WholeForm(request.headers, request.stream()).parse()
     except MultiPartException as error:
-        raise InvalidInput(f"the body is no whole multipart/form-data: {error.message}") from error
+        raise InvalidInput(f"the body is not complete multipart/form-data: {error.message}") from error
 
 
 class _WholeForm(MultiPartParser):

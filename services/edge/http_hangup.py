@@ -10,7 +10,7 @@ from services.edge.status import status_of
 
 
 class EndWithCaller:
-    """Cancel what nobody waits for.
+    """Cancel work whose caller has gone.
 
     From a request's last byte on, its connection is watched while the application works. Errors that were answered go
     no further: they are in the log already.

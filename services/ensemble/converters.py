@@ -31,7 +31,7 @@ def request_from_message(message: pb.PredictRequest, time_remaining_s: float | N
         InvalidInput: no such mode, or a deadline over `MAX_DEADLINE_MS`.
     """
     if message.mode not in _MODES:
-        raise InvalidInput(f"mode {message.mode}: it is {pb.MODE_PARALLEL} (parallel) or {pb.MODE_SERIAL} (serial)")
+        raise InvalidInput(f"mode {message.mode}: expected {pb.MODE_PARALLEL} (parallel) or {pb.MODE_SERIAL} (serial)")
     if message.deadline_ms > MAX_DEADLINE_MS:
         raise InvalidInput(f"deadline_ms is {message.deadline_ms}; at most {MAX_DEADLINE_MS}, which is an hour")
     asked_s = message.deadline_ms / 1e3 if message.deadline_ms else None

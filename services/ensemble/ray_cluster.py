@@ -64,7 +64,7 @@ def join_cluster(address: str, timeout_s: float = _REACH_TIMEOUT_S) -> None:
     """Join a head at host:port.
 
     Raises:
-        NotReady: nothing answers there within the time, or it is no head of this version of Ray.
+        NotReady: nothing answers there within the time, or it is not a head of this version of Ray.
     """
     _check_that_it_answers(address, timeout_s)
     import ray

@@ -59,7 +59,7 @@ def read_address(target: str, ensemble: str = "", authority: str = "") -> Addres
         known = None
     model = url.path.strip("/") if known else ""
     if not known or bool(model) != (url.scheme == "oip"):
-        raise InvalidInput(f"target '{target}': it is http://HOST:PORT, grpc://HOST:PORT or oip://HOST:PORT/MODEL")
+        raise InvalidInput(f"target '{target}': expected http://HOST:PORT, grpc://HOST:PORT or oip://HOST:PORT/MODEL")
     return Address(url.scheme, url.netloc, model or ensemble, authority)
 
 

@@ -28,7 +28,11 @@ class _TotalsCollector(Collector):
         for name, text, value in (
             ("strata_model_compute_seconds", "Time in decoding and forward passes of answers", totals.compute_s),
             ("strata_model_cpu_seconds", "CPU time of answers", totals.cpu_s),
-            ("strata_model_wasted_cpu_seconds", "CPU time of what nobody waited for any more", totals.wasted_cpu_s),
+            (
+                "strata_model_wasted_cpu_seconds",
+                "CPU time spent on requests whose caller had gone",
+                totals.wasted_cpu_s,
+            ),
         ):
             family = CounterMetricFamily(name, text, labels=_LABELS[:1])
             family.add_metric([self._model], value)

@@ -190,5 +190,5 @@ def _text(fields: Mapping[str, Any], name: str, place: str, default: str | None 
     value = fields.get(name)
     value = default if value is None else value
     if not isinstance(value, str):
-        raise InvalidInput(f"{place}: '{name}' is missing or no string")
+        raise InvalidInput(f"{place}: '{name}' is missing or not a string")
     return value

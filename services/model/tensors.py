@@ -134,7 +134,7 @@ def dtype_of(name: str, datatype: str) -> np.dtype[Any]:
         DtypeMismatch: no such datatype.
     """
     if datatype not in DTYPES:
-        raise DtypeMismatch(f"tensor '{name}': datatype '{datatype}' is none of {', '.join([*DTYPES, BYTES])}")
+        raise DtypeMismatch(f"tensor '{name}': datatype '{datatype}' is not one of {', '.join([*DTYPES, BYTES])}")
     return DTYPES[datatype]
 
 

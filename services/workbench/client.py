@@ -50,7 +50,7 @@ class RemoteWorkbench:
 
     Args:
         address: host:port.
-        owner: the caller's token; by default a new one, whose sessions nobody else finds.
+        owner: the caller's token; by default a new one, whose sessions only this client finds.
     """
 
     def __init__(self, address: str, owner: str | None = None) -> None:

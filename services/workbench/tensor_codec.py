@@ -87,7 +87,7 @@ def _read_header(data: bytes, kind: str, source: str) -> tuple[dict[str, Any], i
         if not isinstance(metadata, dict) or _FORMAT not in metadata:
             raise KeyError(_FORMAT)
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise ForeignFile(f"{source}: no {kind} file: a tensor file that is not ours, or a broken header") from None
+        raise ForeignFile(f"{source}: not a {kind} file: another program wrote it, or its header is broken") from None
     return header, 8 + length
 
 

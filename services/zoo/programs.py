@@ -103,7 +103,7 @@ def _is_float32(tensor: Tensor) -> bool:
 
 
 def _other_kind(content: bytes) -> str | None:
-    """What a zip archive is where it is none of torch.export's; None where it is, or is not an archive."""
+    """What a zip archive that torch.export did not write is; None for one that it wrote, and for other files."""
     try:
         names = zipfile.ZipFile(io.BytesIO(content)).namelist()
     except zipfile.BadZipFile:

@@ -49,7 +49,7 @@ def strata(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
             patch.delenv(name)
         patch.setenv("STRATA_STATE", str(folder / "state"))
         patch.setenv("STRATA_CACHE", str(folder / "cache"))
-        patch.setenv("http_proxy", "http://127.0.0.1:1")  # nobody is behind it: nothing here leaves the machine
+        patch.setenv("http_proxy", "http://127.0.0.1:1")  # nothing listens there: nothing here leaves the machine
         patch.setattr(sys, "argv", ["strata", *arguments])
         with pytest.raises(SystemExit) as ended:
             main()
@@ -134,7 +134,7 @@ def test_accuracies_are_kept_where_the_timing_after_them_fails(folder: Path, mon
             2,
             "BatchTooLarge: --batch 1001: one request may have 1000 pictures",
         ),
-        (("ensemble", "predict", "{folder}/pictures", "--endpoint", "127.0.0.1:1"), 2, "it is http://HOST:PORT"),
+        (("ensemble", "predict", "{folder}/pictures", "--endpoint", "127.0.0.1:1"), 2, "expected http://HOST:PORT"),
         (("ensemble", "evaluate", "{folder}/none"), 2, "ArtifactNotFound"),
         (("ensemble", "describe", "{folder}/none.yaml"), 2, "none.yaml: no such ensemble file\n"),
         (("models", "describe", "resnet-51"), 2, "did you mean 'resnet-50'"),

@@ -158,7 +158,7 @@ async def test_an_upload_broken_off_is_no_incident(
     assert warnings(caplog) == []
 
 
-async def test_bodies_that_have_sent_little_keep_nobody_out(server: HttpServer, http: httpx.AsyncClient) -> None:
+async def test_bodies_that_have_sent_little_keep_no_other_out(server: HttpServer, http: httpx.AsyncClient) -> None:
     slow = [await connect(server, head("/length", 1000) + b"x") for _ in range(50)]
     assert (await http.post("/length", content=BIG)).json() == len(BIG)
     for _, writer in slow:

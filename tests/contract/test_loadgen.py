@@ -1,4 +1,4 @@
-"""MLPerf LoadGen, which nobody here wrote, and our counts give the same verdict on the same run."""
+"""MLPerf LoadGen, which the project did not write, and our counts give the same verdict on the same run."""
 
 from collections.abc import Callable
 from threading import Timer

@@ -112,7 +112,7 @@ CASES = [
     Case(errors.UnknownTensor, "input 'pixels'", name="pixels"),
     Case(errors.UnknownTensor, "output 'boxes'", output="boxes"),
     Case(errors.DtypeMismatch, "FP64", datatype="FP64", raw=IMAGE.astype(np.float64).tobytes()),
-    Case(errors.DtypeMismatch, "'FP8' is none of", datatype="FP8"),
+    Case(errors.DtypeMismatch, "'FP8' is not one of", datatype="FP8"),
     Case(errors.ShapeMismatch, "takes [N, 3, 8, 8]", shape=(1, 8, 8, 3)),
     Case(errors.ShapeMismatch, "700 bytes", raw=IMAGE.tobytes()[:700]),
     Case(errors.ShapeMismatch, "65 axes", shape=(1,) * 65),
@@ -188,7 +188,7 @@ GOOD = Case(errors.StrataError, "")
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.error.__name__}-{case.message}")
-async def test_a_bad_request_has_the_status_and_name_of_its_error_and_harms_nobody(live: Live, case: Case) -> None:
+async def test_a_bad_request_has_the_status_and_name_of_its_error_and_harms_no_other(live: Live, case: Case) -> None:
     expected = status_of(case.error(""))
     code, name, details = await refused_by_grpc(live.stub, case.to_message())
     assert (code, name) == (expected.grpc_code, case.error.__name__)

@@ -176,7 +176,7 @@ def namespaces_allowed() -> bool:
 
 async def test_as_process_1_it_ends_with_0_on_sigterm(tiny: Path) -> None:
     if not namespaces_allowed():
-        pytest.skip("this machine lets nobody make a process namespace")
+        pytest.skip("this machine does not allow a process namespace")
     async with serving("unshare", "--pid", "--fork", "--kill-child", MODEL_COMPILED=str(tiny)) as service:
         unshare = service.process.pid
         (first,) = Path(f"/proc/{unshare}/task/{unshare}/children").read_text().split()

@@ -32,7 +32,7 @@ def test_an_address_of_another_form_is_refused(address: str) -> None:
         cluster_address({"RAY_ADDRESS": address})
 
 
-def test_where_nobody_listens_or_nothing_answers_a_typed_error_comes_in_time() -> None:
+def test_where_nothing_listens_or_answers_a_typed_error_comes_in_time() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         for port in (1, silent.getsockname()[1]):
             with pytest.raises(NotReady, match=rf"no Ray head answered at 127\.0\.0\.1:{port} within 0\.5 s"):

@@ -138,8 +138,8 @@ def test_what_is_refused_there_is_the_error_it_is_here(bench: Bench, place: Path
     refused = quant(bench.port, "run", "yolov3-tiny", PICTURE, "--size", "32", "--integers", "shapes.integers")
     assert isinstance(refused.exception, OtherModel)
     assert quant(bench.port, "export", "shapes.strata").exit_code == 2
-    nobody = quant(1, "run", "shapes.strata", PICTURE)
-    assert isinstance(nobody.exception, Unavailable)
+    alone = quant(1, "run", "shapes.strata", PICTURE)
+    assert isinstance(alone.exception, Unavailable)
 
 
 def test_sessions_are_closed_when_the_verb_ends(tmp_path: Path, place: Path) -> None:

@@ -31,6 +31,6 @@ def test_every_fault_is_reported_at_once() -> None:
         "T_THREADS: -1 is below 0",
         "T_SIZE: 10 is above 9",
         "T_SHARE: 'much' is not a number",
-        "T_PROTOCOL: 'soap' is none of grpc, rest",
+        "T_PROTOCOL: 'soap' is not one of grpc, rest",
         "T_NAME: is missing",
     ]

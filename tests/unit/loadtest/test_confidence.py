@@ -31,7 +31,7 @@ def test_the_binomial_sum_is_that_of_its_definition(n: int, p: float) -> None:
         assert at_most(k, n, p) == pytest.approx(counted, abs=1e-12)
 
 
-def test_nobody_is_sure_of_anything_after_no_request() -> None:
+def test_nothing_is_certain_after_no_request() -> None:
     assert sure_of_at_least(0, 0, 0.99) == sure_of_less(0, 0, 0.99) == 0
 
 

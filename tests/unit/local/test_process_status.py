@@ -18,7 +18,7 @@ def test_it_runs_until_it_is_killed_and_has_ended_before_its_parent_hears_of_it(
         assert process.life() is Life.ENDED
 
 
-def test_one_that_nobody_has_is_no_running_one_whatever_was_noted() -> None:
+def test_an_id_without_a_process_is_not_running_whatever_was_noted() -> None:
     ended = subprocess.Popen(["true"])
     ended.wait()
     assert {Process(ended.pid, began).life() for began in (0, 1)} == {Life.ENDED}

@@ -74,7 +74,7 @@ def test_millions_of_elements_are_refused_by_the_shape_alone() -> None:
 
 
 def test_an_unknown_datatype_is_named_with_those_there_are() -> None:
-    with pytest.raises(DtypeMismatch, match="'t': datatype 'FP8' is none of BOOL, UINT8"):
+    with pytest.raises(DtypeMismatch, match="'t': datatype 'FP8' is not one of BOOL, UINT8"):
         Tensor.from_raw("t", "FP8", [1], b"1")
 
 
