@@ -38,7 +38,7 @@ def script(run: Run, x: Tensor) -> Run:
     operations alone: what it computed from x elsewhere, as with numpy, would be taken for a constant.
 
     Raises:
-        NotScriptable: an operation takes or gives something that a script cannot name, or one that TorchScript does not have.
+        NotScriptable: an operation takes or gives something that a script cannot name, or TorchScript does not have it.
     """
     recorder = _Recorder(x)
     with recorder:

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 Document: TypeAlias = dict[str, Any]
 
 _MAY_BE_FALSE = {"Active"}
-"""Conditions of a revision that are no fault: at zero it is not active."""
+"""Conditions of a revision that are not faults: at zero it is not active."""
 _STUCK = {
     *("CreateContainerConfigError", "CreateContainerError", "RunContainerError", "CrashLoopBackOff"),
     *("InvalidImageName", "ErrImageNeverPull", "ImagePullBackOff"),

@@ -37,7 +37,7 @@ def read_declaration(path: Path, kind: type[Declared], **extra: object) -> Decla
         content = yaml.load(path.read_text(), _Yaml)
     except OSError as error:
         raise InvalidDeclaration(f"{path}: {error.strerror or error}") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: no text, or a date that is none
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: not text, or an impossible date
         raise InvalidDeclaration(f"{path}: not YAML: {error}") from error
     if not isinstance(content, dict):
         raise InvalidDeclaration(f"{path}: expected keys and values, found {type(content).__name__}")

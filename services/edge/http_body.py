@@ -14,7 +14,7 @@ from services.edge.http_errors import error_response
 from services.edge.status import status_of
 
 FREE_BYTES = 64 * 2**10
-"""A body that has sent no more than this counts for nothing yet: a caller who sends one byte and waits keeps no other out."""
+"""A body that has sent no more than this does not count yet: a caller who sends one byte and waits keeps no place."""
 
 GRACE_S = 10.0
 LEAST_BYTES_PER_S = 64 * 2**10

@@ -11,7 +11,7 @@ from starlette.requests import Request
 
 from services.edge.errors import EmptyBatch, InvalidInput
 
-# It warns of every form that is none: that is its sender's to know, and no reason to fill a log.
+# It warns of every malformed form: its sender has to know that, and the log need not fill.
 logging.getLogger("python_multipart").setLevel(logging.ERROR)
 
 

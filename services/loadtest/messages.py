@@ -198,4 +198,4 @@ def _refused_by_http(status: int, content: bytes) -> Ended:
 
 
 def _no_answer(error: Exception) -> Ended:
-    return Ended(Outcome.WRONG, f"an answer that is none: {error}"[:_REASON_LENGTH])
+    return Ended(Outcome.WRONG, f"not an answer: {error}"[:_REASON_LENGTH])

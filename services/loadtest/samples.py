@@ -8,7 +8,7 @@ class Outcome(StrEnum):
     """How a request ended, each counted apart.
 
     `refused`: the target said that it has no room. `expired`: it, or the asker's patience, said that time was up.
-    `failed`: any other error. `wrong`: an answer came that is none: see `answers`.
+    `failed`: any other error. `wrong`: what came is not an answer: see `answers`.
     """
 
     ANSWERED = "answered"

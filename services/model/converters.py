@@ -22,7 +22,7 @@ def request_from_message(message: pb.ModelInferRequest) -> InferRequest:
 
     Raises:
         InvalidInput: raw tensors for some of the inputs only, or a tensor given twice: raw and typed, or in two types.
-        DtypeMismatch, ShapeMismatch: a tensor that is none.
+        DtypeMismatch, ShapeMismatch: a malformed tensor.
     """
     raw = message.raw_input_contents
     if raw and len(raw) != len(message.inputs):

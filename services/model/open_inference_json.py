@@ -41,7 +41,7 @@ def request_from_body(
 
     Raises:
         InvalidInput: not JSON, a field is missing or of the wrong type, or the lengths do not add up.
-        DtypeMismatch, ShapeMismatch: a tensor that is none.
+        DtypeMismatch, ShapeMismatch: a malformed tensor.
     """
     json_bytes, raw = _parts(body, header_length)
     try:
@@ -125,7 +125,7 @@ def _tensor(given: Mapping[str, Any], place: str, raw: memoryview) -> tuple[Tens
 
 
 def _numbers(data: list[Any], datatype: str, place: str) -> NDArray[Any]:
-    """Data as an array of numbers; text that looks like numbers is none.
+    """Data as an array of numbers; text that looks like numbers is refused.
 
     Raises:
         DtypeMismatch: not numbers, or not whole ones where the datatype has only those.

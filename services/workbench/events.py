@@ -70,7 +70,7 @@ def event_to_json(event: Event) -> dict[str, Any]:
 
 
 def event_from_json(content: Any) -> Event:
-    """The event again. Raises KeyError, TypeError or ValueError where it is none."""
+    """The event again. Raises KeyError, TypeError or ValueError where it is not one."""
     ((kind, value),) = content.items()
     match kind:
         case "moved":

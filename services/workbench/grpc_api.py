@@ -249,7 +249,7 @@ class WorkbenchServicer(pb_grpc.WorkbenchServiceServicer):
 
 
 def _owner(context: _Context) -> str | None:
-    """The owner token that came with a call; None where none did. Raises InvalidInput where it is none."""
+    """The owner token that came with a call; None where none did. Raises InvalidInput where it is not one."""
     given = [value for key, value in context.invocation_metadata() or () if key == OWNER_KEY]
     return check_owner(str(given[0])) if given else None
 

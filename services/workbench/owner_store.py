@@ -20,7 +20,7 @@ def new_id() -> str:
 
 
 def check_owner(owner: str) -> str:
-    """The token itself. Raises InvalidInput where it is none."""
+    """The token itself. Raises InvalidInput where it is not one."""
     if not _OWNER.fullmatch(owner):
         raise InvalidInput("an owner token has 16 to 200 letters, digits or signs of ASCII, without spaces")
     return owner

@@ -152,7 +152,7 @@ def with_weights(declared: ModelFile, weights: str) -> ModelFile:
     """The same declaration with other weights, checked anew; a relative path starts at the working directory.
 
     Raises:
-        InvalidInput: a reference that is none, or that does not go with the architecture.
+        InvalidInput: a reference that is malformed, or that does not go with the architecture.
     """
     where = f"file://{Path(weights.removeprefix('file://')).absolute()}" if weights.startswith("file://") else weights
     try:

@@ -12,14 +12,14 @@ MAX_FILE_BYTES = 64 * 2**20
 
 
 def is_picture(path: Path) -> bool:
-    """Tell by the name, whatever is in the file. A hidden file, which another system leaves beside one, is none."""
+    """Tell by the name, whatever is in the file. A hidden file is not a picture: other systems leave them beside."""
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
 
 
 def pictures_in(folder: Path, deep: bool = False) -> list[Path]:
     """List the regular files of a folder that are pictures, sorted; `deep` is at any depth.
 
-    A pipe or a device in it is none, whatever it is called: reading one may never end.
+    A pipe or a device in it is not taken, whatever it is called: reading one may never end.
     """
     found = folder.rglob("*") if deep else folder.iterdir()
     return sorted(path for path in found if is_picture(path) and path.is_file())

@@ -78,7 +78,7 @@ def _upright(picture: Image.Image) -> Image.Image:
     try:
         return ImageOps.exif_transpose(picture)
     except Exception:
-        # EXIF data that is none ends in whatever its parser stumbled over; the picture itself is whole.
+        # Malformed EXIF data ends in whatever its parser stumbled over; the picture itself is whole.
         return picture
 
 

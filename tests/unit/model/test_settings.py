@@ -36,7 +36,7 @@ def test_kserves_server_takes_the_addresses_it_can_have() -> None:
     [
         ({}, "MODEL_NAME: is missing"),
         ({"MODEL_NAME": "a", "MODEL_MAX_BATCH": "0"}, "MODEL_MAX_BATCH: 0 is below 1"),
-        ({"MODEL_NAME": "a", "MODEL_PROTOCOL": "soap"}, "none of"),
+        ({"MODEL_NAME": "a", "MODEL_PROTOCOL": "soap"}, "not one of"),
         ({"MODEL_NAME": "a", "MODEL_GRPC_ADDRESS": "", "MODEL_HTTP_ADDRESS": ""}, "both empty"),
         ({"MODEL_NAME": "a", "MODEL_HTTP_ADDRESS": "localhost"}, "MODEL_HTTP_ADDRESS: 'localhost' is not host:port"),
         (KSERVE | {"MODEL_HTTP_ADDRESS": ""}, "MODEL_HTTP_ADDRESS: is empty; KServe's server always serves HTTP"),

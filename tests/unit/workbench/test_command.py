@@ -55,7 +55,7 @@ def test_calibrate_writes_integers_and_shows_every_algorithm(place: Path, model:
 
 
 def test_calibrate_ends_with_the_pictures_it_took_and_what_its_choices_keep(place: Path) -> None:
-    command = "calibrate", "small.strata", ".", "--algorithm", "kl", "-o", "kl.integers"
+    command = "calibrate", "small.strata", ".", "--algorithm", "kl", "-o", "second.integers"
     first, second = quant(place, *command), quant(place, *command)
     pictures = len(list(place.glob("*.png")))
     assert f"pictures: {pictures} in ." in first.stdout
@@ -65,7 +65,7 @@ def test_calibrate_ends_with_the_pictures_it_took_and_what_its_choices_keep(plac
     assert "weights: minmax 3;" in first.stdout
     assert re.search(r"^kl is for .+\nit loses [\d.]+ dB at \S+ against the best", first.stdout, re.M)
     assert "in place of" not in first.stderr
-    assert "wrote kl.integers, in place of the one that was there" in second.stderr
+    assert "wrote second.integers, in place of the one that was there" in second.stderr
 
 
 @pytest.mark.parametrize("mode", ["float", "hybrid", "int8", "auto"])
