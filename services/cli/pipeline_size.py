@@ -17,7 +17,7 @@ from services.bench.pipeline_sizing import StageSize, size_stages
 from services.cli.pipeline_model import choose_cutting, find_model
 from services.cli.steps import showing_progress
 from services.pipeline.sizing import MIB
-from services.zoo.compile import default_cache
+from services.zoo.cache_folder import default_cache
 from services.zoo.stage_compile import compile_stages
 
 

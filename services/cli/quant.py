@@ -29,7 +29,9 @@ def quant(
 ModelName = Annotated[str, typer.Argument(metavar="MODEL", help="A .strata file, or a model by name.")]
 Picture = Annotated[Path, typer.Argument(help="A picture: JPEG, PNG, WebP, BMP or GIF.")]
 Pictures = Annotated[list[Path], typer.Argument(help="Pictures, or folders of them.")]
-Weights = Annotated[str | None, typer.Option(help="random://SEED, file://PATH, s3://... or torchvision://NAME.")]
+Weights = Annotated[
+    str | None, typer.Option(help="random://SEED, file://PATH, s3://..., torchvision://NAME or pretrained://NAME.")
+]
 Size = Annotated[int | None, typer.Option(help="Side of a Darknet network's input, in pixels.", min=32)]
 IntegerFile = Annotated[Path | None, typer.Option("--integers", help="From `calibrate`; by default beside MODEL.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]

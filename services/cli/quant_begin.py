@@ -49,7 +49,11 @@ def open_with_notice(name: str, weights: str | None, size: int | None) -> "Engin
 def tell_of_random_weights(model: "KnownModel") -> None:
     """One line on stderr, where the model is not trained."""
     if not model.trained:
-        err.print(f"{model.name} has random weights ({model.weights}): times are real, answers are not", style="yellow")
+        from services.zoo.pretrained import KNOWN
+
+        trained = f"; `strata models fetch {model.name}` gets trained ones" if model.name in KNOWN else ""
+        told = f"{model.name} has random weights ({model.weights}): times are real, answers are not{trained}"
+        err.print(told, style="yellow")
 
 
 def integers_with_notice(

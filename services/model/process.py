@@ -98,8 +98,9 @@ def _compiled_folder(settings: Settings) -> Path:
     if settings.compiled:
         return Path(settings.compiled)
     # Imported here: a compiled model starts without torch.
+    from services.zoo.cache_folder import default_cache
     from services.zoo.catalog import default_catalog
-    from services.zoo.compile import compile_model, default_cache
+    from services.zoo.compile import compile_model
 
     model_file = default_catalog(os.environ).model(settings.name)
     return compile_model(model_file, default_cache(os.environ), model_file.runtime)

@@ -52,8 +52,8 @@ def _publish(settings: PublishSettings) -> None:
     if asyncio.run(is_published(store, len(stages))):
         _log.info("%s is published already", settings.to)
         return
+    from services.zoo.cache_folder import default_cache
     from services.zoo.catalog import default_catalog
-    from services.zoo.compile import default_cache
     from services.zoo.stage_compile import Cutting, compile_stages
 
     model_file = default_catalog(os.environ).model(settings.model)

@@ -16,6 +16,8 @@ from services.zoo.darknet.random_weights import random_weights
 from services.zoo.darknet.weights import parse_weights
 from services.zoo.exported.graph import graph_of, graph_of_program
 from services.zoo.model_file import ModelFile, with_weights
+from services.zoo.name_lists import decode_lines
+from services.zoo.pretrained import KNOWN, NAMES_FILE, PRETRAINED, is_here, read_pretrained
 from services.zoo.weights import FILE, RANDOM, S3, TORCHVISION, fetch, fetch_weights, seed_of
 
 LARGEST_SIZE = 2048
@@ -28,8 +30,8 @@ def open_model(reference: str, catalog: Catalog, weights: str | None = None, siz
 
     Args:
         weights: of a named model: `random://SEED`, `file://PATH` (from the working directory), `s3://...`,
-            `torchvision://NAME`. By default those its model file names, but torchvision's: nothing is downloaded from
-            there unasked, and the weights are random instead.
+            `torchvision://NAME`, `pretrained://NAME`. By default those its model file names, where they are here:
+            nothing is downloaded unasked, and the weights are random instead.
         size: of a Darknet network's square input in pixels; its own by default.
     Raises:
         ModelNotFound: neither a file nor a name.
@@ -48,7 +50,7 @@ def open_named(name: str, catalog: Catalog, weights: str | None = None, size: in
     if weights:
         _check_scheme(weights)
     if name in networks.NAMES:
-        return _darknet(name, weights or _SEED_0, size)
+        return _darknet(name, weights or _fetched(name), size)
     if size:
         raise InvalidInput(f"a size is for Darknet networks; {name!r} is not one")
     return _torch_model(name, catalog, weights)
@@ -79,20 +81,32 @@ def known_names(catalog: Catalog) -> list[str]:
 
 
 def _check_scheme(weights: str) -> None:
-    if not weights.startswith((FILE, S3, RANDOM, TORCHVISION)):
+    if not weights.startswith((FILE, S3, RANDOM, TORCHVISION, PRETRAINED)):
         hint = f"; write {FILE}{weights} for a file" if "://" not in weights else ""
-        raise InvalidInput(f"weights {weights}: not random://SEED, file://PATH, s3://... or torchvision://NAME{hint}")
+        raise InvalidInput(
+            f"weights {weights}: not random://SEED, file://PATH, s3://..., torchvision://NAME or pretrained://NAME{hint}"
+        )
+
+
+def _fetched(name: str) -> str:
+    """The trained weights of a Darknet network where they are here; else random ones."""
+    reference = f"{PRETRAINED}{name}"
+    return reference if name in KNOWN and is_here(reference) else _SEED_0
 
 
 def _darknet(name: str, weights: str, size: int | None) -> EngineModel:
     network = read_network(networks.describe(name, size=size))
     if weights.startswith(TORCHVISION):
         raise InvalidInput(f"weights {weights}: torchvision has none for the Darknet network {name!r}")
+    if weights.startswith(PRETRAINED) and weights != f"{PRETRAINED}{name}":
+        raise InvalidInput(f"weights {weights}: another model's; those of {name!r} would be {PRETRAINED}{name}")
     drawn = weights.startswith(RANDOM)
     values = (
         random_weights(network, seed_of(weights)) if drawn else parse_weights(fetch(weights, Path()), network, weights)
     )
-    return EngineModel(name, build_model(network, values).graph, (), None, weights, trained=not drawn)
+    names = read_pretrained(weights, NAMES_FILE) if weights.startswith(PRETRAINED) else b""
+    labels = tuple(filter(None, decode_lines(names)))
+    return EngineModel(name, build_model(network, values).graph, labels, None, weights, trained=not drawn)
 
 
 def _torch_model(name: str, catalog: Catalog, weights: str | None) -> EngineModel:
@@ -100,12 +114,16 @@ def _torch_model(name: str, catalog: Catalog, weights: str | None) -> EngineMode
         raise ModelNotFound(f"no file and no model {name!r}; by name there are: {', '.join(known_names(catalog))}")
     declared = catalog.model(name)
     labels = declared.label_names()
-    if weights or declared.weights.startswith(TORCHVISION):
+    if weights or _is_elsewhere(declared.weights):
         declared = with_weights(declared, weights or _SEED_0)
     source = weights or declared.weights
     graph = _graph(declared)
     _check_declared(declared, graph)
     return EngineModel(name, graph, labels, declared.input.spec(), source, not source.startswith(RANDOM))
+
+
+def _is_elsewhere(weights: str) -> bool:
+    return weights.startswith(TORCHVISION) or (weights.startswith(PRETRAINED) and not is_here(weights))
 
 
 def _check_declared(declared: ModelFile, graph: Graph) -> None:

@@ -11,6 +11,7 @@ from services.edge.errors import InvalidDeclaration
 from services.edge.suggestion import did_you_mean
 from services.zoo.alexnet import AlexNet3C4F
 from services.zoo.efficientnet import efficientnet_b0
+from services.zoo.efficientnet_lite import EfficientNetLite
 from services.zoo.nasnet import NASNetA
 
 Parameter: TypeAlias = float | int | str
@@ -64,6 +65,7 @@ def _mobilenet_v2(classes: int, width_mult: float = 1.0, dropout: float = 0.2, s
 _OWN: dict[str, Callable[..., nn.Module]] = {
     "alexnet_3c4f": AlexNet3C4F,
     "efficientnet_b0": efficientnet_b0,
+    "efficientnet_lite": EfficientNetLite,
     "mobilenet_v2": _mobilenet_v2,
     "nasnet_a_mobile": NASNetA,
 }

@@ -39,14 +39,6 @@ _PACKAGES = ("strata", "torch", "torchvision", "onnxruntime", "openvino")
 _TIMED_PASSES = 15
 
 
-def default_cache(environment: Mapping[str, str]) -> Path:
-    """Choose where compiled models are kept: STRATA_CACHE, else XDG_CACHE_HOME/strata, else ~/.cache/strata."""
-    if chosen := environment.get("STRATA_CACHE"):
-        return Path(chosen)
-    base = environment.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "strata"
-
-
 def compile_model(model_file: ModelFile, cache: Path, runtime: str = "auto", report: Progress = no_progress) -> Path:
     """Compile a model, or find it compiled, and return its folder.
 

@@ -62,7 +62,7 @@ class ModelFile(Declaration):
     @field_validator("weights")
     @classmethod
     def _known_scheme(cls, reference: str) -> str:
-        schemes = ("torchvision://", "file://", "s3://", "random://")
+        schemes = ("torchvision://", "pretrained://", "file://", "s3://", "random://")
         if not reference.startswith(schemes):
             raise ValueError(f"'{reference}' must start with one of {', '.join(schemes)}")
         return reference

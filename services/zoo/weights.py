@@ -1,6 +1,8 @@
-"""Weights by reference: `torchvision://NAME`, `file://PATH`, `s3://BUCKET/KEY`, `random://SEED`."""
+"""Weights by reference: `torchvision://NAME`, `pretrained://NAME`, `file://PATH`, `s3://BUCKET/KEY`, `random://SEED`."""
 
 import hashlib
+import io
+import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,19 +16,23 @@ from torch import Tensor, nn
 from services.artifacts.store import open_store, split_url
 from services.edge.errors import ArtifactNotFound, InvalidDeclaration, InvalidInput, InvalidWeights, Unavailable
 from services.edge.whole_number import read_whole_number
+from services.zoo import efficientnet_lite
+from services.zoo.pretrained import PRETRAINED, read_pretrained
 
 FILE, S3, RANDOM, TORCHVISION = "file://", "s3://", "random://", "torchvision://"
 
 
 def fetch(reference: str, folder: Path) -> bytes:
-    """Read what a `file://` or `s3://` reference points at; relative paths start at `folder`.
+    """Read what a `file://`, `s3://` or `pretrained://` reference points at; relative paths start at `folder`.
 
     S3's endpoint and keys come from the AWS_* environment.
 
     Raises:
         ArtifactNotFound: nothing is there.  StoreRefused: the store does not allow it.
-        StoreUnavailable: it did not answer.
+        StoreUnavailable: it did not answer.  InvalidWeights: fetched weights that were changed since.
     """
+    if reference.startswith(PRETRAINED):
+        return read_pretrained(reference)
     if reference.startswith(FILE):
         path = folder / reference.removeprefix(FILE)
         try:
@@ -55,14 +61,14 @@ class FetchedWeights:
 
     @property
     def stored(self) -> bytes:
-        """The bytes of a `file://` or `s3://` reference."""
+        """The bytes of a `file://`, `s3://` or `pretrained://` reference."""
         assert self.content is not None, f"{self.reference} has no bytes of its own"
         return self.content
 
 
 def fetch_weights(reference: str, folder: Path) -> FetchedWeights:
     """Read the bytes behind a reference, where it has some. Raises as `fetch`."""
-    return FetchedWeights(reference, fetch(reference, folder) if reference.startswith((FILE, S3)) else None)
+    return FetchedWeights(reference, fetch(reference, folder) if reference.startswith((FILE, S3, PRETRAINED)) else None)
 
 
 def load_into(module: nn.Module, weights: FetchedWeights, architecture: str, size: tuple[int, int]) -> None:
@@ -80,6 +86,8 @@ def load_into(module: nn.Module, weights: FetchedWeights, architecture: str, siz
     tensors: Mapping[str, Tensor]
     if reference.startswith(TORCHVISION):
         tensors = _from_torchvision(reference.removeprefix(TORCHVISION), architecture)
+    elif reference.startswith(PRETRAINED):
+        tensors = _from_checkpoint(weights)
     else:
         try:
             tensors = load_safetensors(weights.stored)
@@ -155,6 +163,17 @@ def _from_torchvision(name: str, architecture: str) -> Mapping[str, Tensor]:
             "fetch it where there is a network, or declare file:// or random:// weights"
         ) from error
     return state
+
+
+def _from_checkpoint(weights: FetchedWeights) -> Mapping[str, Tensor]:
+    """The port's checkpoint, by our names; of a pickle tensors alone are read."""
+    try:
+        checkpoint = torch.load(io.BytesIO(weights.stored), weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        raise InvalidDeclaration(
+            f"weights '{weights.reference}' are a Darknet network's, which no architecture takes"
+        ) from error
+    return efficientnet_lite.renamed(checkpoint)
 
 
 def _check(module: nn.Module, tensors: Mapping[str, Tensor], reference: str) -> None:

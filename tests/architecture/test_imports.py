@@ -30,10 +30,10 @@ RANKS: dict[str, dict[int, str]] = {
         "http_server http_form http_app receipt_messages receipt_bodies",
     },
     "zoo": {
-        DOMAIN: "manifest stage_manifest chunks alexnet nasnet efficientnet architectures exported detection darknet "
-        "preprocessing quiet agreement",
-        ADAPTERS: "cuts costs split model_file name_lists catalog weights picture_files programs runtimes references "
-        "serving writers compile stage_compile",
+        DOMAIN: "manifest stage_manifest chunks cache_folder alexnet nasnet efficientnet efficientnet_lite "
+        "architectures exported detection darknet preprocessing quiet agreement",
+        ADAPTERS: "cuts costs split model_file name_lists catalog packages pretrained weights picture_files programs "
+        "runtimes references serving writers compile stage_compile",
     },
     "artifacts": {DOMAIN: "frames", ADAPTERS: "store folders", EDGES: "activation record"},
     "ensemble": {

@@ -127,7 +127,7 @@ def test_report_measures_there(bench: Bench, place: Path) -> None:
 
 
 def test_import_brings_a_model_of_the_catalogue_there_here(bench: Bench, place: Path) -> None:
-    result = quant(bench.port, "import", "yolov3-tiny", "--size", "32", "-o", "tiny.strata")
+    result = quant(bench.port, "import", "yolov2-tiny", "--size", "32", "-o", "tiny.strata")
     assert result.exit_code == 0, result.output
     assert "random weights" in result.stderr
     assert read_model(place / "tiny.strata").graph.input_shape == (3, 32, 32)

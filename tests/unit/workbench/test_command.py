@@ -145,7 +145,7 @@ def test_export_writes_both_files_and_they_load_back(place: Path) -> None:
 
 
 def test_import_makes_an_engine_model_of_a_named_network(place: Path) -> None:
-    result = quant(place, "import", "yolov3-tiny", "--size", "32", "-o", "tiny.strata")
+    result = quant(place, "import", "yolov2-tiny", "--size", "32", "-o", "tiny.strata")
     assert result.exit_code == 0, result.output
     assert read_model(place / "tiny.strata").graph.input_shape == (3, 32, 32)
     assert "random weights" in result.stderr

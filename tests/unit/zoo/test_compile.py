@@ -26,7 +26,8 @@ from services.edge.errors import (
 )
 from services.zoo.agreement import Forward, Images
 from services.zoo.architectures import build
-from services.zoo.compile import compile_model, default_cache
+from services.zoo.cache_folder import default_cache
+from services.zoo.compile import compile_model
 from services.zoo.manifest import Manifest
 from services.zoo.model_file import read_model_file
 from services.zoo.runtimes import openvino, sleep
