@@ -54,13 +54,15 @@ def judge_service(service: Document, revisions: Mapping[str, Document], pods: Se
     serving = {name: percent for name, percent in shares.items() if percent}
     revision = revisions.get(newest, {})
     own = [pod for pod in pods if pod["metadata"].get("labels", {}).get("serving.knative.dev/revision") == newest]
-    faults = [*_faults(revision), *_faults(service), *_stuck(own)]
+    unplaced = _unplaced(own, revision)
+    # Knative calls a revision failed while a pod of it waits for a node, and takes it back once it has one.
+    faults = [*([] if unplaced else [*_faults(revision), *_faults(service)]), *_stuck(own)]
     if faults:
         state, detail = WorkloadState.FAILED, faults[0]
     elif _is_seen(service) and _holds(service, "Ready") and newest == status.get("latestReadyRevisionName"):
         state, detail = WorkloadState.READY, ""
     else:
-        state, detail = WorkloadState.STARTING, _unplaced(own) or _waiting(revision) or _waiting(service)
+        state, detail = WorkloadState.STARTING, unplaced or _waiting(revision) or _waiting(service)
     if state is not WorkloadState.READY and serving and newest not in serving:
         detail = f"{detail or 'no word yet'}; {', '.join(serving)} still answers".removeprefix("; ")
     return Workload(_component(service), service["metadata"]["name"], state, newest, serving, detail)
@@ -133,9 +135,10 @@ def _stuck(pods: Sequence[Document]) -> list[str]:
     return reasons
 
 
-def _unplaced(pods: Sequence[Document]) -> str:
-    """Say why a pod has no node yet; it may get one."""
+def _unplaced(pods: Sequence[Document], revision: Document | None = None) -> str:
+    """Say why a pod has no node yet, by its own word or its revision's; an older pod may leave, a node may come."""
     placing = [each for pod in pods for each in _conditions(pod) if each["type"] == "PodScheduled"]
+    placing += [each for each in _conditions(revision or {}) if each.get("reason") == "Unschedulable"]
     return next((_reason(each) for each in placing if each["status"] == "False"), "")
 
 

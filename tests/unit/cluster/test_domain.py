@@ -92,6 +92,23 @@ def test_a_pod_without_a_node_says_why_it_is_starting() -> None:
     assert (judged.state, judged.detail) == (WorkloadState.STARTING, "Unschedulable: Insufficient cpu")
 
 
+@pytest.mark.parametrize("seen", [True, False], ids=["by its pod", "by its revision"])
+def test_a_pod_without_a_node_is_no_failure_though_knative_calls_its_revision_failed(seen: bool) -> None:
+    cpu = ("False", "Unschedulable", "Insufficient cpu")
+    newest = revision(condition("ResourcesAvailable", *cpu), condition("Ready", *cpu))
+    unplaced = pod("m-00002", type="PodScheduled", status="False", reason="Unschedulable", message="Insufficient cpu")
+    failed = condition("Ready", "False", "RevisionFailed", "Revision failed")
+    judged = judge_service(service(failed, ready="m-00001"), newest, [unplaced] if seen else [])
+    assert judged.state is WorkloadState.STARTING
+    assert judged.detail == "Unschedulable: Insufficient cpu; m-00001 still answers"
+
+
+def test_a_pod_without_a_node_hides_no_container_that_waits_in_vain() -> None:
+    unplaced = pod("m-00002", type="PodScheduled", status="False", reason="Unschedulable", message="Insufficient cpu")
+    judged = judge_service(service(), revision(), [unplaced, pod("m-00002", "ErrImageNeverPull")])
+    assert judged.state is WorkloadState.FAILED
+
+
 def test_traffic_for_a_revision_that_is_missing_is_a_failure() -> None:
     missing = condition(
         "RoutesReady", "False", "RevisionMissing", 'Revision "m-00009" referenced in traffic not found.'
