@@ -9,6 +9,7 @@ import typer
 
 from quant.errors import QuantError
 from services.cli.load import load
+from services.cli.receipts import receipts
 from services.cli.status import status
 from services.edge.errors import StrataError
 
@@ -40,6 +41,7 @@ for _verb in ("models", "ensemble", "serve", "pipeline", "quant", "bench"):
     app.add_typer(importlib.import_module(f"services.cli.{_verb}").app, name=_verb)
 app.command()(load)
 app.command()(status)
+app.command()(receipts)
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ What needs torch is imported once the files and the addresses are known to be ri
 import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,15 +14,18 @@ from pathlib import Path
 from services.edge.address import listen, split_address
 from services.edge.errors import Unavailable
 from services.edge.progress import Progress
+from services.edge.receipts import Allocation, Receipt
 from services.edge.stop import interruptible, stop_event
 from services.ensemble.front_door import open_front_door
 from services.ensemble.loading import load_ensembles
+from services.ensemble.receipt_log import ReceiptLog
 from services.ensemble.served import Served
 from services.ensemble.settings import Settings
 from services.ensemble.usecases import Predictor
 from services.local.models import local_models
+from services.local.process import LastWords
 from services.local.process_status import Process
-from services.local.running import Running, announce, find_running, withdraw
+from services.local.running import Running, announce, find_running, receipts_folder, withdraw
 
 DRAIN_S = 10.0
 """What running requests get when the service is stopped."""
@@ -58,6 +61,7 @@ async def local_ensembles(
     http: str = ANY,
     grpc: str = ANY,
     accuracies: bool = True,
+    ended: Callable[[str, LastWords], None] = lambda *_: None,
 ) -> AsyncIterator[LocalEnsembles]:
     """Put ensembles together over child processes that end with this one.
 
@@ -66,19 +70,34 @@ async def local_ensembles(
         idle_s: a model that is not asked for that long is stopped.
         http, grpc: host:port for the front door that `serve` opens.
         accuracies: read the ensembles' measured accuracies too; see `load_ensembles`.
+        ended: called with the last words of each model that ends.
     Raises:
         InvalidDeclaration and whatever else is wrong with a file or with weights.
     """
-    settings = Settings(files=tuple(files), http_address=http, grpc_address=grpc, drain_s=DRAIN_S)
+    settings = Settings(
+        files=tuple(files), http_address=http, grpc_address=grpc, drain_s=DRAIN_S, receipts=receipts_folder(state)
+    )
     with interruptible():  # nothing is served yet, and a compilation takes minutes
         served = load_ensembles(files, os.environ, accuracies)
         from services.ensemble.graph import build_predictor
 
         compiled = compile_members(served, progress)
-    async with local_models(compiled, state / "logs", idle_s) as models:
+    async with local_models(compiled, state / "logs", idle_s, ended=ended) as models:
         yield LocalEnsembles(
             served, build_predictor(served, models, settings), settings, partial(models.wake, sorted(compiled))
         )
+
+
+@contextmanager
+def _keeping_unclaimed(folder: Path) -> Iterator[Callable[[str, LastWords], None]]:
+    """Keep what models' processes spent and held after their last answers, or for nobody."""
+    with closing(ReceiptLog(folder)) as log:
+
+        def keep(model: str, words: LastWords) -> None:
+            allocation = Allocation(words["unclaimed_cpu_seconds"], words["unclaimed_gb_seconds"])
+            log.append("", "", Receipt(), {model: allocation})
+
+        yield keep
 
 
 @contextmanager
@@ -101,30 +120,37 @@ async def serve(files: Sequence[Path], http: str, grpc: str, idle_s: float, stat
     with _naming_options():
         for address in (http, grpc):
             listen(*split_address(address)).close()  # now, not after minutes of compilation
-    async with local_ensembles(files, state, idle_s, progress, http, grpc) as local:
-        _check_alone(state)
-        with _naming_options():
-            door = await open_front_door(local.predictor, local.settings)
-        hosts = [address.rpartition(":")[0] for address in (http, grpc)]
-        running = Running(
-            pid=os.getpid(),
-            began=Process.of(os.getpid()).began,
-            http_address=f"{hosts[0]}:{door.http_port}",
-            grpc_address=f"{hosts[1]}:{door.grpc_port}",
-            ensembles=tuple(local.served),
-            log=str(state / "serve.log"),
-        )
-        progress(f"starting the models of {', '.join(local.served)}")
-        for model, fault in (await local.wake()).items():
-            progress(f"{model} did not start, and is tried again when it is asked: {fault}")
-        await door.set_ready(True)
-        announce(state, running)
-        progress(f"serving {', '.join(running.ensembles)} at http://{running.http_address}")
-        try:
-            await stop.wait()
-        finally:
-            withdraw(state, running.pid)
-            await door.drain(DRAIN_S)
+    with _keeping_unclaimed(receipts_folder(state)) as keep:
+        async with local_ensembles(files, state, idle_s, progress, http, grpc, ended=keep) as local:
+            await _serve(local, http, grpc, state, progress, stop)
+
+
+async def _serve(
+    local: LocalEnsembles, http: str, grpc: str, state: Path, progress: Progress, stop: asyncio.Event
+) -> None:
+    _check_alone(state)
+    with _naming_options():
+        door = await open_front_door(local.predictor, local.settings)
+    hosts = [address.rpartition(":")[0] for address in (http, grpc)]
+    running = Running(
+        pid=os.getpid(),
+        began=Process.of(os.getpid()).began,
+        http_address=f"{hosts[0]}:{door.http_port}",
+        grpc_address=f"{hosts[1]}:{door.grpc_port}",
+        ensembles=tuple(local.served),
+        log=str(state / "serve.log"),
+    )
+    progress(f"starting the models of {', '.join(local.served)}")
+    for model, fault in (await local.wake()).items():
+        progress(f"{model} did not start, and is tried again when it is asked: {fault}")
+    await door.set_ready(True)
+    announce(state, running)
+    progress(f"serving {', '.join(running.ensembles)} at http://{running.http_address}")
+    try:
+        await stop.wait()
+    finally:
+        withdraw(state, running.pid)
+        await door.drain(DRAIN_S)
 
 
 def _check_alone(state: Path) -> None:

@@ -7,6 +7,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.edge.receipts import Receipt, ReceiptLine
 
 
+class AllocationBody(BaseModel):
+    """Its share of all that the processes which answered spent and held, with their idle time and starts."""
+
+    cpu_seconds: float = Field(examples=[0.013])
+    gb_seconds: float = Field(description="Wall time × memory they held, in GiB·s", examples=[0.31])
+    money: float = Field(description="In the tariff's currency", examples=[1.1e-06])
+
+
 class LineBody(BaseModel):
     """What one model used, or all of them together."""
 
@@ -18,12 +26,15 @@ class LineBody(BaseModel):
     bytes_out: int = Field(examples=[210])
     store_reads: int = Field(0, description="Requests to the object store that read", examples=[0])
     store_writes: int = Field(0, description="Requests to the object store that write", examples=[0])
+    cold_cpu_seconds: float = Field(0.0, description="To start the process that answered", examples=[0.0])
     money: float = Field(description="In the tariff's currency", examples=[7.2e-07])
+    allocation: AllocationBody
 
     @classmethod
     def of(cls, line: ReceiptLine) -> Self:
         """Spell a line."""
-        return cls(name=line.name, money=line.money, **vars(line.usage))
+        allocation = AllocationBody(**vars(line.allocation), money=line.allocation_money)
+        return cls(name=line.name, money=line.money, allocation=allocation, **vars(line.usage))
 
 
 class TariffBody(BaseModel):

@@ -1,7 +1,7 @@
 """Receipts <-> the messages of strata.receipt.v1. Without pydantic, whose import a cold start would pay for."""
 
 from services.contracts.strata.receipt.v1 import receipt_pb2 as pb
-from services.edge.receipts import Receipt, ReceiptLine, Usage
+from services.edge.receipts import Allocation, Receipt, ReceiptLine, Usage
 
 
 def receipt_to_message(receipt: Receipt) -> pb.Receipt:
@@ -34,6 +34,12 @@ def line_to_message(line: ReceiptLine) -> pb.ReceiptLine:
         requests=usage.requests,
         store_reads=usage.store_reads,
         store_writes=usage.store_writes,
+        cold_cpu_seconds=usage.cold_cpu_seconds,
+        allocation=pb.Allocation(
+            cpu_seconds=line.allocation.cpu_seconds,
+            gb_seconds=line.allocation.gb_seconds,
+            money=line.allocation_money,
+        ),
     )
 
 
@@ -47,5 +53,7 @@ def line_of_message(line: pb.ReceiptLine) -> ReceiptLine:
         bytes_out=line.bytes_out,
         store_reads=line.store_reads,
         store_writes=line.store_writes,
+        cold_cpu_seconds=line.cold_cpu_seconds,
     )
-    return ReceiptLine(line.name, usage, line.money)
+    allocation = Allocation(line.allocation.cpu_seconds, line.allocation.gb_seconds)
+    return ReceiptLine(line.name, usage, line.money, allocation, line.allocation.money)

@@ -11,7 +11,7 @@ from services.contracts.inference.v2 import open_inference_pb2_grpc as pb_grpc
 from services.edge.deadline import Deadline
 from services.edge.errors import DeadlineExceeded, MemberUnavailable, NotFound, Unavailable
 from services.edge.grpc_channel import call_over_a_broken_way
-from services.edge.receipts import GIB, Usage
+from services.edge.receipts import GIB, Allocation, Usage
 from services.ensemble.fan_out import ChunkReply
 from services.ensemble.preparation import Images
 from services.zoo.manifest import INPUT_NAME
@@ -79,15 +79,21 @@ def _reply(request: pb.ModelInferRequest, answer: pb.ModelInferResponse) -> Chun
         scores = np.frombuffer(raw, np.float32).reshape(output.shape)
     except ValueError as error:
         raise MemberUnavailable(f"its answer is not one raw FP32 tensor: {error}") from error
-    cost = {
-        key: answer.parameters.get(key, _NOTHING) for key in ("compute_ms", "cpu_seconds", "resident_bytes", "cold")
-    }
-    compute_ms = cost["compute_ms"].double_param
+
+    def said(name: str) -> pb.InferParameter:
+        return answer.parameters.get(name, _NOTHING)
+
+    compute_ms = said("compute_ms").double_param
     usage = Usage(
         requests=1,
-        cpu_seconds=cost["cpu_seconds"].double_param,
-        gb_seconds=compute_ms / 1e3 * cost["resident_bytes"].int64_param / GIB,
+        cpu_seconds=said("cpu_seconds").double_param,
+        gb_seconds=compute_ms / 1e3 * said("resident_bytes").int64_param / GIB,
         bytes_in=request.ByteSize(),
         bytes_out=answer.ByteSize(),
+        cold_cpu_seconds=said("cold_cpu_seconds").double_param,
     )
-    return ChunkReply(scores, usage, compute_ms, cost["cold"].bool_param)
+    allocation, unclaimed = (
+        Allocation(said(f"{basis}_cpu_seconds").double_param, said(f"{basis}_gb_seconds").double_param)
+        for basis in ("allocated", "unclaimed")
+    )
+    return ChunkReply(scores, usage, compute_ms, said("cold").bool_param, allocation, unclaimed)

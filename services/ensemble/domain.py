@@ -1,10 +1,11 @@
 """What an ensemble is, what it is asked, and what it answers."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from services.edge.errors import BatchTooLarge, EmptyBatch
-from services.edge.receipts import Receipt
+from services.edge.receipts import Allocation, Receipt
 
 DEFAULT_TOP_K = 5
 
@@ -62,6 +63,7 @@ class PredictRequest:
         deadline_s: time the answer may take from now; None is the ensemble's own.
         latest_s: time until the caller hangs up; None is never. The sooner of the two counts.
         top_k: classes to name per picture, best first.
+        user: who asks, as a signed token names them; empty without one.
     """
 
     ensemble: str
@@ -70,6 +72,7 @@ class PredictRequest:
     deadline_s: float | None = None
     latest_s: float | None = None
     top_k: int = DEFAULT_TOP_K
+    user: str = ""
 
 
 @dataclass(frozen=True)
@@ -126,6 +129,7 @@ class Answer:
     Attributes:
         predictions: one per picture, of the members that answered.
         expected_accuracy: measured on labelled pictures for exactly the members that answered; None where none did.
+        unclaimed: what members' processes spent and held for nobody, where they said so with this answer.
     """
 
     ensemble: str
@@ -135,6 +139,7 @@ class Answer:
     latency_ms: float
     expected_accuracy: float | None
     receipt: Receipt
+    unclaimed: Mapping[str, Allocation] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from services.edge.deadline import Deadline
 from services.edge.errors import DeadlineExceeded, MemberUnavailable
-from services.edge.receipts import Usage
+from services.edge.receipts import NOTHING, Allocation, Usage
 from services.ensemble.domain import EnsembleMode, MemberState
 from services.ensemble.preparation import Images, Preparation
 from services.zoo.manifest import InputSpec
@@ -23,12 +23,14 @@ IN_FLIGHT = 2
 
 @dataclass(frozen=True)
 class ChunkReply:
-    """A model's scores [n, K] for one chunk, and what they took."""
+    """A model's scores [n, K] for one chunk, and what they took; `unclaimed` is what its process puts on no receipt."""
 
     scores: Logits
     usage: Usage
     compute_ms: float
     cold: bool
+    allocation: Allocation = NOTHING
+    unclaimed: Allocation = NOTHING
 
 
 class Infer(Protocol):
@@ -53,6 +55,21 @@ class MemberRun:
     def scores(self) -> Logits:
         """[N, K] of a member that answered."""
         return np.concatenate([self.replies[index].scores for index in sorted(self.replies)])
+
+    @property
+    def usage(self) -> Usage:
+        """What its replies took."""
+        return sum((reply.usage for reply in self.replies.values()), Usage())
+
+    @property
+    def allocation(self) -> Allocation:
+        """Its replies' share of what its processes spent and held."""
+        return sum((reply.allocation for reply in self.replies.values()), NOTHING)
+
+    @property
+    def unclaimed(self) -> Allocation:
+        """What its processes said they put on no receipt."""
+        return sum((reply.unclaimed for reply in self.replies.values()), NOTHING)
 
     @property
     def latency_ms(self) -> float:

@@ -15,18 +15,20 @@ from services.ensemble.domain import Answer, Description, PredictRequest
 from services.ensemble.grpc_api import SERVICE, EnsembleServicer
 from services.ensemble.http_api import create_http_app
 from services.ensemble.metrics import Metrics
+from services.ensemble.receipt_log import ReceiptLog
 from services.ensemble.settings import Settings
 from services.ensemble.usecases import Predicts
 from services.ensemble.vigil import Vigil
 
 
 class Counted:
-    """A predictor with a bound on requests under way, counted."""
+    """A predictor with a bound on requests under way, counted; receipts are kept where there is a log for them."""
 
-    def __init__(self, predictor: Predicts, max_ongoing: int, metrics: Metrics):
+    def __init__(self, predictor: Predicts, max_ongoing: int, metrics: Metrics, receipts: ReceiptLog | None):
         self._predictor = predictor
         self.admission = Admission(max_ongoing, "requests", metrics.under_way.set)
         self._metrics = metrics
+        self._receipts = receipts
         self._known = {description.ensemble.name for description in predictor.describe()}
 
     def describe(self) -> Sequence[Description]:
@@ -48,16 +50,24 @@ class Counted:
             self._metrics.refused(label, error)
             raise
         self._metrics.answered(answer)
+        if self._receipts:
+            self._receipts.append(request.user, answer.ensemble, answer.receipt, answer.unclaimed)
         return answer
+
+    def close(self) -> None:
+        """Keep no more receipts."""
+        if self._receipts:
+            self._receipts.close()
 
 
 class FrontDoor:
     """Running servers, and the ports they got."""
 
-    def __init__(self, grpc_server: GrpcServer, http_server: HttpServer, readiness: "_Readiness"):
+    def __init__(self, grpc_server: GrpcServer, http_server: HttpServer, readiness: "_Readiness", counted: Counted):
         self._grpc = grpc_server
         self._http = http_server
         self._readiness = readiness
+        self._counted = counted
         self.grpc_port = grpc_server.port
         self.http_port = http_server.port
 
@@ -76,6 +86,7 @@ class FrontDoor:
         """Turn readiness off, take no new requests, give the running ones `grace_s` to end."""
         self._readiness.value = False
         await asyncio.gather(self._grpc.drain(grace_s), self._http.drain())
+        self._counted.close()
 
 
 @dataclass
@@ -88,9 +99,10 @@ async def open_front_door(predictor: Predicts, settings: Settings, registry: Col
     """Start both servers, not ready yet.
 
     Raises:
-        OSError: an address is taken or not ours.
+        OSError: an address is taken or not ours, or the folder of receipts cannot be made.
     """
-    counted = Counted(predictor, settings.max_ongoing, Metrics(registry))
+    receipts = ReceiptLog(settings.receipts, settings.receipts_bytes) if settings.receipts else None
+    counted = Counted(predictor, settings.max_ongoing, Metrics(registry), receipts)
     readiness = _Readiness()
     add = EnsembleServicer(counted).add_to
     at_most = counted.admission.server_limit
@@ -103,4 +115,4 @@ async def open_front_door(predictor: Predicts, settings: Settings, registry: Col
     except OSError:
         await grpc_server.drain(0)
         raise
-    return FrontDoor(grpc_server, http_server, readiness)
+    return FrontDoor(grpc_server, http_server, readiness, counted)

@@ -4,6 +4,7 @@ import grpc
 
 from services.contracts.strata.ensemble.v1 import ensemble_pb2 as pb
 from services.contracts.strata.ensemble.v1 import ensemble_pb2_grpc as pb_grpc
+from services.edge.receipts import RECEIPT_METADATA_KEY, summary
 from services.ensemble.converters import answer_to_message, description_to_message, request_from_message
 from services.ensemble.usecases import Predicts
 
@@ -23,7 +24,9 @@ class EnsembleServicer(pb_grpc.EnsembleServiceServicer):
     async def Predict(
         self, request: pb.PredictRequest, context: "grpc.aio.ServicerContext[pb.PredictRequest, pb.PredictResponse]"
     ) -> pb.PredictResponse:
-        return answer_to_message(await self._predictor.predict(request_from_message(request, context.time_remaining())))
+        answer = await self._predictor.predict(request_from_message(request, context.time_remaining()))
+        context.set_trailing_metadata(((RECEIPT_METADATA_KEY, summary(answer.receipt)),))
+        return answer_to_message(answer)
 
     async def ListEnsembles(
         self,

@@ -3,13 +3,14 @@
 from importlib.metadata import version
 from typing import Annotated, Any
 
-from fastapi import FastAPI, Header, Path, Query, Request
+from fastapi import FastAPI, Header, Path, Query, Request, Response
 from prometheus_client import CollectorRegistry
 from starlette.responses import RedirectResponse
 
 from services.edge.deadline import Deadline, read_request_timeout, within
 from services.edge.http_app import Health, create_app
 from services.edge.http_form import is_form, read_form_files
+from services.edge.receipts import RECEIPT_METADATA_KEY, summary
 from services.ensemble.domain import DEFAULT_TOP_K, MAX_DEADLINE_MS, EnsembleMode, PredictRequest
 from services.ensemble.http_bodies import AnswerBody, EnsembleBody, ModelBody, models_of
 from services.ensemble.usecases import Predicts
@@ -64,6 +65,7 @@ def create_http_app(
     @app.post("/v1/ensembles/{name}:predict", tags=["ensembles"], summary="Classify pictures", openapi_extra=_BODY)
     async def predict(
         request: Request,
+        response: Response,
         name: Annotated[str, Path(description="The ensemble", examples=["fashion"])],
         mode: Annotated[EnsembleMode | None, Query(description="As the ensemble declares, unless given")] = None,
         deadline_ms: Annotated[
@@ -79,7 +81,9 @@ def create_http_app(
         pictures = await within(latest, _pictures(request), "the pictures had not arrived")
         deadline_s = deadline_ms / 1e3 if deadline_ms else None
         asked = PredictRequest(name, pictures, mode, deadline_s, latest.remaining_s, top_k)
-        return AnswerBody.of(await predictor.predict(asked))
+        answer = await predictor.predict(asked)
+        response.headers[RECEIPT_METADATA_KEY] = summary(answer.receipt)
+        return AnswerBody.of(answer)
 
     @app.get("/v1/ensembles", tags=["ensembles"], summary="List the ensembles")
     async def ensembles() -> list[EnsembleBody]:

@@ -13,6 +13,7 @@ from services.edge.message_size import LARGEST_MESSAGE_BYTES
 from services.edge.receipts import Tariff
 from services.edge.settings import Settings as BaseSettings
 from services.ensemble.members import MemberAddress
+from services.ensemble.receipt_log import LIMIT_BYTES
 
 PREFIX = "ENSEMBLE_"
 
@@ -42,6 +43,8 @@ class Settings(BaseSettings):
             `fan_out.IN_FLIGHT` calls to a model under way, whose MODEL_MAX_QUEUE should be no less than all together.
             At most twice as many bodies are in memory, each of up to `max_message_bytes`.
         tariff: JSON: per_cpu_second, per_gb_second, per_request, currency.
+        receipts: folder to keep every answer's receipt in, for `strata receipts`; none is kept without it.
+        receipts_bytes: what all files in it together stay below; the oldest go first.
         drain_s: what running requests get to end on SIGTERM.
     """
 
@@ -54,6 +57,8 @@ class Settings(BaseSettings):
     max_message_bytes: Annotated[int, Field(gt=0, le=LARGEST_MESSAGE_BYTES)] = 64 * 2**20
     max_ongoing: Annotated[int, Field(gt=0)] = 32
     tariff: TariffSetting = TariffSetting()
+    receipts: Path | None = None
+    receipts_bytes: Annotated[int, Field(ge=2**16)] = LIMIT_BYTES
     drain_s: Annotated[float, Field(ge=0)] = 30.0
 
     @field_validator("files", mode="before")

@@ -11,7 +11,7 @@ import numpy as np
 
 from services.edge.deadline import Clock, Deadline
 from services.edge.errors import DeadlineExceeded, MemberUnavailable
-from services.edge.receipts import Tariff, add, write_receipt
+from services.edge.receipts import NOTHING, Tariff, write_receipt
 from services.ensemble.domain import (
     REPLY_MARGIN_S,
     Answer,
@@ -169,7 +169,6 @@ class Predictor:
             )
             for run in runs
         )
-        usages = [(run.model, add(reply.usage for reply in run.replies.values())) for run in runs]
         return Answer(
             ensemble=ensemble.name,
             mode=mode,
@@ -177,7 +176,8 @@ class Predictor:
             members=members,
             latency_ms=(self._clock() - began_s) * 1e3,
             expected_accuracy=served.accuracy.expected(share) if served.accuracy else None,
-            receipt=write_receipt(usages, self._tariff),
+            receipt=write_receipt([(run.model, run.usage, run.allocation) for run in runs], self._tariff),
+            unclaimed={run.model: run.unclaimed for run in runs if run.unclaimed != NOTHING},
         )
 
 

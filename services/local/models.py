@@ -1,16 +1,21 @@
 """Compiled models as local services."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from services.edge.cpu_share import thread_count
+from services.local.process import LastWords
 from services.local.supervisor import Supervisor, local_services
 from services.zoo.manifest import Manifest
 
 
 def local_models(
-    compiled: Mapping[str, Path], logs: Path, idle_s: float = 300.0, start_timeout_s: float = 60.0
+    compiled: Mapping[str, Path],
+    logs: Path,
+    idle_s: float = 300.0,
+    start_timeout_s: float = 60.0,
+    ended: Callable[[str, LastWords], None] = lambda *_: None,
 ) -> Supervisor:
     """Supervise compiled models on this machine; see `local_services`.
 
@@ -26,7 +31,7 @@ def local_models(
         }
         for name, folder in compiled.items()
     }
-    return local_services("services.model", settings, logs, idle_s, start_timeout_s)
+    return local_services("services.model", settings, logs, idle_s, start_timeout_s, ended)
 
 
 def threads_each(cpus: int, models: int) -> int:

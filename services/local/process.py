@@ -6,9 +6,13 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, TypeAlias
 
 from services.edge.errors import NotStarted
 from services.local.process_status import Life, Process
+
+LastWords: TypeAlias = Mapping[str, Any]
+"""The line of JSON that a service prints when it has drained, `{"event": "ended", ...}`; empty where it did not."""
 
 _LOG_TAIL_LINES = 8
 
@@ -16,7 +20,7 @@ _LOG_TAIL_LINES = 8
 class ChildProcess:
     """A child that has said it is ready."""
 
-    def __init__(self, process: asyncio.subprocess.Process, grpc_port: int, output: "asyncio.Task[None]"):
+    def __init__(self, process: asyncio.subprocess.Process, grpc_port: int, output: "asyncio.Task[LastWords]"):
         self._process = process
         self._output = output
         self.pid = process.pid
@@ -28,10 +32,10 @@ class ChildProcess:
         """True while it can answer."""
         return self._process.returncode is None and self._noted.life() is Life.RUNNING
 
-    async def stop(self, grace_s: float) -> None:
-        """End it: SIGTERM, on which it answers what it runs; SIGKILL after `grace_s`."""
+    async def stop(self, grace_s: float) -> "LastWords":
+        """End it: SIGTERM, on which it answers what it runs; SIGKILL after `grace_s`. Return its last words."""
         await _end(self._process, grace_s)
-        await self._output
+        return await self._output
 
 
 async def start_service(
@@ -80,27 +84,34 @@ async def start_service(
     if grpc_port is None:
         code = await process.wait()
         raise NotStarted(_why(name, f"ended with code {code} before it was ready", log, before_bytes))
-    return ChildProcess(process, grpc_port, asyncio.create_task(_discard(process)))
+    return ChildProcess(process, grpc_port, asyncio.create_task(_read_last_words(process)))
 
 
 async def _read_port(process: asyncio.subprocess.Process) -> int | None:
     """Wait for the ready line; None where the output ends without one."""
     assert process.stdout is not None
     async for line in process.stdout:
-        try:
-            said = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(said, dict) and said.get("event") == "ready":
+        if said := _event(line, "ready"):
             return int(said["grpc_port"])
     return None
 
 
-async def _discard(process: asyncio.subprocess.Process) -> None:
-    """Keep the pipe empty, so that no print of a library's can block the child."""
+async def _read_last_words(process: asyncio.subprocess.Process) -> LastWords:
+    """Read on to the end: with the pipe full, a print of a library's would block the child."""
     assert process.stdout is not None
-    async for _ in process.stdout:
-        pass
+    words: LastWords = {}
+    async for line in process.stdout:
+        words = _event(line, "ended") or words
+    return words
+
+
+def _event(line: bytes, name: str) -> LastWords:
+    """Read a line that a service says something by; empty where it is another or none."""
+    try:
+        said = json.loads(line)
+    except ValueError:
+        return {}
+    return said if isinstance(said, dict) and said.get("event") == name else {}
 
 
 async def _end(process: asyncio.subprocess.Process, grace_s: float) -> None:

@@ -31,6 +31,11 @@ def state_folder(environment: Mapping[str, str]) -> Path:
     return (Path(base) if base else Path.home() / ".local" / "state") / "strata"
 
 
+def receipts_folder(state: Path) -> Path:
+    """The place for the receipts of every service that ran with a state folder."""
+    return state / "receipts"
+
+
 def is_running(running: Running) -> bool:
     """Tell whether its process has yet to end, and is still the same."""
     return Process(running.pid, running.began).life() is not Life.ENDED

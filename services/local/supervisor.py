@@ -13,7 +13,7 @@ import grpc
 
 from services.edge.errors import NotFound, StrataError
 from services.edge.grpc_channel import open_channel
-from services.local.process import start_service
+from services.local.process import LastWords, start_service
 
 _log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ class Child(Protocol):
     @property
     def alive(self) -> bool: ...
 
-    async def stop(self, grace_s: float) -> None: ...
+    async def stop(self, grace_s: float) -> LastWords: ...
 
 
 Spawn: TypeAlias = Callable[[str], Awaitable[Child]]
@@ -57,12 +57,15 @@ class Supervisor:
         idle_s: float,
         clock: Callable[[], float] = time.monotonic,
         grace_s: float = 30.0,
+        ended: Callable[[str, LastWords], None] = lambda *_: None,
     ):
+        """Start nothing yet; `ended` is called with the last words of each service that says any."""
         self._names = names
         self._spawn = spawn
         self._idle_s = idle_s
         self._clock = clock
         self._grace_s = grace_s
+        self._ended = ended
         self._starts: dict[str, asyncio.Task[_Running]] = {}
         self._stops: set[asyncio.Task[None]] = set()
         self._sweeper: asyncio.Task[None] | None = None
@@ -140,7 +143,8 @@ class Supervisor:
     async def _end(self, name: str, running: _Running) -> None:
         if not running.child.alive:
             _log.warning("'%s' died as process %d", name, running.child.pid)
-        await running.child.stop(self._grace_s)
+        if words := await running.child.stop(self._grace_s):
+            self._ended(name, words)
         await running.channel.close()
 
     async def _sweep(self) -> None:
@@ -159,6 +163,7 @@ def local_services(
     logs: Path,
     idle_s: float = 300.0,
     start_timeout_s: float = 60.0,
+    ended: Callable[[str, LastWords], None] = lambda *_: None,
 ) -> Supervisor:
     """Supervise services of one kind on this machine.
 
@@ -167,9 +172,10 @@ def local_services(
         settings: of each, by its name.
         logs: folder of their logs, one file a service.
         idle_s: one that is not asked for that long is stopped.
+        ended: see `Supervisor`.
     """
 
     async def spawn(name: str) -> Child:
         return await start_service(module, name, settings[name], logs / f"{name}.log", start_timeout_s)
 
-    return Supervisor(frozenset(settings), spawn, idle_s)
+    return Supervisor(frozenset(settings), spawn, idle_s, ended=ended)

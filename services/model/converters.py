@@ -1,5 +1,7 @@
 """OIP messages <-> requests and answers. Numbers stay where the message holds them; nothing is copied twice."""
 
+from dataclasses import asdict
+
 from services.contracts.inference.v2 import open_inference_pb2 as pb
 from services.edge.errors import DtypeMismatch, InvalidInput
 from services.model.domain import InferAnswer, InferRequest, Metadata, RequestCost, TensorMetadata
@@ -92,9 +94,12 @@ def _filled(contents: pb.InferTensorContents) -> list[str]:
 
 
 def _parameters(cost: RequestCost) -> dict[str, pb.InferParameter]:
-    return {
-        "compute_ms": pb.InferParameter(double_param=cost.compute_ms),
-        "cpu_seconds": pb.InferParameter(double_param=cost.cpu_seconds),
-        "resident_bytes": pb.InferParameter(int64_param=cost.resident_bytes),
-        "cold": pb.InferParameter(bool_param=cost.cold),
-    }
+    return {name: _parameter(value) for name, value in asdict(cost).items()}
+
+
+def _parameter(value: float | bool) -> pb.InferParameter:
+    if isinstance(value, bool):
+        return pb.InferParameter(bool_param=value)
+    if isinstance(value, int):
+        return pb.InferParameter(int64_param=value)
+    return pb.InferParameter(double_param=value)

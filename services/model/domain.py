@@ -39,14 +39,21 @@ class InferRequest:
 class RequestCost:
     """What one request took of this process.
 
-    `compute_ms` and `cpu_seconds` span decoding and the forward pass and not the wait before it; no two requests
-    compute at once, so the sum over requests is the process's own. `cold` marks the process's first request.
+    `compute_ms` spans decoding and the forward pass and not the wait before it; `cpu_seconds` is of these, and of the
+    request's part of the work around them. `cold` marks the process's first request, and `cold_cpu_seconds` is what
+    the start took. `allocated_...` is the request's share of all that the process spent and held, its idle time
+    included, and `unclaimed_...` what no request pays for, said once: see `ledger`.
     """
 
     compute_ms: float
     cpu_seconds: float
     resident_bytes: int
     cold: bool
+    cold_cpu_seconds: float = 0.0
+    allocated_cpu_seconds: float = 0.0
+    allocated_gb_seconds: float = 0.0
+    unclaimed_cpu_seconds: float = 0.0
+    unclaimed_gb_seconds: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,9 @@ from services.edge.cpu_share import thread_count
 from services.edge.errors import InvalidDeclaration, StrataError
 from services.edge.grpc_server import GrpcServer, start_grpc
 from services.edge.lean_logs import configure_lean_logs
-from services.edge.meter import read_process
+from services.edge.meter import process_began, read_process
 from services.edge.stop import stop_event
+from services.model.ledger import Ledger
 from services.model.settings import PREFIX, Settings, settings_from
 from services.model.usecases import Model
 from services.zoo.manifest import Manifest
@@ -63,6 +64,7 @@ async def _serve(model: Model, settings: Settings) -> None:
             _announce(model, grpc_server.port if grpc_server else None, http_server.port if http_server else None)
         await stop
         _log.info("draining")
+    _say_what_is_unclaimed(model)
 
 
 async def _start_grpc(model: Model, settings: Settings, servers: AsyncExitStack) -> GrpcServer:
@@ -85,6 +87,12 @@ async def _start_http(model: Model, settings: Settings, servers: AsyncExitStack)
     server = await start_http(app, host, port, settings.drain_s)
     servers.push_async_callback(server.drain)
     return server
+
+
+def _say_what_is_unclaimed(model: Model) -> None:
+    unclaimed = model.unclaimed()
+    fields = {"unclaimed_cpu_seconds": unclaimed.cpu_seconds, "unclaimed_gb_seconds": unclaimed.gb_seconds}
+    print(json.dumps({"event": "ended", "model": model.manifest.name, **fields}), flush=True)
 
 
 def _announce(model: Model, grpc_port: int | None, http_port: int | None) -> None:
@@ -118,4 +126,5 @@ def _model(settings: Settings, folder: Path) -> Model:
         max_batch=settings.max_batch,
         max_queue=settings.max_queue,
         read_meter=read_process,
+        ledger=Ledger(process_began(), one_thread=threads == 1),
     )

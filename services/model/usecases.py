@@ -3,8 +3,9 @@
 import asyncio
 import math
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from services.edge.admission import Admission
 from services.edge.errors import Internal, NotReady, StrataError
 from services.edge.meter import Reading
+from services.edge.receipts import Allocation
 from services.model.domain import (
     Images,
     InferAnswer,
@@ -20,6 +22,7 @@ from services.model.domain import (
     batch_of,
     check_address,
 )
+from services.model.ledger import Claim, Ledger
 from services.model.tensors import Tensor
 from services.zoo.chunks import chunk_length
 from services.zoo.manifest import Manifest
@@ -29,6 +32,19 @@ Forward: TypeAlias = Callable[[Images], Images]
 
 ReadPicture: TypeAlias = Callable[[bytes], Images]
 """An encoded picture -> [C, H, W], decoded, scaled and normalised."""
+
+
+_MESSAGE_BYTES = 1000
+"""What receiving and answering any request takes, in bytes of its tensors."""
+
+
+@dataclass(frozen=True)
+class _Passes:
+    """The scores of one request, and the meter before and after."""
+
+    scores: Images
+    before: Reading
+    after: Reading
 
 
 @dataclass
@@ -63,6 +79,7 @@ class Model:
         max_batch: int,
         max_queue: int,
         read_meter: Callable[[], Reading],
+        ledger: Ledger,
     ):
         self.manifest = manifest
         self._load = load
@@ -71,6 +88,7 @@ class Model:
         self._max_batch = max_batch
         self.admission = Admission(max_queue, f"requests to model '{manifest.name}'")
         self._read_meter = read_meter
+        self._ledger = ledger
         self._thread = ThreadPoolExecutor(1, "forward")
         self._cold = True
         self.totals = Totals()
@@ -108,34 +126,64 @@ class Model:
         if self._forward is None:
             raise NotReady(f"model '{self.manifest.name}' is loading; ask again when it is ready")
         batch = batch_of(request, self.manifest, self._max_batch)
+        size_bytes = _MESSAGE_BYTES + _size_bytes(batch)
         with self.admission.admit():
-            work = self._thread.submit(self._measured, self._forward, batch)
+            self._ledger.arrive(size_bytes, self._read_meter)
+            submitted = self._thread.submit(self._measured, self._forward, batch)
+            work = asyncio.wrap_future(submitted)
             try:
-                return await asyncio.wrap_future(work)
+                passes = await asyncio.shield(work)
             except asyncio.CancelledError:
-                work.add_done_callback(self._count_waste)
+                if submitted.cancel():
+                    self._ledger.leave(size_bytes)
+                else:
+                    work.add_done_callback(partial(self._count_waste, size_bytes))
                 raise
+            except Exception:
+                self._ledger.give_up(size_bytes, self._read_meter())
+                raise
+        return passes.scores, self._cost(passes, self._ledger.claim(size_bytes, passes.before, passes.after))
 
-    def _count_waste(self, work: "Future[tuple[Images, RequestCost]]") -> None:
-        """Of work that no caller waits for any more: called when it ends, in its thread, or at once if it never ran."""
-        if not work.cancelled() and work.exception() is None:
-            self.totals.wasted += 1
-            self.totals.wasted_cpu_s += work.result()[1].cpu_seconds
+    def _cost(self, passes: _Passes, claim: Claim) -> RequestCost:
+        cold, self._cold = self._cold, False
+        unclaimed = self._ledger.unclaimed()
+        return RequestCost(
+            compute_ms=(passes.after.wall_s - passes.before.wall_s) * 1e3,
+            cpu_seconds=claim.cpu_s,
+            resident_bytes=passes.after.resident_bytes,
+            cold=cold,
+            cold_cpu_seconds=claim.idle_cpu_s if cold else 0.0,
+            allocated_cpu_seconds=claim.allocation.cpu_seconds,
+            allocated_gb_seconds=claim.allocation.gb_seconds,
+            unclaimed_cpu_seconds=unclaimed.cpu_seconds,
+            unclaimed_gb_seconds=unclaimed.gb_seconds,
+        )
+
+    def unclaimed(self) -> Allocation:
+        """Say what this process spent and held that is on no receipt."""
+        return self._ledger.rest(self._read_meter())
+
+    def _count_waste(self, size_bytes: int, work: "asyncio.Future[_Passes]") -> None:
+        """Of work that no caller waits for any more, when it ends."""
+        if work.exception() is not None:
+            self._ledger.give_up(size_bytes, self._read_meter())
+            return
+        passes = work.result()
+        self.totals.wasted += 1
+        self.totals.wasted_cpu_s += self._ledger.waste(size_bytes, passes.before, passes.after).cpu_s
 
     def _load_and_try(self) -> Forward:
         forward = self._load()
         forward(np.zeros((1, *self.manifest.input_shape[1:]), np.float32))
         return forward
 
-    def _measured(self, forward: Forward, batch: Images | list[bytes]) -> tuple[Images, RequestCost]:
+    def _measured(self, forward: Forward, batch: Images | list[bytes]) -> _Passes:
         before = self._read_meter()
         scores = np.concatenate([forward(chunk) for chunk in self._chunks(batch)])
         after = self._read_meter()
         if not np.isfinite(scores).all():
             raise Internal(f"model '{self.manifest.name}' computed scores that are not finite")
-        cold, self._cold = self._cold, False
-        wall_ms = (after.wall_s - before.wall_s) * 1e3
-        return scores, RequestCost(wall_ms, after.cpu_s - before.cpu_s, after.resident_bytes, cold)
+        return _Passes(scores, before, after)
 
     def _chunks(self, batch: Images | list[bytes]) -> Iterator[Images]:
         step = chunk_length(4 * math.prod(self.manifest.input_shape[1:]))
@@ -151,3 +199,7 @@ class Model:
             return self._read_picture(picture)
         except StrataError as error:
             raise type(error)(f"picture {n}: {error}") from error
+
+
+def _size_bytes(batch: Images | list[bytes]) -> int:
+    return sum(map(len, batch)) if isinstance(batch, list) else batch.nbytes

@@ -37,15 +37,15 @@ RANKS: dict[str, dict[int, str]] = {
     },
     "artifacts": {DOMAIN: "frames", ADAPTERS: "store folders", EDGES: "activation record"},
     "ensemble": {
-        DOMAIN: "domain class_mapping intervals rules preparation fan_out accuracy served",
+        DOMAIN: "domain class_mapping intervals rules preparation fan_out accuracy served receipt_sums",
         USECASES: "usecases tally evaluation vigil",
-        ADAPTERS: "ensemble_file accuracy_file labelled loading pictures metrics",
+        ADAPTERS: "ensemble_file accuracy_file labelled loading pictures metrics receipt_log",
         EDGES: "settings members client converters http_bodies grpc_api http_api front_door graph "
         "ray_app ray_graph ray_cluster",
         MAIN: "process __main__",
     },
     "model": {
-        DOMAIN: "domain tensors",
+        DOMAIN: "domain tensors ledger",
         USECASES: "usecases",
         ADAPTERS: "settings metrics",
         EDGES: "converters open_inference_json grpc_api http_api kserve_model",

@@ -35,6 +35,7 @@ from services.ensemble.front_door import FrontDoor, open_front_door
 from services.ensemble.graph import open_graph
 from services.ensemble.loading import load_ensembles
 from services.ensemble.members import MemberAddress
+from services.ensemble.receipt_log import read_receipts
 from services.ensemble.settings import Settings
 from services.ensemble.vigil import Vigil
 from services.zoo.compile import compile_model
@@ -161,7 +162,7 @@ async def http(door: FrontDoor) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-VARYING = {"latency_ms", "compute_ms", "cpu_seconds", "gb_seconds", "money", "cold"}
+VARYING = {"latency_ms", "compute_ms", "cpu_seconds", "gb_seconds", "money", "cold", "cold_cpu_seconds"}
 """What two answers to one request differ in; of these only the types are compared."""
 
 
@@ -208,6 +209,32 @@ def test_an_answer_of_an_older_server_still_parses() -> None:
     member = pb.PredictResponse.FromString(written).members[0]
     assert (member.model, member.state, member.weight, member.compute_ms) == ("fast", 1, 0.5, 1.5)
     assert (member.error, member.cold) == ("gone", False)
+
+
+async def test_every_answer_has_its_receipt_in_trailers_headers_and_body(stub: Any, http: httpx.AsyncClient) -> None:
+    call = stub.Predict(pb.PredictRequest(ensemble="single", pictures=[png()]))
+    message = await call
+    trailer = json.loads(dict(await call.trailing_metadata())["strata-receipt"])
+    answer = await http.post("/v1/ensembles/single:predict", content=png())
+    header, body = json.loads(answer.headers["Strata-Receipt"]), answer.json()["receipt"]["total"]
+    total = message.receipt.total
+    assert trailer["cpu_seconds"] == pytest.approx(total.cpu_seconds, rel=1e-5)
+    assert header["allocation"]["gb_seconds"] == pytest.approx(body["allocation"]["gb_seconds"], rel=1e-5)
+    assert total.allocation.cpu_seconds >= total.cpu_seconds > 0
+    assert total.allocation.gb_seconds > total.gb_seconds > 0
+    assert body["allocation"]["money"] > 0
+
+
+async def test_receipts_are_kept_for_later(settings: Settings, tmp_path: Path) -> None:
+    settings = settings.model_copy(update={"receipts": tmp_path / "receipts"})
+    async with open_graph(load_ensembles(settings.files, {}), settings) as graph:
+        door = await open_front_door(graph, settings, CollectorRegistry())
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{door.http_port}", timeout=30) as client:
+            body = (await client.post("/v1/ensembles/single:predict", content=png())).json()
+        (entry,) = read_receipts(tmp_path / "receipts")  # before the front door ends: a kill would not lose it
+        await door.drain(0)
+    assert entry.ensemble == "single"
+    assert entry.receipt.total.usage.cpu_seconds == body["receipt"]["total"]["cpu_seconds"]
 
 
 async def test_a_raw_body_is_one_picture(http: httpx.AsyncClient) -> None:

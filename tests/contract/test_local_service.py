@@ -142,3 +142,18 @@ def test_stop_ends_it_and_status_says_so(environment: dict[str, str], address: s
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{address}/readyz")
     assert strata(environment, "serve", "status").returncode == 1
+
+
+def test_receipts_say_what_was_asked_and_what_is_on_no_receipt(environment: dict[str, str], address: str) -> None:
+    del address  # served by then, and stopped by the test before
+    done = strata(environment, "receipts", "--by", "model,user", "--json")
+    assert done.returncode == 0, done.stderr
+    sums = json.loads(done.stdout)
+    assert {group["model"] for group in sums["groups"]} == {"sleep-100", "sleep-60", "sleep-40"}
+    total, unclaimed = sums["total"]["allocation"], sums["unclaimed"]
+    # The models ended with the service, and said what they had spent after their last answers.
+    assert unclaimed["gb_seconds"] > 0
+    claimed = sum(group["allocation"]["cpu_seconds"] for group in sums["groups"])
+    assert total["cpu_seconds"] == pytest.approx(claimed + unclaimed["cpu_seconds"])
+    assert "unclaimed" in strata(environment, "receipts").stdout
+    assert strata(environment, "receipts", "--by", "colour").returncode == 2

@@ -23,11 +23,12 @@ from services.contracts.inference.v2 import open_inference_pb2_grpc as pb_grpc
 from services.edge import errors
 from services.edge.grpc_server import start_grpc
 from services.edge.http_server import start_http
-from services.edge.meter import read_process
+from services.edge.meter import process_began, read_process
 from services.edge.status import ERROR_METADATA_KEY, status_of
 from services.model.domain import Images
 from services.model.grpc_api import SERVICE, InferenceServicer
 from services.model.http_api import create_app
+from services.model.ledger import Ledger
 from services.model.open_inference_json import HEADER_LENGTH
 from services.model.usecases import Model
 from services.zoo.manifest import InputSpec, Manifest
@@ -159,7 +160,8 @@ async def loading() -> AsyncIterator[Live]:
     """Both servers, before the model is loaded."""
     engine = Engine()
     read_picture = lambda data: preprocess(decode(data), SPEC).numpy()  # noqa: E731
-    model = Model(MANIFEST, lambda: engine, read_picture, MAX_BATCH, 2, read_process)
+    ledger = Ledger(process_began(), one_thread=False)
+    model = Model(MANIFEST, lambda: engine, read_picture, MAX_BATCH, 2, read_process, ledger)
     grpc_server = await start_grpc("127.0.0.1:0", [(SERVICE, InferenceServicer(model).add_to)], MAX_MESSAGE_BYTES, 8)
     http_server = await start_http(create_app(model, MAX_MESSAGE_BYTES, 8), "127.0.0.1", 0)
     async with (

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from services.cli.ensemble_tables import Answered, answers_table, remarks, summary_table
-from services.edge.receipts import Tariff, Usage, write_receipt
+from services.edge.receipts import Allocation, Tariff, Usage, write_receipt
 from services.ensemble.domain import Answer, EnsembleMode, MemberAnswer, MemberState, Prediction, Score
 from services.ensemble.http_bodies import AnswerBody
 
@@ -21,7 +21,7 @@ def shown(table: Table) -> str:
 def answered(picture: Path, label: str) -> Answered:
     predictions = (Prediction((Score(0, label, 0.9),)),)
     member = MemberAnswer("m", MemberState.ANSWERED, 1.0, predictions, 1.0, 1.0, False, "")
-    receipt = write_receipt([("m", Usage(1, 0.1, 0.1, 1, 1))], Tariff(currency="[EUR]"))
+    receipt = write_receipt([("m", Usage(1, 0.1, 0.1, 1, 1), Allocation())], Tariff(currency="[EUR]"))
     return Answered(
         picture, AnswerBody.of(Answer("e", EnsembleMode.PARALLEL, predictions, (member,), 1.0, None, receipt)), "x"
     )

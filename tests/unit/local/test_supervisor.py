@@ -9,6 +9,7 @@ import pytest
 
 from services.edge.errors import NotFound, NotStarted
 from services.local.models import threads_each
+from services.local.process import LastWords
 from services.local.supervisor import Supervisor
 
 IDLE_S = 10.0
@@ -32,9 +33,10 @@ class FakeChild:
     def address(self) -> str:
         return f"127.0.0.1:{self.pid}"
 
-    async def stop(self, grace_s: float) -> None:
+    async def stop(self, grace_s: float) -> LastWords:
         self.alive = False
         self.stopped.set()
+        return {}
 
 
 class Spawner:

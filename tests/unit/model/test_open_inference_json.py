@@ -150,7 +150,8 @@ def test_an_answer_is_json_unless_the_caller_asks_for_raw() -> None:
     answer = json.loads(content)
     assert header_length is None
     assert answer["outputs"] == [{"name": "scores", "datatype": "FP32", "shape": [2, 3], "data": [0, 1, 2, 3, 4, 5]}]
-    assert answer["parameters"] == {"compute_ms": 1.5, "cpu_seconds": 0.25, "resident_bytes": 1000, "cold": True}
+    said = {"compute_ms": 1.5, "cpu_seconds": 0.25, "resident_bytes": 1000, "cold": True}
+    assert {name: answer["parameters"][name] for name in said} == said
 
 
 @pytest.mark.parametrize(

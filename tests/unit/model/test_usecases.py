@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +10,7 @@ from services.edge.errors import Internal, NotAPicture, NotReady, QueueFull
 from services.edge.meter import Reading
 from services.model import usecases
 from services.model.domain import Images, InferRequest
+from services.model.ledger import Ledger
 from services.model.tensors import Tensor
 from services.model.usecases import Forward, Model
 from services.zoo.manifest import Manifest
@@ -58,7 +58,11 @@ def engine() -> Engine:
 
 
 def model_of(manifest: Manifest, engine: Forward, max_queue: int = 8) -> Model:
-    return Model(manifest, lambda: engine, read_picture, max_batch=1000, max_queue=max_queue, read_meter=Meter())
+    ledger = Ledger(Reading(0, 0, 0), one_thread=False)
+    meter = Meter()
+    return Model(
+        manifest, lambda: engine, read_picture, max_batch=1000, max_queue=max_queue, read_meter=meter, ledger=ledger
+    )
 
 
 @pytest.fixture
@@ -153,9 +157,11 @@ async def test_work_that_nobody_waits_for_any_more_is_counted_as_waste(model: Mo
         task.cancel()
     await asyncio.gather(running, waiting, return_exceptions=True)
     engine.go.set()
+    while not model.totals.wasted:
+        await asyncio.sleep(0.001)
     await model.infer(images(1))
-    # What ran took 2 s of the CPU; what waited never did.
-    assert (model.totals.wasted, model.totals.wasted_cpu_s) == (1, 2)
+    # What ran took 2 s of the CPU, and 2 s to be read; what waited never did.
+    assert (model.totals.wasted, model.totals.wasted_cpu_s) == (1, 4)
     assert model.totals.answered == 1
 
 
@@ -171,11 +177,22 @@ async def test_a_request_cancelled_while_it_waits_never_runs(model: Model, engin
     assert engine.batches == [1, 2, 1]
 
 
-async def test_the_cost_spans_the_pass_and_only_the_first_request_is_cold(model: Model) -> None:
+async def test_the_cost_spans_the_pass_and_the_work_around_it_and_only_the_first_request_is_cold(model: Model) -> None:
     first = (await model.infer(images(1))).cost
     second = (await model.infer(images(1))).cost
-    assert (first.compute_ms, first.cpu_seconds, first.cold) == (1000, 2, True)
-    assert second == replace(first, resident_bytes=400, cold=False)
+    # Read as it comes, before and after the pass: each 2 s of the CPU after the one before.
+    assert (first.compute_ms, first.cpu_seconds, first.cold, first.cold_cpu_seconds) == (1000, 4, True, 2)
+    assert (second.compute_ms, second.cpu_seconds, second.cold, second.cold_cpu_seconds) == (1000, 6, False, 0)
+    assert first.allocated_cpu_seconds + second.allocated_cpu_seconds == 12
+
+
+async def test_what_failed_or_was_wasted_is_said_as_unclaimed_with_the_next_answer(model: Model) -> None:
+    with pytest.raises(NotAPicture):
+        await model.infer(pictures(b"broken"))
+    cost = (await model.infer(images(1))).cost
+    after = (await model.infer(images(1))).cost
+    assert cost.unclaimed_cpu_seconds == 6  # the start too: nobody else claims it
+    assert (after.unclaimed_cpu_seconds, after.unclaimed_gb_seconds) == (0, 0)
 
 
 async def test_scores_that_are_not_finite_are_no_answer(manifest: Manifest) -> None:
@@ -191,4 +208,4 @@ async def test_totals_count_answers_and_failures(model: Model) -> None:
     with pytest.raises(NotAPicture):
         await model.infer(pictures(b"broken"))
     totals = model.totals
-    assert (totals.answered, totals.failed, totals.compute_s, totals.cpu_s) == (1, 1, 1.0, 2.0)
+    assert (totals.answered, totals.failed, totals.compute_s, totals.cpu_s) == (1, 1, 1.0, 4.0)

@@ -24,17 +24,19 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fstrata/receipt/v1/receipt.proto\x12\x11strata.receipt.v1\"\xb5\x01\n\x0bReceiptLine\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x63pu_seconds\x18\x02 \x01(\x01\x12\x12\n\ngb_seconds\x18\x03 \x01(\x01\x12\x10\n\x08\x62ytes_in\x18\x04 \x01(\x04\x12\x11\n\tbytes_out\x18\x05 \x01(\x04\x12\r\n\x05money\x18\x06 \x01(\x01\x12\x10\n\x08requests\x18\x07 \x01(\x04\x12\x13\n\x0bstore_reads\x18\x08 \x01(\x04\x12\x14\n\x0cstore_writes\x18\t \x01(\x04\"\x8f\x01\n\x06Tariff\x12\x16\n\x0eper_cpu_second\x18\x01 \x01(\x01\x12\x15\n\rper_gb_second\x18\x02 \x01(\x01\x12\x13\n\x0bper_request\x18\x03 \x01(\x01\x12\x10\n\x08\x63urrency\x18\x04 \x01(\t\x12\x16\n\x0eper_store_read\x18\x05 \x01(\x01\x12\x17\n\x0fper_store_write\x18\x06 \x01(\x01\"\x92\x01\n\x07Receipt\x12-\n\x05lines\x18\x01 \x03(\x0b\x32\x1e.strata.receipt.v1.ReceiptLine\x12-\n\x05total\x18\x02 \x01(\x0b\x32\x1e.strata.receipt.v1.ReceiptLine\x12)\n\x06tariff\x18\x03 \x01(\x0b\x32\x19.strata.receipt.v1.Tariffb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fstrata/receipt/v1/receipt.proto\x12\x11strata.receipt.v1\"D\n\nAllocation\x12\x13\n\x0b\x63pu_seconds\x18\x01 \x01(\x01\x12\x12\n\ngb_seconds\x18\x02 \x01(\x01\x12\r\n\x05money\x18\x03 \x01(\x01\"\x82\x02\n\x0bReceiptLine\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x63pu_seconds\x18\x02 \x01(\x01\x12\x12\n\ngb_seconds\x18\x03 \x01(\x01\x12\x10\n\x08\x62ytes_in\x18\x04 \x01(\x04\x12\x11\n\tbytes_out\x18\x05 \x01(\x04\x12\r\n\x05money\x18\x06 \x01(\x01\x12\x10\n\x08requests\x18\x07 \x01(\x04\x12\x13\n\x0bstore_reads\x18\x08 \x01(\x04\x12\x14\n\x0cstore_writes\x18\t \x01(\x04\x12\x18\n\x10\x63old_cpu_seconds\x18\n \x01(\x01\x12\x31\n\nallocation\x18\x0b \x01(\x0b\x32\x1d.strata.receipt.v1.Allocation\"\x8f\x01\n\x06Tariff\x12\x16\n\x0eper_cpu_second\x18\x01 \x01(\x01\x12\x15\n\rper_gb_second\x18\x02 \x01(\x01\x12\x13\n\x0bper_request\x18\x03 \x01(\x01\x12\x10\n\x08\x63urrency\x18\x04 \x01(\t\x12\x16\n\x0eper_store_read\x18\x05 \x01(\x01\x12\x17\n\x0fper_store_write\x18\x06 \x01(\x01\"\x92\x01\n\x07Receipt\x12-\n\x05lines\x18\x01 \x03(\x0b\x32\x1e.strata.receipt.v1.ReceiptLine\x12-\n\x05total\x18\x02 \x01(\x0b\x32\x1e.strata.receipt.v1.ReceiptLine\x12)\n\x06tariff\x18\x03 \x01(\x0b\x32\x19.strata.receipt.v1.Tariffb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'strata.receipt.v1.receipt_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_RECEIPTLINE']._serialized_start=55
-  _globals['_RECEIPTLINE']._serialized_end=236
-  _globals['_TARIFF']._serialized_start=239
-  _globals['_TARIFF']._serialized_end=382
-  _globals['_RECEIPT']._serialized_start=385
-  _globals['_RECEIPT']._serialized_end=531
+  _globals['_ALLOCATION']._serialized_start=54
+  _globals['_ALLOCATION']._serialized_end=122
+  _globals['_RECEIPTLINE']._serialized_start=125
+  _globals['_RECEIPTLINE']._serialized_end=383
+  _globals['_TARIFF']._serialized_start=386
+  _globals['_TARIFF']._serialized_end=529
+  _globals['_RECEIPT']._serialized_start=532
+  _globals['_RECEIPT']._serialized_end=678
 # @@protoc_insertion_point(module_scope)

@@ -19,6 +19,35 @@ else:
 DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
+class Allocation(_message.Message):
+    """A share of all that the processes which answered spent and held, with their idle time and starts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CPU_SECONDS_FIELD_NUMBER: _builtins.int
+    GB_SECONDS_FIELD_NUMBER: _builtins.int
+    MONEY_FIELD_NUMBER: _builtins.int
+    cpu_seconds: _builtins.float
+    gb_seconds: _builtins.float
+    """Wall time times the memory that they held, in GiB·s."""
+    money: _builtins.float
+    """In the tariff's currency."""
+    def __init__(
+        self,
+        *,
+        cpu_seconds: _builtins.float = ...,
+        gb_seconds: _builtins.float = ...,
+        money: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cpu_seconds", b"cpu_seconds", "gb_seconds", b"gb_seconds", "money", b"money"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Allocation: _TypeAlias = Allocation  # noqa: Y015
+
+@_typing.final
 class ReceiptLine(_message.Message):
     """One model's or one stage's part of a request."""
 
@@ -33,6 +62,8 @@ class ReceiptLine(_message.Message):
     REQUESTS_FIELD_NUMBER: _builtins.int
     STORE_READS_FIELD_NUMBER: _builtins.int
     STORE_WRITES_FIELD_NUMBER: _builtins.int
+    COLD_CPU_SECONDS_FIELD_NUMBER: _builtins.int
+    ALLOCATION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The model or stage that did the work."""
     cpu_seconds: _builtins.float
@@ -47,6 +78,12 @@ class ReceiptLine(_message.Message):
     store_reads: _builtins.int
     """Objects read from the object store, and written: S3's requests of either price class. The bytes are in bytes_in and bytes_out."""
     store_writes: _builtins.int
+    cold_cpu_seconds: _builtins.float
+    """To start the process that answered: on the receipt of the first request that it answered."""
+    @_builtins.property
+    def allocation(self) -> Global___Allocation:
+        """All zero where what answered does not say."""
+
     def __init__(
         self,
         *,
@@ -59,10 +96,12 @@ class ReceiptLine(_message.Message):
         requests: _builtins.int = ...,
         store_reads: _builtins.int = ...,
         store_writes: _builtins.int = ...,
+        cold_cpu_seconds: _builtins.float = ...,
+        allocation: Global___Allocation | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["allocation", b"allocation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bytes_in", b"bytes_in", "bytes_out", b"bytes_out", "cpu_seconds", b"cpu_seconds", "gb_seconds", b"gb_seconds", "money", b"money", "name", b"name", "requests", b"requests", "store_reads", b"store_reads", "store_writes", b"store_writes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allocation", b"allocation", "bytes_in", b"bytes_in", "bytes_out", b"bytes_out", "cold_cpu_seconds", b"cold_cpu_seconds", "cpu_seconds", b"cpu_seconds", "gb_seconds", b"gb_seconds", "money", b"money", "name", b"name", "requests", b"requests", "store_reads", b"store_reads", "store_writes", b"store_writes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

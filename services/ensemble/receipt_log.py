@@ -1,0 +1,115 @@
+"""Receipts on disk: a line of JSON each, in files that are appended to and together stay below a bound."""
+
+import json
+import logging
+import os
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+from services.edge.receipts import Allocation, Receipt, ReceiptLine, Tariff, Usage
+from services.ensemble.receipt_sums import Entry
+
+LIMIT_BYTES = 64 * 2**20
+
+_FILES = 8
+"""The oldest is deleted where there would be more than the bound: at most this part of all receipts at a time."""
+
+_log = logging.getLogger(__name__)
+
+
+class ReceiptLog:
+    """The receipts of one front door, in a folder that others may share.
+
+    A line is with the kernel before its answer leaves: it outlives this process, however that ends.
+    """
+
+    def __init__(self, folder: Path, limit_bytes: int = LIMIT_BYTES, clock: Callable[[], float] = time.time):
+        """Make the folder where it does not exist; nothing is written yet.
+
+        Raises:
+            OSError: it cannot be made.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._limit_bytes = limit_bytes
+        self._clock = clock
+        self._file: int | None = None
+        self._size_bytes = 0
+
+    def append(self, user: str, ensemble: str, receipt: Receipt, unclaimed: Mapping[str, Allocation]) -> None:
+        """Keep a receipt. One that cannot be written is logged, and its answer leaves all the same."""
+        entry = Entry(self._clock(), user, ensemble, receipt, unclaimed)
+        line = (json.dumps(_to_json(entry), separators=(",", ":")) + "\n").encode()
+        try:
+            if self._file is None or self._size_bytes + len(line) > self._limit_bytes // _FILES:
+                self._roll()
+            assert self._file is not None
+            self._size_bytes += os.write(self._file, line)
+        except OSError as error:
+            _log.error("a receipt is lost: %s: %s", self._folder, error)
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def _roll(self) -> None:
+        """Begin a new file, and make room for it."""
+        self.close()
+        name = f"{int(self._clock() * 1e3):013d}-{uuid.uuid4().hex[:8]}.jsonl"
+        self._file = os.open(self._folder / name, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_EXCL, 0o600)
+        self._size_bytes = 0
+        others = [path for path in _files(self._folder) if path.name != name]
+        room_bytes = self._limit_bytes - self._limit_bytes // _FILES
+        for path in reversed(others):  # the newest first
+            room_bytes -= path.stat().st_size
+            if room_bytes < 0:
+                path.unlink(missing_ok=True)
+
+
+def read_receipts(folder: Path) -> Iterator[Entry]:
+    """Read what a folder holds, the oldest file first; a line that a crash cut short is left out.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    for path in _files(folder):
+        with path.open(encoding="utf-8", errors="replace") as lines:
+            yield from filter(None, map(read_entry, lines))
+
+
+def read_entry(line: str) -> Entry | None:
+    """Read one line; None where it is none."""
+    try:
+        said = json.loads(line)
+        lines = tuple(_line(each) for each in said["lines"])
+        unclaimed = {model: Allocation(*each) for model, each in said.get("unclaimed", {}).items()}
+        return Entry(said["at"], said["user"], said["ensemble"], Receipt(lines, Tariff(**said["tariff"])), unclaimed)
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.jsonl"))
+
+
+def _to_json(entry: Entry) -> dict[str, object]:
+    return {
+        "at": entry.at_s,
+        "user": entry.user,
+        "ensemble": entry.ensemble,
+        "lines": [asdict(line) for line in entry.receipt.lines],
+        "tariff": asdict(entry.receipt.tariff),
+        "unclaimed": {
+            model: (allocation.cpu_seconds, allocation.gb_seconds) for model, allocation in entry.unclaimed.items()
+        },
+    }
+
+
+def _line(said: dict[str, object]) -> ReceiptLine:
+    fields = {**said, "usage": Usage(**said["usage"]), "allocation": Allocation(**said["allocation"])}  # type: ignore[arg-type]
+    return ReceiptLine(**fields)  # type: ignore[arg-type]

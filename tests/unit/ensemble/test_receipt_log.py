@@ -1,0 +1,65 @@
+"""Receipts on disk: whole after a kill, bounded, readable whatever else is in the folder."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from services.edge.receipts import Allocation, Tariff, Usage, write_receipt
+from services.ensemble.receipt_log import ReceiptLog, read_receipts
+
+RECEIPT = write_receipt([("a", Usage(1, 0.5, bytes_in=10), Allocation(1.0, 2.0))], Tariff(currency="X"))
+UNCLAIMED = {"a": Allocation(0.25, 0.5)}
+
+_DIES = """
+import os, signal, sys
+from pathlib import Path
+from tests.unit.ensemble.test_receipt_log import RECEIPT
+from services.ensemble.receipt_log import ReceiptLog
+log = ReceiptLog(Path(sys.argv[1]), 2**20)
+for _ in range(3):
+    log.append("ann", "e", RECEIPT, {})
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_is_read_back_is_what_was_kept(tmp_path: Path) -> None:
+    log = ReceiptLog(tmp_path, 2**20, clock=lambda: 7.0)
+    log.append("ann", "e", RECEIPT, UNCLAIMED)
+    (entry,) = read_receipts(tmp_path)
+    assert (entry.at_s, entry.user, entry.ensemble, entry.unclaimed) == (7.0, "ann", "e", UNCLAIMED)
+    assert entry.receipt == RECEIPT
+
+
+def test_a_killed_process_loses_no_receipt(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", _DIES, str(tmp_path)], check=False, cwd=Path(__file__).parents[3])
+    assert [entry.user for entry in read_receipts(tmp_path)] == ["ann"] * 3
+
+
+def test_the_oldest_go_when_there_are_too_many(tmp_path: Path) -> None:
+    times = iter(range(10**6))
+    log = ReceiptLog(tmp_path, 20_000, clock=lambda: float(next(times)))
+    for _ in range(200):
+        log.append("", "e", RECEIPT, {})
+    kept = [entry.at_s for entry in read_receipts(tmp_path)]
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 20_000
+    assert kept == sorted(kept)
+    assert kept[0] > 0
+    assert kept[-1] == next(times) - 1
+    assert len(kept) > 20
+
+
+def test_lines_that_are_none_are_left_out(tmp_path: Path) -> None:
+    log = ReceiptLog(tmp_path, 2**20)
+    log.append("", "e", RECEIPT, {})
+    log.close()
+    (file,) = tmp_path.glob("*.jsonl")
+    whole = file.read_bytes()
+    file.write_bytes(whole + b"{}\n[]\n\xff\n" + whole[:-20])
+    assert len(list(read_receipts(tmp_path))) == 1
+
+
+def test_a_receipt_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
+    log = ReceiptLog(tmp_path / "folder", 2**20)
+    (tmp_path / "folder").rmdir()
+    log.append("", "e", RECEIPT, {})
+    assert not list(tmp_path.iterdir())
