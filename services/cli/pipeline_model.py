@@ -2,14 +2,11 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from services.edge.errors import InvalidInput
 from services.zoo.catalog import default_catalog
 from services.zoo.model_file import ModelFile, program_file, read_model_file, with_weights
-
-if TYPE_CHECKING:
-    from services.zoo.stage_compile import Cutting
+from services.zoo.stage_compile import Cutting
 
 
 def find_model(reference: str, weights: str | None) -> ModelFile:
@@ -28,14 +25,12 @@ def find_model(reference: str, weights: str | None) -> ModelFile:
     return with_weights(declared, weights) if weights else declared
 
 
-def choose_cutting(model_file: ModelFile, stages: int | None, at: str) -> "Cutting":
+def choose_cutting(model_file: ModelFile, stages: int | None, at: str) -> Cutting:
     """Choose how to cut: by what the user says, else by what the model file says, else four stages.
 
     Raises:
         InvalidInput: both a number and layers.
     """
-    from services.zoo.stage_compile import Cutting
-
     if stages and at:
         raise InvalidInput("--stages and --at exclude each other: a number of stages, or the layers to cut at")
     if at:
@@ -51,7 +46,7 @@ def choose_cutting(model_file: ModelFile, stages: int | None, at: str) -> "Cutti
 def _picture_size(path: Path) -> tuple[int, int]:
     from services.zoo.cuts import picture_size
     from services.zoo.programs import load_program
-    from services.zoo.weights import fetch_weights
+    from services.zoo.weight_references import fetch_weights
 
     declared = program_file(path, (1, 1))
     return picture_size(load_program(fetch_weights(declared.weights, declared.folder)))

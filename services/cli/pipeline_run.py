@@ -18,7 +18,7 @@ from rich.console import Console
 
 from services.artifacts.store import ObjectStore, open_store
 from services.cli.pipeline_model import choose_cutting, find_model
-from services.cli.pipeline_tables import print_report
+from services.cli.pipeline_report import print_report
 from services.cli.steps import showing_progress
 from services.edge.address import split_address
 from services.edge.errors import ArtifactNotFound, InvalidInput
@@ -30,6 +30,8 @@ from services.pipeline.client import StageClient
 from services.pipeline.domain import Job, Retry
 from services.pipeline.driver import JobStatus, Means, run_job, wake
 from services.pipeline.job_store import JobStore, record_keys
+from services.zoo.cache_folder import default_cache
+from services.zoo.stage_compile import compile_stages
 
 EXIT_SET_ASIDE = 3
 _CALL_TIMEOUT_S = 900.0
@@ -124,9 +126,6 @@ async def _stages(wanted: Wanted, stores: Sequence[ObjectStore], progress: Progr
                 stack.push_async_callback(channel.close)
             yield StageClient([partial(_ready, channel) for channel in channels], _CALL_TIMEOUT_S)
             return
-        from services.zoo.cache_folder import default_cache
-        from services.zoo.stage_compile import compile_stages
-
         model_file = find_model(wanted.model, wanted.weights)
         cutting = choose_cutting(model_file, wanted.stages, wanted.at)
         folders = compile_stages(model_file, cutting, default_cache(os.environ), wanted.runtime, progress)

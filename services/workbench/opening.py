@@ -18,7 +18,8 @@ from services.zoo.exported.graph import graph_of, graph_of_program
 from services.zoo.model_file import ModelFile, with_weights
 from services.zoo.name_lists import decode_lines
 from services.zoo.pretrained import KNOWN, NAMES_FILE, PRETRAINED, is_here, read_pretrained
-from services.zoo.weights import FILE, RANDOM, S3, TORCHVISION, fetch, fetch_weights, seed_of
+from services.zoo.weight_references import FILE, RANDOM, S3, TORCHVISION, fetch, fetch_weights
+from services.zoo.weights import seed_of
 
 LARGEST_SIZE = 2048
 """Of a Darknet network's side that callers elsewhere may ask for, in pixels."""

@@ -1,41 +1,35 @@
-"""Compile a model file into a folder that a model service loads without torch: the fastest runtime, outputs as torch's.
+"""Compile a model file into what a model service loads without torch: the fastest runtime, outputs as torch's."""
 
-A folder is named after everything that went into it, so a change of file, weights or versions makes another one.
-"""
-
-import hashlib
-import json
 import math
 import shutil
-import tempfile
 import time
 from collections.abc import Mapping
 from functools import partial
 from importlib import import_module
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 
-from services.edge.errors import InvalidDeclaration, InvalidWeights, Unavailable, Unsupported
+from services.edge.errors import InvalidDeclaration, InvalidWeights, Unsupported
 from services.edge.progress import Progress, no_progress
 from services.zoo.agreement import Forward, Images
 from services.zoo.architectures import build
-from services.zoo.manifest import FILE_NAME, INPUT_NAME, OUTPUT_NAME, Manifest
+from services.zoo.compiled import digest_of, made_once
+from services.zoo.manifest import INPUT_NAME, OUTPUT_NAME, Manifest
 from services.zoo.model_file import SLEEP, ModelFile
 from services.zoo.programs import load_program, read_onnx
 from services.zoo.references import reference_in_runtime, reference_in_torch
 from services.zoo.runtimes.onnxruntime import FILE_NAME as ONNX_FILE
 from services.zoo.runtimes.torch import FILE_NAME as TORCH_FILE
-from services.zoo.weights import FetchedWeights, fetch_weights, load_into
+from services.zoo.weight_references import FetchedWeights, fetch_weights
+from services.zoo.weights import load_into
 from services.zoo.writers import write_onnx, write_openvino, write_torch
 
 IMAGENET_CLASSES = 1000
 # A runtime that starts slower must be faster by this factor to be kept; docs/adr/0002-runtimes.md has the starts.
 HANDICAPS = {"onnxruntime": 1.0, "openvino": 1.05, "torch": 1.5}
-_PACKAGES = ("strata", "torch", "torchvision", "onnxruntime", "openvino")
 _TIMED_PASSES = 15
 
 
@@ -53,31 +47,16 @@ def compile_model(model_file: ModelFile, cache: Path, runtime: str = "auto", rep
     """
     weights = fetch_weights(model_file.weights, model_file.folder)
     digest = digest_of(model_file, weights, runtime)
-    folder = cache / f"{model_file.name}-{digest}"
-    if (folder / FILE_NAME).exists():
-        return folder
-    try:
-        cache.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise Unavailable(
-            f"{cache}: cannot keep compiled models here: {error.strerror}; STRATA_CACHE names another folder"
-        ) from error
-    with tempfile.TemporaryDirectory(dir=cache, prefix=f".{model_file.name}-") as scratch:
-        made = Path(scratch) / "made"
-        made.mkdir()
+
+    def make(made: Path) -> None:
         if model_file.architecture == SLEEP:
             _write_manifest(
                 model_file, digest, SLEEP, int(model_file.parameters.get("classes", IMAGENET_CLASSES)), made
             )
         else:
             _compile_into(made, model_file, weights, digest, runtime, report)
-        try:
-            made.rename(folder)
-        except OSError:
-            # Another process was faster; a folder of that name has the same content.
-            if not (folder / FILE_NAME).exists():
-                raise
-    return folder
+
+    return made_once(cache / f"{model_file.name}-{digest}", make)
 
 
 def _compile_into(
@@ -215,15 +194,6 @@ def time_forwards(forwards: Mapping[str, Forward], batch: Images) -> dict[str, f
             forward(batch)
             best_ms[name] = min(best_ms[name], 1e3 * (time.perf_counter() - start))
     return best_ms
-
-
-def digest_of(model_file: ModelFile, weights: FetchedWeights, runtime: str) -> str:
-    """Name all that goes into a compiled model."""
-    content = model_file.model_dump(mode="json", exclude={"folder", "labels", "stages"})
-    content["labels"] = model_file.label_names()
-    content["weights"] = weights.digest
-    content["compiled"] = [runtime, *(f"{name} {version(name)}" for name in _PACKAGES)]
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def _write_manifest(model_file: ModelFile, digest: str, runtime: str, classes: int, folder: Path) -> None:

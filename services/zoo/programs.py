@@ -17,7 +17,7 @@ from torch.export import ExportedProgram
 from services.edge.errors import InvalidDeclaration, InvalidWeights
 from services.zoo.agreement import shaken
 from services.zoo.quiet import quiet
-from services.zoo.weights import FetchedWeights
+from services.zoo.weight_references import FetchedWeights
 
 _EXPECTED = "expected one float32 input [N, 3, H, W] and one float32 output, scores [N, K]"
 _OTHER_ARCHIVES = {

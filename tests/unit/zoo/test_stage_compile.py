@@ -1,5 +1,8 @@
 """Compiled stages: in torch the chain is the compiled model to the last bit; each holds its own weights alone."""
 
+import json
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
@@ -109,6 +112,27 @@ def test_stages_say_what_they_are_and_are_compiled_once(tmp_path: Path) -> None:
     said.clear()
     assert compile_stages(model_file, CUTTING, tmp_path, "torch", progress) == folders
     assert said == []
+
+
+def test_stages_that_are_compiled_are_found_without_torch(tmp_path: Path) -> None:
+    model_file = declared("alexnet_3c4f")
+    folders = compile_stages(model_file, CUTTING, tmp_path, "torch")
+    program = (
+        "import json, sys\n"
+        "from pathlib import Path\n"
+        "import services.cli.pipeline_run\n"
+        "from services.zoo.model_file import ModelFile\n"
+        "from services.zoo.stage_compile import Cutting, compile_stages\n"
+        "model_file, cutting, cache = map(json.loads, sys.argv[1:])\n"
+        "cutting = Cutting(*map(tuple, cutting))\n"
+        "found = compile_stages(ModelFile.model_validate(model_file), cutting, Path(cache), 'torch')\n"
+        "print(json.dumps([[str(folder) for folder in found], 'torch' in sys.modules]))\n"
+    )
+    words = model_file.model_dump(mode="json"), [CUTTING.layers, CUTTING.names], str(tmp_path)
+    ran = subprocess.run(
+        [sys.executable, "-c", program, *map(json.dumps, words)], capture_output=True, text=True, check=True
+    )
+    assert json.loads(ran.stdout) == [[str(folder) for folder in folders], False]
 
 
 def test_other_cuts_are_another_chain(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ from torch import nn
 from services.edge.errors import ArtifactNotFound, InvalidDeclaration, InvalidWeights, Unavailable
 from services.zoo.compile import compile_model
 from services.zoo.model_file import InputDeclaration, ModelFile
-from services.zoo.weights import fetch_weights, load_into
+from services.zoo.weight_references import fetch_weights
+from services.zoo.weights import load_into
 from services.zoo.writers import write_onnx, write_torch
 
 

@@ -1,0 +1,45 @@
+"""What `strata pipeline run` prints of a job that ended. Without torch, as the run is where all is compiled."""
+
+from typing import Any, TypeAlias
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Column, Table
+
+Row: TypeAlias = dict[str, Any]
+
+
+def size_text(count: int) -> str:
+    """A number of bytes as people read it."""
+    return f"{count / 1e6:.2f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB"
+
+
+def print_report(report: Row, place: str) -> None:
+    """Print what a job came to."""
+    numbers = [Column(name, justify="right") for name in ("CPU s", "GB s", "store", "ops", "peak", "cold", "money")]
+    table = Table("stage", *numbers)
+    for row in [*report["stages"], {"stage": "driver", **report["driver"]}]:
+        table.add_row(
+            escape(row["stage"]),
+            f"{row['cpu_seconds']:.2f}",
+            f"{row['gb_seconds']:.2f}",
+            size_text(row["bytes_in"] + row["bytes_out"]),
+            str(row["store_reads"] + row["store_writes"]),
+            size_text(row["peak_bytes"]) if "peak_bytes" in row else "-",
+            str(row.get("cold_starts", "-")),
+            f"{row['money']:.6f}",
+        )
+    console = Console()
+    console.print(table, highlight=False)
+    unread = f", {report['failed_pictures']} of which could not be decoded" if report["failed_pictures"] else ""
+    failed = report["failed_records"]
+    ends = f"done with {len(failed)} failed" if failed else "done"
+    console.print(
+        f"Job {report['job']} is {ends}: {report['records']} records, {report['pictures']} pictures{unread}, "
+        f"{report['time_s']:.1f} s, {report['money']:.6f} {report['tariff']['currency']}. Answers: {place}/predictions",
+        highlight=False,
+        soft_wrap=True,
+        markup=False,
+    )
+    for each in failed:
+        console.print(f"  {each['record']}: {each['error']}: {each['message']}", highlight=False, markup=False)

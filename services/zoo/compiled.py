@@ -1,0 +1,54 @@
+"""Compiled models and stages in the cache, each in a folder named after everything that went into it.
+
+A change of file, weights or versions makes another one. Without torch: what is compiled already is found by this alone.
+"""
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+from services.edge.errors import Unavailable
+from services.zoo.model_file import ModelFile
+from services.zoo.weight_references import FetchedWeights
+
+_PACKAGES = ("strata", "torch", "torchvision", "onnxruntime", "openvino")
+
+
+def digest_of(model_file: ModelFile, weights: FetchedWeights, runtime: str) -> str:
+    """Name all that goes into a compiled model."""
+    content = model_file.model_dump(mode="json", exclude={"folder", "labels", "stages"})
+    content["labels"] = model_file.label_names()
+    content["weights"] = weights.digest
+    content["compiled"] = [runtime, *(f"{name} {version(name)}" for name in _PACKAGES)]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def made_once(folder: Path, make: Callable[[Path], None]) -> Path:
+    """Find a folder of the cache, or have it made beside and put in its place whole; return it.
+
+    Args:
+        make: fills an empty folder.
+    Raises:
+        Unavailable: the cache cannot be written; and what `make` raises, which leaves nothing.
+    """
+    if folder.exists():
+        return folder
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Unavailable(
+            f"{folder.parent}: cannot keep compiled models here: {error.strerror}; STRATA_CACHE names another folder"
+        ) from error
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
+        made = Path(scratch) / "made"
+        made.mkdir()
+        make(made)
+        try:
+            made.rename(folder)
+        except OSError:
+            if not folder.exists():  # another process was faster, with the same content
+                raise
+    return folder

@@ -1,0 +1,128 @@
+"""Compile the stages of a model, each into a folder that a stage service loads, as `compile` does a whole model."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from torch.fx import GraphModule, Node
+
+from services.edge.errors import Unsupported
+from services.edge.progress import Progress
+from services.zoo.agreement import Forward, Images
+from services.zoo.compile import HANDICAPS, candidates, compile_for, load_module, remove_others, time_forwards
+from services.zoo.costs import balance, measure
+from services.zoo.cuts import Cut, CutGraph, find_cuts, is_size, operators_of
+from services.zoo.model_file import ModelFile
+from services.zoo.references import reference_in_torch
+from services.zoo.split import split
+from services.zoo.stage_compile import Cutting
+from services.zoo.stage_manifest import StageManifest
+from services.zoo.weight_references import FetchedWeights
+
+
+@dataclass(frozen=True)
+class StagePrograms:
+    """The stages of one model, to be compiled.
+
+    Attributes:
+        chain: their digest.
+        runtime: of each stage; `auto` keeps the fastest of each.
+    """
+
+    model_file: ModelFile
+    weights: FetchedWeights
+    cutting: Cutting
+    chain: str
+    runtime: str
+    progress: Progress
+
+    def into(self, made: Path) -> None:
+        """Compile every stage into a folder of its own below `made`."""
+        model = self.model_file.name
+        self.progress(f"{model}: looking for legal cuts")
+        module = load_module(self.model_file, self.weights)
+        graph = find_cuts(module, self.model_file.input.size)
+        cuts = find_places(self.cutting, graph, self.model_file.input.size)
+        stages = split(graph, cuts)
+        names = self.cutting.names or tuple(f"stage-{number}" for number in range(len(stages)))
+        bounds = list(pairwise([0, *(cut.position + 1 for cut in cuts), len(graph.layers)]))
+        values = np.random.default_rng(0).standard_normal((2, 3, *self.model_file.input.size), np.float32)
+        for number, (stage, name, (start, end)) in enumerate(zip(stages, names, bounds, strict=True)):
+            self.progress(f"{model}: compiling stage {name}", number, len(stages))
+            folder = made / f"{number}-{name}"
+            folder.mkdir(parents=True)
+            runtime, outputs = _compile_stage(stage, values, folder, self.runtime, f"stage {name} of model '{model}'")
+            StageManifest(
+                model=model,
+                chain=self.chain,
+                stage=number,
+                stages=len(stages),
+                name=name,
+                runtime=runtime,
+                first=graph.layers[start].name,
+                last=graph.layers[end - 1].name,
+                input_shape=values.shape[1:],
+                output_shape=outputs.shape[1:],
+                working_bytes=_working_bytes(operators_of(graph.module)[start:end]),
+                labels=self.model_file.label_names() if number == len(stages) - 1 else (),
+                input_spec=self.model_file.input.spec(),
+            ).write(folder)
+            values = outputs
+
+
+def find_places(cutting: Cutting, graph: CutGraph, size: tuple[int, int]) -> tuple[Cut, ...]:
+    """Find the cuts; `size` is (H, W) of the pictures. Raises InvalidInput: see `cut_at` and `balance`."""
+    if cutting.layers:
+        return tuple(graph.cut_at(layer) for layer in cutting.layers)
+    return balance(graph, measure(graph, size), cutting.stages)
+
+
+def _compile_stage(stage: GraphModule, values: Images, folder: Path, runtime: str, what: str) -> tuple[str, Images]:
+    """Compile for each runtime asked for and keep the fastest; return its name, and the stage's outputs in torch."""
+    expected = _run(stage, values)
+    try:
+        reference = reference_in_torch(partial(_run, stage), stage, values, expected)
+    except Unsupported as error:
+        raise Unsupported(f"{what}: {error}") from None
+    forwards: dict[str, Forward] = {}
+    refusals = []
+    for name in candidates(runtime, stage):
+        try:
+            forward = compile_for(name, folder, stage, values)
+            reference.check(name, forward, forward(values), values)
+        except Unsupported as error:
+            refusals.append(str(error))
+        else:
+            forwards[name] = forward
+    if not forwards:
+        raise Unsupported(f"{what}: {'; '.join(refusals)}")
+    times_ms = time_forwards(forwards, values[:1])
+    kept = min(forwards, key=lambda name: times_ms[name] * HANDICAPS[name])
+    remove_others(folder, kept)
+    return kept, expected
+
+
+def _run(stage: nn.Module, values: Images) -> Images:
+    with torch.inference_mode():
+        outputs: Images = stage(torch.from_numpy(values.copy())).numpy()
+    return outputs
+
+
+def _working_bytes(operators: Sequence[Node]) -> int:
+    """The most that one operator reads and writes beside weights, for one picture."""
+    return max(
+        sum(_bytes_a_picture(each) for each in [node, *node.all_input_nodes] if each.op != "get_attr")
+        for node in operators
+    )
+
+
+def _bytes_a_picture(node: Node) -> int:
+    value = node.meta.get("val")
+    if is_size(node) or not isinstance(value, torch.Tensor):
+        return 0
+    return value.element_size() * torch.Size(int(length) for length in value.shape[1:]).numel()
