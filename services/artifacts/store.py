@@ -13,6 +13,7 @@ import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -147,6 +148,13 @@ class ObjectStore:
         except ArtifactNotFound:
             return False
         return True
+
+    async def modified(self, key: str) -> datetime:
+        """When an object was last written, by the store's clock; S3's counts whole seconds."""
+        self._count_read(0)
+        with self._naming(key):
+            found = await asyncio.to_thread(obstore.head, self._client, key)
+        return found["last_modified"]
 
     async def keys(self, prefix: str = "") -> list[str]:
         """List the keys below a prefix, which ends at a slash, sorted."""

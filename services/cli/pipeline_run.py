@@ -18,6 +18,7 @@ from rich.console import Console
 
 from services.artifacts.store import ObjectStore, open_store
 from services.cli.pipeline_model import choose_cutting, find_model
+from services.cli.pipeline_lease import lease_of
 from services.cli.pipeline_report import print_report
 from services.cli.steps import showing_progress
 from services.edge.address import split_address
@@ -84,8 +85,10 @@ async def _run(wanted: Wanted, name: str, progress: Progress, tell: Callable[[Jo
     records = open_store(wanted.records)
     output = open_store(wanted.to, create=True)
     jobs = JobStore(output, name)
+    lease = lease_of(output, name)
     # Before minutes of compilation.
     await (jobs.read() if wanted.resume else jobs.check_free())
+    await lease.check()
     if not await record_keys(records):
         raise ArtifactNotFound(f"{records.url}: no records here; make some with `strata pipeline pack`")
     async with AsyncExitStack() as stack:
@@ -113,7 +116,7 @@ async def _run(wanted: Wanted, name: str, progress: Progress, tell: Callable[[Jo
             job = await jobs.resume(job)
         else:
             await jobs.begin(job)
-        return await run_job(means, job, jobs, records)
+        return await lease.keep(run_job(means, job, jobs, records))
 
 
 @asynccontextmanager

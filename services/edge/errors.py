@@ -13,6 +13,7 @@ StrataError
 ├── FailedPrecondition       right request, wrong moment: not compiled
 │   ├── NoIntegers           NoAutoPlan
 │   ├── ArtifactExists       StoreRefused     StoreFull    MemoryTooSmall
+│   ├── JobUnderWay          another driver runs the job
 │   ├── OtherChain           stages, activations or jobs of another model or other cuts
 │   └── NoPlan               no way to do a job in the time or for the money
 ├── Unavailable              try again later
@@ -150,6 +151,10 @@ class NoAutoPlan(FailedPrecondition):
 
 class ArtifactExists(FailedPrecondition):
     """An object is there where none may be."""
+
+
+class JobUnderWay(FailedPrecondition):
+    """Another driver runs the job."""
 
 
 class StoreRefused(FailedPrecondition):

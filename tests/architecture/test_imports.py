@@ -60,7 +60,7 @@ RANKS: dict[str, dict[int, str]] = {
     },
     "pipeline": {
         DOMAIN: "domain predictions report sizing profile simulation planning",
-        USECASES: "job_store driver",
+        USECASES: "job_store lease driver",
         ADAPTERS: "packing",
         EDGES: "client",
     },

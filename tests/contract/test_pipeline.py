@@ -209,6 +209,10 @@ def test_a_driver_that_is_killed_goes_on_where_it_was(
     place: Place, services: str, expected: dict[str, list[float]], tmp_path: Path
 ) -> None:
     process = start(place, "killed", tmp_path / "log")
+    process.send_signal(signal.SIGSTOP)
+    second = place.strata(*place.run_words("--resume", "killed", "--services", services))
+    assert second.returncode == 2
+    assert f"job 'killed' is run by process {process.pid} on " in second.stderr
     process.kill()
     process.wait()
     done = place.done("killed")
