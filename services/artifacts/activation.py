@@ -2,29 +2,32 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import TypeAlias
 
-import numpy as np
 from google.protobuf.message import DecodeError
-from numpy.typing import NDArray
 
 from services.artifacts.frames import Content, Frame, Kind, frame, magic, read_frames
+from services.artifacts.precision import Precision, Values, decode, encode
 from services.contracts.strata.stage.v1 import activation_pb2 as pb
 from services.edge.errors import DamagedFile
 from services.edge.receipt_messages import line_of_message, line_to_message
 from services.edge.receipts import ReceiptLine
 
-Values: TypeAlias = NDArray[np.float32]
-_DTYPE = np.dtype("<f4")
+_PRECISIONS = {
+    Precision.FLOAT32: pb.PRECISION_UNSPECIFIED,
+    Precision.FLOAT16: pb.PRECISION_FLOAT16,
+    Precision.INT8: pb.PRECISION_INT8,
+}
+_FROM_MESSAGE = {message: precision for precision, message in _PRECISIONS.items()}
 
 
 @dataclass(frozen=True)
 class Header:
-    """What computed the values, and one picture's shape, without the batch axis."""
+    """What computed the values, one picture's shape, without the batch axis, and how the values are written."""
 
     chain: str
     stage: int
     shape: tuple[int, ...]
+    precision: Precision = Precision.FLOAT32
 
 
 @dataclass(frozen=True)
@@ -54,13 +57,18 @@ class StageOutcome:
 
 def write_header(header: Header) -> bytes:
     """Write the start of an activation."""
-    message = pb.ActivationHeader(chain=header.chain, stage=header.stage, shape=header.shape)
+    message = pb.ActivationHeader(
+        chain=header.chain,
+        stage=header.stage,
+        shape=header.shape,
+        precision=precision_to_message(header.precision),
+    )
     return magic(Content.ACTIVATION) + frame(Kind.HEADER, message.SerializeToString())
 
 
-def write_values(values: Values) -> bytes:
-    """Write one micro-batch, [N, ...]."""
-    return frame(Kind.ITEM, np.ascontiguousarray(values, _DTYPE).tobytes())
+def write_values(values: Values, precision: Precision = Precision.FLOAT32) -> bytes:
+    """Write one micro-batch, [N, ...]. Raises Unsupported: `encode`."""
+    return frame(Kind.ITEM, encode(values, precision))
 
 
 def write_outcome(outcome: StageOutcome) -> bytes:
@@ -101,9 +109,21 @@ async def read_activation(pieces: AsyncIterator[bytes], name: str) -> AsyncItera
 def _parse(each: Frame, header: Header) -> Header | Values | StageOutcome:
     if each.kind is Kind.HEADER:
         begun = pb.ActivationHeader.FromString(each.content)
-        return Header(begun.chain, begun.stage, tuple(begun.shape))
+        return Header(begun.chain, begun.stage, tuple(begun.shape), precision_of_message(begun.precision))
     if each.kind is Kind.TRAILER:
         ended = pb.ActivationTrailer.FromString(each.content)
         pictures = tuple(PictureState(picture.name, picture.error) for picture in ended.pictures)
         return StageOutcome(pictures, line_of_message(ended.line), ended.peak_bytes, ended.cold)
-    return np.frombuffer(each.content, _DTYPE).reshape(-1, *header.shape)
+    return decode(each.content, header.shape, header.precision)
+
+
+def precision_to_message(precision: Precision) -> "pb.Precision.ValueType":
+    """Write a precision."""
+    return _PRECISIONS[precision]
+
+
+def precision_of_message(message: "pb.Precision.ValueType") -> Precision:
+    """Read a precision. Raises ValueError: one that this build does not know."""
+    if message not in _FROM_MESSAGE:
+        raise ValueError(f"precision {message} is none that this build knows")
+    return _FROM_MESSAGE[message]

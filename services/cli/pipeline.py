@@ -3,10 +3,13 @@
 import asyncio
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+
+if TYPE_CHECKING:
+    from services.artifacts.precision import Precision
 
 app = typer.Typer(help="Run records of pictures through a model that is cut into stages.", no_args_is_help=True)
 
@@ -135,6 +138,9 @@ def run(
     weights: Weights = None,
     runtime: Runtime = "auto",
     top_k: Annotated[int, typer.Option(min=1, help="How many classes to name for each picture.")] = 5,
+    activations: Annotated[
+        str, typer.Option(metavar="float32|float16|int8", help="How stages keep values for one another; float32.")
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """Run records through a model's stages; answers are written as each record is done.
@@ -143,5 +149,15 @@ def run(
     """
     from services.cli.pipeline_run import Wanted, run_pipeline
 
-    wanted = Wanted(model, weights, stages, at, runtime, records, to, job, resume, services, workers, top_k)
+    precision = _precision(activations)
+    wanted = Wanted(model, weights, stages, at, runtime, records, to, job, resume, services, workers, top_k, precision)
     raise typer.Exit(run_pipeline(wanted, as_json))
+
+
+def _precision(text: str) -> "Precision | None":
+    from services.artifacts.precision import Precision
+    from services.edge.errors import InvalidInput
+
+    if text and text not in list(Precision):
+        raise InvalidInput(f"--activations {text}: it is {', '.join(Precision)}")
+    return Precision(text) if text else None

@@ -41,5 +41,13 @@ def print_report(report: Row, place: str) -> None:
         soft_wrap=True,
         markup=False,
     )
+    if (loss := report["loss"]) and loss["pictures"]:
+        same, pictures = round(loss["top_1_agreement"] * loss["pictures"]), loss["pictures"]
+        console.print(
+            f"Activations are {report['activations']}: of {pictures} pictures {same} have the best class that float32 "
+            f"gives them; the largest relative error of a score is {loss['largest_relative_error']:.1e}.",
+            highlight=False,
+            soft_wrap=True,
+        )
     for each in failed:
         console.print(f"  {each['record']}: {each['error']}: {each['message']}", highlight=False, markup=False)

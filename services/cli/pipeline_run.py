@@ -16,9 +16,10 @@ import grpc
 import typer
 from rich.console import Console
 
+from services.artifacts.precision import Precision
 from services.artifacts.store import ObjectStore, open_store
-from services.cli.pipeline_model import choose_cutting, find_model
 from services.cli.pipeline_lease import lease_of
+from services.cli.pipeline_model import choose_cutting, find_model
 from services.cli.pipeline_report import print_report
 from services.cli.steps import showing_progress
 from services.edge.address import split_address
@@ -54,6 +55,7 @@ class Wanted:
     services: str
     workers: int
     top_k: int
+    activations: Precision | None
 
 
 def run_pipeline(wanted: Wanted, as_json: bool) -> int:
@@ -87,7 +89,11 @@ async def _run(wanted: Wanted, name: str, progress: Progress, tell: Callable[[Jo
     jobs = JobStore(output, name)
     lease = lease_of(output, name)
     # Before minutes of compilation.
-    await (jobs.read() if wanted.resume else jobs.check_free())
+    begun = None
+    if wanted.resume:
+        begun = await jobs.read()
+    else:
+        await jobs.check_free()
     await lease.check()
     if not await record_keys(records):
         raise ArtifactNotFound(f"{records.url}: no records here; make some with `strata pipeline pack`")
@@ -111,6 +117,7 @@ async def _run(wanted: Wanted, name: str, progress: Progress, tell: Callable[[Jo
             records=records.url,
             labels=descriptions[-1].labels,
             top_k=wanted.top_k,
+            activations=wanted.activations or (begun.activations if begun else Precision.FLOAT32),
         )
         if wanted.resume:
             job = await jobs.resume(job)

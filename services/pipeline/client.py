@@ -5,7 +5,8 @@ from typing import TypeAlias
 
 import grpc
 
-from services.artifacts.activation import PictureState, StageOutcome
+from services.artifacts.activation import PictureState, StageOutcome, precision_to_message
+from services.artifacts.precision import Precision
 from services.contracts.strata.stage.v1 import stage_pb2 as pb
 from services.contracts.strata.stage.v1 import stage_pb2_grpc as pb_grpc
 from services.edge.errors import StageUnavailable, Unavailable
@@ -38,10 +39,13 @@ class StageClient:
             raise error_of(error, StageUnavailable, f"stage {stage}") from error
         return StageDescription(said.model, said.chain, said.stage, said.stages, said.name, tuple(said.labels))
 
-    async def run(self, stage: int, chain: str, input_url: str, output_url: str) -> StageAnswer:
+    async def run(
+        self, stage: int, chain: str, input_url: str, output_url: str, precision: Precision = Precision.FLOAT32
+    ) -> StageAnswer:
         """Have a record's activation computed. Raises StageUnavailable and what else the stage answers."""
         stub = await self._stub(stage)
-        request = pb.RunRequest(chain=chain, input_url=input_url, output_url=output_url)
+        written = precision_to_message(precision)
+        request = pb.RunRequest(chain=chain, input_url=input_url, output_url=output_url, precision=written)
         try:
             answer: pb.RunResponse = await stub.Run(request, timeout=self._timeout_s)
         except grpc.aio.AioRpcError as error:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from services.artifacts.activation import StageOutcome
+from services.artifacts.precision import Precision
 from services.edge.errors import DeadlineExceeded, FailedPrecondition, InvalidInput, OtherChain, Unavailable
 
 DEFAULT_TOP_K = 5
@@ -19,6 +20,7 @@ class Job:
         stages: their names, in their order.
         records: the URL of their store.
         labels: of the classes; empty where none were given.
+        activations: how stages write values for one another.
     """
 
     name: str
@@ -28,6 +30,7 @@ class Job:
     records: str
     labels: tuple[str, ...]
     top_k: int = DEFAULT_TOP_K
+    activations: Precision = Precision.FLOAT32
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ class Stages(Protocol):
     async def describe(self, stage: int) -> StageDescription:
         """Wake the stage where it sleeps, and ask what it is."""
 
-    async def run(self, stage: int, chain: str, input_url: str, output_url: str) -> StageAnswer:
+    async def run(self, stage: int, chain: str, input_url: str, output_url: str, precision: Precision) -> StageAnswer:
         """Have a record's activation computed and written."""
 
 

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
+from services.artifacts.precision import Precision
 from services.artifacts.store import ObjectStore, StoreUse
 from services.edge.errors import ArtifactNotFound, DamagedFile, ForeignFile, OtherVersion, StrataError
 from services.edge.receipts import Tariff, Usage
@@ -22,6 +23,7 @@ from services.pipeline.domain import (
     may_pass,
 )
 from services.pipeline.job_store import JobStore, record_keys
+from services.pipeline.loss import measure_loss
 from services.pipeline.predictions import write_predictions
 from services.pipeline.report import LAMBDA, JobTotals, StageTotal, report
 
@@ -134,8 +136,11 @@ class _Driver:
         self._status.records, self._status.done = len(keys), len(done)
         await self._work([key for key in keys if key not in done])
         time_s = self._means.clock() - began_s
-        written = report(self._totals, self._means.tariff, time_s, self._driver_usage(), self._failed.values())
-        written = {"job": self._job.name, "model": self._job.model, **written, "retries": self._status.retries}
+        written = report(
+            self._totals, self._means.tariff, time_s, self._driver_usage(), self._failed.values(), await self._loss()
+        )
+        job = {"job": self._job.name, "model": self._job.model, "activations": self._job.activations}
+        written = {**job, **written, "retries": self._status.retries}
         await _patiently(self._means, lambda: self._jobs.write_report(written))
         return written
 
@@ -190,7 +195,7 @@ class _Driver:
         outputs = self._jobs.activation_url(record, stage)
         began_s = self._means.clock()
         with self._busy(self._job.stages[stage]):
-            answer = await self._means.stages.run(stage, self._job.chain, inputs, outputs)
+            answer = await self._means.stages.run(stage, self._job.chain, inputs, outputs, self._job.activations)
         return replace(answer, seconds=self._means.clock() - began_s)
 
     async def _finish(self, record: str, answers: list[StageAnswer], url: str) -> None:
@@ -221,6 +226,21 @@ class _Driver:
     def _tell(self) -> None:
         self._status.money = self._totals.money(self._means.tariff)
         self._means.observe(replace(self._status, busy=dict(self._status.busy)))
+
+    async def _loss(self) -> dict[str, Any] | None:
+        """What activations in fewer bits lose, measured once, on a record that is done; None for float32."""
+        if self._job.activations is Precision.FLOAT32:
+            return None
+        done = await _patiently(self._means, self._jobs.done_records)
+        loss = await _patiently(self._means, self._jobs.loss)
+        if loss is None and done:
+            stages, chain = self._means.stages, self._job.chain
+
+            def run(stage: int, inputs: str, outputs: str, precision: Precision) -> Awaitable[StageAnswer]:
+                return _patiently(self._means, lambda: stages.run(stage, chain, inputs, outputs, precision))
+
+            loss = await measure_loss(self._job, self._jobs, self._records, done[0], run)
+        return loss
 
     def _driver_usage(self) -> Usage:
         uses: list[StoreUse] = [self._jobs.store.use, self._records.use]

@@ -2,19 +2,23 @@
 
 Below OUTPUT/JOB: `job.json` what it is; `predictions/RECORD.jsonl` its answers; `done/RECORD.json` a record is done and
 what it took; `failed/RECORD.json` a record is set aside and why; `activations/RECORD/STAGE` what is under way;
-`report.json` its last run's sums. A record counts as done when its file below `done` is there: that is written last.
+`loss.json` what activations in fewer bits lose, on a sample; `report.json` its last run's sums. A record counts as
+done when its file below `done` is there: that is written last.
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
+from services.artifacts.precision import Precision
 from services.artifacts.record import SUFFIX
 from services.artifacts.store import ObjectStore
 from services.edge.errors import ArtifactExists, ArtifactNotFound, InvalidInput, OtherChain
 from services.pipeline.domain import Job
 
 _JOB = "job.json"
+_LOSS = "loss.json"
 
 
 class JobStore:
@@ -46,12 +50,17 @@ class JobStore:
             jobs = sorted({key.split("/")[0] for key in await self.store.keys() if key.endswith(f"/{_JOB}")})
             there = f"jobs there: {', '.join(jobs)}" if jobs else "there are none"
             raise ArtifactNotFound(f"no job '{self.name}' in {self.store.url}; {there}") from error
-        return Job(**{**content, "stages": tuple(content["stages"]), "labels": tuple(content["labels"])})
+        tuples = {name: tuple(content[name]) for name in ("stages", "labels")}
+        return Job(**{**content, **tuples, "activations": Precision(content.get("activations", Precision.FLOAT32))})
 
     async def resume(self, job: Job) -> Job:
-        """Read the job and check that it is the one meant. Raises OtherChain: another model, cuts or records."""
+        """Read the job and check that it is the one meant.
+
+        Raises:
+            OtherChain: another model, cuts, records or activations.
+        """
         begun = await self.read()
-        for what in ("model", "chain", "stages", "records"):
+        for what in ("model", "chain", "stages", "records", "activations"):
             if getattr(begun, what) != getattr(job, what):
                 raise OtherChain(
                     f"job '{self.name}' is of {what} {getattr(begun, what)}, not {getattr(job, what)}; "
@@ -90,6 +99,12 @@ class JobStore:
             found[key.removeprefix(prefix).removesuffix(".json") + SUFFIX] = json.loads(await self.store.read(key))
         return found
 
+    async def done_records(self) -> list[str]:
+        """List the records that are done, sorted."""
+        prefix = self._key("done/")
+        keys = await self.store.keys(prefix)
+        return [key.removeprefix(prefix).removesuffix(".json") + SUFFIX for key in keys]
+
     async def under_way(self) -> set[str]:
         """List the records of which something is under way."""
         prefix = self._key("activations/")
@@ -99,6 +114,31 @@ class JobStore:
         """Read a record's answers, a picture each."""
         content = await self.store.read(self._key(f"predictions/{_stem(record)}.jsonl"))
         return [json.loads(line) for line in content.splitlines()]
+
+    def sample_url(self, name: str) -> str:
+        """Where something of the sample is kept that is run in two precisions."""
+        return self.store.url_of(self._key(f"sample/{name}"))
+
+    async def write_sample(self, pieces: Iterable[bytes]) -> str:
+        """Keep the sample's record, and return its URL."""
+        await self.store.write(self._key("sample/record"), b"".join(pieces))
+        return self.sample_url("record")
+
+    async def remove_sample(self) -> None:
+        """Forget the sample."""
+        await self.store.remove(await self.store.keys(self._key("sample/")))
+
+    async def loss(self) -> dict[str, Any] | None:
+        """Read what the job's precision loses, where it was measured."""
+        try:
+            found: dict[str, Any] = json.loads(await self.store.read(self._key(_LOSS)))
+        except ArtifactNotFound:
+            return None
+        return found
+
+    async def write_loss(self, loss: dict[str, Any]) -> None:
+        """Keep what the job's precision loses."""
+        await self.store.write(self._key(_LOSS), _to_json(loss))
 
     async def write_report(self, report: dict[str, Any]) -> None:
         """Keep the job's report."""

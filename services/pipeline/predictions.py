@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from services.artifacts.activation import StageOutcome, Values, read_activation
+from services.artifacts.activation import StageOutcome, read_activation
+from services.artifacts.precision import Values
 
 
 async def write_predictions(pieces: AsyncIterator[bytes], url: str, labels: Sequence[str], top_k: int) -> bytes:

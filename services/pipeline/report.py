@@ -59,9 +59,19 @@ class JobTotals:
 
 
 def report(
-    totals: JobTotals, tariff: Tariff, time_s: float, driver: Usage, failed: Iterable[dict[str, Any]]
+    totals: JobTotals,
+    tariff: Tariff,
+    time_s: float,
+    driver: Usage,
+    failed: Iterable[dict[str, Any]],
+    loss: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Write a job's report: sums over all of its runs, but `time_s` and the driver's part, which are this run's."""
+    """Write a job's report: sums over all of its runs, but `time_s` and the driver's part, which are this run's.
+
+    Args:
+        loss: what activations in fewer bits lose, as `measure_loss` returns it; its use is paid for too.
+    """
+    sample = price(Usage(**loss["usage"]), tariff) if loss else 0.0
     stages = [
         {
             "stage": name,
@@ -81,6 +91,7 @@ def report(
         "time_s": time_s,
         "stages": stages,
         "driver": {**vars(driver), "money": price(driver, tariff)},
-        "money": totals.money(tariff) + price(driver, tariff),
+        "loss": {**loss, "money": sample} if loss else None,
+        "money": totals.money(tariff) + price(driver, tariff) + sample,
         "tariff": vars(tariff),
     }

@@ -1,14 +1,20 @@
 """The stage's requests and answers <-> the messages of strata.stage.v1."""
 
+from services.artifacts.activation import precision_of_message
 from services.contracts.strata.stage.v1 import activation_pb2, stage_pb2
+from services.edge.errors import InvalidInput
 from services.edge.receipt_messages import line_to_message
 from services.stage.domain import RunAnswer, RunRequest
 from services.zoo.stage_manifest import StageManifest
 
 
 def request_from_message(message: stage_pb2.RunRequest) -> RunRequest:
-    """Read a request."""
-    return RunRequest(message.chain, message.input_url, message.output_url)
+    """Read a request. Raises InvalidInput: a precision that this build does not know."""
+    try:
+        precision = precision_of_message(message.precision)
+    except ValueError as error:
+        raise InvalidInput(str(error)) from error
+    return RunRequest(message.chain, message.input_url, message.output_url, precision)
 
 
 def answer_to_message(answer: RunAnswer) -> stage_pb2.RunResponse:

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 from services.artifacts.activation import Header, StageOutcome
+from services.artifacts.precision import Precision
 from services.edge.errors import InvalidInput, MemoryTooSmall, OtherChain
 from services.zoo.stage_manifest import StageManifest
 
@@ -16,11 +17,12 @@ _COPIES = 3
 
 @dataclass(frozen=True)
 class RunRequest:
-    """One record through this stage: `chain` "" is any."""
+    """One record through this stage: `chain` "" is any; `precision` is how values are written for the next stage."""
 
     chain: str
     input_url: str
     output_url: str
+    precision: Precision = Precision.FLOAT32
 
 
 @dataclass(frozen=True)
@@ -53,22 +55,25 @@ def lies_in(url: str, store: str) -> bool:
     return url.startswith(f"{store.rstrip('/')}/")
 
 
-def input_header(manifest: StageManifest) -> Header:
-    """What the activations begin with that this stage takes."""
-    return Header(manifest.chain, manifest.stage - 1, manifest.input_shape)
+def input_header(manifest: StageManifest, precision: Precision) -> Header:
+    """What the activations begin with that this stage takes; it takes any precision."""
+    return Header(manifest.chain, manifest.stage - 1, manifest.input_shape, precision)
 
 
-def output_header(manifest: StageManifest) -> Header:
-    """What the activations begin with that this stage writes."""
-    return Header(manifest.chain, manifest.stage, manifest.output_shape)
+def output_header(manifest: StageManifest, precision: Precision) -> Header:
+    """What the activations begin with that this stage writes; scores are float32 always."""
+    return Header(
+        manifest.chain, manifest.stage, manifest.output_shape, Precision.FLOAT32 if manifest.is_last else precision
+    )
 
 
 def check_header(header: Header, expected: Header, url: str) -> None:
     """Refuse an activation of another chain or stage. Raises OtherChain: names both."""
     if header != expected:
         raise OtherChain(
-            f"{url}: an activation {list(header.shape)} of stage {header.stage} of chain {header.chain}, where "
-            f"{list(expected.shape)} of stage {expected.stage} of chain {expected.chain} is needed"
+            f"{url}: an activation {list(header.shape)} {header.precision} of stage {header.stage} of chain "
+            f"{header.chain}, where {list(expected.shape)} {expected.precision} of stage {expected.stage} of chain "
+            f"{expected.chain} is needed"
         )
 
 

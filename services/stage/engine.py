@@ -6,7 +6,8 @@ from typing import TypeAlias
 
 import numpy as np
 
-from services.artifacts.activation import PictureState, Values
+from services.artifacts.activation import PictureState
+from services.artifacts.precision import Values
 from services.artifacts.record import Picture
 from services.edge.errors import Internal, NotAPicture, PictureTooLarge
 from services.zoo.serving import Forward

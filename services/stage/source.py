@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import TypeAlias, TypeVar
 
-from services.artifacts.activation import Header, PictureState, StageOutcome, Values, read_activation
+from services.artifacts.activation import Header, PictureState, StageOutcome, read_activation
+from services.artifacts.precision import Values
 from services.artifacts.record import Picture, read_record
 from services.artifacts.store import ObjectStore
 from services.stage.domain import check_header, input_header
@@ -39,7 +40,7 @@ async def batches(
         return
     async for part in read_activation(store.stream(key), url):
         if isinstance(part, Header):
-            check_header(part, input_header(manifest), url)
+            check_header(part, input_header(manifest, part.precision), url)
         elif isinstance(part, StageOutcome):
             states += part.pictures
         else:

@@ -18,9 +18,10 @@ from services.artifacts.activation import (
     write_outcome,
     write_values,
 )
+from services.artifacts.precision import Precision, Values
 from services.artifacts.store import ObjectStore, StoreUse, requests_to_write
 from services.edge.admission import Admission
-from services.edge.errors import ArtifactNotFound, DamagedFile, ForeignFile, NotReady, OtherVersion
+from services.edge.errors import ArtifactNotFound, DamagedFile, ForeignFile, NotReady, OtherVersion, Unsupported
 from services.edge.receipts import ReceiptLine, Usage
 from services.stage.domain import (
     RunAnswer,
@@ -150,6 +151,7 @@ class Stage:
             ForeignFile, OtherVersion, DamagedFile, ArtifactNotFound: the input is not what this stage takes.
             StoreRefused, StoreFull, StoreUnavailable: as the store.
             Internal: the model computed scores that are not finite.
+            Unsupported: its values are over what the precision holds.
         """
         check_request(request, self.manifest, self._limits.stores)
         if self._engine is None:
@@ -169,34 +171,41 @@ class Stage:
 
     async def _find_or_compute(self, request: RunRequest, engine: StageEngine) -> RunAnswer:
         outputs, output_key = self._locate(request.output_url)
-        if found := await self._find(outputs, output_key):
+        header = output_header(self.manifest, request.precision)
+        if found := await self._find(outputs, output_key, header):
             return RunAnswer(found, reused=True)
         inputs, input_key = self._locate(request.input_url)
         bill = Bill(self._meter.begin(), inputs.use, outputs.use)
         try:
-            await outputs.write_stream(output_key, self._activation(engine, inputs, input_key, bill))
+            await outputs.write_stream(output_key, self._activation(engine, inputs, input_key, header, bill))
         finally:
             self._meter.end(bill.share)
         assert bill.outcome is not None
         return RunAnswer(bill.outcome, reused=False)
 
     async def _activation(
-        self, engine: StageEngine, inputs: ObjectStore, key: str, bill: "Bill"
+        self, engine: StageEngine, inputs: ObjectStore, key: str, header: Header, bill: Bill
     ) -> AsyncIterator[bytes]:
         """Compute an activation, piece by piece; the next micro-batch is read while one is computed."""
         loop = asyncio.get_running_loop()
         cold, self._cold = self._cold, False
         states: list[PictureState] = []
-        yield bill.count(write_header(output_header(self.manifest)))
+        yield bill.count(write_header(header))
         async for batch in one_ahead(batches(inputs, key, self.manifest, self._micro_batch, states)):
             values, decoded = await loop.run_in_executor(self._threads, engine.compute, batch)
             states += decoded
             if values is not None:
-                yield bill.count(write_values(values))
+                yield bill.count(await loop.run_in_executor(self._threads, self._written, values, header.precision))
         self._meter.settle()
         line = ReceiptLine(self.manifest.name, bill.usage(), 0.0)
         bill.outcome = StageOutcome(tuple(states), line, self._peak_bytes(), cold)
         yield write_outcome(bill.outcome)
+
+    def _written(self, values: Values, precision: Precision) -> bytes:
+        try:
+            return write_values(values, precision)
+        except Unsupported as error:
+            raise Unsupported(f"stage {self.manifest.name} of model '{self.manifest.model}': {error}") from None
 
     def _locate(self, url: str) -> tuple[ObjectStore, str]:
         """Find the store that a URL lies in, with a count of its own, and the key there."""
@@ -205,13 +214,13 @@ class Stage:
             self._stores[begin] = self._open_store(begin)
         return self._stores[begin].counting(), url[len(begin.rstrip("/")) + 1 :]
 
-    async def _find(self, store: ObjectStore, key: str) -> StageOutcome | None:
+    async def _find(self, store: ObjectStore, key: str, header: Header) -> StageOutcome | None:
         """Read the outcome of an activation that is there and whole; one that is not is computed anew."""
         url = store.url_of(key)
         try:
             async for part in read_activation(store.stream(key), url):
                 if isinstance(part, Header):
-                    check_header(part, output_header(self.manifest), url)
+                    check_header(part, header, url)
                 elif isinstance(part, StageOutcome):
                     return part
         except ArtifactNotFound:

@@ -35,7 +35,7 @@ RANKS: dict[str, dict[int, str]] = {
         ADAPTERS: "cuts costs split model_file name_lists catalog packages pretrained weight_references weights "
         "picture_files programs runtimes references serving writers compiled compile stage_compile stage_programs",
     },
-    "artifacts": {DOMAIN: "frames", ADAPTERS: "store folders", EDGES: "activation record"},
+    "artifacts": {DOMAIN: "frames precision", ADAPTERS: "store folders", EDGES: "activation record"},
     "ensemble": {
         DOMAIN: "domain class_mapping intervals rules preparation fan_out accuracy served receipt_sums",
         USECASES: "usecases tally evaluation vigil",
@@ -60,7 +60,7 @@ RANKS: dict[str, dict[int, str]] = {
     },
     "pipeline": {
         DOMAIN: "domain predictions report sizing profile simulation planning",
-        USECASES: "job_store lease driver",
+        USECASES: "job_store lease loss driver",
         ADAPTERS: "packing",
         EDGES: "client",
     },

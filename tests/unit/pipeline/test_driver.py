@@ -7,6 +7,7 @@ import math
 import uuid
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.artifacts.precision import Precision
 from services.artifacts.record import Picture, write_record
 from services.artifacts.store import ObjectStore, open_store
 from services.edge.errors import (
@@ -97,12 +99,12 @@ class Chain:
         found = self.stages[stage].manifest
         return StageDescription(found.model, found.chain, found.stage, found.stages, found.name, found.labels)
 
-    async def run(self, stage: int, chain: str, input_url: str, output_url: str) -> StageAnswer:
+    async def run(self, stage: int, chain: str, input_url: str, output_url: str, precision: Precision) -> StageAnswer:
         self.before(stage, output_url)
         self.at_a_time += 1
         self.most_at_a_time = max(self.most_at_a_time, self.at_a_time)
         try:
-            answer = await self.stages[stage].run(RunRequest(chain, input_url, output_url))
+            answer = await self.stages[stage].run(RunRequest(chain, input_url, output_url, precision))
         finally:
             self.at_a_time -= 1
         self.after(stage, output_url)
@@ -254,10 +256,10 @@ async def test_an_activation_that_is_lost_is_computed_anew(change: str) -> None:
 
     run = bench.chain.run
 
-    async def losing(stage: int, chain: str, input_url: str, output_url: str) -> StageAnswer:
+    async def losing(stage: int, chain: str, input_url: str, output_url: str, precision: Precision) -> StageAnswer:
         if stage == 1 and next(lost, False):
             await lose()
-        return await run(stage, chain, input_url, output_url)
+        return await run(stage, chain, input_url, output_url, precision)
 
     bench.chain.run = losing  # type: ignore[method-assign]
     await bench.run()
@@ -265,6 +267,36 @@ async def test_an_activation_that_is_lost_is_computed_anew(change: str) -> None:
     assert bench.chain.computed[0, 10.0] == 2
     # A damaged one is found out at its end, when what came before is computed.
     assert bench.chain.computed[1, 11.0] == (1 if change == "remove" else 2)
+
+
+@pytest.mark.parametrize("precision", [Precision.FLOAT16, Precision.INT8])
+async def test_what_activations_in_fewer_bits_lose_is_measured_once_and_leaves_nothing(precision: Precision) -> None:
+    bench = Bench(3)
+    bench.job = replace(bench.job, activations=precision)
+    await bench.ready()
+    report = await bench.run()
+    assert report["activations"] == precision
+    assert report["loss"]["pictures"] == 2
+    assert report["loss"]["top_1_agreement"] == 1.0
+    assert 0 <= report["loss"]["largest_relative_error"] < 1e-3
+    assert report["loss"]["usage"]["requests"] == 2 * 3
+    computed = bench.chain.computed.total()
+    assert (await bench.run())["loss"] == report["loss"]
+    assert bench.chain.computed.total() == computed
+    await bench.check_all_done()
+    assert not await bench.root.keys("j/sample/")
+
+
+async def test_values_that_a_precision_cannot_hold_set_their_record_aside_with_the_stage() -> None:
+    bench = Bench(1)
+    bench.job = replace(bench.job, activations=Precision.FLOAT16)
+    await bench.ready()
+    large = [Picture("p", b"70000")]
+    await bench.records.write("large.record", b"".join(write_record(iter(large), 1)))
+    report = await bench.run()
+    (failed,) = report["failed_records"]
+    assert (failed["record"], failed["error"]) == ("large.record", "Unsupported")
+    assert "stage one of model 'tiny': its values reach 70001, which float16 does not hold" in failed["message"]
 
 
 class Killed(BaseException):
@@ -324,6 +356,8 @@ async def test_resuming_needs_the_same_model_and_records() -> None:
     other = Job("j", "tiny", "c2", NAMES, bench.root.url, ())
     with pytest.raises(OtherChain, match="job 'j' is of chain c1, not c2"):
         await bench.jobs.resume(other)
+    with pytest.raises(OtherChain, match="job 'j' is of activations float32, not int8"):
+        await bench.jobs.resume(replace(bench.job, activations=Precision.INT8))
     with pytest.raises(ArtifactNotFound, match=r"no job 'k' in .*; jobs there: j"):
         await JobStore(bench.root, "k").read()
 

@@ -78,7 +78,9 @@ async def age(store: ObjectStore, monkeypatch: pytest.MonkeyPatch, by_s: float) 
 async def test_a_second_driver_is_refused_with_the_name_of_the_first_and_what_to_do(store: ObjectStore) -> None:
     kept, end = await begin(store, ONE, Pauses())
     for refused in (lease(store, TWO).check(), lease(store, TWO).keep(asyncio.sleep(0))):
-        with pytest.raises(JobUnderWay, match=r"job 'j' is run by process 11 on hosta; let it end, or stop it .* \d+ s"):
+        with pytest.raises(
+            JobUnderWay, match=r"job 'j' is run by process 11 on hosta; let it end, or stop it .* \d+ s"
+        ):
             await refused
     end.set()
     assert await kept == "done"

@@ -13,12 +13,12 @@ from services.artifacts.activation import (
     Header,
     PictureState,
     StageOutcome,
-    Values,
     read_activation,
     write_header,
     write_outcome,
     write_values,
 )
+from services.artifacts.precision import Values
 from services.artifacts.record import Picture, write_record
 from services.artifacts.store import ObjectStore, open_store
 from services.edge.errors import (

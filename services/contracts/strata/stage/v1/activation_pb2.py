@@ -25,17 +25,19 @@ _sym_db = _symbol_database.Default()
 from services.contracts.strata.receipt.v1 import receipt_pb2 as strata_dot_receipt_dot_v1_dot_receipt__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n strata/stage/v1/activation.proto\x12\x0fstrata.stage.v1\x1a\x1fstrata/receipt/v1/receipt.proto\"?\n\x10\x41\x63tivationHeader\x12\r\n\x05\x63hain\x18\x01 \x01(\t\x12\r\n\x05stage\x18\x02 \x01(\r\x12\r\n\x05shape\x18\x03 \x03(\r\"+\n\x0cPictureState\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x65rror\x18\x02 \x01(\t\"\x94\x01\n\x11\x41\x63tivationTrailer\x12/\n\x08pictures\x18\x01 \x03(\x0b\x32\x1d.strata.stage.v1.PictureState\x12,\n\x04line\x18\x02 \x01(\x0b\x32\x1e.strata.receipt.v1.ReceiptLine\x12\x12\n\npeak_bytes\x18\x03 \x01(\x04\x12\x0c\n\x04\x63old\x18\x04 \x01(\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n strata/stage/v1/activation.proto\x12\x0fstrata.stage.v1\x1a\x1fstrata/receipt/v1/receipt.proto\"n\n\x10\x41\x63tivationHeader\x12\r\n\x05\x63hain\x18\x01 \x01(\t\x12\r\n\x05stage\x18\x02 \x01(\r\x12\r\n\x05shape\x18\x03 \x03(\r\x12-\n\tprecision\x18\x04 \x01(\x0e\x32\x1a.strata.stage.v1.Precision\"+\n\x0cPictureState\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x65rror\x18\x02 \x01(\t\"\x94\x01\n\x11\x41\x63tivationTrailer\x12/\n\x08pictures\x18\x01 \x03(\x0b\x32\x1d.strata.stage.v1.PictureState\x12,\n\x04line\x18\x02 \x01(\x0b\x32\x1e.strata.receipt.v1.ReceiptLine\x12\x12\n\npeak_bytes\x18\x03 \x01(\x04\x12\x0c\n\x04\x63old\x18\x04 \x01(\x08*Q\n\tPrecision\x12\x19\n\x15PRECISION_UNSPECIFIED\x10\x00\x12\x15\n\x11PRECISION_FLOAT16\x10\x01\x12\x12\n\x0ePRECISION_INT8\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'strata.stage.v1.activation_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_PRECISION']._serialized_start=394
+  _globals['_PRECISION']._serialized_end=475
   _globals['_ACTIVATIONHEADER']._serialized_start=86
-  _globals['_ACTIVATIONHEADER']._serialized_end=149
-  _globals['_PICTURESTATE']._serialized_start=151
-  _globals['_PICTURESTATE']._serialized_end=194
-  _globals['_ACTIVATIONTRAILER']._serialized_start=197
-  _globals['_ACTIVATIONTRAILER']._serialized_end=345
+  _globals['_ACTIVATIONHEADER']._serialized_end=196
+  _globals['_PICTURESTATE']._serialized_start=198
+  _globals['_PICTURESTATE']._serialized_end=241
+  _globals['_ACTIVATIONTRAILER']._serialized_start=244
+  _globals['_ACTIVATIONTRAILER']._serialized_end=392
 # @@protoc_insertion_point(module_scope)

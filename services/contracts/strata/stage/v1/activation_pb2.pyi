@@ -4,13 +4,15 @@ isort:skip_file
 An activation: what a stage computed of a record, as the next stage reads it.
 
 The file is the eight bytes "STRATA", 'A' and the version (1), then frames as in a record: a header, an item for each micro-batch, a trailer.
-An item is the values, float32, little-endian, row-major, of as many pictures as fit its size.
+An item is the values of one or more pictures, little-endian, row-major, in the header's precision: float32; float16; or int8, where each
+picture's scale and lowest value (float32 both) come before the codes of all of them, and a value is lowest + scale * (code + 128).
 """
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from services.contracts.strata.receipt.v1 import receipt_pb2 as _receipt_pb2
 import builtins as _builtins
 import sys
@@ -23,6 +25,26 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _Precision:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PrecisionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Precision.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PRECISION_UNSPECIFIED: _Precision.ValueType  # 0
+    """float32."""
+    PRECISION_FLOAT16: _Precision.ValueType  # 1
+    PRECISION_INT8: _Precision.ValueType  # 2
+
+class Precision(_Precision, metaclass=_PrecisionEnumTypeWrapper):
+    """How values are kept between two stages; the last stage's scores are float32 whatever was asked for."""
+
+PRECISION_UNSPECIFIED: Precision.ValueType  # 0
+"""float32."""
+PRECISION_FLOAT16: Precision.ValueType  # 1
+PRECISION_INT8: Precision.ValueType  # 2
+Global___Precision: _TypeAlias = Precision  # noqa: Y015
+
 @_typing.final
 class ActivationHeader(_message.Message):
     """Frame 'H'."""
@@ -32,10 +54,12 @@ class ActivationHeader(_message.Message):
     CHAIN_FIELD_NUMBER: _builtins.int
     STAGE_FIELD_NUMBER: _builtins.int
     SHAPE_FIELD_NUMBER: _builtins.int
+    PRECISION_FIELD_NUMBER: _builtins.int
     chain: _builtins.str
     """Which chain of stages computed it: the digest of model, weights, cuts and runtimes."""
     stage: _builtins.int
     """The stage that computed it, from 0."""
+    precision: Global___Precision.ValueType
     @_builtins.property
     def shape(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """One picture's shape, without the batch axis."""
@@ -46,10 +70,11 @@ class ActivationHeader(_message.Message):
         chain: _builtins.str = ...,
         stage: _builtins.int = ...,
         shape: _abc.Iterable[_builtins.int] | None = ...,
+        precision: Global___Precision.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain", b"chain", "shape", b"shape", "stage", b"stage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain", b"chain", "precision", b"precision", "shape", b"shape", "stage", b"stage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -4,7 +4,8 @@ isort:skip_file
 An activation: what a stage computed of a record, as the next stage reads it.
 
 The file is the eight bytes "STRATA", 'A' and the version (1), then frames as in a record: a header, an item for each micro-batch, a trailer.
-An item is the values, float32, little-endian, row-major, of as many pictures as fit its size.
+An item is the values of one or more pictures, little-endian, row-major, in the header's precision: float32; float16; or int8, where each
+picture's scale and lowest value (float32 both) come before the codes of all of them, and a value is lowest + scale * (code + 128).
 """
 
 from collections import abc as _abc

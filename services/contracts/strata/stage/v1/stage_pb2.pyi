@@ -27,21 +27,25 @@ class RunRequest(_message.Message):
     CHAIN_FIELD_NUMBER: _builtins.int
     INPUT_URL_FIELD_NUMBER: _builtins.int
     OUTPUT_URL_FIELD_NUMBER: _builtins.int
+    PRECISION_FIELD_NUMBER: _builtins.int
     chain: _builtins.str
     """The chain of stages the caller means; empty takes any."""
     input_url: _builtins.str
     """The record, or the activation of the stage before. Each URL begins with one of the stores that the stage may use."""
     output_url: _builtins.str
+    precision: _activation_pb2.Precision.ValueType
+    """How to write the values."""
     def __init__(
         self,
         *,
         chain: _builtins.str = ...,
         input_url: _builtins.str = ...,
         output_url: _builtins.str = ...,
+        precision: _activation_pb2.Precision.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain", b"chain", "input_url", b"input_url", "output_url", b"output_url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain", b"chain", "input_url", b"input_url", "output_url", b"output_url", "precision", b"precision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,72 @@
+"""What activations in fewer bits lose: a sample of a job's pictures goes through the stages both ways."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from services.artifacts.activation import read_activation
+from services.artifacts.precision import Precision, Values
+from services.artifacts.record import Picture, read_record, write_record
+from services.artifacts.store import ObjectStore
+from services.edge.receipts import add
+from services.pipeline.domain import Job, StageAnswer
+from services.pipeline.job_store import JobStore
+
+SAMPLE_PICTURES = 16
+
+Run: TypeAlias = Callable[[int, str, str, Precision], Awaitable[StageAnswer]]
+"""A stage's number, where its input is, where its output goes, and how it is written."""
+
+
+async def measure_loss(job: Job, jobs: JobStore, records: ObjectStore, record: str, run: Run) -> dict[str, Any]:
+    """Compare the scores of a record's first pictures with those that float32 gives, and keep the result.
+
+    Returns:
+        `pictures` compared; `largest_relative_error`: the largest difference over the largest score; `top_1_agreement`:
+        the share of pictures with the same best class; `usage`: what both runs took. Without a picture that can be
+        decoded the two are None.
+    """
+    pictures = await _first_pictures(records, record)
+    url = await jobs.write_sample(write_record(iter(pictures), len(pictures)))
+    found: dict[Precision, Values] = {}
+    usages = []
+    for precision in (Precision.FLOAT32, job.activations):
+        inputs = url
+        for stage in range(len(job.stages)):
+            outputs = jobs.sample_url(f"{precision}/{stage}")
+            usages.append((await run(stage, inputs, outputs, precision)).outcome.line.usage)
+            inputs = outputs
+        found[precision] = await _scores(jobs.store, inputs)
+    loss = {**_compare(found[job.activations], found[Precision.FLOAT32]), "usage": asdict(add(usages))}
+    await jobs.write_loss(loss)
+    await jobs.remove_sample()
+    return loss
+
+
+async def _first_pictures(records: ObjectStore, record: str) -> list[Picture]:
+    pictures: list[Picture] = []
+    async for picture in read_record(records.stream(record), records.url_of(record)):
+        pictures.append(picture)
+        if len(pictures) == SAMPLE_PICTURES:
+            break
+    return pictures
+
+
+async def _scores(store: ObjectStore, url: str) -> Values:
+    """[N, K] of the last stage; [0] where no picture could be decoded."""
+    key = url.removeprefix(f"{store.url.rstrip('/')}/")
+    parts = [part async for part in read_activation(store.stream(key), url) if isinstance(part, np.ndarray)]
+    return np.concatenate(parts) if parts else np.zeros(0, np.float32)
+
+
+def _compare(scores: Values, expected: Values) -> dict[str, Any]:
+    if not len(expected):
+        return {"pictures": 0, "largest_relative_error": None, "top_1_agreement": None}
+    largest = float(np.abs(expected).max())
+    return {
+        "pictures": len(expected),
+        "largest_relative_error": float(np.abs(scores - expected).max()) / largest if largest else 0.0,
+        "top_1_agreement": float((scores.argmax(axis=1) == expected.argmax(axis=1)).mean()),
+    }
