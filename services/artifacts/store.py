@@ -42,7 +42,7 @@ _PARTS_AT_A_TIME = 2
 
 _MEMORY: dict[str, MemoryStore] = {}
 _REFUSED = ("403 Forbidden", "401 Unauthorized", "Read-only file system")
-_FULL = ("No space left", "os error 28", "QuotaExceeded", "InsufficientStorage", "507")
+_FULL = ("No space left", "os error 28", "QuotaExceeded", "InsufficientStorage", "507 Insufficient Storage")
 
 
 @dataclass

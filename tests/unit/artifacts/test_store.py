@@ -4,9 +4,18 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from obstore.exceptions import GenericError
 
 from services.artifacts.store import PART_BYTES, ObjectStore, open_store, split_url
-from services.edge.errors import ArtifactExists, ArtifactNotFound, InvalidInput, StoreRefused
+from services.edge.errors import (
+    ArtifactExists,
+    ArtifactNotFound,
+    InvalidInput,
+    StoreFull,
+    StoreRefused,
+    StoreUnavailable,
+    StrataError,
+)
 
 
 async def pieces(*content: bytes) -> AsyncIterator[bytes]:
@@ -48,6 +57,24 @@ async def test_an_object_is_created_once(store: ObjectStore) -> None:
     with pytest.raises(ArtifactExists, match="job: is there already"):
         await store.create("job", b"2")
     assert await store.read("job") == b"1"
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("Error performing GET http://s3/x in 410.335071ms - error sending request", StoreUnavailable),
+        ("Server returned non-2xx status code: 507 Insufficient Storage: ", StoreFull),
+    ],
+)
+async def test_a_number_that_happens_to_stand_in_an_error_is_no_status(
+    monkeypatch: pytest.MonkeyPatch, said: str, expected: type[StrataError]
+) -> None:
+    def fail(*_: object) -> None:
+        raise GenericError(said)
+
+    monkeypatch.setattr("obstore.get", fail)
+    with pytest.raises(expected):
+        await open_store("memory://errors").read("x")
 
 
 async def test_what_is_not_there_is_named(store: ObjectStore) -> None:
