@@ -11,7 +11,7 @@ from services.zoo.catalog import BUILT_IN, Catalog
 from services.zoo.compile import compile_model, load_module
 from services.zoo.efficientnet_lite import EfficientNetLite, renamed
 from services.zoo.pretrained import KNOWN, fetch_pretrained, kept_folder, read_pretrained
-from services.zoo.weights import fetch_weights
+from services.zoo.weight_references import fetch_weights
 
 
 @pytest.fixture(autouse=True)
