@@ -2,5 +2,5 @@
 
 Model: operations, graph, folding. Codes: affine, scales; histogram, observations, algorithms, calibration choose them.
 Runs: precision, cpu, kernels, engine; reference is the integer definition, plan_choice what AUTO takes.
-Looking and changing: states, stepping, layer_info, crossing, statistics; variant, edits, remedies.
+Looking and changing: states, value_figures, stepping, layer_info, crossing, statistics; variant, edits, remedies.
 """

@@ -44,6 +44,12 @@ class State:
                 versions[prepared.name] = version
         return State(variant, engine, versions)
 
+    def runs_as(self, before: "State") -> bool:
+        """True where nothing that runs differs: an edit of what no layer reads, such as the codes of one in float."""
+        same_input = self.engine.formats[INPUT] == before.engine.formats[INPUT]
+        layers = zip(self.engine.layers, before.engine.layers, strict=True)
+        return same_input and all(now is then for now, then in layers)
+
 
 class StateValues:
     """The values of one input in any state.

@@ -8,6 +8,8 @@ from torch import Tensor
 
 NO_NOISE_DB = 200.0
 """Reported where two tensors are equal: more than float32 can tell apart."""
+VECTOR_SIDE = 8
+"""Pixels, in a picture of channels that hold one number each."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +19,7 @@ class Statistics:
     Attributes:
         low, high, mean, std: in value units.
         zero_fraction: how many elements are exactly zero (0..1).
-        clipped: how many codes sit at an end of 0..255 (only at 255 where the zero point is 0); None for float.
+        clipped: how many elements lay beyond the range of their codes before they were coded; None for float.
     """
 
     low: float
@@ -48,7 +50,7 @@ def count_codes(codes: Tensor) -> Tensor:
     return torch.bincount(flatten(codes), minlength=256)
 
 
-def describe_codes(counts: Tensor, scale: float, zero_point: int) -> Statistics:
+def describe_codes(counts: Tensor, scale: float, zero_point: int, clipped: int) -> Statistics:
     """Exact statistics of a quantised value, from how often each of its 256 codes occurs (`count_codes`)."""
     values = (torch.arange(256, dtype=torch.float64) - zero_point) * scale
     total = int(counts.sum())
@@ -56,10 +58,15 @@ def describe_codes(counts: Tensor, scale: float, zero_point: int) -> Statistics:
     used = counts.nonzero()
     mean = float((weight * values).sum())
     variance = float((weight * (values - mean) ** 2).sum())
-    clipped = int(counts[255]) + (int(counts[0]) if zero_point > 0 else 0)
     zero_fraction = int(counts[zero_point]) / total
     low, high = float(values[used[0, 0]]), float(values[used[-1, 0]])
     return Statistics(low, high, mean, math.sqrt(variance), zero_fraction, clipped)
+
+
+def count_clipped(x: Tensor, low: float, high: float) -> int:
+    """How many elements of a float tensor lie more than half a code beyond the values of the codes 0 and 255."""
+    half = (high - low) / 510
+    return int(torch.count_nonzero((x < low - half) | (x > high + half)))
 
 
 def sqnr_db(wanted: Tensor, found: Tensor) -> float:
@@ -103,13 +110,18 @@ def tile_channels(value: Tensor, columns: int | None = None) -> Tensor:
         columns: channels side by side; by default about as many as rows.
     Returns:
         uint8 [rows * (H + 1) - 1, columns * (W + 1) - 1]; each channel is stretched to 0..255 over its own range, a
-        constant one is mid-grey, gaps are black.
+        constant one is mid-grey, gaps are black. Channels of a single number are squares of VECTOR_SIDE pixels,
+        stretched over the range of all.
     """
     maps = value.reshape(value.shape[0], *(value.shape[1:] or (1, 1))).float()
+    over: tuple[int, ...] = (1, 2)
+    if maps.shape[1:] == (1, 1):
+        over = (0, 1, 2)
+        maps = maps.expand(-1, VECTOR_SIDE, VECTOR_SIDE)
     C, H, W = maps.shape
     columns = columns or math.ceil(math.sqrt(C))
     rows = -(-C // columns)
-    low, high = maps.amin((1, 2), keepdim=True), maps.amax((1, 2), keepdim=True)
+    low, high = maps.amin(over, keepdim=True), maps.amax(over, keepdim=True)
     grey = torch.where(high > low, (maps - low) / (high - low).clamp(min=1e-30), 0.5) * 255
     cells = torch.zeros(rows * columns, H + 1, W + 1, dtype=torch.uint8)
     cells[:C, :H, :W] = grey.round().to(torch.uint8)

@@ -1,19 +1,19 @@
 """One picture through one model, layer by layer, back, edited, branched: what is stepped is what serves."""
 
-import math
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from quant.affine import Quantised, Value, as_float
+from quant.affine import Value, as_float
 from quant.edits import Edit
 from quant.engine import Engine
-from quant.errors import InvalidEdit, LayerNotFound, NonFiniteValue
+from quant.errors import InvalidEdit, LayerNotFound
 from quant.graph import Graph
 from quant.layer_info import LayerInfo, describe_layer
 from quant.states import State, StateValues
-from quant.statistics import Statistics, count_codes, describe, describe_codes, evenly, sqnr_db, tile_channels
+from quant.statistics import Statistics, sqnr_db
+from quant.value_figures import ValueFigures
 from quant.variant import Variant
 
 UNDO_DEPTH = 32
@@ -69,8 +69,7 @@ class Stepper:
         self._values = StateValues(x, cache_bytes)
         self._versions_made = 0
         with torch.inference_mode():
-            float_values = (float_graph or variant.graph).values(x)
-            self._float_samples = {name: evenly(value).clone() for name, value in float_values}
+            self._figures = ValueFigures(self._values, (float_graph or variant.graph).values(x))
         self._branches = {"main": _Branch([State.first(variant)])}
         self.branch_name = "main"
 
@@ -150,8 +149,8 @@ class Stepper:
 
     def look(self, layer: str) -> Visit:
         """A layer's value in figures, run if need be; one stays where one is. Raises LayerNotFound."""
-        value = self.value(layer)
-        return Visit(self.variant.graph.index(layer), layer, _statistics(value), self._sqnr_db(layer, value))
+        found = self._figures.statistics(self._state, layer)
+        return Visit(self.variant.graph.index(layer), layer, found, self._figures.sqnr_db(self._state, layer))
 
     def value(self, layer: str) -> Value:
         """A layer's value in this branch, run if need be.
@@ -172,35 +171,37 @@ class Stepper:
             LayerNotFound: no layer of that name.
             NonFiniteValue: the value holds NaN or infinity, after an edit too large.
         """
-        value = self.value(layer)
-        if isinstance(value, Quantised):
-            edges = (torch.arange(257) - 0.5 - value.qparams.zero_point) * value.qparams.scale
-            return edges, count_codes(value.codes)
-        low, high = (float(end) for end in torch.aminmax(value))
-        if not (math.isfinite(low) and math.isfinite(high)):
-            raise NonFiniteValue(f"the value of {layer!r} holds NaN or infinity; undo the edit before it")
-        return torch.linspace(low, high, bins + 1), torch.histc(value, bins, low, high)
+        return self._figures.histogram(self._state, layer, bins)
 
     def feature_maps(self, layer: str, columns: int | None = None) -> Tensor:
-        """All channels of the first picture as one grey picture, uint8 [H, W]: see `tile_channels`."""
-        return tile_channels(as_float(self.value(layer))[0], columns)
+        """All channels of the first picture as one grey picture, uint8 [H, W]: see `tile_channels`.
+
+        Raises:
+            LayerNotFound: no layer of that name.
+            NonFiniteValue: the value holds NaN or infinity, after an edit too large.
+        """
+        return self._figures.feature_maps(self._state, layer, columns)
 
     def accumulators(self, layer: str) -> Tensor | None:
         """The exact integer sums of a layer before scale and bias, or None where it has no integer product."""
         source = self.variant.graph.layer(layer).inputs[0]
         return self.engine.layer(layer).accumulators(self._values.of(self._state, source))
 
-    def edit(self, edit: Edit) -> None:
+    def edit(self, edit: Edit) -> bool:
         """Apply an edit to this branch: the layers it touches are prepared again, and what follows them runs again.
 
+        Returns:
+            False where no layer reads what was edited, in the precisions that they run in now.
         Raises:
             what the edit raises; the branch is as it was.
         """
-        edited = self._state.edited(edit, self._versions_made + 1)
+        before = self._state
+        edited = before.edited(edit, self._versions_made + 1)
         self._versions_made += 1
         states = self._branch.states
         states.append(edited)
         del states[:-UNDO_DEPTH]
+        return not edited.runs_as(before)
 
     def undo(self) -> None:
         """Take back the last edit of this branch.
@@ -263,13 +264,3 @@ class Stepper:
         if name not in self._branches:
             raise LayerNotFound(f"no branch {name!r}; there are: {', '.join(self._branches)}")
         return self._branches[name]
-
-    def _sqnr_db(self, layer: str, value: Value) -> float:
-        sampled = Quantised(evenly(value.codes), value.qparams) if isinstance(value, Quantised) else evenly(value)
-        return sqnr_db(self._float_samples[layer], as_float(sampled))
-
-
-def _statistics(value: Value) -> Statistics:
-    if isinstance(value, Quantised):
-        return describe_codes(count_codes(value.codes), value.qparams.scale, value.qparams.zero_point)
-    return describe(value)

@@ -56,6 +56,14 @@ class PreparedLayer:
             y = self.kernel(*(t.contiguous(memory_format=torch.channels_last) if t.dim() == 4 else t for t in tensors))
         return y if self.output is None else Quantised(y, self.output)
 
+    def uncoded(self, *values: Value) -> Tensor:
+        """What `run` gives for these values before it is coded, float32."""
+        with torch.inference_mode():
+            if self.integer is None:
+                return self.layer.operation.run(*map(as_float, values))
+            first, *residuals = values
+            return self.integer.uncoded(as_codes(first, self.integer.x), *map(as_float, residuals))
+
     def accumulators(self, x: Value) -> Tensor | None:
         """The exact integer sums for this input, int64, or None where the layer has no integer product."""
         if self.integer is None:

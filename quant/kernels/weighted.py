@@ -53,6 +53,7 @@ class WeightedKernel:
     Attributes:
         run: (x codes [, residual of the output's kind]) -> codes or float32; inputs are left as they were.
         run_over: the same, but the output may take the residual's place in memory; `run` where there is none.
+        uncoded: (x codes [, float32 residual]) -> the float32 that `run` codes.
         product: the integer product under it.
         pack: makes such a product of other weight codes.
         weights: what it multiplies with, after any change for this input or processor.
@@ -61,6 +62,7 @@ class WeightedKernel:
 
     run: Kernel
     run_over: Kernel
+    uncoded: Kernel
     product: Product
     pack: Callable[[Tensor], Product]
     weights: IntegerWeights
@@ -126,14 +128,15 @@ def weighted_kernel(
     else:
         pack = partial(ConvProduct, operation, x=x, input_shape=input_shape)
     product = pack(weights.codes)
-    layer = _Bound(operation.activation, product, x, weights, out)
-    run = run_over = layer.run(post_op)
-    if residual:
-        run = run_over = layer.run_with_residual()
-        if sums_codes(operation):
-            run_over = layer.run_over_residual(residual[0])
-            run = partial(_on_a_copy, run_over)
-    return WeightedKernel(run, run_over, product, pack, weights, x)
+    layer, uncoded = (_Bound(operation.activation, product, x, weights, each) for each in (out, None))
+    if not residual:
+        run = layer.run(post_op)
+        return WeightedKernel(run, run, uncoded.run(post_op), product, pack, weights, x)
+    run = run_over = layer.run_with_residual()
+    if sums_codes(operation):
+        run_over = layer.run_over_residual(residual[0])
+        run = partial(_on_a_copy, run_over)
+    return WeightedKernel(run, run_over, uncoded.run_with_residual(), product, pack, weights, x)
 
 
 def _on_a_copy(run_over: Kernel, codes: Tensor, residual: Tensor) -> Tensor:

@@ -36,6 +36,7 @@ Size = Annotated[int | None, typer.Option(help="Side of a Darknet network's inpu
 IntegerFile = Annotated[Path | None, typer.Option("--integers", help="From `calibrate`; by default beside MODEL.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 Threads = Annotated[int, typer.Option(help="Threads to compute with; 0 takes all.", min=0)]
+Threshold = Annotated[float, typer.Option(help="The least score of a box.", min=0, max=1)]
 ModeName = Annotated[str, typer.Option("--mode", help="float, hybrid, int8 or auto.")]
 
 
@@ -159,7 +160,7 @@ def run(
     picture: Picture,
     mode: ModeName = "int8",
     top: Annotated[int, typer.Option(help="Classes to print.", min=1)] = 5,
-    threshold: Annotated[float, typer.Option(help="The least score of a box.", min=0, max=1)] = 0.5,
+    threshold: Threshold = 0.5,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="PNG with the boxes drawn.")] = None,
     integers: IntegerFile = None,
     weights: Weights = None,
@@ -207,14 +208,15 @@ def step(
     model_name: ModelName,
     picture: Picture,
     mode: ModeName = "int8",
+    threshold: Threshold = 0.5,
     integers: IntegerFile = None,
     weights: Weights = None,
     size: Size = None,
 ) -> None:
     """Stop at any layer: look, edit, run again, compare, undo, branch. Reads commands from a pipe too.
 
-    Commands: next, back, to, layers, info, statistics, sums, histogram, maps, edit, rerun, compare, undo, branch,
-    switch, keep, quit; `help COMMAND` explains one.
+    Commands: next, back, to, layers, info, show, statistics, sums, histogram, maps, edit, rerun, compare, undo,
+    branch, switch, keep, quit; `help COMMAND` explains one.
     """
     from quant.precision import Mode
     from services.cli.quant_sessions import open_session
@@ -223,7 +225,7 @@ def step(
     chosen = one_of(Mode, mode, "--mode")
     compute_here(context, 0)
     with open_session(context.obj, model_name, picture, chosen, integers, weights, size) as session:
-        StepperLoop(session, out, None if sys.stdin.isatty() else sys.stdin).cmdloop()
+        StepperLoop(session, out, None if sys.stdin.isatty() else sys.stdin, threshold).cmdloop()
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""From the words of `edit` to an edit of the layer one stands at."""
+"""From the words of `edit` and `show` to an edit of the layer one stands at, or a place in its tensors."""
 
 import torch
 
@@ -6,6 +6,7 @@ from quant.edits import Edit, EditBias, EditCodes, EditPrecision, EditRange, Edi
 from quant.errors import QuantError
 from quant.precision import Precision
 from services.edge.errors import InvalidInput
+from services.workbench.layer_card import TensorPart
 
 EDITS = ("weights", "codes", "bias", "scale", "range", "precision")
 
@@ -31,8 +32,23 @@ def read_edit(words: list[str], layer: str) -> Edit:
     raise InvalidInput(f"edit {' '.join(words)}: no such edit; see `help edit`")
 
 
+def read_place(words: list[str]) -> tuple[TensorPart, tuple[int, ...]]:
+    """Read which tensor of a layer, and a place in it. Raises InvalidInput."""
+    if not 1 <= len(words) <= 2 or words[0] not in set(TensorPart):
+        raise InvalidInput(f"show {' '.join(words)}: show one of {', '.join(TensorPart)}, and a place in it if need be")
+    try:
+        place = _place(words[1]) if words[1:] else ()
+    except ValueError as error:
+        raise InvalidInput(f"show {' '.join(words)}: a place is `all`, or indices as 3 or 3,0,1,1") from error
+    return TensorPart(words[0]), place
+
+
+def _place(text: str) -> tuple[int, ...]:
+    return () if text == "all" else tuple(map(int, text.split(",")))
+
+
 def _read_tensor_edit(layer: str, kind: str, place: str, values: list[str]) -> Edit:
-    at = () if place == "all" else tuple(map(int, place.split(",")))
+    at = _place(place)
     try:
         numbers = torch.tensor([int(value) if kind == "codes" else float(value) for value in values])
     except RuntimeError as error:

@@ -6,16 +6,17 @@ from pathlib import Path
 from typing import IO
 
 from rich.console import Console
-from rich.table import Table
 
 from quant.errors import QuantError
 from quant.stepping import Difference, Visit
-from services.cli.quant_edits import EDITS, read_edit
+from services.cli.quant_edits import EDITS, read_edit, read_place
+from services.cli.quant_layers import card_lines, layer_table, number_lines
 from services.cli.quant_tables import db_text, finding_lines
 from services.edge.errors import InvalidInput, StrataError
 from services.edge.whole_number import read_whole_number
 from services.workbench.client import RemoteSession
 from services.workbench.files import MODEL_SUFFIX, check_place, write_model, write_picture
+from services.workbench.layer_card import TensorPart
 from services.workbench.plots import plot_histogram
 from services.workbench.session import Session
 
@@ -30,14 +31,21 @@ class StepperLoop(cmd.Cmd):
     Args:
         console: without markup: names may hold brackets.
         commands: None reads the terminal, with completion and history.
+        threshold: the least score of a box that `rerun` shows, 0..1.
     """
 
     intro = "Type `help` for the commands, Tab completes, Ctrl-D ends."
 
-    def __init__(self, session: Session | RemoteSession, console: Console, commands: IO[str] | None = None) -> None:
+    def __init__(
+        self,
+        session: Session | RemoteSession,
+        console: Console,
+        commands: IO[str] | None = None,
+        threshold: float = 0.5,
+    ) -> None:
         super().__init__(stdin=commands)
         self._session, self._console = session, console
-        self._interactive = commands is None
+        self._interactive, self._threshold = commands is None, threshold
         self.use_rawinput = self._interactive
         if not self._interactive:
             self.intro = ""
@@ -94,15 +102,8 @@ class StepperLoop(cmd.Cmd):
         raise InvalidInput(f"no command {line.split()[0]!r}; `help` lists them")
 
     def do_layers(self, _: str) -> None:
-        """layers: all layers, with shape, precision and scale; * marks where you stand."""
-        table = Table("", "#", "layer", "operation", "shape", "precision", "scale", "zero point")
-        for name in self._session.layers:
-            info = self._session.info(name)
-            scale = [f"{info.qparams.scale:.4g}", str(info.qparams.zero_point)] if info.qparams else ["", ""]
-            mark = "*" if name == self._session.layer else ""
-            shape = "x".join(map(str, info.shape))
-            table.add_row(mark, str(info.index), name, info.operation, shape, info.precision.value, *scale)
-        self._console.print(table)
+        """layers: all layers, with what they read, shape, precision and scale; * marks where you stand."""
+        self._console.print(layer_table(self._session.infos(), self._session.layer))
 
     def do_next(self, argument: str) -> None:
         """next [COUNT]: run the next layer, or the next COUNT."""
@@ -124,11 +125,8 @@ class StepperLoop(cmd.Cmd):
         return [name for name in (*self._session.layers, "end") if name.startswith(text)]
 
     def do_info(self, layer: str) -> None:
-        """info [LAYER]: what a layer is; by default the one you stand at."""
-        info = self._session.info(layer or None)
-        self._console.print(f"{info.index} {info.layer}: {info.operation} of {', '.join(info.inputs)}")
-        self._console.print(f"  shape {list(info.shape)}, {info.parameters} parameters, runs in {info.precision.value}")
-        self._console.print(f"  codes: {info.qparams or 'none, float32'}")
+        """info [LAYER]: what a layer is, and its weights in figures; by default the one you stand at."""
+        self._print(card_lines(self._session.card(layer or None)))
 
     complete_info = complete_to
 
@@ -140,6 +138,17 @@ class StepperLoop(cmd.Cmd):
         """sums: the exact integer sums of the layer, before scale and bias."""
         low, high, count = self._session.sum_range()
         self._console.print(f"sums {low} .. {high}, {count} of them")
+
+    def do_show(self, line: str) -> None:
+        """show weights|bias|codes|scales|value|sums [PLACE]: the numbers of the layer you stand at.
+
+        PLACE is one or more indices, as in `edit`; of many numbers the first are shown.
+        """
+        part, place = read_place(line.split())
+        self._print(number_lines(part, place, self._session.tensor(part)))
+
+    def complete_show(self, text: str, *_: object) -> list[str]:
+        return [part.value for part in TensorPart if part.startswith(text)]
 
     def do_histogram(self, path: str) -> None:
         """histogram [FILE.png]: of the value you stand at, as a picture or as bars."""
@@ -155,7 +164,10 @@ class StepperLoop(cmd.Cmd):
             self._console.print(f"{float(edges[at * step]):>10.4g} {'█' * (40 * bar // most):<40} {bar}")
 
     def do_maps(self, path: str) -> None:
-        """maps FILE.png: the value's channels as one grey picture, row by row, each over its own range."""
+        """maps FILE.png: the value's channels as one grey picture, row by row, each over its own range.
+
+        Of a vector, a square a channel, over the range of all.
+        """
         if not path:
             raise InvalidInput("maps needs a file to write, as in `maps maps.png`")
         write_picture(Path(path), self._session.drawn_maps())
@@ -168,15 +180,18 @@ class StepperLoop(cmd.Cmd):
         is one for each number in it, rows first. The layer you stand at runs again, and
         its difference from before is shown. `edit precision` takes float, hybrid or int8.
         """
-        info = self._session.info()
-        self._show_difference(self._session.edit(read_edit(line.split(), info.layer)))
+        found = self._session.edit(read_edit(line.split(), self._session.info().layer))
+        self._show_difference(found.difference)
+        if found.unread:
+            self._console.print(f"nothing that runs has changed: {found.unread}")
 
     def complete_edit(self, text: str, *_: object) -> list[str]:
         return [kind for kind in EDITS if kind.startswith(text)]
 
     def do_rerun(self, _: str) -> None:
         """rerun: run the model to its end with all edits, and show its answer; you stay where you are."""
-        self._console.print("\n".join(finding_lines(self._session.model, self._session.rerun())))
+        found = self._session.rerun(threshold=self._threshold)
+        self._print(finding_lines(self._session.model, found))
 
     def do_compare(self, branch: str) -> None:
         """compare [BRANCH]: this value against that before the last edit, or against another branch's."""
@@ -221,6 +236,9 @@ class StepperLoop(cmd.Cmd):
         return True
 
     do_n, do_b, do_q = do_next, do_back, do_quit
+
+    def _print(self, lines: list[str]) -> None:
+        self._console.print("\n".join(lines), highlight=False, soft_wrap=True)
 
     def _show(self, visit: Visit) -> None:
         found = visit.statistics

@@ -21,17 +21,19 @@ from services.edge.progress import Progress, no_progress
 from services.edge.status import ERROR_METADATA_KEY, error_of
 from services.workbench import replies
 from services.workbench.calibrating import CalibrationSummary
+from services.workbench.edit_result import EditResult
 from services.workbench.engine_model import EngineModel
 from services.workbench.exporting import Exported
 from services.workbench.findings import Findings
 from services.workbench.integer_codec import decode_integers
 from services.workbench.integers import Integers, Machine
+from services.workbench.layer_card import LayerCard, TensorPart
 from services.workbench.model_codec import decode_model
 from services.workbench.owner_store import new_id
 from services.workbench.pictures import EncodedPicture
 from services.workbench.replies import RemoteModel
 from services.workbench.report import Report
-from services.workbench.requests import MODES
+from services.workbench.requests import MODES, PARTS
 from services.workbench.running import Naming, PictureRun
 from services.workbench.session_log import NamedModel
 from services.workbench.workbench import CalibrationRequest
@@ -39,6 +41,7 @@ from services.workbench.workbench import CalibrationRequest
 PIECE_BYTES = 1 << 20
 _CONNECT_S = 10.0
 _MODES = {mode: number for number, mode in MODES.items()}
+_KINDS = {part: number for number, part in PARTS.items()}
 
 Reply = TypeVar("Reply")
 
@@ -147,6 +150,9 @@ class RemoteSession:
             self._graph = self._call("GetGraph", pb.GetGraphRequest)
         return tuple(layer.name for layer in self._graph.layers)
 
+    def infos(self) -> list[LayerInfo]:
+        return [replies.info_of(layer) for layer in self._call("GetGraph", pb.GetGraphRequest).layers]
+
     @property
     def layer(self) -> str | None:
         return self.stands.layer or None
@@ -176,7 +182,14 @@ class RemoteSession:
         return replies.visit_of(self._call("Look", pb.LookRequest, layer=layer or "").visit)
 
     def info(self, layer: str | None = None) -> LayerInfo:
-        return replies.info_of(self._call("GetLayer", pb.GetLayerRequest, layer=layer or "").layer)
+        return self.card(layer).info
+
+    def card(self, layer: str | None = None) -> LayerCard:
+        return replies.card_of(self._call("GetLayer", pb.GetLayerRequest, layer=layer or ""))
+
+    def tensor(self, part: TensorPart, layer: str | None = None) -> Tensor:
+        request = pb.ReadTensorRequest(session=self.stands.id, layer=layer or "", kind=_KINDS[part])
+        return replies.tensor_of(self.workbench.stream("ReadTensor", request))
 
     def histogram(self, layer: str | None = None) -> tuple[Tensor, Tensor]:
         found = self._call("Look", pb.LookRequest, layer=layer or "", histogram=True).histogram
@@ -192,11 +205,11 @@ class RemoteSession:
             raise Unsupported(f"layer {reply.visit.layer!r} has no integer sums: it runs without an integer product")
         return reply.sums.low, reply.sums.high, reply.sums.count
 
-    def edit(self, edit: Edit) -> Difference:
+    def edit(self, edit: Edit) -> EditResult:
         request = replies.edit_request(self.stands.id, edit)
-        difference = replies.difference_of(self.workbench.call("Edit", request).difference)
+        found = replies.edit_result_of(self.workbench.call("Edit", request))
         self.stands.edits += 1
-        return difference
+        return found
 
     def undo(self) -> None:
         self._call("Undo", pb.UndoRequest)

@@ -12,6 +12,7 @@ from quant.precision import Precision
 from quant.statistics import Statistics
 from quant.stepping import Difference, Visit
 from services.contracts.strata.workbench.v1 import workbench_pb2 as pb
+from services.workbench.edit_result import EditResult
 from services.workbench.engine_model import EngineModel
 from services.workbench.engines import other_machine, this_machine
 from services.workbench.findings import Findings
@@ -55,7 +56,7 @@ def session_to_message(key: str, session: Session, opening: Opening) -> pb.Sessi
 def graph_to_message(session: Session) -> pb.GetGraphResponse:
     """Write the layers, and what reads what."""
     graph = session.variant.graph
-    layers = [layer_to_message(session.info(name)) for name in session.layers]
+    layers = map(layer_to_message, session.infos())
     return pb.GetGraphResponse(input_shape=graph.input_shape, layers=layers, outputs=graph.outputs)
 
 
@@ -101,6 +102,11 @@ def difference_to_message(layer: str, found: Difference) -> pb.Difference:
     return pb.Difference(
         layer=layer, sqnr_db=found.sqnr_db, largest=found.largest, changed_fraction=found.changed_fraction
     )
+
+
+def edit_to_message(layer: str, found: EditResult) -> pb.EditResponse:
+    """Write what an edit did."""
+    return pb.EditResponse(difference=difference_to_message(layer, found.difference), unread=found.unread)
 
 
 def run_to_message(model: EngineModel, run: PictureRun) -> pb.RunResponse:

@@ -15,7 +15,7 @@ from services.workbench.open_sessions import SessionKey
 from services.workbench.owner_store import check_owner, new_id
 from services.workbench.pictures import EncodedPicture, decode_picture
 from services.workbench.session import Session
-from services.workbench.tensor_parts import TensorPart, read_tensor
+from services.workbench.tensor_parts import read_tensor
 from services.workbench.workbench import Workbench
 
 SERVICE: str = pb.DESCRIPTOR.services_by_name["WorkbenchService"].full_name
@@ -24,14 +24,6 @@ PIECE_BYTES = 1 << 20
 
 
 _Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
-_PARTS = {
-    pb.ReadTensorRequest.KIND_VALUE: TensorPart.VALUE,
-    pb.ReadTensorRequest.KIND_SUMS: TensorPart.SUMS,
-    pb.ReadTensorRequest.KIND_WEIGHTS: TensorPart.WEIGHTS,
-    pb.ReadTensorRequest.KIND_BIAS: TensorPart.BIAS,
-    pb.ReadTensorRequest.KIND_CODES: TensorPart.CODES,
-    pb.ReadTensorRequest.KIND_SCALES: TensorPart.SCALES,
-}
 
 
 class WorkbenchServicer(pb_grpc.WorkbenchServiceServicer):
@@ -111,9 +103,7 @@ class WorkbenchServicer(pb_grpc.WorkbenchServiceServicer):
     async def ReadTensor(
         self, request: pb.ReadTensorRequest, context: _Context
     ) -> AsyncIterator[pb.ReadTensorResponse]:
-        if request.kind not in _PARTS:
-            raise InvalidInput(f"kind {request.kind}: it is {min(_PARTS)} to {max(_PARTS)}")
-        part = _PARTS[request.kind]
+        part = requests.part_from_message(request.kind)
         found = await self._workbench.ask(
             _key(request, context),
             lambda session: read_tensor(session, request.layer, part, request.first, request.count),
@@ -126,8 +116,7 @@ class WorkbenchServicer(pb_grpc.WorkbenchServiceServicer):
         def edit(session: Session) -> tuple[pb.EditResponse, Event]:
             layer = session.info(request.layer).layer
             change = requests.edit_from_message(request, layer)
-            difference = converters.difference_to_message(layer, session.edit(change))
-            return pb.EditResponse(difference=difference), Edited(change)
+            return converters.edit_to_message(layer, session.edit(change)), Edited(change)
 
         return await self._workbench.change(_key(request, context), edit)
 

@@ -1,15 +1,27 @@
 """What a layer is made of: its parameters, and its weights, biases and codes in figures."""
 
 from dataclasses import dataclass, fields
-from enum import Enum
+from enum import Enum, StrEnum
 
 import torch
 from torch import Tensor
 
 from quant.layer_info import LayerInfo
-from quant.operations import Weighted
+from quant.operations import Conv2d, Weighted
 from quant.statistics import Statistics, describe
 from quant.variant import Variant
+
+
+class TensorPart(StrEnum):
+    """Which of a layer's tensors."""
+
+    VALUE = "value"
+    SUMS = "sums"
+    WEIGHTS = "weights"
+    BIAS = "bias"
+    CODES = "codes"
+    SCALES = "scales"
+
 
 BINS = 64
 _CODE_BINS, _CODE_REACH = 255, 127.5
@@ -47,11 +59,11 @@ def describe_card(variant: Variant, info: LayerInfo) -> LayerCard:
     """Describe one layer of a model."""
     operation = variant.graph.layer(info.layer).operation
     values = {part.name: getattr(operation, part.name) for part in fields(operation)}
+    if isinstance(operation, Conv2d):
+        values = {"kernel": tuple(operation.weight.shape[2:]), **values}
     parameters = {name: _in_words(value) for name, value in values.items() if not isinstance(value, Tensor)}
     if not isinstance(operation, Weighted):
         return LayerCard(info, parameters)
-    if operation.weight.dim() == 4:
-        parameters["kernel"] = _in_words(tuple(operation.weight.shape[2:]))
     integers = variant.calibration.weights.get(info.layer)
     return LayerCard(
         info,
@@ -63,8 +75,8 @@ def describe_card(variant: Variant, info: LayerInfo) -> LayerCard:
     )
 
 
-def tensor_of(variant: Variant, layer: str, part: str) -> Tensor | None:
-    """A layer's `weights` or `bias`, float32, its int8 `codes` or float32 `scales`; None where it has none.
+def tensor_of(variant: Variant, layer: str, part: TensorPart) -> Tensor | None:
+    """A layer's WEIGHTS or BIAS, float32, its int8 CODES or float32 SCALES; None where it has none.
 
     Raises:
         LayerNotFound: no layer of that name.
@@ -74,15 +86,15 @@ def tensor_of(variant: Variant, layer: str, part: str) -> Tensor | None:
         return None
     integers = variant.calibration.weights.get(layer)
     match part:
-        case "weights":
+        case TensorPart.WEIGHTS:
             return operation.weight
-        case "bias":
+        case TensorPart.BIAS:
             return operation.bias
-        case "codes":
+        case TensorPart.CODES:
             return integers.codes if integers else None
-        case "scales":
+        case TensorPart.SCALES:
             return integers.scale if integers else None
-    raise ValueError(part)
+    raise ValueError(f"{part} is made by running")
 
 
 def _figures(tensor: Tensor) -> TensorFigures:
@@ -103,5 +115,6 @@ def _in_words(value: object) -> str:
     if isinstance(value, Enum):
         return str(value.value)
     if isinstance(value, tuple):
-        return " x ".join(map(_in_words, value))
+        between = " x " if len(value) == 2 else ", "
+        return between.join(map(_in_words, value))
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from quant.affine import QParams
@@ -14,8 +15,10 @@ from quant.statistics import Statistics
 from quant.stepping import Difference, Visit
 from services.contracts.strata.workbench.v1 import workbench_pb2 as pb
 from services.workbench.calibrating import CalibrationSummary
+from services.workbench.edit_result import EditResult
 from services.workbench.findings import Agreement, Findings, Guess
 from services.workbench.integers import Machine
+from services.workbench.layer_card import LayerCard, TensorFigures
 from services.workbench.report import LayerRow, RemedyRow, Report
 from services.workbench.requests import MODES, PRECISIONS
 from services.workbench.running import PictureRun
@@ -46,10 +49,7 @@ def model_of(message: pb.Session) -> RemoteModel:
 
 def visit_of(message: pb.Visit) -> Visit:
     """What a stop at a layer shows."""
-    found = message.statistics
-    clipped = found.clipped if found.HasField("clipped") else None
-    statistics = Statistics(found.low, found.high, found.mean, found.std, found.zero_fraction, clipped)
-    return Visit(message.index, message.layer, statistics, message.sqnr_db)
+    return Visit(message.index, message.layer, _statistics(message.statistics), message.sqnr_db)
 
 
 def info_of(message: pb.Layer) -> LayerInfo:
@@ -70,6 +70,28 @@ def info_of(message: pb.Layer) -> LayerInfo:
 def difference_of(message: pb.Difference) -> Difference:
     """How two values differ."""
     return Difference(message.sqnr_db, message.largest, message.changed_fraction)
+
+
+def edit_result_of(message: pb.EditResponse) -> EditResult:
+    """What an edit did."""
+    return EditResult(difference_of(message.difference), message.unread)
+
+
+def card_of(message: pb.GetLayerResponse) -> LayerCard:
+    """What a layer is made of."""
+    tensors = {
+        name: _figures(getattr(message, name))
+        for name in ("weights", "bias", "codes", "scales")
+        if message.HasField(name)
+    }
+    return LayerCard(info_of(message.layer), dict(message.parameters), **tensors)
+
+
+def tensor_of(replies: Iterable[pb.ReadTensorResponse]) -> Tensor:
+    """A tensor that came in pieces."""
+    first, *others = replies
+    data = bytearray(b"".join(each.piece for each in (first, *others)))
+    return torch.frombuffer(data, dtype=getattr(torch, first.dtype)).reshape(tuple(first.shape))
 
 
 def run_of(message: pb.RunResponse) -> PictureRun:
@@ -144,6 +166,16 @@ def edit_request(session: str, edit: Edit) -> pb.EditRequest:
 
 def _numbers(values: Tensor, place: tuple[int, ...]) -> pb.EditRequest.Numbers:
     return pb.EditRequest.Numbers(place=place, values=values.reshape(-1).tolist())
+
+
+def _statistics(message: pb.Statistics) -> Statistics:
+    clipped = message.clipped if message.HasField("clipped") else None
+    return Statistics(message.low, message.high, message.mean, message.std, message.zero_fraction, clipped)
+
+
+def _figures(message: pb.TensorSummary) -> TensorFigures:
+    edges, counts = torch.tensor(message.histogram.edges), torch.tensor(message.histogram.counts)
+    return TensorFigures(tuple(message.shape), _statistics(message.statistics), edges, counts)
 
 
 def _choices(messages: Iterable[pb.Choice]) -> dict[str, Choice]:

@@ -10,6 +10,7 @@ from quant.precision import Mode, Precision
 from quant.stepping import Visit
 from services.contracts.strata.workbench.v1 import workbench_pb2 as pb
 from services.edge.errors import InvalidInput
+from services.workbench.layer_card import TensorPart
 from services.workbench.pictures import EncodedPicture
 from services.workbench.running import Naming
 from services.workbench.session import Session
@@ -21,6 +22,14 @@ PRECISIONS = {
     pb.PRECISION_FLOAT: Precision.FLOAT,
     pb.PRECISION_HYBRID: Precision.HYBRID,
     pb.PRECISION_INT8: Precision.INT8,
+}
+PARTS = {
+    pb.ReadTensorRequest.KIND_VALUE: TensorPart.VALUE,
+    pb.ReadTensorRequest.KIND_SUMS: TensorPart.SUMS,
+    pb.ReadTensorRequest.KIND_WEIGHTS: TensorPart.WEIGHTS,
+    pb.ReadTensorRequest.KIND_BIAS: TensorPart.BIAS,
+    pb.ReadTensorRequest.KIND_CODES: TensorPart.CODES,
+    pb.ReadTensorRequest.KIND_SCALES: TensorPart.SCALES,
 }
 
 _PICTURE = "the picture"
@@ -80,6 +89,13 @@ def step_from_message(message: pb.StepRequest, session: Session) -> Visit:
         case "end" if message.end:
             return session.jump(session.layers[-1])
     raise InvalidInput("where to? give forward, back, layer or end")
+
+
+def part_from_message(kind: "pb.ReadTensorRequest.Kind.ValueType") -> TensorPart:
+    """Which of a layer's tensors. Raises InvalidInput."""
+    if kind not in PARTS:
+        raise InvalidInput(f"kind {kind}: it is {min(PARTS)} to {max(PARTS)}")
+    return PARTS[kind]
 
 
 def naming_from_message(message: pb.RunRequest) -> Naming:

@@ -22,12 +22,13 @@ from services.edge.errors import FailedPrecondition, Unsupported
 from services.workbench.crossing import cross_model, cross_one
 from services.workbench.drawing import draw_grey
 from services.workbench.edit_places import in_place
+from services.workbench.edit_result import EditResult, why_unread
 from services.workbench.engine_model import EngineModel
 from services.workbench.engines import this_machine, variant_of
 from services.workbench.events import Branched, Edited, Event, Moved, Switched, Undone
 from services.workbench.findings import Findings, find
 from services.workbench.integers import Integers, Machine
-from services.workbench.layer_card import LayerCard, describe_card
+from services.workbench.layer_card import LayerCard, TensorPart, describe_card, tensor_of
 from services.workbench.pictures import DecodedPicture, as_input
 from services.workbench.running import Naming, PictureRun, run_picture
 
@@ -117,6 +118,10 @@ class Session:
         """A layer's value in figures."""
         return self._stepper.look(self._named(layer))
 
+    def infos(self) -> list[LayerInfo]:
+        """What each layer is, in the order they run."""
+        return [self._stepper.info(layer) for layer in self.layers]
+
     def info(self, layer: str | None = None) -> LayerInfo:
         """What a layer is."""
         return self._stepper.info(self._named(layer))
@@ -145,6 +150,23 @@ class Session:
         """A layer's value, float32 [1, C, H, W] or [1, C]."""
         return as_float(self._stepper.value(self._named(layer)))
 
+    def tensor(self, part: TensorPart, layer: str | None = None) -> Tensor:
+        """One of a layer's tensors, as edited: float32, but for SUMS (int64) and CODES (int8).
+
+        Raises:
+            Unsupported: the layer has no such tensor.
+        """
+        match part:
+            case TensorPart.VALUE:
+                return self.value(layer)
+            case TensorPart.SUMS:
+                return self.sums(layer)
+        named = self._named(layer)
+        found = tensor_of(self.variant, named, part)
+        if found is None:
+            raise Unsupported(f"layer {named!r} has no {part.value} here")
+        return found
+
     def sums(self, layer: str | None = None) -> Tensor:
         """The exact integer sums of a layer, int64, before scale and bias.
 
@@ -166,7 +188,7 @@ class Session:
         """True where a layer has an integer product."""
         return self._stepper.engine.layer(self._named(layer)).integer is not None
 
-    def edit(self, edit: Edit) -> Difference:
+    def edit(self, edit: Edit) -> EditResult:
         """Apply an edit, and compare the layer's value with that before it; on any error nothing is changed.
 
         Numbers as many as their place has may come in one row.
@@ -174,8 +196,9 @@ class Session:
         Raises:
             what the edit raises.
         """
-        self._stepper.edit(in_place(edit, self.variant.graph))
-        return self._stepper.compare(edit.value if isinstance(edit, EditRange) else edit.layer)
+        is_read = self._stepper.edit(in_place(edit, self.variant.graph))
+        layer = edit.value if isinstance(edit, EditRange) else edit.layer
+        return EditResult(self._stepper.compare(layer), "" if is_read else why_unread(edit, self.info(layer)))
 
     def undo(self) -> None:
         """Take back the last edit of this branch. Raises InvalidEdit where there is none."""

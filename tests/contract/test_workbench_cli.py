@@ -69,6 +69,11 @@ def test_cross_gives_the_same_rows(bench: Bench, place: Path) -> None:
 SCRIPT = """next 3
 back
 info
+show weights 3,1
+show codes
+show scales 0
+show value
+show sums 0,1
 statistics
 sums
 histogram
@@ -82,6 +87,7 @@ branch other
 edit bias all 0
 compare main
 edit precision float
+edit scale 0 0.07
 switch main
 layers
 to end

@@ -6,7 +6,9 @@ import torch
 
 from quant.statistics import (
     NO_NOISE_DB,
+    VECTOR_SIDE,
     cosine,
+    count_clipped,
     count_codes,
     describe,
     describe_codes,
@@ -34,16 +36,17 @@ def test_float_statistics_are_those_of_numpy() -> None:
 @pytest.mark.parametrize("zero_point", [0, 31, 255])
 def test_code_statistics_are_those_of_the_dequantised_tensor(zero_point: int) -> None:
     codes = torch.randint(0, 256, (1, 6, 9, 7), generator=torch.Generator().manual_seed(1)).to(torch.uint8)
-    found = describe_codes(count_codes(codes), 0.25, zero_point)
+    found = describe_codes(count_codes(codes), 0.25, zero_point, 3)
+    assert found.clipped == 3
     wanted = describe((codes.float() - zero_point) * 0.25)
     assert (found.low, found.high, found.zero_fraction) == (wanted.low, wanted.high, wanted.zero_fraction)
     assert (found.mean, found.std) == pytest.approx((wanted.mean, wanted.std), rel=1e-5)
 
 
-def test_code_zero_counts_as_clipped_only_where_it_is_not_the_value_zero() -> None:
-    codes = torch.tensor([0, 0, 7, 255], dtype=torch.uint8)
-    assert describe_codes(count_codes(codes), 1.0, 0).clipped == 1
-    assert describe_codes(count_codes(codes), 1.0, 128).clipped == 3
+def test_clipped_is_what_lies_more_than_half_a_code_beyond_the_ends() -> None:
+    low, high = -1.0, 1.55  # codes are 0.01 apart
+    x = torch.tensor([[-1.006, -1.004, -1.0], [1.55, 1.554, 1.556]])
+    assert count_clipped(x, low, high) == 2
 
 
 def test_sqnr_of_one_percent_error_is_40_db() -> None:
@@ -94,5 +97,11 @@ def test_tiles_show_each_channel_stretched_and_in_its_place() -> None:
     assert sheet[2].eq(0).all()
 
 
-def test_vector_is_tiled_as_one_pixel_a_channel() -> None:
-    assert tile_channels(torch.arange(10.0)).shape == (2 * 3 - 1, 2 * 4 - 1)
+@pytest.mark.parametrize("shape", [(10,), (10, 1, 1)], ids=["a vector", "maps of one pixel"])
+def test_channels_of_one_number_are_squares_over_the_range_of_all(shape: tuple[int, ...]) -> None:
+    sheet = tile_channels(torch.arange(10.0).view(shape))
+    side = VECTOR_SIDE + 1
+    assert sheet.shape == (3 * side - 1, 4 * side - 1)
+    shown = [int(sheet[row * side, column * side]) for row in range(3) for column in range(4)]
+    assert shown == [*(round(255 * channel / 9) for channel in range(10)), 0, 0]
+    assert sheet[:VECTOR_SIDE, side : side + VECTOR_SIDE].eq(shown[1]).all()

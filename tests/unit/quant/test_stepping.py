@@ -1,14 +1,20 @@
 """Stepping equals running; edits re-run only what follows; memory stays bounded."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
 
+from quant.activation import Activation
 from quant.affine import Quantised, Value, as_float
-from quant.edits import EditBias, EditPrecision, EditRange, EditWeights
+from quant.calibration import calibrate
+from quant.edits import EditBias, EditCodes, EditPrecision, EditRange, EditScale, EditWeights
 from quant.engine import Engine
 from quant.errors import InvalidEdit, LayerNotFound, NonFiniteValue, NotCalibrated, WrongShape
 from quant.kernels.prepared import PreparedLayer
+from quant.observations import observe
+from quant.operations import Conv2d
 from quant.precision import Mode, Precision, uniform_plan
 from quant.statistics import NO_NOISE_DB
 from quant.stepping import Stepper
@@ -48,13 +54,79 @@ def test_statistics_at_a_stop_are_those_of_the_value(stepper: Stepper) -> None:
     assert edges[0] < real.min() <= real.max() < edges[-1]
 
 
+SATURATING = [Activation.RELU6, Activation.SIGMOID, Activation.HARDSIGMOID]
+
+
+@pytest.mark.parametrize("activation", SATURATING)
+@pytest.mark.parametrize("mode", [Mode.FLOAT, Mode.HYBRID, Mode.INT8])
+def test_top_codes_of_an_activation_that_saturates_are_not_clipped(
+    variant: Variant, pictures: list[Tensor], activation: Activation, mode: Mode
+) -> None:
+    stem = variant.graph.layer("stem").operation
+    assert isinstance(stem, Conv2d)
+    loud = replace(stem, weight=stem.weight * 40, activation=activation)
+    graph = variant.graph.with_operation("stem", loud)
+    calibration = calibrate(graph.layers, observe(graph, pictures), "minmax").calibration
+    plan = {**uniform_plan(graph, Mode.INT8), "stem": Precision(mode.value)}
+    stepper = Stepper(Variant(graph, plan, calibration), pictures[0])
+    visit, value = stepper.jump("stem"), stepper.value("stem")
+    assert isinstance(value, Quantised)
+    assert value.codes.eq(255).sum() > 100
+    assert visit.statistics.clipped == 0
+
+
+def test_what_lies_beyond_a_range_is_counted_in_every_integer_layer(stepper: Stepper) -> None:
+    counted = 0
+    for layer in stepper.layers:
+        qparams, product = stepper.engine.formats[layer], stepper.engine.layer(layer).integer
+        if qparams is None:
+            continue
+        stepper.edit(EditRange(layer, qparams.low / 3, qparams.high / 3))
+        now = stepper.engine.formats[layer]
+        assert now is not None
+        inputs = [as_float(stepper.value(name)) for name in stepper.variant.graph.layer(layer).inputs]
+        operation = stepper.variant.graph.layer(layer).operation
+        wanted = operation.run(*inputs)
+        if product is not None:
+            assert isinstance(operation, Conv2d)
+            weights = stepper.variant.calibration.of_weights(layer)
+            real = (
+                weights.codes.float() * weights.scale.view(-1, 1, 1, 1),
+                weights.bias * weights.x_scale * weights.scale,
+            )
+            wanted = replace(operation, weight=real[0], bias=real[1].float()).run(*inputs)
+        half = now.scale / 2
+        beyond = int(((wanted < now.low - half) | (wanted > now.high + half)).sum())
+        assert stepper.jump(layer).statistics.clipped == pytest.approx(beyond, abs=1)
+        counted += beyond > 20
+        stepper.undo()
+    assert counted >= 4
+
+
+@pytest.mark.parametrize("precision", Precision)
+def test_an_edit_of_what_no_layer_reads_is_known(
+    variant: Variant, pictures: list[Tensor], precision: Precision
+) -> None:
+    plan = dict.fromkeys(variant.plan, Precision.FLOAT) | {"squeeze": precision}
+    stepper = Stepper(Variant(variant.graph, plan, variant.calibration), pictures[0])
+    in_integers = precision is not Precision.FLOAT
+    assert stepper.edit(EditCodes("squeeze", torch.tensor(5), (0,))) is in_integers
+    assert stepper.edit(EditScale("squeeze", 1, 0.5)) is in_integers
+    assert stepper.edit(EditRange("stem", 0, 0.25)) is in_integers  # what it reads
+    assert stepper.edit(EditRange("squeeze", 0, 0.25)) is False  # it leaves in float32
+    assert stepper.edit(EditPrecision("squeeze", precision)) is False
+    assert stepper.edit(EditWeights("squeeze", torch.tensor(0.5), (2,))) is True
+    assert stepper.edit(EditBias("squeeze", torch.tensor(0.5), (2,))) is True
+
+
 def test_an_edit_beyond_float32_is_refused_without_a_crash(variant: Variant, pictures: list[Tensor]) -> None:
     stepper = Stepper(Variant(variant.graph, uniform_plan(variant.graph, Mode.FLOAT)), pictures[0])
     stepper.edit(EditWeights("raw", torch.tensor(3e38)))
     assert stepper.compare("raw").sqnr_db == -NO_NOISE_DB
     assert stepper.jump("raw").sqnr_db == -NO_NOISE_DB
-    with pytest.raises(NonFiniteValue, match="'raw'"):
-        stepper.histogram("raw")
+    for look in (stepper.histogram, stepper.feature_maps):
+        with pytest.raises(NonFiniteValue, match="'raw'"):
+            look("raw")
     stepper.undo()
     assert stepper.histogram("raw")[1].sum() == as_float(stepper.value("raw")).numel()
 

@@ -66,7 +66,7 @@ def test_an_edit_that_is_refused_changes_nothing(session: Session) -> None:
 
 def test_an_edit_can_be_seen_undone_and_branched(session: Session) -> None:
     seen = session.jump("body")
-    assert session.edit(EditWeights("body", torch.tensor(0.2), (3,))).changed_fraction > 0
+    assert session.edit(EditWeights("body", torch.tensor(0.2), (3,))).difference.changed_fraction > 0
     session.branch("other")
     session.undo()
     assert session.look() == seen

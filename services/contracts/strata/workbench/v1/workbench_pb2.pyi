@@ -593,7 +593,7 @@ class Statistics(_message.Message):
     zero_fraction: _builtins.float
     """Share of elements that are exactly zero, 0 to 1."""
     clipped: _builtins.int
-    """Codes at an end of their range; unset for float."""
+    """Elements that lay beyond the range of their codes before they were coded; unset for float."""
     def __init__(
         self,
         *,
@@ -934,7 +934,7 @@ class DrawFeatureMapsResponse(_message.Message):
 
     PNG_FIELD_NUMBER: _builtins.int
     png: _builtins.bytes
-    """The channels row by row, each over its own range."""
+    """The channels row by row, each over its own range; of a vector, a square a channel, over the range of all."""
     def __init__(
         self,
         *,
@@ -1204,6 +1204,9 @@ class EditResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     DIFFERENCE_FIELD_NUMBER: _builtins.int
+    UNREAD_FIELD_NUMBER: _builtins.int
+    unread: _builtins.str
+    """Why nothing that runs has changed, such as codes of a layer in float; empty where it has."""
     @_builtins.property
     def difference(self) -> Global___Difference:
         """What the edit did to the layer's value."""
@@ -1212,10 +1215,11 @@ class EditResponse(_message.Message):
         self,
         *,
         difference: Global___Difference | None = ...,
+        unread: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["difference", b"difference"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["difference", b"difference"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["difference", b"difference", "unread", b"unread"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
