@@ -2,7 +2,7 @@
 
 import typer
 
-from services.edge.errors import Unavailable
+from services.edge.errors import Unavailable, Unsupported
 from services.edge.status import status_of
 
 EXIT_FAULT = 1
@@ -16,6 +16,9 @@ def tell(kind: str, message: str) -> None:
 
 
 def exit_code_of(error: Exception) -> int:
-    """Wrong input and what does not exist are the caller's to mend (2); everything else is a fault (1)."""
-    to_mend = 400 <= status_of(error).http_code < 500 and not isinstance(error, Unavailable)
-    return EXIT_BAD_INPUT if to_mend else EXIT_FAULT
+    """Wrong input, what does not exist and what is not supported are the caller's to mend (2); all else is a fault (1).
+
+    Services end with 2 for the same.
+    """
+    refused = 400 <= status_of(error).http_code < 500 and not isinstance(error, Unavailable)
+    return EXIT_BAD_INPUT if refused or isinstance(error, Unsupported) else EXIT_FAULT

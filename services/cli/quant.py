@@ -75,7 +75,7 @@ def export(
     weights: Weights = None,
     size: Size = None,
 ) -> None:
-    """Write the engine model and its integer weight file, and check that both load back."""
+    """Write the engine model and its integer weight file, named as MODEL is, and check that both load back."""
     from services.workbench.exporting import export_model
     from services.workbench.files import INTEGER_SUFFIX, MODEL_SUFFIX, make_folder, stored_integers, write_files
 
@@ -84,7 +84,8 @@ def export(
     exported = export_model(model, stored_integers(model, model_name, integers))
     make_folder(folder)
     suffixes = MODEL_SUFFIX, INTEGER_SUFFIX
-    files = {folder / f"{model.name}{suffix}": data or b"" for suffix, data in zip(suffixes, exported, strict=True)}
+    name = Path(model_name).stem if Path(model_name).is_file() else model.name
+    files = {folder / f"{name}{suffix}": data or b"" for suffix, data in zip(suffixes, exported, strict=True)}
     write_files(files)
     sizes = [len(data) for data in files.values()]
     for path, size_bytes in zip(files, sizes, strict=True):

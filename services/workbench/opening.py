@@ -106,7 +106,7 @@ def _darknet(name: str, weights: str, size: int | None) -> EngineModel:
         random_weights(network, seed_of(weights)) if drawn else parse_weights(fetch(weights, Path()), network, weights)
     )
     names = read_pretrained(weights, NAMES_FILE) if weights.startswith(PRETRAINED) else b""
-    labels = tuple(filter(None, decode_lines(names)))
+    labels = tuple(filter(None, decode_lines(names))) or networks.class_names(name)
     return EngineModel(name, build_model(network, values).graph, labels, None, weights, trained=not drawn)
 
 

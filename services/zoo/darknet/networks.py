@@ -138,6 +138,30 @@ def _yolov4_tiny(classes: int) -> Iterable[Section]:
     yield from yolo("1,2,3", _TINY_ANCHORS, classes, **options)
 
 
+COCO_NAMES = (
+    *("person", "bicycle", "car", "motorbike", "aeroplane", "bus", "train", "truck", "boat", "traffic light"),
+    *("fire hydrant", "stop sign", "parking meter", "bench", "bird", "cat", "dog", "horse", "sheep", "cow"),
+    *("elephant", "bear", "zebra", "giraffe", "backpack", "umbrella", "handbag", "tie", "suitcase", "frisbee"),
+    *("skis", "snowboard", "sports ball", "kite", "baseball bat", "baseball glove", "skateboard", "surfboard"),
+    *("tennis racket", "bottle", "wine glass", "cup", "fork", "knife", "spoon", "bowl", "banana", "apple"),
+    *("sandwich", "orange", "broccoli", "carrot", "hot dog", "pizza", "donut", "cake", "chair", "sofa"),
+    *(
+        "pottedplant",
+        "bed",
+        "diningtable",
+        "toilet",
+        "tvmonitor",
+        "laptop",
+        "mouse",
+        "remote",
+        "keyboard",
+        "cell phone",
+    ),
+    *("microwave", "oven", "toaster", "sink", "refrigerator", "book", "clock", "vase", "scissors", "teddy bear"),
+    *("hair drier", "toothbrush"),
+)
+"""What the detectors tell apart, in the order of their classes: COCO's categories, spelled as Darknet spells them."""
+
 _NETWORKS: dict[str, tuple[Callable[[int], Iterable[Section]], int, int]] = {
     "darknet19": (_darknet19, 256, 1000),
     "yolov2": (_yolov2, 608, 80),
@@ -165,3 +189,11 @@ def describe(name: str, *, size: int | None = None, classes: int | None = None) 
     side = size or own_size
     sections = section("net", batch=1, width=side, height=side, channels=3), *layers(classes or own_classes)
     return tuple(replace(each, file=name) for each in sections)
+
+
+def class_names(name: str) -> tuple[str, ...]:
+    """What a network's classes are called, where that is known: of the detectors, which tell COCO's categories apart.
+
+    The order of ImageNet's classes in darknet19 is Darknet's own, and comes with its weights.
+    """
+    return COCO_NAMES if _NETWORKS[name][2] == len(COCO_NAMES) else ()

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -135,6 +136,19 @@ def test_report_tells_the_accuracy_of_pictures_in_folders_of_their_class(tmp_pat
     assert "100.00%" in alone.stdout
     (tmp_path / "pictures" / "day").rename(tmp_path / "pictures" / "noon")
     assert "unknown" in quant(tmp_path, "report", "sky.strata", "pictures").stdout
+
+
+@pytest.mark.parametrize("given", ["renamed.strata", "models/inner.strata"])
+def test_export_names_its_files_after_the_one_it_was_given(place: Path, tmp_path: Path, given: str) -> None:
+    path = tmp_path / given
+    path.parent.mkdir(exist_ok=True)
+    shutil.copy(place / "small.strata", path)
+    shutil.copy(place / "plain.integers", tmp_path / "other.integers")
+    result = quant(
+        place, "export", str(path), "--integers", str(tmp_path / "other.integers"), "-o", str(tmp_path / "to")
+    )
+    assert result.exit_code == 0, result.output
+    assert {each.name for each in (tmp_path / "to").iterdir()} == {f"{path.stem}.strata", f"{path.stem}.integers"}
 
 
 def test_export_writes_both_files_and_they_load_back(place: Path) -> None:

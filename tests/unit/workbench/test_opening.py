@@ -6,6 +6,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from torchvision.models.detection import FasterRCNN_ResNet50_FPN_Weights
 
 from quant.precision import Mode
 from services.edge.errors import (
@@ -158,3 +159,19 @@ def test_weights_that_cannot_be_a_models_are_refused_by_name(
 def test_every_network_of_the_papers_can_be_named() -> None:
     names = known_names(Catalog([BUILT_IN]))
     assert {"resnet-18", "resnet-50", "vgg-16", "alexnet", "yolov2", "yolov3", "darknet19"} <= set(names)
+
+
+DETECTORS = [name for name in networks.NAMES if name != "darknet19"]
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_a_detector_by_name_calls_its_classes_as_coco_does(catalog: Catalog, name: str) -> None:
+    model = open_model(name, catalog, size=32)
+    categories = FasterRCNN_ResNet50_FPN_Weights.COCO_V1.meta["categories"]
+    assert model.labels == tuple(each for each in categories if each not in ("__background__", "N/A"))
+    assert len(model.labels) == model.classes
+
+
+def test_a_network_of_other_classes_has_numbers_for_names(catalog: Catalog) -> None:
+    model = open_model("darknet19", catalog, size=32)
+    assert (model.labels, model.classes) == ((), 1000)
