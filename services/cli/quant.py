@@ -9,7 +9,16 @@ from typing import Annotated
 
 import typer
 
-from services.cli.quant_begin import compute_here, err, one_of, only_here, open_with_notice, out, progress_bar
+from services.cli.quant_begin import (
+    compute_here,
+    err,
+    one_of,
+    only_here,
+    open_with_notice,
+    out,
+    pictures_to_measure,
+    progress_bar,
+)
 from services.cli.quant_hints import MEASURE_AUTO, with_hints
 
 app = typer.Typer(help="Quantise a model, and stop, cross or edit any layer of it.", no_args_is_help=True)
@@ -34,6 +43,9 @@ Weights = Annotated[
 ]
 Size = Annotated[int | None, typer.Option(help="Side of a Darknet network's input, in pixels.", min=32)]
 IntegerFile = Annotated[Path | None, typer.Option("--integers", help="From `calibrate`; by default beside MODEL.")]
+Recursive = Annotated[
+    bool, typer.Option("--recursive", "-r", help="Of a folder with pictures, also those in folders below it.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 Threads = Annotated[int, typer.Option(help="Threads to compute with; 0 takes all.", min=0)]
 Threshold = Annotated[float, typer.Option(help="The least score of a box.", min=0, max=1)]
@@ -103,6 +115,8 @@ def calibrate(
     per: Annotated[str, typer.Option(help="Weights share a scale per `tensor` or per `channel`.")] = "channel",
     augment: Annotated[bool, typer.Option(help="Five pictures of each: rotated, blurred, flipped, flopped.")] = False,
     auto: Annotated[bool, typer.Option(help="Also measure the plan of --mode auto on this machine.")] = False,
+    recursive: Recursive = False,
+    layers: Annotated[bool, typer.Option("--layers", help="Show every algorithm on every value and layer.")] = False,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The .integers file to write.")] = None,
     weights: Weights = None,
     size: Size = None,
@@ -115,29 +129,29 @@ def calibrate(
     from services.cli.quant_verbs import calibrate_at
     from services.workbench.files import INTEGER_SUFFIX, check_place, integer_path, write_files
     from services.workbench.workbench import CalibrationRequest
-    from services.zoo.picture_files import find_pictures
 
     request = CalibrationRequest(algorithm, one_of(Granularity, per, "--per"), augment, auto)
     compute_here(context, threads)
-    paths = find_pictures(pictures)
+    paths = pictures_to_measure(pictures, recursive)
     path = output or integer_path(model_name)
     check_place(path, "a file of integers", INTEGER_SUFFIX)
     integers, found = calibrate_at(context.obj, model_name, paths, request, weights, size)
     replaced = path.exists()
     write_files({path: integers})
+    err.print(f"wrote {path}{', in place of the one that was there' if replaced else ''}")
     if found.auto:
         err.print(found.auto)
     if as_json:
         head = {"file": str(path), **found.machine._asdict(), "pictures": len(paths)}
         print_json({**head, "values": found.values, "weights": found.weights})
         return
-    out.print(choice_table("values", found.values.values()))
-    out.print(choice_table("weights", found.weights.values()))
+    if layers:
+        out.print(choice_table("values", found.values.values()))
+        out.print(choice_table("weights", found.weights.values()))
     folders = Counter(str(each.parent) for each in paths)
     out.print(f"pictures: {', '.join(f'{count} in {folder}' for folder, count in folders.items())}")
     for line in calibration_lines(found):
         out.print(line)
-    err.print(f"wrote {path}{', in place of the one that was there' if replaced else ''}")
 
 
 @app.command()
@@ -280,6 +294,7 @@ def report(
     context: typer.Context,
     model_name: ModelName,
     pictures: Pictures,
+    recursive: Recursive = False,
     integers: IntegerFile = None,
     weights: Weights = None,
     size: Size = None,
@@ -292,10 +307,10 @@ def report(
     """
     from services.cli.quant_tables import print_json, print_report
     from services.cli.quant_verbs import report_at
-    from services.zoo.picture_files import find_pictures
 
     compute_here(context, threads)
-    found = report_at(context.obj, model_name, find_pictures(pictures), integers, weights, size)
+    paths = pictures_to_measure(pictures, recursive)
+    found = report_at(context.obj, model_name, paths, integers, weights, size)
     if "auto" not in found.modes_ms:
         err.print(f"auto has no plan for this model yet: {MEASURE_AUTO}")
     if as_json:

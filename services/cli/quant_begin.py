@@ -140,3 +140,13 @@ def progress_bar(what: str) -> Iterator[Progress]:
             bar.update(task, description=f"{what}: {step}", completed=done, total=total or None)
 
         yield show
+
+
+def pictures_to_measure(places: list[Path], recursive: bool) -> list[Path]:
+    """The pictures of files and folders; says how many below a folder's own are left out. Raises as `find_pictures`."""
+    from services.zoo.picture_files import find_pictures
+
+    paths = find_pictures(places, deep=recursive)
+    if left_out := len(find_pictures(places)) - len(paths):
+        err.print(f"left out: {left_out} pictures in folders below; --recursive takes them too")
+    return paths

@@ -25,9 +25,12 @@ def pictures_in(folder: Path, deep: bool = False) -> list[Path]:
     return sorted(path for path in found if is_picture(path) and path.is_file())
 
 
-def find_pictures(places: Iterable[Path]) -> list[Path]:
+def find_pictures(places: Iterable[Path], deep: bool = True) -> list[Path]:
     """List pictures: files as they are given, and pipes; folders by their pictures, sorted, at any depth.
 
+    Args:
+        deep: without it a folder means its own pictures; those in folders below only where it has none of its own, as
+            where each class has a folder.
     Raises:
         ArtifactNotFound: a place does not exist.
         InvalidInput: it is neither a file, nor a pipe, nor a folder.
@@ -38,7 +41,7 @@ def find_pictures(places: Iterable[Path]) -> list[Path]:
         if not place.exists():
             raise ArtifactNotFound(f"{place}: no such picture or folder")
         if place.is_dir():
-            pictures = pictures_in(place, deep=True)
+            pictures = ([] if deep else pictures_in(place)) or pictures_in(place, deep=True)
             if not pictures:
                 raise EmptyBatch(f"{place}: no pictures here ({', '.join(SUFFIXES)})")
             found += pictures

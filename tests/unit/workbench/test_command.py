@@ -1,5 +1,6 @@
 """`strata quant`, verb by verb, on a small model."""
 
+import json
 import os
 import re
 import shutil
@@ -50,9 +51,33 @@ def test_calibrate_writes_integers_and_shows_every_algorithm(place: Path, model:
     assert len(set(integers.calibration.weights["body"].scale.tolist())) == 1
     assert (integers.auto_plan, integers.measured_on) == ({}, None)
     assert found["isa"] == integers.isa == this_cpu(isa_cap()).isa
-    table = quant(place, "calibrate", "small.strata", "0.png", "--algorithm", "kl", "-o", "kl.integers")
+    command = "calibrate", "small.strata", "0.png", "--algorithm", "kl", "-o", "kl.integers"
+    table, summary = quant(place, *command, "--layers"), quant(place, *command)
     assert "log2-paper" in table.stdout
     assert "asked for" in table.stdout
+    assert len(summary.stdout.splitlines()) < 8
+    assert table.stdout.endswith(summary.stdout)
+
+
+def test_calibrate_takes_a_folders_own_pictures_and_says_what_it_leaves_out(
+    place: Path, model: EngineModel, tmp_path: Path
+) -> None:
+    write_model(tmp_path / "small.strata", model)
+    for name in ("photos/0.png", "photos/glyphs/1.png", "photos/glyphs/2.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(place / "0.png", tmp_path / name)
+    command = "calibrate", "small.strata", "photos"
+    own, every, classes = (
+        quant(tmp_path, *words) for words in (command, (*command, "-r"), (*command[:2], "photos/glyphs"))
+    )
+    assert "left out: 2 pictures in folders below; --recursive takes them too" in own.stderr
+    assert "pictures: 1 in photos\n" in own.stdout
+    assert "left out" not in every.stderr + classes.stderr
+    assert "pictures: 1 in photos, 2 in photos/glyphs\n" in every.stdout
+    assert "in place of" in every.stderr
+    again = quant(tmp_path, *command, "--json")
+    assert json.loads(again.stdout)["pictures"] == 1
+    assert "in place of the one that was there" in again.stderr
 
 
 def test_calibrate_ends_with_the_pictures_it_took_and_what_its_choices_keep(place: Path) -> None:

@@ -20,7 +20,7 @@ from services.edge.errors import (
 from services.workbench import opening
 from services.workbench.engines import engine_of
 from services.workbench.integers import Integers
-from services.workbench.opening import known_names, open_model
+from services.workbench.opening import import_darknet, known_names, open_model
 from services.zoo.architectures import build
 from services.zoo.catalog import BUILT_IN, Catalog
 from services.zoo.darknet import networks
@@ -161,17 +161,39 @@ def test_every_network_of_the_papers_can_be_named() -> None:
     assert {"resnet-18", "resnet-50", "vgg-16", "alexnet", "yolov2", "yolov3", "darknet19"} <= set(names)
 
 
+DARKNETS_WORDS = {
+    "motorcycle": "motorbike",
+    "airplane": "aeroplane",
+    "couch": "sofa",
+    "potted plant": "pottedplant",
+    "dining table": "diningtable",
+    "tv": "tvmonitor",
+}
 DETECTORS = [name for name in networks.NAMES if name != "darknet19"]
 
 
 @pytest.mark.parametrize("name", DETECTORS)
 def test_a_detector_by_name_calls_its_classes_as_coco_does(catalog: Catalog, name: str) -> None:
-    model = open_model(name, catalog, size=32)
+    model = open_model(name, catalog, "random://0", size=32)
     categories = FasterRCNN_ResNet50_FPN_Weights.COCO_V1.meta["categories"]
-    assert model.labels == tuple(each for each in categories if each not in ("__background__", "N/A"))
+    wanted = [DARKNETS_WORDS.get(each, each) for each in categories if each not in ("__background__", "N/A")]
+    assert model.labels == tuple(wanted)
     assert len(model.labels) == model.classes
 
 
 def test_a_network_of_other_classes_has_numbers_for_names(catalog: Catalog) -> None:
     model = open_model("darknet19", catalog, size=32)
     assert (model.labels, model.classes) == ((), 1000)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 4])
+def test_a_cfg_whose_pictures_are_not_three_channels_is_refused_before_anything_is_made(
+    tmp_path: Path, channels: int
+) -> None:
+    cfg = tmp_path / "grey.cfg"
+    cfg.write_text(f"[net]\nwidth=8\nheight=8\nchannels={channels}\n[convolutional]\nfilters=2\n[avgpool]\n[softmax]\n")
+    network = read_network(parse_cfg(cfg.read_text()))
+    with (tmp_path / "grey.weights").open("wb") as stream:
+        write_weights(stream, network, random_weights(network, 7))
+    with pytest.raises(InvalidDeclaration, match=rf"grey\.cfg, \[net\] channels: {channels} is not supported"):
+        import_darknet(cfg, tmp_path / "grey.weights")

@@ -18,6 +18,20 @@ def test_pictures_are_found_at_any_depth_and_files_are_taken_as_they_are(tmp_pat
     assert [path.name for path in found] == ["odd-name", "1.JPG", "2.png"]
 
 
+def test_a_folders_own_pictures_are_all_of_it_where_it_has_some(tmp_path: Path) -> None:
+    make(
+        tmp_path,
+        "photos/1.png",
+        "photos/glyphs/2.png",
+        "photos/glyphs/small/3.png",
+        "classes/a/4.png",
+        "classes/b/5.png",
+    )
+    places = [tmp_path / "photos", tmp_path / "classes"]
+    assert [path.stem for path in find_pictures(places, deep=False)] == ["1", "4", "5"]
+    assert [path.stem for path in find_pictures(places)] == ["1", "2", "3", "4", "5"]
+
+
 def test_a_place_that_does_not_exist_is_named(tmp_path: Path) -> None:
     with pytest.raises(ArtifactNotFound, match=r"nowhere\.png: no such picture"):
         find_pictures([tmp_path / "nowhere.png"])
