@@ -83,26 +83,31 @@ def export(
     context: typer.Context,
     model_name: ModelName,
     folder: Annotated[Path, typer.Option("--output", "-o", help="The folder to write to.")] = Path(),
+    form: Annotated[str, typer.Option("--format", help="strata, onnx or openvino.")] = "strata",
+    mode: Annotated[str, typer.Option("--mode", help="Of a program: float, hybrid, int8 or auto.")] = "int8",
+    in_float: Annotated[bool, typer.Option("--float", help="The same as --mode float.")] = False,
     integers: IntegerFile = None,
     weights: Weights = None,
     size: Size = None,
 ) -> None:
-    """Write the engine model and its integer weight file, named as MODEL is, and check that both load back."""
-    from services.workbench.exporting import export_model
-    from services.workbench.files import INTEGER_SUFFIX, MODEL_SUFFIX, make_folder, stored_integers, write_files
+    """Write model and integers, or a program for other runtimes, named as MODEL is; and check that they load back."""
+    from quant.precision import Mode
+    from services.cli.quant_export import files_of
+    from services.workbench.exporting import Form
+    from services.workbench.files import make_folder, stored_integers, write_files
 
     only_here(context, "export reads a model and its integers from this machine")
+    chosen = one_of(Form, form, "--format"), Mode.FLOAT if in_float else one_of(Mode, mode, "--mode")
     model = open_with_notice(model_name, weights, size)
-    exported = export_model(model, stored_integers(model, model_name, integers))
-    make_folder(folder)
-    suffixes = MODEL_SUFFIX, INTEGER_SUFFIX
     name = Path(model_name).stem if Path(model_name).is_file() else model.name
-    files = {folder / f"{name}{suffix}": data or b"" for suffix, data in zip(suffixes, exported, strict=True)}
-    write_files(files)
-    sizes = [len(data) for data in files.values()]
-    for path, size_bytes in zip(files, sizes, strict=True):
-        out.print(f"wrote {path}: {size_bytes / 1e6:.2f} MB")
-    out.print(f"integers are {sizes[1] / sizes[0]:.3f} of the float file")
+    files = files_of(name, model, stored_integers(model, model_name, integers), *chosen)
+    make_folder(folder)
+    write_files({folder / file: data for file, data in files.items()})
+    for file, data in files.items():
+        out.print(f"wrote {folder / file}: {len(data) / 1e6:.2f} MB")
+    if chosen[0] is Form.STRATA:
+        sizes = [len(data) for data in files.values()]
+        out.print(f"integers are {sizes[1] / sizes[0]:.3f} of the float file")
 
 
 @app.command()

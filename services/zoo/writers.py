@@ -1,5 +1,6 @@
 """Write a torch module in the form that each runtime loads, with a dynamic batch axis."""
 
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,14 @@ def write_openvino(onnx: Path, folder: Path) -> None:
     """Convert an ONNX file to OpenVINO's `model.xml` and `model.bin`, in float32, and the blob for this CPU."""
     openvino.save_model(openvino.Core().read_model(onnx), folder / FILE_NAME, compress_to_fp16=False)
     write_blob(folder)
+
+
+def openvino_files(onnx: bytes) -> tuple[bytes, bytes]:
+    """OpenVINO's `.xml` and `.bin` of an ONNX program, in its own precisions."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / FILE_NAME
+        openvino.save_model(openvino.Core().read_model(onnx), path, compress_to_fp16=False)
+        return path.read_bytes(), path.with_suffix(".bin").read_bytes()
 
 
 def export(module: nn.Module, example: torch.Tensor) -> torch.export.ExportedProgram:

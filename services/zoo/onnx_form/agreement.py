@@ -1,0 +1,57 @@
+"""How a runtime's codes compare with the engine's: each layer on the very inputs that the runtime gave it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from quant.affine import QParams, Quantised, Value, quantise
+from quant.engine import Engine
+from quant.graph import INPUT
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class CodeErrors:
+    """Of all layers that give codes.
+
+    Attributes:
+        codes: how many were compared.
+        differing: how many of them differ at all.
+        largest: the largest difference, in codes; `layer` is where it is.
+    """
+
+    codes: int
+    differing: int
+    largest: int
+    layer: str
+
+
+def compare_codes(engine: Engine, x: Tensor, found: Mapping[str, Floats]) -> CodeErrors:
+    """Run each layer of an engine on a runtime's values, and compare what both make of them.
+
+    Args:
+        x: [N, C, H, W], what the runtime was given.
+        found: of each layer its value in the runtime, float32 [N, ...], as a program gives them that has all watched.
+    """
+    values: dict[str, Value] = {INPUT: engine.enter(x)}
+    count = differing = largest = 0
+    worst = ""
+    for prepared in engine.layers:
+        theirs = torch.from_numpy(found[prepared.name].copy())
+        ours = prepared.run(*(values[name] for name in prepared.layer.inputs))
+        values[prepared.name] = theirs if prepared.output is None else _coded(theirs, prepared.output)
+        if isinstance(ours, Quantised):
+            apart = (ours.codes.to(torch.int16) - _coded(theirs, ours.qparams).codes.to(torch.int16)).abs()
+            count, differing = count + apart.numel(), differing + int((apart > 0).sum())
+            if int(apart.max()) > largest:
+                largest, worst = int(apart.max()), prepared.name
+    return CodeErrors(count, differing, largest, worst)
+
+
+def _coded(values: Tensor, qparams: QParams) -> Quantised:
+    return Quantised(quantise(values, qparams), qparams)
