@@ -19,6 +19,8 @@ from quant.variant import Variant
 
 LEAST_GAIN_DB = 1.0
 """Less is not worth a change."""
+LARGE_SHARE, LEAST_FILL = 0.01, 0.25
+"""Ranges do not fit pictures of which more than this share lies beyond them, or which fill less than this of them."""
 ENOUGH_DB = 20.0
 """What a layer should keep of its signal; below it, float is advised."""
 
@@ -32,6 +34,20 @@ class Remedy:
     before_db: float
     after_db: float
     variant: Variant
+
+
+def misfits(variant: Variant, observations: Observations) -> list[str]:
+    """The values whose calibrated ranges are not those of the pictures that were observed."""
+    found = []
+    for name, running in observations.histograms.items():
+        qparams, seen = variant.calibration.of_value(name), running.histogram()
+        ends = (torch.tensor([[end]], dtype=torch.float64) for end in (qparams.low, qparams.high))
+        below, up_to = (float(seen.moments_below(end)[0].sum()) for end in ends)
+        beyond = 1 - (up_to - below) / float(seen.total.sum())
+        spread = max(float(seen.high), 0.0) - min(float(seen.low), 0.0)
+        if beyond > LARGE_SHARE or spread < LEAST_FILL * (qparams.high - qparams.low):
+            found.append(name)
+    return found
 
 
 def find_remedy(

@@ -304,6 +304,9 @@ def report(
     weights: Weights = None,
     size: Size = None,
     threads: Threads = 1,
+    apply: Annotated[
+        Path | None, typer.Option(help="Apply the remedies, and write the integers that come of it to this file.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """What integers cost and save: answers, time per layer, and the worst layers with a remedy each.
@@ -312,10 +315,19 @@ def report(
     """
     from services.cli.quant_tables import print_json, print_report
     from services.cli.quant_verbs import report_at
+    from services.workbench.files import INTEGER_SUFFIX, check_place, write_files
 
     compute_here(context, threads)
     paths = pictures_to_measure(pictures, recursive)
-    found = report_at(context.obj, model_name, paths, integers, weights, size)
+    if apply:
+        only_here(context, "remedies are applied on this machine")
+        check_place(apply, "a file of integers", INTEGER_SUFFIX)
+    found, remedied = report_at(context.obj, model_name, paths, integers, weights, size)
+    if apply and remedied:
+        write_files({apply: remedied})
+        err.print(f"wrote {apply}: all remedies offered, without a plan of auto")
+    elif apply:
+        err.print(f"no remedy helps the model: {apply} is not written")
     if "auto" not in found.modes_ms:
         err.print(f"auto has no plan for this model yet: {MEASURE_AUTO}")
     if as_json:

@@ -49,8 +49,15 @@ def calibrate_at(
 
 def report_at(
     at: str | None, reference: str, paths: list[Path], integers: Path | None, weights: str | None, size: int | None
-) -> Report:
-    """Report on a model; raises what `make_report` raises."""
+) -> tuple[Report, bytes | None]:
+    """Report on a model.
+
+    Returns:
+        the report, and the content of an `.integers` file with the remedies that it offers; None where it offers none,
+            or was made at a workbench.
+    Raises:
+        what `make_report` raises.
+    """
     if at is None:
         model = open_with_notice(reference, weights, size)
         stored = stored_integers(model, reference, integers)
@@ -60,9 +67,10 @@ def report_at(
             tell_of_other_machine(stored)
         truth = None if model.detects else labels_of(model, paths)
         with progress_bar("measuring") as step:
-            return make_report(model, stored, PictureFiles(paths), time.perf_counter, step, truth)
+            found = make_report(model, stored, PictureFiles(paths), time.perf_counter, step, truth)
+        return found.report, encode_integers(model, found.remedied) if found.remedied else None
     with (
         open_there(at, reference, weights, size, stored_bytes(reference, integers)) as session,
         progress_bar("measuring") as step,
     ):
-        return session.report(map(encoded_picture, paths), step)
+        return session.report(map(encoded_picture, paths), step), None

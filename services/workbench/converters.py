@@ -18,7 +18,8 @@ from services.workbench.engines import other_machine, this_machine
 from services.workbench.findings import Findings
 from services.workbench.layer_card import LayerCard, TensorFigures
 from services.workbench.long_work import Step
-from services.workbench.report import LayerRow, RemedyRow, Report
+from services.workbench.remedies import RemedyRow
+from services.workbench.report import LayerRow, Report
 from services.workbench.requests import MODES, PRECISIONS
 from services.workbench.running import PictureRun
 from services.workbench.session import Session

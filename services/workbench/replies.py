@@ -19,7 +19,8 @@ from services.workbench.edit_result import EditResult
 from services.workbench.findings import Agreement, Findings, Guess
 from services.workbench.integers import Machine
 from services.workbench.layer_card import LayerCard, TensorFigures
-from services.workbench.report import LayerRow, RemedyRow, Report
+from services.workbench.remedies import RemedyRow
+from services.workbench.report import LayerRow, Report
 from services.workbench.requests import MODES, PRECISIONS
 from services.workbench.running import PictureRun
 from services.workbench.workbench import CalibrationRequest
@@ -128,7 +129,15 @@ def report_of(message: pb.ReportResponse.Measured) -> Report:
         {mode: _agreement(message, row.agreement) for mode, row in modes.items()},
         list(map(_layer_row, message.layers)),
         [
-            RemedyRow(row.layer, row.action, row.before_db, row.after_db, row.model_before_db, row.model_after_db)
+            RemedyRow(
+                row.layer,
+                row.action,
+                row.before_db,
+                row.after_db,
+                row.model_before_db,
+                row.model_after_db,
+                row.offered,
+            )
             for row in message.remedies
         ],
     )

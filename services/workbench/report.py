@@ -3,11 +3,11 @@
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from quant.affine import Value
 from quant.crossing import Crossing, cross
 from quant.engine import Engine
 from quant.graph import INPUT, Graph
@@ -15,8 +15,7 @@ from quant.kernels.floats import float_kernel
 from quant.observations import Observations, observe
 from quant.operations import Weighted
 from quant.plan_choice import Clock, time_layers, time_run
-from quant.precision import Mode, Precision
-from quant.remedies import find_remedy
+from quant.precision import Mode
 from quant.variant import Variant
 from services.edge.errors import EmptyBatch
 from services.edge.progress import Progress
@@ -26,8 +25,10 @@ from services.workbench.engines import engine_of
 from services.workbench.findings import Agreement, PictureOutcome, accuracy, compare_outcomes, outcome, outcome_like
 from services.workbench.integers import Integers
 from services.workbench.pictures import Pictures, as_input
+from services.workbench.remedies import Remedies, RemedyRow
 
-WORST_LAYERS = 5
+_KEPT_INPUTS = 4
+"""Of the first pictures, to measure remedies on."""
 
 
 @dataclass(frozen=True)
@@ -41,18 +42,6 @@ class LayerRow:
     int8_ms: float
     own_db: float
     total_db: float
-
-
-@dataclass(frozen=True)
-class RemedyRow:
-    """What helps one of the worst layers, and what it does to the whole model's outputs, both measured again."""
-
-    layer: str
-    action: str
-    before_db: float
-    after_db: float
-    model_before_db: float
-    model_after_db: float
 
 
 @dataclass(frozen=True)
@@ -78,6 +67,13 @@ class Report:
     remedies: list[RemedyRow]
 
 
+class MeasuredModel(NamedTuple):
+    """A report, and the model's integers with the remedies that it offers; None where it offers none."""
+
+    report: Report
+    remedied: Integers | None
+
+
 def make_report(
     model: EngineModel,
     integers: Integers | None,
@@ -85,12 +81,12 @@ def make_report(
     clock: Clock,
     progress: Progress,
     truth: Sequence[int] | None = None,
-) -> Report:
+) -> MeasuredModel:
     """Measure everything; the first picture is timed, all of them are compared.
 
     Args:
         integers: None chooses them by these pictures, which are then iterated over twice.
-        pictures: at least one; taken one by one, and only the first is kept.
+        pictures: at least one; taken one by one, and only the inputs of the first four are kept.
         truth: the class of each picture, where it is known and the model is a classifier.
     Raises:
         NotCalibrated: there are no scales.
@@ -115,30 +111,26 @@ class _Runs:
         modes = [Mode.FLOAT, Mode.HYBRID, Mode.INT8, *([Mode.AUTO] if integers.auto_plan else [])]
         self.engines = {mode: engine_of(model, mode, integers) for mode in modes}
         self.outcomes: dict[Mode, list[PictureOutcome]] = {mode: [] for mode in modes}
-        self._first: Tensor | None = None
-
-    @property
-    def x(self) -> Tensor:
-        assert self._first is not None
-        return self._first
+        self.kept: list[Tensor] = []
 
     def passing(self, pictures: Pictures) -> Iterator[Tensor]:
-        """Hand the inputs on, each when all modes have run it: one is in memory at a time, beside the first."""
+        """Hand the inputs on, each when all modes have run it: one is in memory at a time, beside the first few."""
         for done, picture in enumerate(pictures):
             self.progress("pictures in every mode", done, len(pictures))
             x = as_input(self.model, picture)
-            self._first = x if self._first is None else self._first
+            if len(self.kept) < _KEPT_INPUTS:
+                self.kept.append(x)
             wanted = outcome(self.model, self.engines[Mode.FLOAT].run(x), DETECTION_THRESHOLD)
             for mode, engine in self.engines.items():
                 found = wanted if mode is Mode.FLOAT else outcome_like(self.model, engine.run(x), wanted)
                 self.outcomes[mode].append(found)
             yield x
-        if self._first is None:
+        if not self.kept:
             raise EmptyBatch("a report needs at least one picture")
 
 
-def _measure(runs: _Runs, observations: Observations, clock: Clock, truth: Sequence[int] | None) -> Report:
-    model, engines, outcomes, x, progress = runs.model, runs.engines, runs.outcomes, runs.x, runs.progress
+def _measure(runs: _Runs, observations: Observations, clock: Clock, truth: Sequence[int] | None) -> MeasuredModel:
+    model, engines, outcomes, x, progress = runs.model, runs.engines, runs.outcomes, runs.kept[0], runs.progress
     known = truth is not None and not model.detects
     progress("timing the modes")
     modes_ms = {mode.value: time_run(engine, x, clock) * 1e3 for mode, engine in engines.items()}
@@ -148,8 +140,9 @@ def _measure(runs: _Runs, observations: Observations, clock: Clock, truth: Seque
     progress("timing the layers")
     layers = _layer_rows(model.graph, in_float, in_int8, crossings, x, clock)
     progress("trying remedies")
-    remedies = find_remedies(model, runs.integers, observations, crossings, in_float, in_int8, x)
-    return Report(
+    variant = Variant(model.graph, in_int8.plan, runs.integers.calibration)
+    remedies = Remedies(variant, in_float, in_int8, observations, crossings, runs.kept)
+    report = Report(
         model.name,
         model.weights,
         in_int8.cpu.isa,
@@ -159,8 +152,16 @@ def _measure(runs: _Runs, observations: Observations, clock: Clock, truth: Seque
         {mode.value: accuracy(found, truth) for mode, found in outcomes.items()} if known and truth else {},
         {mode.value: compare_outcomes(outcomes[Mode.FLOAT], found) for mode, found in outcomes.items()},
         layers,
-        remedies,
+        remedies.rows,
     )
+    return MeasuredModel(report, _remedied(runs.integers, remedies, in_int8) if remedies.any_offered else None)
+
+
+def _remedied(integers: Integers, remedies: Remedies, before: Engine) -> Integers:
+    """The plan of AUTO does not come along: it was measured with other integers."""
+    plan = remedies.variant.plan
+    changed = {layer: precision for layer, precision in plan.items() if precision is not before.plan[layer]}
+    return Integers(remedies.variant.calibration, edited={**integers.edited, **changed}, isa=before.cpu.isa)
 
 
 def _layer_rows(
@@ -180,40 +181,6 @@ def _layer_rows(
         )
         for row in crossings
     ]
-
-
-def find_remedies(
-    model: EngineModel,
-    integers: Integers,
-    observations: Observations,
-    crossings: Sequence[Crossing],
-    in_float: Engine,
-    in_int8: Engine,
-    x: Tensor,
-) -> list[RemedyRow]:
-    """The weighted integer layers with the largest own errors, worst first, each with what helps it most."""
-    weighted = [
-        row
-        for row in crossings
-        if row.precision != Precision.FLOAT and isinstance(model.graph.layer(row.layer).operation, Weighted)
-    ]
-    worst = sorted(weighted, key=lambda row: row.own_db)[:WORST_LAYERS]
-    inputs = _inputs_of_layers(in_float, {row.layer for row in worst}, x)
-    variant = Variant(model.graph, in_int8.plan, integers.calibration)
-    rows = []
-    for row in worst:
-        remedy = find_remedy(variant, in_int8, observations, row.layer, inputs[row.layer])
-        helped = remedy.variant
-        engine = Engine(helped.graph, helped.plan, helped.calibration, reuse=in_int8)
-        outputs = model.graph.outputs
-        before_db = min(each.total_db for each in crossings if each.layer in outputs)
-        after_db = min(each.total_db for each in cross(in_float, engine, x) if each.layer in outputs)
-        if after_db < before_db:
-            action = f"none: what helps the layer ({remedy.action}) makes the model worse"
-            rows.append(RemedyRow(row.layer, action, remedy.before_db, remedy.before_db, before_db, before_db))
-        else:
-            rows.append(RemedyRow(row.layer, remedy.action, remedy.before_db, remedy.after_db, before_db, after_db))
-    return rows
 
 
 def has_bfloat16() -> bool:
@@ -250,12 +217,3 @@ def _bfloat16_s(operation: Weighted, inputs: Sequence[Tensor], clock: Clock, rou
         kernel(*narrow_inputs)
         seconds.append(clock() - started)
     return min(seconds)
-
-
-def _inputs_of_layers(engine: Engine, layers: set[str], x: Tensor) -> dict[str, list[Value]]:
-    wanted = {name for layer in layers for name in engine.graph.layer(layer).inputs}
-    values: dict[str, Value] = {INPUT: engine.enter(x)} if INPUT in wanted else {}
-    for prepared, value in engine.values(x):
-        if prepared.name in wanted:
-            values[prepared.name] = value
-    return {layer: [values[name] for name in engine.graph.layer(layer).inputs] for layer in layers}

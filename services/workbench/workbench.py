@@ -165,7 +165,8 @@ class Workbench:
             model, integers = session.current()
             stored = integers if integers.calibration.values else None
             truth = None if model.detects else model.classes_named([each.label for each in pictures])
-            listener.give(make_report(model, stored, EncodedPictures(pictures), self.clock, listener, truth))
+            measured = make_report(model, stored, EncodedPictures(pictures), self.clock, listener, truth)
+            listener.give(measured.report)
 
         async with self._sessions.hold(key) as held:
             async for each in listen(partial(work, held.session), self._pool):

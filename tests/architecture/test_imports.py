@@ -67,8 +67,8 @@ RANKS: dict[str, dict[int, str]] = {
     "workbench": {
         DOMAIN: "engine_model integers graph_codec tensor_codec model_codec integer_codec findings augmentation "
         "pictures drawing layer_card edit_places edit_result events session_log",
-        USECASES: "engines calibrating running crossing exporting report session tensor_parts long_work shared_models "
-        "open_sessions owner_store workbench",
+        USECASES: "engines calibrating running crossing exporting remedies report session tensor_parts long_work "
+        "shared_models open_sessions owner_store workbench",
         ADAPTERS: "files picture_files plots opening settings",
         EDGES: "requests converters grpc_api replies client",
         MAIN: "process __main__",

@@ -345,3 +345,20 @@ def test_integer_modes_without_integers_calibrate_on_the_picture_and_say_so(
     result = quant(tmp_path, "run", "fresh.strata", str(place / "0.png"), "-o", "out.png")
     assert result.exit_code == 0, result.output
     assert "augmented to five" in result.stderr
+
+
+def test_report_applies_its_remedies(place: Path, model: EngineModel, tmp_path: Path) -> None:
+    write_model(tmp_path / "small.strata", model)
+    for name, factor in (("dark", 0.05), ("bright", 1.0)):
+        Image.fromarray((pixels(place / "0.png") * factor).astype(np.uint8)).save(tmp_path / f"{name}.png")
+    assert quant(tmp_path, "calibrate", "small.strata", "dark.png", "--augment").exit_code == 0
+    applied = quant(tmp_path, "report", "small.strata", "bright.png", "--apply", "better.integers")
+    assert applied.exit_code == 0, applied.output
+    assert "pictures such as these" in applied.stdout
+    before, after = (
+        answer(tmp_path, "cross", "small.strata", "bright.png", "--integers", f"{name}.integers")
+        for name in ("small", "better")
+    )
+    assert after["layers"][-1]["total_db"] > before["layers"][-1]["total_db"] + 1  # type: ignore[index]
+    again = quant(tmp_path, "report", "small.strata", "bright.png", "--integers", "better.integers", "--json")
+    assert not [row for row in json.loads(again.stdout)["remedies"] if row["layer"] == "all"]

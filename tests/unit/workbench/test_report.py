@@ -36,7 +36,7 @@ def test_a_report_keeps_no_picture_but_the_first(model: EngineModel, calibration
                 yield DecodedPicture("it", pixels)
                 del pixels
 
-    found = make_report(model, Integers(calibration), Watched(), time.perf_counter, no_progress)
+    found = make_report(model, Integers(calibration), Watched(), time.perf_counter, no_progress).report
     assert found.pictures == len(seen) == 4
     assert found.agreements["float"].fraction == 1
 

@@ -1978,12 +1978,15 @@ class ReportResponse(_message.Message):
         AFTER_DB_FIELD_NUMBER: _builtins.int
         MODEL_BEFORE_DB_FIELD_NUMBER: _builtins.int
         MODEL_AFTER_DB_FIELD_NUMBER: _builtins.int
+        OFFERED_FIELD_NUMBER: _builtins.int
         layer: _builtins.str
         action: _builtins.str
         before_db: _builtins.float
         after_db: _builtins.float
         model_before_db: _builtins.float
         model_after_db: _builtins.float
+        offered: _builtins.bool
+        """It was measured to help the whole model, on top of those offered before it. Else the action says why there is none."""
         def __init__(
             self,
             *,
@@ -1993,10 +1996,11 @@ class ReportResponse(_message.Message):
             after_db: _builtins.float = ...,
             model_before_db: _builtins.float = ...,
             model_after_db: _builtins.float = ...,
+            offered: _builtins.bool = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "after_db", b"after_db", "before_db", b"before_db", "layer", b"layer", "model_after_db", b"model_after_db", "model_before_db", b"model_before_db"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "after_db", b"after_db", "before_db", b"before_db", "layer", b"layer", "model_after_db", b"model_after_db", "model_before_db", b"model_before_db", "offered", b"offered"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
