@@ -122,6 +122,10 @@ bench-ensemble: setup $(HELD_OUT) ## Measure the ensemble's figures (the cluster
 	@test -z "$$KUBECONFIG" || $(MAKE) --no-print-directory image IMAGE_TAG=bench MODEL_FOLDERS="examples/fashion/models examples/measure/models"
 	$(BIN)/strata bench ensemble $(addprefix --pictures ,$(HELD_OUT)) --json docs/results/ensemble.json --report docs/results/ensemble.md
 
+.PHONY: bench-pipeline
+bench-pipeline: setup ## Measure the pipeline's figures (as root: memory is limited by cgroups)
+	$(BIN)/strata bench pipeline --json docs/results/pipeline.json --report docs/results/pipeline.md
+
 .PHONY: bench-quant
 bench-quant: setup $(HELD_OUT) ## Measure the quantisation engine's figures
 	$(BIN)/strata bench quant $(addprefix --pictures ,$(HELD_OUT)) --json docs/results/quant.json --report docs/results/quant.md

@@ -21,13 +21,10 @@ _LARGE_S = 2.0
 _RECORDS = 3
 
 
-async def calibrate(
-    folders: Sequence[Path], layers: Sequence[str], scratch: Path, progress: Progress, large: int = 0
-) -> ChainProfile:
+async def calibrate(folders: Sequence[Path], scratch: Path, progress: Progress, large: int = 0) -> ChainProfile:
     """Measure a chain of compiled stages; takes some ten seconds for a small model, a minute for a large one.
 
     Args:
-        layers: the cuts: the last layer of each stage but the last.
         large: pictures of the larger records; 0 chooses what takes about two seconds.
     """
     manifests = [StageManifest.read(folder) for folder in folders]
@@ -40,7 +37,7 @@ async def calibrate(
         cpus = thread_count()
         mixed = await _records(runner, "mixed", [SMALL, large] * _RECORDS)
         equal = await _records(runner, "equal", [large] * (2 * cpus))
-        await runner.run(mixed, cpus)  # libraries that are imported at the first picture, caches
+        await runner.warm_up()
         one = await runner.run(mixed, 1)
         all_busy = await runner.run(equal, cpus)
     stages = tuple(
@@ -52,7 +49,7 @@ async def calibrate(
         model=manifests[0].model,
         chain=manifests[0].chain,
         runtime=", ".join(dict.fromkeys(each.runtime for each in manifests)),
-        layers=tuple(layers),
+        layers=tuple(each.last for each in manifests[:-1]),
         stages=stages,
         driver_s=max(0.0, (one.time_s - at_stages_s) / len(one.passages)),
         slowdown=1.0,
@@ -81,7 +78,8 @@ def _stage_profile(one: Ran, manifest: StageManifest, started_s: float, first_s:
         name=manifest.name,
         record_s=record_s,
         picture_s=picture_s,
-        start_s=started_s + max(0.0, first_s - record_s - SMALL * picture_s),
+        start_s=started_s,
+        first_s=max(0.0, first_s - record_s - SMALL * picture_s),
         memory_bytes=max(peaks),
         input_bytes=bytes_a_picture(one.passages, manifest.name, "bytes_in"),
         output_bytes=bytes_a_picture(one.passages, manifest.name, "bytes_out"),

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from services.artifacts.store import ObjectStore, open_store
+from services.bench.pipeline_pictures import pack_synthetic
+from services.edge.cpu_share import thread_count
 from services.local.stages import local_stages
 from services.pipeline.client import StageClient
 from services.pipeline.domain import Job, Retry, StageDescription
@@ -55,6 +57,12 @@ class Runner:
         """A store that the stages may use."""
         return open_store(str(self._folder / name), create=True)
 
+    async def warm_up(self) -> None:
+        """Take a record through every thread of every stage: libraries are imported at the first picture."""
+        records = self.store("warm-up")
+        await pack_synthetic(records, 4 * thread_count(), 2)
+        await self.run(records, 2 * thread_count())
+
     async def run(self, records: ObjectStore, workers: int) -> Ran:
         """Run a job of its own over records. Raises StrataError: it did not end well."""
         first, last = self._descriptions[0], self._descriptions[-1]
@@ -70,7 +78,7 @@ class Runner:
 
 @asynccontextmanager
 async def running(folders: Sequence[Path], scratch: Path) -> AsyncIterator[Runner]:
-    """Start compiled stages, as `strata pipeline run` does, and take one record through each of their threads."""
+    """Start compiled stages, as `strata pipeline run` does."""
     scratch.mkdir(parents=True, exist_ok=True)
     url = open_store(str(scratch)).url
     async with local_stages(folders, [url], scratch / "logs") as supervisor:

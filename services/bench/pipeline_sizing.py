@@ -30,6 +30,8 @@ _LONGEST_S = 900.0
 _PATIENCE = 3
 """A stage that reads its weights again and again from the disk lives, and is of no use: so many times as long."""
 _SPARE_S = 10.0
+_RECORDS = 2
+"""The second one finds what the first has left in memory."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class StageSize:
     """What a stage needs.
 
     Attributes:
-        floor_bytes: the smallest limit that a record gets through with, in whole micro-batches.
+        floor_bytes: the smallest limit that records get through with, in whole micro-batches.
         peak_bytes: the most it holds, shared libraries included, where nothing limits it.
         oom_kills: trials that the kernel ended.
     """
@@ -91,8 +93,10 @@ class Trials:
         await pack_synthetic(store, per_record, per_record)
         return cls([StageManifest.read(folder) for folder in folders], store, scratch / "logs")
 
-    async def run(self, stage: int, limit_bytes: int | None = None, longest_s: float = _LONGEST_S) -> Passed:
-        """Start a stage, and take the record through it.
+    async def run(
+        self, stage: int, limit_bytes: int | None = None, longest_s: float = _LONGEST_S, times: int = 1
+    ) -> Passed:
+        """Start a stage, and take the record through it so many times; the last one's time counts.
 
         Raises:
             Unavailable, DeadlineExceeded, FailedPrecondition: it did not start, ended, took too long, or says that
@@ -100,7 +104,6 @@ class Trials:
         """
         inputs = f"activation-{stage - 1}" if stage else "000000.record"
         outputs = f"activation-{stage}" if limit_bytes is None else "trial"
-        await self._store.remove([outputs])
         async with AsyncExitStack() as stack:
             group = stack.enter_context(memory_group(limit_bytes)) if limit_bytes is not None else None
             began_s = time.monotonic()
@@ -117,12 +120,15 @@ class Trials:
                 channel = open_channel(child.address)
                 stack.push_async_callback(channel.close)
                 client = StageClient([partial(_always, channel)], longest_s)
-                ready_s = time.monotonic()
-                answer = await client.run(0, "", self._store.url_of(inputs), self._store.url_of(outputs))
-                time_s = time.monotonic() - ready_s
+                started_s = time.monotonic() - began_s
+                for _ in range(times):
+                    await self._store.remove([outputs])  # else it would be found done
+                    began_s = time.monotonic()
+                    answer = await client.run(0, "", self._store.url_of(inputs), self._store.url_of(outputs))
+                    time_s = time.monotonic() - began_s
             finally:
                 self.oom_kills += group.oom_kills() if group else 0
-        return Passed(ready_s - began_s, time_s, answer.outcome.peak_bytes, await self._micro_batches(outputs))
+        return Passed(started_s, time_s, answer.outcome.peak_bytes, await self._micro_batches(outputs))
 
     def _settings(self, stage: int) -> dict[str, str]:
         return {
@@ -146,7 +152,7 @@ async def _size(trials: Trials, stage: int, progress: Progress) -> StageSize:
         progress(f"stage {name} with {limit_bytes // MIB} MiB", stage, len(trials.manifests))
         try:
             longest_s = _SPARE_S + _PATIENCE * max(free.time_s, free.started_s)
-            passed = await trials.run(stage, limit_bytes, longest_s)
+            passed = await trials.run(stage, limit_bytes, longest_s, times=_RECORDS)
         except (Unavailable, DeadlineExceeded, FailedPrecondition):
             return False
         return passed.micro_batches == free.micro_batches

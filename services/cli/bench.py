@@ -129,6 +129,47 @@ def quant(
 
 
 @app.command()
+def pipeline(
+    json: Json = None,
+    report: Report = None,
+    quick: Quick = False,
+    parts: Annotated[
+        str, typer.Option(help="Of overhead, efficiency, simulation, memory (as root), driver and exact.")
+    ] = "",
+    merge: Merge = False,
+) -> None:
+    """Measure the pipeline: exactness, what cuts cost, what workers bring, memory floors, how well plans predict."""
+    from tempfile import TemporaryDirectory
+
+    from quant.cpu import this_cpu
+    from services.bench import document
+    from services.bench import pipeline as area
+    from services.bench.pipeline_notes import notes
+    from services.bench.report import Page
+    from services.cli.steps import showing_progress
+    from services.edge.onednn import isa_cap
+
+    console = Console(stderr=True)
+    wanted = _chosen(parts, area.PARTS, "--parts")
+    isa = this_cpu(isa_cap()).isa
+    provenance = document.provenance(isa, area.PACKAGES)
+    figures = document.begun(json, isa) if json and merge else {}
+    with showing_progress("", console) as progress, TemporaryDirectory(prefix="strata-bench-") as scratch:
+        # Written as they come: a run that is stopped keeps what it has measured, and `--merge` goes on from there.
+        for found in area.measure(wanted, quick, Path(scratch), progress):
+            figures = area.ordered(figures | found)
+            if json:
+                document.write(json, figures, provenance)
+    Console().print(document.table("strata bench pipeline", figures, area.BARS))
+    if json:
+        console.print(f"wrote {json}", markup=False)
+    if report:
+        page = Page("The pipeline's figures", "make bench-pipeline", notes(figures), area.PLOTS)
+        _publish(report, page, figures, provenance, lambda _: area.BARS, merge)
+        console.print(f"wrote {report}", markup=False)
+
+
+@app.command()
 def slo(json: Json = None, report: Report = None, quick: Quick = False) -> None:
     """Measure whether our verdict on an SLO is that of MLPerf LoadGen."""
     from quant.cpu import this_cpu

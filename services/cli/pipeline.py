@@ -27,6 +27,8 @@ Runtime = Annotated[
     str, typer.Option(metavar="auto|torch|onnxruntime|openvino", help="What runs the stages; auto: the fastest.")
 ]
 
+Measure = Annotated[bool, typer.Option("--measure", help="Measure the stages anew.")]
+
 
 @app.command()
 def pack(
@@ -120,11 +122,96 @@ def size(
 
 
 @app.command()
+def plan(
+    model: Model,
+    deadline: Annotated[str, typer.Option(metavar="TIME", help="The cheapest plan in 60s, 5m, 1h.")] = "",
+    budget: Annotated[float | None, typer.Option(min=0, metavar="USD", help="The fastest plan for the money.")] = None,
+    pictures: Annotated[int, typer.Option(min=1, max=10_000_000, help="How many there are.")] = 10_000,
+    cpus: Annotated[
+        int | None, typer.Option(min=1, max=1024, help="CPUs for stages; this machine's by default.")
+    ] = None,
+    to: Annotated[
+        Path | None, typer.Option("-o", "--to", metavar="FILE", help="Write the plan, for `run --plan`.")
+    ] = None,
+    plot: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Draw every plan's time and money.")] = None,
+    measure: Measure = False,
+    stages: Stages = None,
+    at: At = "",
+    weights: Weights = None,
+    runtime: Runtime = "auto",
+    as_json: Json = False,
+) -> None:
+    """Choose cuts, record size and workers: the cheapest in the time, or the fastest for the money.
+
+    Each chain is measured first, where that was not done on this machine before.
+    """
+    from services.cli.pipeline_plan import Wanted, plan_model
+
+    wanted = Wanted(
+        model, weights, stages, at, runtime, deadline, budget, pictures, cpus, anew=measure, to=to, plot=plot
+    )
+    plan_model(wanted, as_json)
+
+
+@app.command()
+def simulate(
+    model: Model,
+    pictures: Annotated[int, typer.Option(min=1, max=10_000_000, help="How many there are.")] = 100_000,
+    per_record: Annotated[int, typer.Option(min=1, max=1000, help="Pictures in a record.")] = 1000,
+    workers: Annotated[
+        str, typer.Option(metavar="N,...", help="Records under way at a time.")
+    ] = "1,2,4,8,16,32,64,128,256,512,1024",
+    cpus: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=4096, help="One machine of so many, its stages running; else each record an instance, from zero."
+        ),
+    ] = None,
+    latency_ms: Annotated[float, typer.Option(min=0, help="Of the store, to the first byte.")] = 100.0,
+    bandwidth_mb_s: Annotated[float, typer.Option(min=0.001, help="Of one transfer.")] = 85.0,
+    transfers: Annotated[int, typer.Option(min=1, help="So many at a time have that.")] = 1000,
+    price_gb_s: Annotated[float, typer.Option(min=0, metavar="USD", help="Of a GB second.")] = 0.0000166667,
+    plot: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Draw time and money by workers.")] = None,
+    measure: Measure = False,
+    stages: Stages = None,
+    at: At = "",
+    weights: Weights = None,
+    runtime: Runtime = "auto",
+    as_json: Json = False,
+) -> None:
+    """Say what a job would take and cost with 1 to 1024 workers, from what its stages take on this machine."""
+    from services.cli.pipeline_simulate import Wanted, simulate_model
+    from services.pipeline.simulation import Store
+
+    wanted = Wanted(
+        model,
+        weights,
+        stages,
+        at,
+        runtime,
+        pictures,
+        per_record,
+        workers,
+        cpus,
+        store=Store(latency_ms / 1e3, bandwidth_mb_s * 1e6, transfers),
+        price_gb_s=price_gb_s,
+        anew=measure,
+        plot=plot,
+    )
+    simulate_model(wanted, as_json)
+
+
+@app.command()
 def run(
     model: Model,
     records: Annotated[str, typer.Argument(metavar="RECORDS", help="Where `pack` wrote the records.")],
     to: Annotated[str, typer.Option("-o", "--to", metavar="URL", help="Where answers and the job's state go.")],
-    workers: Annotated[int, typer.Option(min=1, max=1024, help="Records under way at a time.")] = 2,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=1024, help="Records under way at a time; 2, or the plan's.")
+    ] = None,
+    plan: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Cuts, runtime and workers as `plan -o` wrote them.")
+    ] = None,
     job: Annotated[str, typer.Option(help="The job's name; made from the model and the time if absent.")] = "",
     resume: Annotated[str, typer.Option(metavar="JOB", help="Go on with a job that was not finished.")] = "",
     services: Annotated[
@@ -150,7 +237,9 @@ def run(
     from services.cli.pipeline_run import Wanted, run_pipeline
 
     precision = _precision(activations)
-    wanted = Wanted(model, weights, stages, at, runtime, records, to, job, resume, services, workers, top_k, precision)
+    wanted = Wanted(
+        model, weights, stages, at, runtime, records, to, job, resume, services, workers, top_k, precision, plan
+    )
     raise typer.Exit(run_pipeline(wanted, as_json))
 
 

@@ -41,6 +41,9 @@ def print_report(report: Row, place: str) -> None:
         soft_wrap=True,
         markup=False,
     )
+    if "expected" in report:
+        words = [_sum_up(report[key], report["tariff"]["currency"]) for key in ("expected", "was")]
+        console.print(f"Expected: {words[0]}. It was: {words[1]}.", highlight=False, soft_wrap=True)
     if (loss := report["loss"]) and loss["pictures"]:
         same, pictures = round(loss["top_1_agreement"] * loss["pictures"]), loss["pictures"]
         console.print(
@@ -51,3 +54,8 @@ def print_report(report: Row, place: str) -> None:
         )
     for each in failed:
         console.print(f"  {each['record']}: {each['error']}: {each['message']}", highlight=False, markup=False)
+
+
+def _sum_up(come_to: Row, currency: str) -> str:
+    """What a job comes to where each stage has the plan's memory."""
+    return f"{come_to['time_s']:.1f} s, {come_to['gb_seconds']:.2f} GB s, {come_to['money']:.6f} {currency}"

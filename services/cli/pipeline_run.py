@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import grpc
 import typer
@@ -20,6 +21,7 @@ from services.artifacts.precision import Precision
 from services.artifacts.store import ObjectStore, open_store
 from services.cli.pipeline_lease import lease_of
 from services.cli.pipeline_model import choose_cutting, find_model
+from services.cli.pipeline_planned import Planned, read_planned
 from services.cli.pipeline_report import print_report
 from services.cli.steps import showing_progress
 from services.edge.address import split_address
@@ -29,7 +31,7 @@ from services.edge.progress import Progress
 from services.local.running import state_folder
 from services.local.stages import local_stages
 from services.pipeline.client import StageClient
-from services.pipeline.domain import Job, Retry
+from services.pipeline.domain import DEFAULT_WORKERS, Job, Retry
 from services.pipeline.driver import JobStatus, Means, run_job, wake
 from services.pipeline.job_store import JobStore, record_keys
 from services.zoo.cache_folder import default_cache
@@ -53,9 +55,10 @@ class Wanted:
     job: str
     resume: str
     services: str
-    workers: int
+    workers: int | None
     top_k: int
     activations: Precision | None
+    plan: Path | None
 
 
 def run_pipeline(wanted: Wanted, as_json: bool) -> int:
@@ -66,16 +69,19 @@ def run_pipeline(wanted: Wanted, as_json: bool) -> int:
     """
     if wanted.job and wanted.resume:
         raise InvalidInput("--job and --resume exclude each other: a new job's name, or the job to go on with")
+    planned = read_planned(wanted.plan, wanted.stages, wanted.at) if wanted.plan else None
     name = wanted.resume or wanted.job or f"{_stem(wanted.model)}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
     console = Console(stderr=True)
     try:
         with showing_progress(f"job {name}", console) as progress:
             # Without a terminal, a line at the start is enough: the report says the rest.
             tell = _describe if console.is_terminal else lambda _: f"running job {name}"
-            report = asyncio.run(_run(wanted, name, progress, tell))
+            report = asyncio.run(_run(wanted, planned, name, progress, tell))
     except KeyboardInterrupt:
         console.print(f"Interrupted. Nothing is lost: add --resume {name} to go on.", highlight=False, soft_wrap=True)
         raise
+    if planned and not wanted.resume and not report["failed_records"]:
+        report |= planned.compare(report, wanted.workers)
     if as_json:
         typer.echo(json.dumps(report, indent=1))
     else:
@@ -83,7 +89,9 @@ def run_pipeline(wanted: Wanted, as_json: bool) -> int:
     return EXIT_SET_ASIDE if report["failed_records"] else 0
 
 
-async def _run(wanted: Wanted, name: str, progress: Progress, tell: Callable[[JobStatus], str]) -> dict[str, object]:
+async def _run(
+    wanted: Wanted, planned: Planned | None, name: str, progress: Progress, tell: Callable[[JobStatus], str]
+) -> dict[str, Any]:
     records = open_store(wanted.records)
     output = open_store(wanted.to, create=True)
     jobs = JobStore(output, name)
@@ -98,10 +106,10 @@ async def _run(wanted: Wanted, name: str, progress: Progress, tell: Callable[[Jo
     if not await record_keys(records):
         raise ArtifactNotFound(f"{records.url}: no records here; make some with `strata pipeline pack`")
     async with AsyncExitStack() as stack:
-        stages = await stack.enter_async_context(_stages(wanted, [records, output], progress))
+        stages = await stack.enter_async_context(_stages(wanted, planned, [records, output], progress))
         means = Means(
             stages=stages,
-            workers=wanted.workers,
+            workers=wanted.workers or (planned.workers if planned else DEFAULT_WORKERS),
             retry=Retry(random.random),
             clock=time.monotonic,
             sleep=asyncio.sleep,
@@ -119,6 +127,8 @@ async def _run(wanted: Wanted, name: str, progress: Progress, tell: Callable[[Jo
             top_k=wanted.top_k,
             activations=wanted.activations or (begun.activations if begun else Precision.FLOAT32),
         )
+        if planned:
+            planned.check(job.model, job.chain)
         if wanted.resume:
             job = await jobs.resume(job)
         else:
@@ -127,7 +137,9 @@ async def _run(wanted: Wanted, name: str, progress: Progress, tell: Callable[[Jo
 
 
 @asynccontextmanager
-async def _stages(wanted: Wanted, stores: Sequence[ObjectStore], progress: Progress) -> AsyncIterator[StageClient]:
+async def _stages(
+    wanted: Wanted, planned: Planned | None, stores: Sequence[ObjectStore], progress: Progress
+) -> AsyncIterator[StageClient]:
     """Open the stages: those that run elsewhere, or child processes that end with this one."""
     async with AsyncExitStack() as stack:
         if wanted.services:
@@ -137,8 +149,11 @@ async def _stages(wanted: Wanted, stores: Sequence[ObjectStore], progress: Progr
             yield StageClient([partial(_ready, channel) for channel in channels], _CALL_TIMEOUT_S)
             return
         model_file = find_model(wanted.model, wanted.weights)
-        cutting = choose_cutting(model_file, wanted.stages, wanted.at)
-        folders = compile_stages(model_file, cutting, default_cache(os.environ), wanted.runtime, progress)
+        if planned:
+            planned.check(model_file.name)
+        cutting = planned.cutting() if planned else choose_cutting(model_file, wanted.stages, wanted.at)
+        runtime = planned.runtime if planned else wanted.runtime
+        folders = compile_stages(model_file, cutting, default_cache(os.environ), runtime, progress)
         logs = state_folder(os.environ) / "logs"
         urls = [store.url for store in stores]
         supervisor = await stack.enter_async_context(local_stages(folders, urls, logs))

@@ -15,10 +15,12 @@ from rich.table import Column, Table
 
 from services.bench.pipeline_sizing import StageSize, size_stages
 from services.cli.pipeline_model import choose_cutting, find_model
+from services.cli.pipeline_profiles import keep_floors
 from services.cli.steps import showing_progress
 from services.pipeline.sizing import MIB
 from services.zoo.cache_folder import default_cache
 from services.zoo.stage_compile import compile_stages
+from services.zoo.stage_manifest import StageManifest
 
 
 def size_model(
@@ -30,6 +32,7 @@ def size_model(
         cutting = choose_cutting(model_file, stages, at)
         folders = compile_stages(model_file, cutting, default_cache(os.environ), runtime, progress)
         sizes = asyncio.run(size_stages(folders, per_record, Path(scratch), progress))
+        keep_floors(StageManifest.read(folders[0]).chain, sizes)
     if as_json:
         rows = [asdict(each) for each in sizes]
         typer.echo(json.dumps({"model": model_file.name, "per_record": per_record, "stages": rows}, indent=1))

@@ -9,6 +9,7 @@ from services.artifacts.precision import Precision
 from services.edge.errors import DeadlineExceeded, FailedPrecondition, InvalidInput, OtherChain, Unavailable
 
 DEFAULT_TOP_K = 5
+DEFAULT_WORKERS = 2
 
 
 @dataclass(frozen=True)

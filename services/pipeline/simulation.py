@@ -40,11 +40,13 @@ class Place:
         cpus: computations at a time, over all stages.
         scales: each record under way at a stage has an instance of its own, which starts from nothing unless an idle
             one is there; else each stage is one running process.
+        fresh: the processes are ready, but have not computed anything yet; instances that start are so anyway.
         store: None is the one the profile was measured with.
     """
 
     cpus: int
     scales: bool = False
+    fresh: bool = False
     store: Store | None = None
 
 
@@ -92,7 +94,8 @@ class _Simulation:
         self._cpus = simpy.Resource(self._env, place.cpus)
         self._driver = simpy.Resource(self._env)  # one process, whose event loop does one thing at a time
         self._link = simpy.Resource(self._env, place.store.transfers) if place.store else None
-        self._instances = {stage.name: _Instances(self._env, stage.start_s) for stage in profile.stages}
+        self._instances = {stage.name: _Instances(self._env, stage.start_s + stage.first_s) for stage in profile.stages}
+        self._fresh = {stage.name for stage in profile.stages} if place.fresh and not place.scales else set()
         self._slowdown = _slowdown(profile, batch, place)
         self._gb_seconds = 0.0
         self._usages: list[Usage] = []
@@ -132,6 +135,9 @@ class _Simulation:
         with self._cpus.request() as cpu:
             yield cpu
             compute_s = self._slowdown * stage.compute_s(pictures)
+            if stage.name in self._fresh:
+                self._fresh.remove(stage.name)
+                compute_s += stage.first_s
             store = self._place.store
             if store is None:
                 yield self._env.timeout(compute_s)

@@ -59,9 +59,9 @@ RANKS: dict[str, dict[int, str]] = {
         MAIN: "process publish __main__",
     },
     "pipeline": {
-        DOMAIN: "domain predictions report sizing profile simulation planning",
+        DOMAIN: "domain predictions report sizing profile simulation places planning comparison",
         USECASES: "job_store lease loss driver",
-        ADAPTERS: "packing",
+        ADAPTERS: "packing plan_file",
         EDGES: "client",
     },
     "workbench": {

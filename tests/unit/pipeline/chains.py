@@ -8,9 +8,14 @@ SECONDS = st.floats(0.0, 3.0)
 
 
 def stage(
-    name: str = "conv", record_s: float = 0.1, picture_s: float = 0.01, start_s: float = 2.0, memory_mib: int = 512
+    name: str = "conv",
+    record_s: float = 0.1,
+    picture_s: float = 0.01,
+    start_s: float = 2.0,
+    memory_mib: int = 512,
+    first_s: float = 0.0,
 ) -> StageProfile:
-    return StageProfile(name, record_s, picture_s, start_s, memory_mib * 2**20, 1000.0, 2000.0)
+    return StageProfile(name, record_s, picture_s, start_s, first_s, memory_mib * 2**20, 1000.0, 2000.0)
 
 
 def chain(*stages: StageProfile, driver_s: float = 0.0, slowdown: float = 1.0, cpus: int = 2) -> ChainProfile:
@@ -22,7 +27,14 @@ def chain(*stages: StageProfile, driver_s: float = 0.0, slowdown: float = 1.0, c
 def chains(draw: st.DrawFn) -> ChainProfile:
     """Any chain of one to four stages."""
     stages = [
-        stage(str(number), draw(SECONDS), draw(st.floats(1e-4, 0.1)), draw(SECONDS), draw(st.integers(1, 3000)))
+        stage(
+            str(number),
+            draw(SECONDS),
+            draw(st.floats(1e-4, 0.1)),
+            draw(SECONDS),
+            draw(st.integers(1, 3000)),
+            draw(SECONDS),
+        )
         for number in range(draw(st.integers(1, 4)))
     ]
     return chain(*stages, driver_s=draw(st.floats(0.0, 0.1)), slowdown=draw(st.floats(1.0, 2.0)))

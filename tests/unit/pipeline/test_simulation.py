@@ -49,6 +49,13 @@ def test_where_instances_scale_all_stages_start_at_once_and_a_worker_more_takes_
     assert simulate(cold, Batch(2, 1, 2), Place(8), FREE).time_s == 2.0
 
 
+def test_the_first_record_of_a_process_that_has_not_computed_yet_takes_longer() -> None:
+    lazy = chain(stage("conv", 1.0, 0.0, first_s=3.0), stage("fc", 1.0, 0.0, start_s=0.5, first_s=2.0))
+    assert simulate(lazy, Batch(4, 1, 1), Place(2), FREE).time_s == 8.0
+    assert simulate(lazy, Batch(4, 1, 1), Place(2, fresh=True), FREE).time_s == 13.0
+    assert simulate(lazy, Batch(1, 1, 1), Place(2, scales=True), FREE).time_s == 5.0 + 2.0
+
+
 def test_a_store_at_a_distance_adds_its_latency_and_what_is_not_hidden_behind_computing() -> None:
     fast, slow = Store(0.01, 1e9, 8), Store(0.01, 100.0, 8)
     work = chain(stage("conv", 1.0, 0.0))

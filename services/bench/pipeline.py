@@ -1,0 +1,69 @@
+"""The area `pipeline`: which figures there are, what they are held to, and how they are shown."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+from services.bench import pipeline_driver, pipeline_exact, pipeline_memory, pipeline_prediction, pipeline_speed
+from services.bench.pipeline_subject import Figures, Subject
+from services.bench.report import Group
+from services.edge.progress import Progress
+
+PACKAGES = ("torch", "torchvision", "onnxruntime", "openvino", "grpcio", "numpy", "obstore", "simpy")
+BARS = {
+    "exact": ">= 1",
+    "exact.error": "<= 1e-5",
+    "overhead": "<= 1.10",
+    "efficiency.2": ">= 0.90",
+    **{f"efficiency.{workers}": ">= 0.90" for workers in pipeline_speed.WORKERS if workers > 2},
+    "gbs_ratio": "<= 0.55",
+    "gbs_ratio.time": "<= 1.05",
+    "sim_error": "<= 0.15",
+    "peak_mb.growth": "<= 1.2",
+}
+Part: TypeAlias = Callable[[Subject], Iterator[Figures]]
+_PARTS: dict[str, Part] = {
+    "overhead": pipeline_speed.overhead,
+    "efficiency": pipeline_speed.efficiency,
+    "simulation": pipeline_prediction.simulation,
+    "memory": pipeline_memory.memory,
+    "driver": pipeline_driver.driver,
+    "exact": pipeline_exact.exact,
+}
+PARTS = tuple(_PARTS)
+PLOTS = (
+    Group(
+        "Pictures a second by workers",
+        "1/s",
+        [f"pictures_per_s.{workers}" for workers in pipeline_speed.WORKERS],
+        [str(workers) for workers in pipeline_speed.WORKERS],
+    ),
+    Group(
+        "100 000 pictures by workers, simulated",
+        "s",
+        [f"figure_5.time_s.{workers}" for workers in pipeline_prediction.PAPERS_WORKERS],
+        [str(workers) for workers in pipeline_prediction.PAPERS_WORKERS],
+    ),
+    Group(
+        "the same, money",
+        "USD",
+        [f"figure_5.money.{workers}" for workers in pipeline_prediction.PAPERS_WORKERS],
+        [str(workers) for workers in pipeline_prediction.PAPERS_WORKERS],
+    ),
+)
+
+
+def measure(parts: Sequence[str], quick: bool, scratch: Path, progress: Progress) -> Iterator[Figures]:
+    """Measure the parts that are named, figures as they come.
+
+    Raises:
+        StrataError: a stage or a run failed; Unsupported: memory cannot be limited here.
+    """
+    for part in parts:
+        yield from _PARTS[part](Subject(quick, scratch, progress))
+
+
+def ordered(figures: Figures) -> Figures:
+    """Those held to a bar first, in the bars' order, then the rest as they came."""
+    first = {key: figures[key] for key in BARS if key in figures}
+    return {**first, **{key: value for key, value in figures.items() if key not in first}}

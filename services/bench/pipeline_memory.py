@@ -1,0 +1,74 @@
+"""The memory floor of each stage, and what right-sizing saves: GB-seconds and time, measured under real limits."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from services.bench.pipeline_sizing import StageSize, Trials, size_stages
+from services.bench.pipeline_subject import PAPERS, Figures, Subject
+from services.bench.rounds import Spread, ratio
+from services.edge.progress import Progress
+from services.edge.receipts import GIB
+from services.pipeline.sizing import MIB
+
+PER_RECORD = (500, 1000)
+"""Those of the paper's tables."""
+_MEM_MAX_BYTES = 3008 * MIB
+_ROUNDS = 3
+_SPARE = 1.1
+"""A floor was survived once: what runs all day has a tenth more, right-sized or not."""
+_SECOND = 2
+"""The first record of a process meets libraries that are imported only then."""
+
+
+def memory(subject: Subject) -> Iterator[Figures]:
+    """Floors by record size; the records' GB-seconds and time with a tenth more, with one size for all, and memMax."""
+    folders = subject.stages(PAPERS, "auto")
+    for per_record in (40,) if subject.quick else PER_RECORD:
+        scratch = subject.scratch / f"memory-{per_record}"
+        sizes = asyncio.run(size_stages(folders, per_record, scratch / "size", subject.progress))
+        for each in sizes:
+            yield {f"floor_mib.{each.stage}.{per_record}": each.floor_bytes / MIB}
+            yield {f"peak_mib.{each.stage}.{per_record}": each.peak_bytes / MIB}
+        yield {f"oom_kills.{per_record}": sum(each.oom_kills for each in sizes)}
+        rounds = 1 if subject.quick else _ROUNDS
+        found = asyncio.run(_passages(folders, per_record, sizes, rounds, scratch / "run", subject.progress))
+        for kind, (time_s, gb_seconds) in found.items():
+            yield {f"chain_s.{kind}.{per_record}": time_s.median, f"gb_s.{kind}.{per_record}": gb_seconds.median}
+        if per_record == PER_RECORD[0] or subject.quick:
+            yield _with_spread("gbs_ratio", ratio(found["floors"][1], found["single"][1]))
+            yield _with_spread("gbs_ratio.time", ratio(found["floors"][0], found["single"][0]))
+
+
+async def _passages(
+    folders: Sequence[Path],
+    per_record: int,
+    sizes: Sequence[StageSize],
+    rounds: int,
+    scratch: Path,
+    progress: Progress,
+) -> dict[str, tuple[Spread, Spread]]:
+    """Take a record through the chain, stage by stage, under each kind of limits in turns: seconds and GiB·s."""
+    single = max(each.floor_bytes for each in sizes)
+    limits = {
+        "floors": [round(_SPARE * each.floor_bytes) for each in sizes],
+        "single": [round(_SPARE * single)] * len(sizes),
+        "mem_max": [_MEM_MAX_BYTES] * len(sizes),
+    }
+    trials = await Trials.begin(folders, per_record, scratch)
+    for stage in range(len(sizes)):
+        await trials.run(stage)  # leaves the input of the next
+    times: dict[str, list[float]] = {kind: [] for kind in limits}
+    gb_seconds: dict[str, list[float]] = {kind: [] for kind in limits}
+    for number in range(rounds):
+        for kind in list(limits)[:: -1 if number % 2 else 1]:
+            progress(f"memory: records of {per_record}, {kind}", number, rounds)
+            passed = [await trials.run(stage, limit, times=_SECOND) for stage, limit in enumerate(limits[kind])]
+            times[kind].append(sum(each.time_s for each in passed))
+            parts = zip(limits[kind], passed, strict=True)
+            gb_seconds[kind].append(sum(limit / GIB * each.time_s for limit, each in parts))
+    return {kind: (Spread(tuple(times[kind])), Spread(tuple(gb_seconds[kind]))) for kind in limits}
+
+
+def _with_spread(key: str, spread: Spread) -> Figures:
+    return {key: spread.median, f"{key}.low": spread.low, f"{key}.high": spread.high}
