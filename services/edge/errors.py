@@ -1,4 +1,4 @@
-"""Every error a user can meet, as one tree. `status.py` maps the eight kinds to gRPC and HTTP status.
+"""Every error a user can meet, as one tree. `status.py` maps the ten kinds to gRPC and HTTP status.
 
 StrataError
 ├── InvalidInput             the request or file is wrong and stays wrong
@@ -8,17 +8,22 @@ StrataError
 │   ├── InvalidDeclaration   a model, ensemble or settings file with a fault; names file and field
 │   └── InvalidWeights       weights that do not fit, truncated, or not weights at all
 │       └── ForeignFile      DamagedFile      OtherVersion      OtherModel
-├── NotFound                 ModelNotFound  EnsembleNotFound  ArtifactNotFound  SessionNotFound
+├── Unauthenticated          the caller has not said who he is, or not in a way that can be believed
+├── Forbidden                the caller is known, and may not
+├── NotFound                 ModelNotFound  EnsembleNotFound  ArtifactNotFound  SessionNotFound  RunNotFound
 ├── TooLarge                 the body is over the limit
+│   └── QuotaExceeded
 ├── FailedPrecondition       right request, wrong moment: not compiled
 │   ├── NoIntegers           NoAutoPlan
 │   ├── ArtifactExists       StoreRefused     StoreFull    MemoryTooSmall
+│   ├── NameTaken            another user has that name
 │   ├── JobUnderWay          another driver runs the job
 │   ├── OtherChain           stages, activations or jobs of another model or other cuts
 │   └── NoPlan               no way to do a job in the time or for the money
 ├── Unavailable              try again later
 │   ├── MemberUnavailable    StageUnavailable StoreUnavailable
-│   └── NotStarted           NotReady         QueueFull        ServiceStopping
+│   ├── NotStarted           NotReady         ServiceStopping
+│   └── QueueFull            TooManyLogIns
 ├── DeadlineExceeded         nothing useful was in by the deadline
 ├── Unsupported              this build or machine cannot do that
 └── Internal                 a fault of ours; the caller gets an id to look up in the log, never the text
@@ -31,6 +36,14 @@ class StrataError(Exception):
 
 class InvalidInput(StrataError):
     """The request or file is wrong; sending it again will not help."""
+
+
+class Unauthenticated(StrataError):
+    """Nobody is logged in, or the token or cookie is not one of ours."""
+
+
+class Forbidden(StrataError):
+    """The caller is known, and may not do that."""
 
 
 class NotFound(StrataError):
@@ -141,6 +154,18 @@ class SessionNotFound(NotFound):
     """The caller has no workbench session of that id."""
 
 
+class QuotaExceeded(TooLarge):
+    """More than one user may keep."""
+
+
+class RunNotFound(NotFound):
+    """The caller has no run of that id."""
+
+
+class NameTaken(FailedPrecondition):
+    """Another user has that name."""
+
+
 class NoIntegers(FailedPrecondition):
     """The model is not calibrated."""
 
@@ -207,6 +232,10 @@ class QueueFull(Unavailable):
     def __init__(self, message: str, retry_after_s: float | None = None):
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class TooManyLogIns(QueueFull):
+    """Too many wrong passwords for one name; the next is heard after a while."""
 
 
 class ServiceStopping(Unavailable):

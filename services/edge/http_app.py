@@ -1,6 +1,6 @@
 """An HTTP application as every service of ours runs it: errors as status, health, metrics, a limit on the body."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from fastapi import Depends, FastAPI, Request, Response
@@ -45,11 +45,13 @@ def create_app(
     max_body_bytes: int,
     max_bodies: int,
     registry: CollectorRegistry = REGISTRY,
+    max_bytes_at: Mapping[str, int] | None = None,
 ) -> FastAPI:
     """Build an application with /healthz, /readyz and /metrics; add routes to it.
 
     Args:
         max_body_bytes: a larger body is refused with 413 before it is read to its end.
+        max_bytes_at: paths whose bodies have a limit of their own.
         max_bodies: requests with a body under way at a time; more are refused with 429 before it is read.
     """
     app = FastAPIOffline(  # its page loads nothing from elsewhere
@@ -61,7 +63,7 @@ def create_app(
         # With 4XX FastAPI leaves out a 422 of its own, which nothing here answers.
         responses={code: {"model": ErrorBody} for code in (400, 404, 408, 413, 415, "4XX", 503, 504)},
     )
-    app.add_middleware(BodyLimit, max_body_bytes=max_body_bytes, max_bodies=max_bodies)
+    app.add_middleware(BodyLimit, max_body_bytes=max_body_bytes, max_bodies=max_bodies, max_bytes_at=max_bytes_at)
     for kind, handler in {**ERROR_HANDLERS, RequestValidationError: _answer_validation}.items():
         app.add_exception_handler(kind, handler)
 

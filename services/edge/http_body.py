@@ -2,7 +2,7 @@
 
 import asyncio
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import partial
 
@@ -27,11 +27,23 @@ class BodyLimit:
     A body over the limit is refused by its declared length, or, without one, as soon as it has passed the limit; one
     that is compressed counts as what it becomes. One that comes too slowly is given up. While `max_bodies` are under
     way, one more is refused once it has sent `FREE_BYTES` or is whole.
+
+    Args:
+        max_bytes_at: paths whose bodies have a limit of their own.
     """
 
-    def __init__(self, app: ASGIApp, max_body_bytes: int, max_bodies: int, grace_s: float = GRACE_S):
+    def __init__(
+        self,
+        app: ASGIApp,
+        max_body_bytes: int,
+        max_bodies: int,
+        grace_s: float = GRACE_S,
+        *,
+        max_bytes_at: Mapping[str, int] | None = None,
+    ):
         self._app = app
         self._max_body_bytes = max_body_bytes
+        self._max_bytes_at = max_bytes_at or {}
         self._grace_s = grace_s
         self._admission = Admission(max_bodies, "requests with a body")
 
@@ -41,10 +53,11 @@ class BodyLimit:
         if declared == b"0" and b"transfer-encoding" not in headers:
             await self._app(scope, receive, send)
             return
+        max_bytes = self._max_bytes_at.get(scope["path"], self._max_body_bytes)
         try:
-            if declared.isdigit() and (len(declared) > 18 or int(declared) > self._max_body_bytes):
-                raise self._too_large()
-            unpacking = _Unpacking(headers.get(b"content-encoding", b""), self._max_body_bytes)
+            if declared.isdigit() and (len(declared) > 18 or int(declared) > max_bytes):
+                raise _too_large(max_bytes)
+            unpacking = _Unpacking(headers.get(b"content-encoding", b""), max_bytes)
             with ExitStack() as admitted:
                 admit = partial(admitted.enter_context, self._admission.admit())
                 await self._with_body(scope, _Body(receive, unpacking, self._grace_s, admit), send)
@@ -69,9 +82,6 @@ class BodyLimit:
                 raise
         if body.refused and not answered:
             raise body.refused
-
-    def _too_large(self) -> TooLarge:
-        return _too_large(self._max_body_bytes)
 
 
 class _Body:
@@ -165,4 +175,4 @@ class _Unpacking:
 
 
 def _too_large(max_bytes: int) -> TooLarge:
-    return TooLarge(f"the body is over the limit of {max_bytes} bytes; send fewer pictures at a time")
+    return TooLarge(f"the body is over the limit of {max_bytes} bytes; send less at a time")

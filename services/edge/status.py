@@ -13,6 +13,8 @@ _TABLE: dict[type[Exception], tuple[grpc.StatusCode, int]] = {
     errors.InvalidInput: (grpc.StatusCode.INVALID_ARGUMENT, 400),
     errors.BodyTooSlow: (grpc.StatusCode.INVALID_ARGUMENT, 408),
     errors.UnknownEncoding: (grpc.StatusCode.INVALID_ARGUMENT, 415),
+    errors.Unauthenticated: (grpc.StatusCode.UNAUTHENTICATED, 401),
+    errors.Forbidden: (grpc.StatusCode.PERMISSION_DENIED, 403),
     errors.NotFound: (grpc.StatusCode.NOT_FOUND, 404),
     errors.TooLarge: (grpc.StatusCode.RESOURCE_EXHAUSTED, 413),
     errors.FailedPrecondition: (grpc.StatusCode.FAILED_PRECONDITION, 409),

@@ -32,10 +32,19 @@ class WorkbenchServicer(pb_grpc.WorkbenchServiceServicer):
     Args:
         names: of the catalogue's models.
         max_pictures_bytes: of all pictures of one calibration or report.
+        verify: a caller's token -> whom it is about, or Unauthenticated; without it the token is the owner itself, and
+            who has none is given one.
     """
 
-    def __init__(self, workbench: Workbench, names: Callable[[], list[str]], max_pictures_bytes: int):
+    def __init__(
+        self,
+        workbench: Workbench,
+        names: Callable[[], list[str]],
+        max_pictures_bytes: int,
+        verify: Callable[[str], str] | None = None,
+    ):
         self._workbench, self._names, self._max_pictures_bytes = workbench, names, max_pictures_bytes
+        self._verify = verify
 
     def add_to(self, server: grpc.aio.Server) -> None:
         """Register with a server."""
@@ -47,32 +56,32 @@ class WorkbenchServicer(pb_grpc.WorkbenchServiceServicer):
     async def UploadFile(
         self, request_iterator: AsyncIterator[pb.UploadFileRequest], context: _Context
     ) -> pb.UploadFileResponse:
-        owner = _owner(context) or new_id()
+        token, owner = self._caller(context)
         pieces = (request.piece async for request in request_iterator)
         file, size_bytes = await self._workbench.upload(owner, pieces)
-        return pb.UploadFileResponse(file=file, size_bytes=size_bytes, owner=owner)
+        return pb.UploadFileResponse(file=file, size_bytes=size_bytes, owner=token)
 
     async def OpenSession(self, request: pb.OpenSessionRequest, context: _Context) -> pb.OpenSessionResponse:
+        token, owner = self._caller(context)
         model, mode = requests.model_from_message(request), requests.mode_from_message(request.mode)
         if mode is None:
             raise InvalidInput("in which mode? give 1 (float), 2 (hybrid), 3 (int8) or 4 (auto)")
         picture = requests.picture_from_message(request.picture, request.picture_name)
-        owner = _owner(context) or new_id()
         key = await self._workbench.open(owner, model, request.integer_file or None, picture, mode)
-        return pb.OpenSessionResponse(session=await self._state(key), owner=owner)
+        return pb.OpenSessionResponse(session=await self._state(key), owner=token)
 
     async def GetSession(self, request: pb.GetSessionRequest, context: _Context) -> pb.GetSessionResponse:
-        return pb.GetSessionResponse(session=await self._state(_key(request, context)))
+        return pb.GetSessionResponse(session=await self._state(self._key(request, context)))
 
     async def CloseSession(self, request: pb.CloseSessionRequest, context: _Context) -> pb.CloseSessionResponse:
-        await self._workbench.close(_key(request, context))
+        await self._workbench.close(self._key(request, context))
         return pb.CloseSessionResponse()
 
     async def GetGraph(self, request: pb.GetGraphRequest, context: _Context) -> pb.GetGraphResponse:
-        return await self._workbench.ask(_key(request, context), converters.graph_to_message)
+        return await self._workbench.ask(self._key(request, context), converters.graph_to_message)
 
     async def GetLayer(self, request: pb.GetLayerRequest, context: _Context) -> pb.GetLayerResponse:
-        card = await self._workbench.ask(_key(request, context), lambda session: session.card(request.layer))
+        card = await self._workbench.ask(self._key(request, context), lambda session: session.card(request.layer))
         return converters.card_to_message(card)
 
     async def Step(self, request: pb.StepRequest, context: _Context) -> pb.StepResponse:
@@ -80,7 +89,7 @@ class WorkbenchServicer(pb_grpc.WorkbenchServiceServicer):
             visit = requests.step_from_message(request, session)
             return pb.StepResponse(visit=converters.visit_to_message(visit)), Moved(visit.layer)
 
-        return await self._workbench.change(_key(request, context), step)
+        return await self._workbench.change(self._key(request, context), step)
 
     async def Look(self, request: pb.LookRequest, context: _Context) -> pb.LookResponse:
         def look(session: Session) -> pb.LookResponse:
@@ -92,12 +101,12 @@ class WorkbenchServicer(pb_grpc.WorkbenchServiceServicer):
                 found.sums.CopyFrom(converters.sums_to_message(*session.sum_range(visit.layer)))
             return found
 
-        return await self._workbench.ask(_key(request, context), look)
+        return await self._workbench.ask(self._key(request, context), look)
 
     async def DrawFeatureMaps(
         self, request: pb.DrawFeatureMapsRequest, context: _Context
     ) -> pb.DrawFeatureMapsResponse:
-        png = await self._workbench.ask(_key(request, context), lambda session: session.drawn_maps(request.layer))
+        png = await self._workbench.ask(self._key(request, context), lambda session: session.drawn_maps(request.layer))
         return pb.DrawFeatureMapsResponse(png=png)
 
     async def ReadTensor(
@@ -105,7 +114,7 @@ class WorkbenchServicer(pb_grpc.WorkbenchServiceServicer):
     ) -> AsyncIterator[pb.ReadTensorResponse]:
         part = requests.part_from_message(request.kind)
         found = await self._workbench.ask(
-            _key(request, context),
+            self._key(request, context),
             lambda session: read_tensor(session, request.layer, part, request.first, request.count),
         )
         yield pb.ReadTensorResponse(shape=found.shape, dtype=found.dtype, piece=found.data[:PIECE_BYTES])
@@ -118,7 +127,7 @@ class WorkbenchServicer(pb_grpc.WorkbenchServiceServicer):
             change = requests.edit_from_message(request, layer)
             return converters.edit_to_message(layer, session.edit(change)), Edited(change)
 
-        return await self._workbench.change(_key(request, context), edit)
+        return await self._workbench.change(self._key(request, context), edit)
 
     async def Undo(self, request: pb.UndoRequest, context: _Context) -> pb.UndoResponse:
         def undo(session: Session) -> tuple[pb.UndoResponse, Event]:
@@ -126,14 +135,14 @@ class WorkbenchServicer(pb_grpc.WorkbenchServiceServicer):
             visit = converters.visit_to_message(session.look()) if session.layer else None
             return pb.UndoResponse(visit=visit), Undone()
 
-        return await self._workbench.change(_key(request, context), undo)
+        return await self._workbench.change(self._key(request, context), undo)
 
     async def Compare(self, request: pb.CompareRequest, context: _Context) -> pb.CompareResponse:
         def compare(session: Session) -> pb.Difference:
             found = session.compare(request.branch or None)
             return converters.difference_to_message(session.layer or "", found)
 
-        return pb.CompareResponse(difference=await self._workbench.ask(_key(request, context), compare))
+        return pb.CompareResponse(difference=await self._workbench.ask(self._key(request, context), compare))
 
     async def Branch(self, request: pb.BranchRequest, context: _Context) -> pb.BranchResponse:
         if not request.name:
@@ -143,7 +152,7 @@ class WorkbenchServicer(pb_grpc.WorkbenchServiceServicer):
             session.branch(request.name)
             return None, Branched(request.name)
 
-        key = _key(request, context)
+        key = self._key(request, context)
         await self._workbench.change(key, branch)
         return pb.BranchResponse(session=await self._state(key))
 
@@ -152,7 +161,7 @@ class WorkbenchServicer(pb_grpc.WorkbenchServiceServicer):
             session.switch(request.name)
             return None, Switched(request.name)
 
-        key = _key(request, context)
+        key = self._key(request, context)
         await self._workbench.change(key, switch)
         return pb.SwitchResponse(session=await self._state(key))
 
@@ -166,11 +175,11 @@ class WorkbenchServicer(pb_grpc.WorkbenchServiceServicer):
             picture = decode_picture(given.data, given.name) if given else None
             return converters.run_to_message(session.model, session.run(clock, mode, picture, **naming))
 
-        return await self._workbench.ask(_key(request, context), run)
+        return await self._workbench.ask(self._key(request, context), run)
 
     async def Cross(self, request: pb.CrossRequest, context: _Context) -> AsyncIterator[pb.CrossResponse]:
         mode = requests.mode_from_message(request.mode)
-        async for each in self._workbench.cross(_key(request, context), mode, request.layer or None):
+        async for each in self._workbench.cross(self._key(request, context), mode, request.layer or None):
             if isinstance(each, Step):
                 yield pb.CrossResponse(progress=converters.progress_to_message(each))
             else:
@@ -181,7 +190,7 @@ class WorkbenchServicer(pb_grpc.WorkbenchServiceServicer):
     ) -> AsyncIterator[pb.CalibrateResponse]:
         options, pictures = await self._receive(request_iterator)
         asked = requests.calibration_from_message(options)
-        async for each in self._workbench.calibrate(_key(options, context), asked, pictures):
+        async for each in self._workbench.calibrate(self._key(options, context), asked, pictures):
             if isinstance(each, Step):
                 yield pb.CalibrateResponse(progress=converters.progress_to_message(each))
             else:
@@ -191,7 +200,7 @@ class WorkbenchServicer(pb_grpc.WorkbenchServiceServicer):
         self, request_iterator: AsyncIterator[pb.ReportRequest], context: _Context
     ) -> AsyncIterator[pb.ReportResponse]:
         options, pictures = await self._receive(request_iterator)
-        async for each in self._workbench.report(_key(options, context), pictures):
+        async for each in self._workbench.report(self._key(options, context), pictures):
             if isinstance(each, Step):
                 yield pb.ReportResponse(progress=converters.progress_to_message(each))
             else:
@@ -200,11 +209,11 @@ class WorkbenchServicer(pb_grpc.WorkbenchServiceServicer):
     async def SaveVariant(self, request: pb.SaveVariantRequest, context: _Context) -> pb.SaveVariantResponse:
         if not request.name:
             raise InvalidInput("a variant needs a name")
-        saved = await self._workbench.save(_key(request, context), request.name)
+        saved = await self._workbench.save(self._key(request, context), request.name)
         return pb.SaveVariantResponse(model_file=saved.model_file, integer_file=saved.integer_file or "")
 
     async def Export(self, request: pb.ExportRequest, context: _Context) -> AsyncIterator[pb.ExportResponse]:
-        exported = await self._workbench.export(_key(request, context), request.name or None)
+        exported = await self._workbench.export(self._key(request, context), request.name or None)
         for kind, data in (
             (pb.ExportResponse.KIND_MODEL, exported.model),
             (pb.ExportResponse.KIND_INTEGERS, exported.integers or b""),
@@ -236,16 +245,29 @@ class WorkbenchServicer(pb_grpc.WorkbenchServiceServicer):
             raise InvalidInput("send the options first, and then a picture in each message")
         return options, pictures
 
+    def _caller(self, context: _Context) -> tuple[str, str]:
+        """A caller's token and the owner it stands for; both new where none came and none is needed.
 
-def _owner(context: _Context) -> str | None:
+        Raises:
+            InvalidInput: what came is not a token.
+            Unauthenticated: the token is not one of ours, or one is needed and none came.
+        """
+        token = _token(context)
+        if self._verify:
+            return token or "", self._verify(token or "")
+        owner = token or new_id()
+        return owner, owner
+
+    def _key(self, request: Any, context: _Context) -> SessionKey:
+        """Whose session a request is about. Raises as `_caller`, and InvalidInput where nobody is named."""
+        if not self._verify and _token(context) is None:
+            raise InvalidInput(
+                f"whose session? send the owner token that OpenSession gave as the metadata `{OWNER_KEY}`"
+            )
+        return SessionKey(self._caller(context)[1], request.session)
+
+
+def _token(context: _Context) -> str | None:
     """The owner token that came with a call; None where none did. Raises InvalidInput where it is not one."""
     given = [value for key, value in context.invocation_metadata() or () if key == OWNER_KEY]
     return check_owner(str(given[0])) if given else None
-
-
-def _key(request: Any, context: _Context) -> SessionKey:
-    """Whose session a request is about. Raises InvalidInput where the caller does not say who he is."""
-    owner = _owner(context)
-    if owner is None:
-        raise InvalidInput(f"whose session? send the owner token that OpenSession gave as the metadata `{OWNER_KEY}`")
-    return SessionKey(owner, request.session)

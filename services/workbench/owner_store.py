@@ -10,7 +10,7 @@ from services.artifacts.store import ObjectStore
 from services.edge.errors import ArtifactNotFound, InvalidInput, SessionNotFound, TooLarge
 from services.workbench.session_log import SessionLog, decode_log, encode_log
 
-_OWNER = re.compile(r"[!-~]{16,200}")
+_OWNER = re.compile(r"[!-~]{16,400}")
 _ID = re.compile(r"[A-Za-z0-9_-]{20,40}")
 
 
@@ -22,7 +22,7 @@ def new_id() -> str:
 def check_owner(owner: str) -> str:
     """The token itself. Raises InvalidInput where it is not one."""
     if not _OWNER.fullmatch(owner):
-        raise InvalidInput("an owner token has 16 to 200 letters, digits or signs of ASCII, without spaces")
+        raise InvalidInput("an owner token has 16 to 400 letters, digits or signs of ASCII, without spaces")
     return owner
 
 

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import torch
 
@@ -15,6 +16,7 @@ from services.edge.cpu_share import thread_count
 from services.edge.errors import StrataError
 from services.edge.grpc_server import start_grpc
 from services.edge.logs import configure_logs
+from services.edge.owner_token import verify_owner
 from services.edge.stop import stop_event
 from services.workbench.engine_model import EngineModel
 from services.workbench.grpc_api import SERVICE, WorkbenchServicer
@@ -66,7 +68,8 @@ async def serve(settings: Settings, ready: Callable[[int], None]) -> None:
     store = open_store(settings.store, create=True)
     with ThreadPoolExecutor(settings.workers, "compute") as pool:
         workbench = Workbench(store, open_named, pool, time.perf_counter, settings.limits)
-        servicer = WorkbenchServicer(workbench, lambda: known_names(catalog), settings.max_pictures_bytes)
+        verify = partial(verify_owner, settings.token_key, time.time) if settings.token_key else None
+        servicer = WorkbenchServicer(workbench, lambda: known_names(catalog), settings.max_pictures_bytes, verify)
         services = [(SERVICE, servicer.add_to)]
         server = await start_grpc(settings.grpc_address, services, settings.max_message_bytes, settings.max_calls)
         await server.set_ready(True)

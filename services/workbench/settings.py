@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import Field, field_validator
 
 from services.edge.address import split_address
+from services.edge.owner_token import KEY_PATTERN
 from services.edge.settings import Settings as BaseSettings
 from services.workbench.workbench import WorkbenchLimits
 
@@ -27,6 +28,8 @@ class Settings(BaseSettings):
         max_message_bytes: of one request; pictures are the large ones.
         max_pictures_bytes: of all pictures of one calibration or report.
         open_sessions, session_bytes, model_bytes, upload_bytes: see `WorkbenchLimits`.
+        token_key: where it is set, callers are believed by tokens signed with it, and by nothing else: see
+            `edge.owner_token`.
         drain_s: what running calls get to end on SIGTERM.
     """
 
@@ -41,6 +44,7 @@ class Settings(BaseSettings):
     session_bytes: Count = WorkbenchLimits.session_bytes
     model_bytes: Count = WorkbenchLimits.model_bytes
     upload_bytes: Count = WorkbenchLimits.upload_bytes
+    token_key: Annotated[str, Field(pattern=KEY_PATTERN)] = ""
     drain_s: Annotated[float, Field(ge=0)] = 30.0
 
     @field_validator("grpc_address")

@@ -16,6 +16,7 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 from PIL import Image
 
 from services.contracts.strata.workbench.v1 import workbench_pb2 as pb
+from services.edge.owner_token import sign_owner
 from tests.contract.workbench_process import PICTURE, Bench, detector, running
 
 WEIGHTS = pb.ReadTensorRequest.KIND_WEIGHTS
@@ -490,3 +491,22 @@ def test_a_process_that_is_asked_to_stop_ends_with_0(tmp_path: Path) -> None:
     with running(str(tmp_path)) as bench:
         bench.process.send_signal(signal.SIGTERM)
         assert bench.process.wait(20) == 0
+
+
+def test_a_workbench_with_a_key_believes_signed_tokens_alone(tmp_path: Path) -> None:
+    key = "a-key-of-thirty-two-letters-or-so"
+    tokens = [sign_owner(key, time.time, owner) for owner in ("ada", "eve", "ada")]
+    with running(str(tmp_path), WORKBENCH_TOKEN_KEY=key) as bench:
+        session = bench.open(owner=tokens[0])
+        assert bench.call("GetSession", pb.GetSessionRequest(session=session), tokens[2]).session.id == session
+        for token, code in (
+            (tokens[1], grpc.StatusCode.NOT_FOUND),
+            ("ada-who-has-no-key", grpc.StatusCode.UNAUTHENTICATED),
+            (sign_owner("o" * 32, time.time, "ada"), grpc.StatusCode.UNAUTHENTICATED),
+        ):
+            with pytest.raises(grpc.RpcError) as refused:
+                bench.call("GetSession", pb.GetSessionRequest(session=session), token)
+            assert cast(grpc.Call, refused.value).code() is code
+        with pytest.raises(grpc.RpcError) as refused:
+            bench.stub.OpenSession(pb.OpenSessionRequest(picture=PICTURE, mode=pb.MODE_FLOAT))
+        assert cast(grpc.Call, refused.value).code() is grpc.StatusCode.UNAUTHENTICATED

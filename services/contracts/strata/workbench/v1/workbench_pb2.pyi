@@ -3,7 +3,7 @@
 isort:skip_file
 The workbench: a model opened, run in float or integers, stepped layer by layer, looked into, edited and quantised.
 
-Who calls says so by an owner token in the metadata, `strata-owner`: any secret of 16 to 200 characters. OpenSession and
+Who calls says so by an owner token in the metadata, `strata-owner`: any secret of 16 to 400 characters. OpenSession and
 UploadFile give a new one where none comes. Sessions and files belong to their owner; another's are NOT_FOUND.
 
 Every RPC may answer: INVALID_ARGUMENT, the request is wrong; NOT_FOUND, no such session, file, model, layer or branch;
