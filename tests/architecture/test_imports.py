@@ -24,8 +24,8 @@ DOMAIN, USECASES, ADAPTERS, EDGES, MAIN = range(5)
 RANKS: dict[str, dict[int, str]] = {
     "edge": {
         DOMAIN: "errors suggestion deadline admission receipts progress whole_number message_size",
-        ADAPTERS: "address cpu_share memory_share declaration environment settings meter onednn whole_files stop "
-        "logs lean_logs",
+        ADAPTERS: "address cpu_share memory_share declaration environment settings meter onednn owner_token "
+        "whole_files stop logs lean_logs",
         EDGES: "status remote_errors grpc_channel grpc_server http_errors http_body http_hangup http_connections "
         "http_server http_form http_app receipt_messages receipt_bodies",
     },
@@ -71,6 +71,14 @@ RANKS: dict[str, dict[int, str]] = {
         "shared_models open_sessions owner_store workbench",
         ADAPTERS: "files picture_files plots opening settings",
         EDGES: "requests converters grpc_api replies client",
+        MAIN: "process __main__",
+    },
+    "console": {
+        DOMAIN: "domain records",
+        USECASES: "accounts user_files runs",
+        ADAPTERS: "passwords tables migrations database sql_records settings",
+        EDGES: "http_bodies workbench_client http_callers account_routes file_routes run_routes session_routes pages "
+        "http_api",
         MAIN: "process __main__",
     },
     "loadtest": {

@@ -1,0 +1,97 @@
+"""The console as a process: settings, stores, server, stopping; `__main__` says what it prints and how it ends."""
+
+import asyncio
+import json
+import logging
+import os
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+import grpc
+
+from services.artifacts.store import open_store
+from services.console.accounts import Accounts
+from services.console.database import open_database
+from services.console.http_api import create_http_app
+from services.console.http_callers import Console
+from services.console.passwords import Argon2Hasher
+from services.console.runs import Runs
+from services.console.settings import Settings, settings_from
+from services.console.sql_records import SqlRecords
+from services.console.user_files import UserFiles
+from services.console.workbench_client import WorkbenchClient, WorkbenchInference
+from services.edge.address import split_address
+from services.edge.errors import InvalidDeclaration, StrataError
+from services.edge.grpc_channel import open_channel
+from services.edge.http_app import Health, start_http
+from services.edge.logs import configure_logs
+from services.edge.owner_token import sign_owner
+from services.edge.stop import stop_event
+
+_log = logging.getLogger("services.console")
+
+
+def main() -> int:
+    """Serve until SIGTERM or SIGINT; return the exit code."""
+    configure_logs("console")
+    try:
+        asyncio.run(_serve_alone(settings_from(os.environ)))
+    except (StrataError, OSError) as error:
+        _log.error("%s: %s", type(error).__name__, error)
+        return 2
+    except Exception:
+        _log.exception("cannot serve")
+        return 1
+    return 0
+
+
+async def _serve_alone(settings: Settings) -> None:
+    if not settings.workbench:
+        raise InvalidDeclaration("CONSOLE_WORKBENCH: is missing: host:port of the workbench")
+    channel = open_channel(settings.workbench, settings.workbench_authority)
+
+    async def to_workbench() -> grpc.aio.Channel:
+        return channel
+
+    try:
+        await serve(
+            settings, to_workbench, lambda port: print(json.dumps({"event": "ready", "port": port}), flush=True)
+        )
+    finally:
+        await channel.close()
+
+
+async def serve(
+    settings: Settings, channel: Callable[[], Awaitable[grpc.aio.Channel]], ready: Callable[[int], None]
+) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Args:
+        channel: to the workbench; asked for at each call.
+        ready: called with the port once the server answers.
+    Raises:
+        StrataError: a fault of the settings, the database or the store.
+        OSError: the address is taken or not ours.
+    """
+    stop = stop_event()
+    store = open_store(settings.store, create=True)
+    database = await asyncio.to_thread(open_database, settings.database)
+    try:
+        records = SqlRecords(database)
+        workbench = WorkbenchClient(channel, partial(sign_owner, settings.token_key, time.time))
+        files = UserFiles(records, store, settings.limits, time.time)
+        runs = Runs(records, files, store, WorkbenchInference(workbench), time.time)
+        accounts = Accounts(records, Argon2Hasher(), time.time)
+        console = Console(accounts, files, runs, workbench, settings.secure_cookies)
+        app = create_http_app(console, Health(lambda: not stop.is_set()))
+        server = await start_http(app, *split_address(settings.http_address), grace_s=settings.drain_s)
+        await runs.resume()
+        ready(server.port)
+        _log.info("ready on port %d, store %s", server.port, store.url)
+        await stop.wait()
+        _log.info("draining")
+        await server.drain()
+        await runs.stop()
+    finally:
+        database.close()

@@ -1,0 +1,240 @@
+"""The console over HTTP, a real process over a real workbench: users, files, runs, sessions."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.contract.console_process import PASSWORD, Person, Served, serving
+from tests.contract.workbench_process import PICTURE, detector, integers
+
+
+@pytest.fixture(scope="module")
+def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with serving(tmp_path_factory.mktemp("console"), CONSOLE_QUOTA_BYTES=str(20 << 20)) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def ada(console: Served) -> Iterator[Person]:
+    with console.person("ada") as person:
+        yield person
+
+
+@pytest.fixture(scope="module")
+def eve(console: Served) -> Iterator[Person]:
+    with console.person("eve") as person:
+        yield person
+
+
+@pytest.fixture(scope="module")
+def done(ada: Person) -> dict[str, Any]:
+    """A run of the example detector that is over."""
+    model, table = ada.upload("models/shapes.strata", detector()), ada.upload("models/shapes.integers", integers())
+    picture = ada.upload("pictures/shapes.jpg", PICTURE)
+    asked = {"model": model["id"], "is_file": True, "integer_file": table["id"], "picture": picture["id"]}
+    return ada.run(mode="int8", **asked)
+
+
+def test_a_log_in_is_a_cookie_that_scripts_cannot_read_and_other_sites_do_not_send(console: Served) -> None:
+    with console.nobody() as nobody:
+        answer = nobody.client.post("/api/account", json={"name": "Grace", "password": PASSWORD})
+        cookie = answer.headers["set-cookie"].lower()
+        assert "httponly" in cookie
+        assert "samesite=strict" in cookie
+        assert answer.json()["name"] == "grace"
+        assert nobody.client.get("/api/account").json()["name"] == "grace"
+
+
+def test_a_cookie_that_was_changed_is_nobodys(console: Served) -> None:
+    with console.person("changed") as person:
+        (name, value), *_ = person.client.cookies.items()
+        changed = httpx.get(
+            f"{console.address}/api/account", cookies={name: value[:-1] + ("A" if value[-1] != "A" else "B")}
+        )
+    assert changed.status_code == 401
+
+
+def test_after_log_out_the_cookie_is_worth_nothing(console: Served) -> None:
+    with console.person("leaver") as person:
+        cookies = dict(person.client.cookies)
+        assert person.client.post("/api/log-out").status_code == 204
+        assert httpx.get(f"{console.address}/api/account", cookies=cookies).status_code == 401
+
+
+def test_a_change_without_the_pages_token_or_from_another_sites_page_is_refused(console: Served) -> None:
+    with console.person("target") as person:
+        token = person.client.headers.pop("X-CSRF-Token")
+        assert person.client.post("/api/folders", json={"path": "a"}).status_code == 403
+        headers = {"X-CSRF-Token": token, "Sec-Fetch-Site": "cross-site"}
+        assert person.client.post("/api/folders", json={"path": "a"}, headers=headers).status_code == 403
+        assert (
+            person.client.post("/api/folders", json={"path": "a"}, headers={"X-CSRF-Token": token}).status_code == 201
+        )
+
+
+def test_wrong_passwords_make_the_next_one_wait_also_of_nobody(console: Served) -> None:
+    with console.person("guessed"), console.nobody() as guesser:
+        for name in ("guessed", "no-such-user"):
+            answers = [
+                guesser.client.post("/api/log-in", json={"name": name, "password": f"wrong {n} wrong"})
+                for n in range(6)
+            ]
+            assert [answer.status_code for answer in answers] == [401] * 5 + [429]
+            assert int(answers[-1].headers["retry-after"]) > 0
+            assert answers[0].json()["error"] == "no such user and password"
+        right = guesser.client.post("/api/log-in", json={"name": "guessed", "password": PASSWORD})
+        assert right.status_code == 429
+
+
+def test_a_name_has_one_user_however_it_is_spelled(console: Served, ada: Person) -> None:
+    with console.nobody() as second:
+        answer = second.client.post("/api/account", json={"name": " ADA ", "password": PASSWORD})
+    assert (answer.status_code, answer.json()["kind"]) == (409, "NameTaken")
+
+
+@pytest.mark.parametrize("path", ["../up", "a/../b", "/", "a//b", "a\\b", "a\nb", "x" * 401, "\u202egnp.exe", "a/ b"])
+def test_a_path_that_leads_elsewhere_is_refused(ada: Person, path: str) -> None:
+    answer = ada.client.post("/api/files", params={"path": path}, content=b"content")
+    assert answer.status_code == 400, answer.text
+
+
+def test_what_is_uploaded_comes_back_byte_for_byte_and_as_nothing_that_runs(ada: Person) -> None:
+    made = ada.upload("odd/<script>alert(1)</script>'; DROP TABLE users;--.html", b"<script>alert(1)</script>")
+    answer = ada.client.get(f"/api/files/{made['id']}/content")
+    assert answer.content == b"<script>alert(1)</script>"
+    assert answer.headers["content-type"] == "application/octet-stream"
+    assert answer.headers["content-disposition"].startswith("attachment")
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_folder_moves_and_goes_with_all_in_it_and_with_nothing_else(ada: Person) -> None:
+    for path in ("trip/a.jpg", "trip/day/b.jpg", "TRIP/c.jpg", "trips/d.jpg"):
+        ada.upload(path, b"x")
+    folder = next(file for file in ada.client.get("/api/files").json() if file["path"] == "trip")
+    moved = ada.client.patch(f"/api/files/{folder['id']}", json={"path": "past/trip"})
+    assert moved.json()["path"] == "past/trip"
+    paths = {file["path"] for file in ada.client.get("/api/files").json()}
+    assert {"past", "past/trip/a.jpg", "past/trip/day/b.jpg", "TRIP/c.jpg", "trips/d.jpg"} <= paths
+    inside = ada.client.patch(f"/api/files/{folder['id']}", json={"path": "past/trip/day/trip"})
+    assert inside.status_code == 400
+    assert ada.client.delete(f"/api/files/{folder['id']}").status_code == 204
+    paths = {file["path"] for file in ada.client.get("/api/files").json()}
+    assert not any(path.startswith("past/trip") for path in paths)
+    assert {"TRIP/c.jpg", "trips/d.jpg"} <= paths
+
+
+def test_a_file_is_not_written_over_and_nothing_is_put_into_a_file(ada: Person) -> None:
+    ada.upload("once.txt", b"first")
+    again = ada.client.post("/api/files", params={"path": "once.txt"}, content=b"second")
+    inside = ada.client.post("/api/files", params={"path": "once.txt/in.txt"}, content=b"in")
+    assert [(each.status_code, each.json()["kind"]) for each in (again, inside)] == [(409, "ArtifactExists")] * 2
+
+
+def test_what_is_over_the_quota_is_refused_whether_it_says_so_or_not_and_takes_no_room(console: Served) -> None:
+    with console.person("hoarder") as person:
+        declared = person.client.post("/api/files", params={"path": "big"}, content=b"x" * (21 << 20))
+        pieces = (b"x" * (1 << 20) for _ in range(21))
+        silent = person.client.post("/api/files", params={"path": "big"}, content=pieces)
+        assert [each.json()["kind"] for each in (declared, silent)] == ["QuotaExceeded"] * 2
+        assert person.client.get("/api/account").json()["used_bytes"] == 0
+        person.upload("small", b"fits")
+
+
+def test_an_upload_whose_sender_leaves_is_not_there(console: Served, tmp_path: Path) -> None:
+    def torn() -> Iterator[bytes]:
+        yield b"x" * (1 << 20)
+        raise ConnectionAbortedError
+
+    with console.person("leaves") as person:
+        with pytest.raises(ConnectionAbortedError):
+            person.client.post("/api/files", params={"path": "torn"}, content=torn())
+        assert person.client.get("/api/files").json() == []
+        person.upload("torn", b"whole")
+
+
+def test_a_run_finds_what_is_on_the_picture(done: dict[str, Any]) -> None:
+    assert (done["state"], done["fault"]) == ("done", "")
+    assert done["result"]["detects"] is True
+    assert len(done["result"]["boxes"]) > 0
+    assert done["result"]["latency_ms"] > 0
+
+
+def test_a_run_that_fails_says_why(ada: Person, done: dict[str, Any]) -> None:
+    note = ada.upload("note.jpg", b"this is no picture")
+    failed = ada.run(model="yolov3-tiny", mode="float", picture=note["id"], weights="random://0", size=64)
+    assert failed["state"] == "failed"
+    assert failed["fault"].startswith("note.jpg: not one of JPEG")
+
+
+def test_a_session_is_stepped_looked_into_edited_and_taken_back(ada: Person, done: dict[str, Any]) -> None:
+    base = f"/api/runs/{done['id']}"
+    graph = ada.client.get(f"{base}/graph").json()
+    first = graph["layers"][0]["name"]
+    visit = ada.client.post(f"{base}/step", json={"to": "layer", "layer": first}).json()
+    assert (visit["layer"], visit["index"]) == (first, graph["layers"][0]["index"])
+    looked = ada.client.get(f"{base}/look").json()
+    assert sum(looked["histogram"]["counts"]) > 0
+    assert looked["visit"]["statistics"] == visit["statistics"]
+    assert ada.client.get(f"{base}/maps").content.startswith(b"\x89PNG")
+    card = ada.client.get(f"{base}/card", params={"layer": first}).json()
+    out_channels, *rest = card["weights"]["shape"]
+    part = ada.client.get(f"{base}/tensor", params={"part": "weights", "count": 5}).json()
+    assert part["shape"] == [out_channels, *rest]
+    assert len(part["values"]) == 5
+    edit = {"kind": "weights", "place": [0, 0, 0, 0], "values": [part["values"][0] + 1]}
+    difference = ada.client.post(f"{base}/edits", json=edit).json()
+    assert difference["changed_fraction"] > 0
+    changed = ada.client.get(f"{base}/tensor", params={"part": "weights", "count": 1}).json()["values"]
+    assert changed == pytest.approx([part["values"][0] + 1])
+    assert ada.client.get(f"{base}/session").json()["edits"] == 1
+    assert ada.client.post(f"{base}/result").status_code == 200
+    assert ada.client.post(f"{base}/undo").json()["edits"] == 0
+    assert (
+        ada.client.get(f"{base}/tensor", params={"part": "weights", "count": 1}).json()["values"] == part["values"][:1]
+    )
+
+
+OPEN = {("/api/account", "post"), ("/api/log-in", "post")}
+OPERATIONS = ("/healthz", "/readyz", "/metrics")
+
+
+def test_every_endpoint_refuses_nobody_and_shows_one_user_nothing_of_another(
+    console: Served, ada: Person, eve: Person, done: dict[str, Any]
+) -> None:
+    file = ada.upload("private/letter.txt", b"private")
+    bodies = {
+        "PathBody": {"path": "stolen"},
+        "RunStart": {"model": file["id"], "is_file": True, "mode": "float", "picture": file["id"]},
+        "StepStart": {"to": "end"},
+        "edit": {"kind": "precision", "precision": "float"},
+    }
+    tried = 0
+    with console.nobody() as nobody:
+        for path, operations in nobody.client.get("/openapi.json").json()["paths"].items():
+            for method, operation in operations.items():
+                if path in OPERATIONS or (path, method) in OPEN:
+                    continue
+                tried += 1
+                url = path.replace("{file}", file["id"]).replace("{run}", done["id"])
+                sent: dict[str, Any] = {}
+                if schema := operation.get("requestBody", {}).get("content", {}).get("application/json"):
+                    sent["json"] = bodies[schema["schema"].get("$ref", "/edit").rpartition("/")[2]]
+                params = {"part": "weights"} if url.endswith("/tensor") else {}
+                if path == "/api/files" and method == "post":
+                    params, sent = {"path": "stolen"}, {"content": b"x"}
+                refused = nobody.client.request(method, url, params=params, **sent)
+                assert (refused.status_code, refused.json()["kind"]) == (401, "Unauthenticated"), f"{method} {path}"
+                if re.search("{file}|{run}", path) or sent.get("json") == bodies["RunStart"]:
+                    other = eve.client.request(method, url, params=params, **sent)
+                    assert other.status_code == 404, f"{method} {path}: {other.status_code} {other.text[:200]}"
+                elif method == "get":
+                    shown = eve.client.request(method, url, params=params)
+                    assert file["id"] not in shown.text, f"{method} {path}"
+                    assert done["id"] not in shown.text, f"{method} {path}"
+    assert tried > 20
+    assert ada.client.get(f"/api/files/{file['id']}/content").content == b"private"
+    assert ada.client.get(f"/api/runs/{done['id']}").json() == done
