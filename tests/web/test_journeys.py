@@ -1,0 +1,162 @@
+"""Journeys through the console's page, in Chromium over a real console and a real workbench."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.contract.console_process import Served, serving
+from tests.contract.workbench_process import PICTURE, detector, integers
+from tests.web.browser import NARROW, WIDE, chromium, needs_browser, page_of, serious_findings, sign_up
+
+pytestmark = needs_browser
+FIRST = "convolutional_0"
+
+
+@pytest.fixture(scope="module")
+def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with serving(tmp_path_factory.mktemp("console")) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The example detector, its integers, and a picture."""
+    folder = tmp_path_factory.mktemp("files")
+    contents = {"shapes.strata": detector(), "shapes.integers": integers(), "shapes.jpg": PICTURE}
+    for name, content in contents.items():
+        (folder / name).write_bytes(content)
+    return [folder / name for name in contents]
+
+
+def upload(page: Page, files: list[Path]) -> None:
+    page.get_by_role("link", name="Files").click()
+    page.get_by_label("Drop files here, or choose them").set_input_files(files)
+    for file in files:
+        page.get_by_role("row", name=file.name).wait_for()
+
+
+def run(page: Page, *modes: str) -> None:
+    page.get_by_role("link", name="Runs").click()
+    page.get_by_role("combobox", name="Model").select_option(label="shapes.strata")
+    page.get_by_role("combobox", name="Picture").select_option(label="shapes.jpg")
+    page.get_by_text("More").click()
+    page.get_by_role("combobox", name="Integers").select_option(label="shapes.integers")
+    page.get_by_label("float", exact=True).uncheck()
+    for mode in modes:
+        page.get_by_label(mode, exact=True).check()
+    page.get_by_role("button", name="Run", exact=True).click()
+    for mode in modes:
+        page.get_by_role("listitem", name=f"shapes.strata, {mode}").get_by_text(" ms").wait_for()
+
+
+def open_session(page: Page, mode: str) -> None:
+    page.get_by_role("link", name=f"Step shapes.strata, {mode}").click()
+    page.get_by_role("heading", name="Before the first layer").wait_for()
+
+
+def test_sign_up_upload_run_step_edit_run_again_and_undo(browser: Browser, console: Served, files: list[Path]) -> None:
+    with page_of(browser, console.address) as page:
+        sign_up(page, "journey")
+        assert serious_findings(page) == []
+        upload(page, files)
+        assert serious_findings(page) == []
+        run(page, "float", "int8")
+        card = page.get_by_role("listitem", name="shapes.strata, int8")
+        expect(card.locator(".box").first).to_be_visible()
+        assert serious_findings(page) == []
+
+        open_session(page, "int8")
+        page.keyboard.press("n")
+        page.get_by_role("heading", name=FIRST).wait_for()
+        page.get_by_role("img", name=f"Feature maps of {FIRST}").wait_for()
+        page.get_by_role("img", name=f"Value of {FIRST}").wait_for()
+        assert serious_findings(page) == []
+
+        cell = page.get_by_label("weights at 0, 0, 0, 0")
+        before = cell.input_value()
+        cell.fill("9")
+        cell.press("Enter")
+        expect(page.get_by_role("status").filter(has_text="The edit changed")).to_be_visible()
+        expect(page.get_by_label("weights at 0, 0, 0, 0")).to_have_value("9")
+        page.get_by_role("button", name="Run again").click()
+        page.get_by_role("heading", name="As edited now").wait_for()
+        page.get_by_role("button", name="Undo").click()
+        expect(page.get_by_label("weights at 0, 0, 0, 0")).to_have_value(before)
+        assert serious_findings(page) == []
+
+
+def test_every_layer_can_be_reached_by_the_keyboard_from_the_table(
+    browser: Browser, console: Served, files: list[Path]
+) -> None:
+    with page_of(browser, console.address, colours="dark") as page:
+        sign_up(page, "keyboard")
+        upload(page, files)
+        run(page, "float")
+        open_session(page, "float")
+        page.get_by_role("button", name="Table").press("Enter")
+        layer = page.get_by_role("table").get_by_role("button").nth(2)
+        name = layer.inner_text()
+        layer.press("Enter")
+        page.get_by_role("heading", name=name, exact=True).wait_for()
+        assert serious_findings(page) == []
+        table = page.get_by_role("region", name="Layers").get_by_role("table")
+        page.keyboard.press("p")
+        expect(table.get_by_role("button").nth(1)).to_have_attribute("aria-current", "step")
+        page.keyboard.press("e")
+        expect(table.get_by_role("button").last).to_have_attribute("aria-current", "step")
+
+
+def test_two_people_at_once_see_each_others_nothing(browser: Browser, console: Served, files: list[Path]) -> None:
+    with page_of(browser, console.address) as one, page_of(browser, console.address) as other:
+        sign_up(one, "first-person")
+        sign_up(other, "second-person")
+        upload(one, files)
+        run(one, "float")
+        step = one.get_by_role("link", name="Step shapes.strata, float").get_attribute("href")
+        other.get_by_role("link", name="Files").click()
+        expect(other.get_by_text("Nothing is here yet.")).to_be_visible()
+        other.get_by_role("link", name="Runs").click()
+        expect(other.get_by_text("Choose a model and a picture")).to_be_visible()
+        refused = other.request.get(f"/api{str(step).removesuffix('/step')}")
+        assert refused.status == 404
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+@pytest.mark.parametrize("colours", ["light", "dark"])
+def test_no_page_is_wider_than_the_screen_and_axe_finds_nothing_serious(
+    browser: Browser, console: Served, files: list[Path], size: tuple[int, int], colours: str
+) -> None:
+    with page_of(browser, console.address, size, colours) as page:
+        page.goto("/")
+        page.get_by_role("button", name="sign up").wait_for()
+        assert serious_findings(page) == []
+        sign_up(page, f"{colours}-{size[0]}")
+        upload(page, files)
+        run(page, "int8")
+        places = ["/files", "/runs", str(page.get_by_role("link", name="Step shapes").get_attribute("href"))]
+        for place in places:
+            page.goto(place)
+            if place.endswith("step"):
+                page.get_by_role("button", name="Next").click()
+                page.get_by_role("img", name=f"Feature maps of {FIRST}").wait_for()
+            page.get_by_role("heading").first.wait_for()
+            assert page.evaluate("document.documentElement.scrollWidth") <= size[0], place
+            assert serious_findings(page) == [], place
+
+
+def test_a_wrong_password_is_said_and_a_log_out_ends_the_page(browser: Browser, console: Served) -> None:
+    with page_of(browser, console.address) as page:
+        sign_up(page, "leaver")
+        page.get_by_role("button", name="Log out").click()
+        page.get_by_label("Name").fill("leaver")
+        page.get_by_label("Password").fill("not this one, no")
+        page.get_by_role("button", name="Log in", exact=True).click()
+        expect(page.get_by_role("alert")).to_have_text("no such user and password")

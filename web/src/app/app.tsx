@@ -1,0 +1,65 @@
+import { QueryCache, QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { lazy, Suspense } from "react";
+import { BrowserRouter, Navigate, Route, Routes } from "react-router";
+
+import { ErrorNote } from "../components/error-note";
+import { useAccount } from "../features/account/api";
+import { LogInPage } from "../features/account/log-in-page";
+import { FilesPage } from "../features/files/files-page";
+import { RunsPage } from "../features/runs/runs-page";
+import { ApiError } from "../lib/api";
+import { Shell } from "./shell";
+
+const StepPage = lazy(() => import("../features/step/step-page"));
+
+const queries: QueryClient = new QueryClient({
+  defaultOptions: {
+    queries: {
+      staleTime: 10_000,
+      // What was refused stays refused; only a way that broke is worth a second try.
+      retry: (failures, error) => failures < 2 && !(error instanceof ApiError && error.status < 500),
+    },
+  },
+  queryCache: new QueryCache({
+    onError: (error) => {
+      if (error instanceof ApiError && error.status === 401) queries.setQueryData(["account"], null);
+    },
+  }),
+});
+
+export function App() {
+  return (
+    <QueryClientProvider client={queries}>
+      <BrowserRouter>
+        <Entrance />
+      </BrowserRouter>
+    </QueryClientProvider>
+  );
+}
+
+function Entrance() {
+  const account = useAccount();
+  if (account.error) {
+    return (
+      <main className="entrance">
+        <h1>Strata</h1>
+        <ErrorNote error={account.error} />
+      </main>
+    );
+  }
+  if (account.isPending) return null;
+  if (!account.data) return <LogInPage />;
+  return (
+    <Shell account={account.data}>
+      <Suspense fallback={<p className="soft">Loading …</p>}>
+        <Routes>
+          <Route path="/" element={<Navigate to="/runs" replace />} />
+          <Route path="/files" element={<FilesPage account={account.data} />} />
+          <Route path="/runs" element={<RunsPage />} />
+          <Route path="/runs/:run/step" element={<StepPage />} />
+          <Route path="*" element={<h1>There is no such page</h1>} />
+        </Routes>
+      </Suspense>
+    </Shell>
+  );
+}

@@ -1,0 +1,123 @@
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+
+import { answer, client, errorOf, type Schema } from "../../lib/api";
+
+export type Layer = Schema<"LayerBody">;
+export type Graph = Schema<"GraphBody">;
+export type Session = Schema<"SessionBody">;
+export type Difference = Schema<"DifferenceBody">;
+export type Edit = Schema<"NumbersEdit"> | Schema<"ScaleEdit"> | Schema<"RangeEdit"> | Schema<"PrecisionEdit">;
+export type Part = "weights" | "bias" | "codes" | "scales";
+
+/** Everything about a run's session; what an edit makes old is below "model". */
+const keys = {
+  session: (run: string) => ["step", run, "session"],
+  graph: (run: string) => ["step", run, "model", "graph"],
+  layer: (run: string, layer: string, what: string) => ["step", run, "model", layer, what],
+  model: (run: string) => ["step", run, "model"],
+};
+
+export function useSession(run: string) {
+  const params = { path: { run } };
+  return useQuery({
+    queryKey: keys.session(run),
+    queryFn: () => answer(client.GET("/api/runs/{run}/session", { params })),
+  });
+}
+
+export function useGraph(run: string) {
+  const params = { path: { run } };
+  return useQuery({
+    queryKey: keys.graph(run),
+    queryFn: () => answer(client.GET("/api/runs/{run}/graph", { params })),
+    staleTime: Infinity,
+  });
+}
+
+export function useCard(run: string, layer: string) {
+  const params = { path: { run }, query: { layer } };
+  return useQuery({
+    queryKey: keys.layer(run, layer, "card"),
+    queryFn: () => answer(client.GET("/api/runs/{run}/card", { params })),
+    enabled: layer !== "",
+    staleTime: Infinity,
+    placeholderData: (before) => before,
+  });
+}
+
+export function useLook(run: string, layer: string) {
+  const params = { path: { run }, query: { layer } };
+  return useQuery({
+    queryKey: keys.layer(run, layer, "look"),
+    queryFn: () => answer(client.GET("/api/runs/{run}/look", { params })),
+    enabled: layer !== "",
+    staleTime: Infinity,
+    placeholderData: (before) => before,
+  });
+}
+
+/** The feature maps as one picture. */
+export function useMaps(run: string, layer: string) {
+  return useQuery({
+    queryKey: keys.layer(run, layer, "maps"),
+    queryFn: async ({ signal }) => {
+      const response = await fetch(`/api/runs/${run}/maps?layer=${encodeURIComponent(layer)}`, { signal });
+      if (!response.ok) throw errorOf(response.status, await response.json());
+      return response.blob();
+    },
+    enabled: layer !== "",
+    staleTime: Infinity,
+    placeholderData: (before) => before,
+  });
+}
+
+export function useTensor(run: string, layer: string, part: Part, first: number, count: number) {
+  const params = { path: { run }, query: { layer, part, first, count } };
+  return useQuery({
+    queryKey: keys.layer(run, layer, `${part} ${first} ${count}`),
+    queryFn: () => answer(client.GET("/api/runs/{run}/tensor", { params })),
+    staleTime: Infinity,
+  });
+}
+
+export function useStep(run: string) {
+  const queries = useQueryClient();
+  const params = { path: { run } };
+  return useMutation({
+    mutationFn: (body: Schema<"StepStart">) => answer(client.POST("/api/runs/{run}/step", { params, body })),
+    onSuccess: (visit) =>
+      queries.setQueryData<Session>(keys.session(run), (session) => session && { ...session, layer: visit.layer }),
+  });
+}
+
+export function useEdit(run: string) {
+  const queries = useQueryClient();
+  const params = { path: { run } };
+  return useMutation({
+    mutationFn: (body: Edit) => answer(client.POST("/api/runs/{run}/edits", { params, body })),
+    onSuccess: () => refresh(queries, run),
+  });
+}
+
+export function useUndo(run: string) {
+  const queries = useQueryClient();
+  const params = { path: { run } };
+  return useMutation({
+    mutationFn: () => answer(client.POST("/api/runs/{run}/undo", { params })),
+    onSuccess: () => refresh(queries, run),
+  });
+}
+
+/** Run the model as it is edited now. */
+export function useRerun(run: string) {
+  const params = { path: { run } };
+  return useMutation({ mutationFn: () => answer(client.POST("/api/runs/{run}/result", { params })) });
+}
+
+function refresh(queries: ReturnType<typeof useQueryClient>, run: string) {
+  return Promise.all([
+    queries.invalidateQueries({ queryKey: keys.session(run) }),
+    queries.invalidateQueries({ queryKey: keys.model(run) }),
+  ]);
+}
+

@@ -1,0 +1,120 @@
+import { useCallback, useState } from "react";
+import { Link, useParams } from "react-router";
+
+import { ErrorNote } from "../../components/error-note";
+import { formatDecibel, formatPercent } from "../../lib/format";
+import { useTitle } from "../../lib/use-title";
+import { useRun } from "../runs/api";
+import { Findings, PictureWithBoxes } from "../runs/findings";
+import { type Edit, useEdit, useGraph, useRerun, useSession, useStep, useUndo } from "./api";
+import { GraphView } from "./graph-view";
+import { LayerPanel } from "./layer-panel";
+import { LayerTable } from "./layer-table";
+import { useKeys } from "./use-keys";
+
+/** One run's model, stopped at any layer, looked into and changed. */
+export default function StepPage() {
+  const { run = "" } = useParams();
+  const found = useRun(run);
+  const session = useSession(run);
+  const graph = useGraph(run);
+  const step = useStep(run);
+  const edit = useEdit(run);
+  const undo = useUndo(run);
+  const rerun = useRerun(run);
+  const [view, setView] = useState<"graph" | "table">("graph");
+  useTitle(found.data ? `Step ${found.data.model}` : "Step");
+
+  const here = session.data?.layer ?? "";
+  const { mutate: go, isPending: isStepping } = step;
+  const open = useCallback((layer: string) => go({ to: "layer", layer, count: 1 }), [go]);
+  const next = () => !isStepping && go({ to: "forward", count: 1, layer: "" });
+  const back = () => !isStepping && here && go({ to: "back", count: 1, layer: "" });
+  const end = () => !isStepping && go({ to: "end", count: 1, layer: "" });
+  const takeBack = () => session.data?.edits && undo.mutate();
+  const runAgain = () => rerun.mutate();
+  useKeys({ n: next, ArrowRight: next, p: back, ArrowLeft: back, e: end, u: takeBack, r: runAgain });
+
+  const wrong = found.error ?? session.error ?? graph.error;
+  if (wrong) return <ErrorNote error={wrong} />;
+  if (!found.data || !session.data || !graph.data) return <p className="soft">Opening the session …</p>;
+  const { model, mode, picture_name } = found.data;
+  const change = (body: Edit) => edit.mutate(body);
+
+  return (
+    <div className="step">
+      <div className="row head">
+        <h1>{model}</h1>
+        <span className={`tag mode-${mode}`}>{mode}</span>
+        <span className="soft small">
+          {session.data.weights}, {session.data.isa}, {session.data.threads} thread(s)
+        </span>
+        <span className="grow" />
+        <Link to="/runs">All runs</Link>
+      </div>
+      <div className="toolbar" role="toolbar" aria-label="Stepping">
+        <button type="button" onClick={back} disabled={!here} aria-keyshortcuts="p ArrowLeft">
+          ← Back <kbd>p</kbd>
+        </button>
+        <button type="button" className="primary" onClick={next} aria-keyshortcuts="n ArrowRight">
+          Next <kbd>n</kbd> →
+        </button>
+        <button type="button" onClick={end} aria-keyshortcuts="e">
+          To the end <kbd>e</kbd>
+        </button>
+        <button type="button" onClick={takeBack} disabled={!session.data.edits} aria-keyshortcuts="u">
+          Undo <kbd>u</kbd>
+          {session.data.edits > 0 && ` (${session.data.edits})`}
+        </button>
+        <button type="button" onClick={runAgain} disabled={rerun.isPending} aria-keyshortcuts="r">
+          {rerun.isPending ? "Running …" : "Run again"} <kbd>r</kbd>
+        </button>
+      </div>
+      <ErrorNote error={step.error ?? edit.error ?? undo.error ?? rerun.error} />
+      {session.data.auto_warning && <p className="note">{session.data.auto_warning}</p>}
+      <div className="columns">
+        <section className="card layers" aria-label="Layers">
+          <div className="row" role="group" aria-label="Show the layers as">
+            <button type="button" aria-pressed={view === "graph"} onClick={() => setView("graph")}>
+              Graph
+            </button>
+            <button type="button" aria-pressed={view === "table"} onClick={() => setView("table")}>
+              Table
+            </button>
+          </div>
+          <div className="layers-body" tabIndex={view === "table" ? 0 : undefined}>
+            {view === "graph" ? (
+              <GraphView graph={graph.data} here={here} onOpen={open} />
+            ) : (
+              <LayerTable graph={graph.data} here={here} onOpen={open} />
+            )}
+          </div>
+        </section>
+        <div className="stack" aria-live="polite" aria-busy={isStepping}>
+          {edit.data && session.data.edits > 0 && (
+            <p className="note" role="status">
+              The edit changed {formatPercent(edit.data.changed_fraction)} of {edit.data.layer}; it now agrees with what
+              it was to {formatDecibel(edit.data.sqnr_db)}.
+            </p>
+          )}
+          {here ? (
+            <LayerPanel key={here} run={run} layer={here} isBusy={edit.isPending} onEdit={change} />
+          ) : (
+            <section className="card stack">
+              <h2>Before the first layer</h2>
+              <PictureWithBoxes run={run} name={picture_name} result={found.data.result ?? null} />
+              <p className="soft">Go to the next layer, or choose one.</p>
+            </section>
+          )}
+          {rerun.data && (
+            <section className="card stack" aria-label="Run again">
+              <h2>As edited now</h2>
+              <PictureWithBoxes run={run} name={picture_name} result={rerun.data} />
+              <Findings result={rerun.data} />
+            </section>
+          )}
+        </div>
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,33 @@
+// Numbers as people read them.
+
+export function formatBytes(bytes: number): string {
+  const units = ["B", "kB", "MB", "GB"];
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1000 && unit < units.length - 1) {
+    value /= 1000;
+    unit += 1;
+  }
+  return `${unit === 0 ? value : value.toPrecision(3)} ${units[unit]}`;
+}
+
+/** Four significant digits, without an exponent where that is short. */
+export function formatNumber(value: number): string {
+  if (value === 0) return "0";
+  const size = Math.abs(value);
+  if (size >= 1e5 || size < 1e-3) return value.toExponential(3);
+  return String(Number(value.toPrecision(4)));
+}
+
+export function formatPercent(fraction: number): string {
+  return `${(100 * fraction).toFixed(fraction < 0.1 ? 1 : 0)} %`;
+}
+
+/** 200 dB is the engine's word for exact. */
+export function formatDecibel(value: number): string {
+  return value >= 200 ? "exact" : `${value.toFixed(1)} dB`;
+}
+
+export function formatTime(iso: string): string {
+  return new Date(iso).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+}
