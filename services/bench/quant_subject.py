@@ -20,11 +20,11 @@ from services.workbench.calibrating import choose_auto
 from services.workbench.engine_model import EngineModel
 from services.workbench.engines import engine_of
 from services.workbench.files import read_integers, write_integers
-from services.workbench.integers import Integers
 from services.workbench.opening import open_model
 from services.workbench.picture_files import read_picture
 from services.workbench.pictures import DecodedPicture, as_input
 from services.zoo.catalog import default_catalog
+from services.zoo.integers import Integers
 
 ROOT = Path(__file__).resolve().parents[2]
 YOLO = ("yolov2", "yolov2-tiny", "yolov3", "yolov3-tiny", "yolov3-spp", "yolov4-tiny")

@@ -18,9 +18,9 @@ from services.edge.progress import Progress
 if TYPE_CHECKING:
     from quant.precision import Mode
     from services.workbench.engine_model import EngineModel, KnownModel
-    from services.workbench.integers import Integers
     from services.workbench.pictures import DecodedPicture
     from services.zoo.catalog import Catalog
+    from services.zoo.integers import Integers
 
 Choice = TypeVar("Choice", bound=StrEnum)
 
@@ -65,7 +65,7 @@ def integers_with_notice(
     """
     from services.workbench.calibrating import calibrate_model
     from services.workbench.files import stored_integers
-    from services.workbench.integers import Integers
+    from services.zoo.integers import Integers
 
     found = stored_integers(model, reference, given)
     if found is None and mode in ("hybrid", "int8"):

@@ -7,7 +7,7 @@ from services.edge.errors import InvalidInput
 from services.workbench.engine_model import EngineModel
 from services.workbench.exporting import Form, export_model, export_program
 from services.workbench.files import INTEGER_SUFFIX, MODEL_SUFFIX
-from services.workbench.integers import Integers
+from services.zoo.integers import Integers
 
 
 def files_of(name: str, model: EngineModel, integers: Integers | None, form: Form, mode: Mode) -> Mapping[str, bytes]:

@@ -7,10 +7,10 @@ from services.cli.quant_begin import err, open_with_notice, progress_bar, tell_o
 from services.cli.quant_sessions import encoded_picture, open_there, stored_bytes
 from services.workbench.calibrating import CalibrationSummary, calibrate_model
 from services.workbench.files import stored_integers
-from services.workbench.integer_codec import encode_integers
 from services.workbench.picture_files import PictureFiles, labels_of
 from services.workbench.report import Report, make_report
 from services.workbench.workbench import CalibrationRequest
+from services.zoo.integer_codec import encode_integers
 
 
 def calibrate_at(

@@ -19,8 +19,8 @@ from services.edge.progress import Progress, no_progress
 from services.workbench.engine_model import EngineModel
 from services.workbench.engines import engine_of, this_machine
 from services.workbench.findings import compare_outcomes, outcome, outcome_like
-from services.workbench.integers import Integers, Machine
 from services.workbench.pictures import Pictures, as_input, augmented
+from services.zoo.integers import Integers, Machine
 
 AGREEMENT_PICTURES = 32
 DETECTION_THRESHOLD = 0.25

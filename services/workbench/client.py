@@ -25,8 +25,6 @@ from services.workbench.edit_result import EditResult
 from services.workbench.engine_model import EngineModel
 from services.workbench.exporting import Exported
 from services.workbench.findings import Findings
-from services.workbench.integer_codec import decode_integers
-from services.workbench.integers import Integers, Machine
 from services.workbench.layer_card import LayerCard, TensorPart
 from services.workbench.model_codec import decode_model
 from services.workbench.owner_store import new_id
@@ -37,6 +35,8 @@ from services.workbench.requests import MODES, PARTS
 from services.workbench.running import Naming, PictureRun
 from services.workbench.session_log import NamedModel
 from services.workbench.workbench import CalibrationRequest
+from services.zoo.integer_codec import decode_integers
+from services.zoo.integers import Integers, Machine
 
 PIECE_BYTES = 1 << 20
 _CONNECT_S = 10.0

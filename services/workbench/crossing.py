@@ -7,8 +7,8 @@ from quant.precision import Mode
 from quant.statistics import sqnr_db
 from services.workbench.engine_model import EngineModel
 from services.workbench.engines import engine_of
-from services.workbench.integers import Integers
 from services.workbench.pictures import DecodedPicture, as_input
+from services.zoo.integers import Integers
 
 
 def cross_model(

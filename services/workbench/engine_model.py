@@ -1,17 +1,14 @@
 """A model on the workbench: its graph, and what it takes to give it a picture and to read its answer."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
 from typing import Protocol
 
-import torch
-
 from quant.graph import Graph
 from quant.operations import Region, Yolo
-from services.workbench.graph_codec import encode_graph
+from services.zoo.graph_codec import digest_of_graph
 from services.zoo.manifest import InputSpec
 from services.zoo.name_lists import classes_by_name
 
@@ -66,14 +63,8 @@ class EngineModel:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 over the graph and its float weights: integer files name the model they were made from by it."""
-        content, tensors = encode_graph(self.graph)
-        hashed = hashlib.sha256(repr(content).encode())
-        for name in sorted(tensors):
-            flat = tensors[name].detach().contiguous().reshape(-1).view(torch.uint8)
-            hashed.update(name.encode())
-            hashed.update(flat.numpy().data)
-        return hashed.hexdigest()
+        """What integer files know the model by."""
+        return digest_of_graph(self.graph)
 
     def classes_named(self, names: Sequence[str]) -> list[int] | None:
         """The class of each name; None unless each is one label and no other's."""

@@ -9,7 +9,7 @@ from quant.variant import Variant
 from services.edge.errors import NoAutoPlan
 from services.edge.onednn import isa_cap
 from services.workbench.engine_model import EngineModel
-from services.workbench.integers import Integers, Machine
+from services.zoo.integers import Integers, Machine
 
 
 def variant_of(model: EngineModel, mode: Mode, integers: Integers) -> Variant:

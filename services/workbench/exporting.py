@@ -8,9 +8,9 @@ from quant.precision import Mode
 from services.edge.errors import NoIntegers, Unsupported
 from services.workbench.engine_model import EngineModel
 from services.workbench.engines import engine_of
-from services.workbench.integer_codec import decode_integers, encode_integers
-from services.workbench.integers import Integers
 from services.workbench.model_codec import decode_model, encode_model
+from services.zoo.integer_codec import decode_integers, encode_integers
+from services.zoo.integers import Integers
 
 
 class Form(StrEnum):

@@ -7,9 +7,9 @@ from pathlib import Path
 from services.edge.errors import ArtifactNotFound, InvalidInput
 from services.edge.whole_files import write_whole
 from services.workbench.engine_model import EngineModel
-from services.workbench.integer_codec import decode_integers, encode_integers
-from services.workbench.integers import Integers
 from services.workbench.model_codec import decode_model, encode_model
+from services.zoo.integer_codec import decode_integers, encode_integers
+from services.zoo.integers import Integers
 from services.zoo.name_lists import read_names
 
 MODEL_SUFFIX, INTEGER_SUFFIX, PICTURE_SUFFIX = ".strata", ".integers", ".png"

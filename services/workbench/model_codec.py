@@ -5,9 +5,9 @@ from typing import Any
 
 from services.edge.errors import DamagedFile
 from services.workbench.engine_model import EngineModel
-from services.workbench.graph_codec import decode_graph, encode_graph
-from services.workbench.tensor_codec import decode_tensor_file, encode_tensor_file
+from services.zoo.graph_codec import decode_graph, encode_graph
 from services.zoo.manifest import InputSpec
+from services.zoo.tensor_codec import decode_tensor_file, encode_tensor_file
 
 KIND = "strata-model"
 

@@ -17,7 +17,6 @@ from services.contracts.strata.workbench.v1 import workbench_pb2 as pb
 from services.workbench.calibrating import CalibrationSummary
 from services.workbench.edit_result import EditResult
 from services.workbench.findings import Agreement, Findings, Guess
-from services.workbench.integers import Machine
 from services.workbench.layer_card import LayerCard, TensorFigures
 from services.workbench.remedies import RemedyRow
 from services.workbench.report import LayerRow, Report
@@ -25,6 +24,7 @@ from services.workbench.requests import MODES, PRECISIONS
 from services.workbench.running import PictureRun
 from services.workbench.workbench import CalibrationRequest
 from services.zoo.detection import Detection
+from services.zoo.integers import Machine
 
 _PRECISIONS = {precision: number for number, precision in PRECISIONS.items()}
 

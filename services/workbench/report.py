@@ -23,9 +23,9 @@ from services.workbench.calibrating import DETECTION_THRESHOLD, calibrate_model
 from services.workbench.engine_model import EngineModel
 from services.workbench.engines import engine_of
 from services.workbench.findings import Agreement, PictureOutcome, accuracy, compare_outcomes, outcome, outcome_like
-from services.workbench.integers import Integers
 from services.workbench.pictures import Pictures, as_input
 from services.workbench.remedies import Remedies, RemedyRow
+from services.zoo.integers import Integers
 
 _KEPT_INPUTS = 4
 """Of the first pictures, to measure remedies on."""

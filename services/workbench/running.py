@@ -12,8 +12,8 @@ from services.edge.deadline import Clock
 from services.workbench.engine_model import EngineModel
 from services.workbench.engines import engine_of
 from services.workbench.findings import Findings, find
-from services.workbench.integers import Integers
 from services.workbench.pictures import DecodedPicture, as_input
+from services.zoo.integers import Integers
 
 _WARM_RUNS = 2
 """An engine calls its kernels one by one in its first run, and compiles its script in the second."""

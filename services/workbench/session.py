@@ -27,10 +27,10 @@ from services.workbench.engine_model import EngineModel
 from services.workbench.engines import this_machine, variant_of
 from services.workbench.events import Branched, Edited, Event, Moved, Switched, Undone
 from services.workbench.findings import Findings, find
-from services.workbench.integers import Integers, Machine
 from services.workbench.layer_card import LayerCard, TensorPart, describe_card, tensor_of
 from services.workbench.pictures import DecodedPicture, as_input
 from services.workbench.running import Naming, PictureRun, run_picture
+from services.zoo.integers import Integers, Machine
 
 CACHE_BYTES = 512 << 20
 

@@ -20,8 +20,6 @@ from services.workbench.calibrating import CalibratedModel, calibrate_model
 from services.workbench.engine_model import EngineModel
 from services.workbench.events import Event
 from services.workbench.exporting import Exported, encode_pair
-from services.workbench.integer_codec import decode_integers, encode_integers
-from services.workbench.integers import Integers
 from services.workbench.long_work import Listener, Step, listen
 from services.workbench.model_codec import decode_model
 from services.workbench.open_sessions import Opened, OpenSessions, SessionKey
@@ -31,6 +29,8 @@ from services.workbench.report import Report, make_report
 from services.workbench.session import Session
 from services.workbench.session_log import NamedModel, Opening, SessionLog
 from services.workbench.shared_models import SharedModels
+from services.zoo.integer_codec import decode_integers, encode_integers
+from services.zoo.integers import Integers
 
 Result = TypeVar("Result")
 

@@ -31,7 +31,8 @@ RANKS: dict[str, dict[int, str]] = {
     },
     "zoo": {
         DOMAIN: "manifest stage_manifest chunks cache_folder alexnet nasnet efficientnet efficientnet_lite "
-        "architectures exported detection darknet preprocessing quiet agreement onnx_form",
+        "architectures exported detection darknet preprocessing quiet agreement "
+        "onnx_form tensor_codec graph_codec integers integer_codec",
         ADAPTERS: "cuts costs split model_file name_lists catalog packages pretrained weight_references weights "
         "picture_files programs runtimes references serving writers compiled compile stage_compile stage_programs",
     },
@@ -65,7 +66,7 @@ RANKS: dict[str, dict[int, str]] = {
         EDGES: "client",
     },
     "workbench": {
-        DOMAIN: "engine_model integers graph_codec tensor_codec model_codec integer_codec findings augmentation "
+        DOMAIN: "engine_model model_codec findings augmentation "
         "pictures drawing layer_card edit_places edit_result events session_log",
         USECASES: "engines calibrating running crossing exporting remedies report session tensor_parts long_work "
         "shared_models open_sessions owner_store workbench",

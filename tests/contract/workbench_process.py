@@ -17,10 +17,10 @@ import grpc
 from services.contracts.strata.workbench.v1 import workbench_pb2 as pb
 from services.contracts.strata.workbench.v1 import workbench_pb2_grpc as pb_grpc
 from services.workbench.calibrating import calibrate_model
-from services.workbench.integer_codec import encode_integers
 from services.workbench.model_codec import decode_model, encode_model
 from services.workbench.opening import import_darknet
 from services.workbench.pictures import EncodedPicture, EncodedPictures
+from services.zoo.integer_codec import encode_integers
 
 DETECTOR = Path(__file__).resolve().parents[2] / "examples" / "detector"
 PICTURE = (DETECTOR / "pictures" / "shapes-11.jpg").read_bytes()

@@ -9,11 +9,11 @@ from quant.precision import Mode
 from services.bench import libdarknet
 from services.workbench.engines import engine_of
 from services.workbench.findings import boxes
-from services.workbench.integers import Integers
 from services.workbench.opening import open_model
 from services.workbench.pictures import as_input, decode_picture
 from services.zoo.catalog import Catalog
 from services.zoo.detection import match_boxes
+from services.zoo.integers import Integers
 from services.zoo.pretrained import kept_folder
 from tests.golden.darknet.needs import needs_darknet
 from tests.golden.pretrained_here import needs_pretrained

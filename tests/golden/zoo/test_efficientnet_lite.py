@@ -8,12 +8,12 @@ import torch
 from quant.precision import Mode
 from services.workbench.engines import engine_of
 from services.workbench.findings import top_classes
-from services.workbench.integers import Integers
 from services.workbench.opening import open_model
 from services.workbench.pictures import as_input, decode_picture
 from services.zoo.catalog import BUILT_IN, Catalog
 from services.zoo.compile import load_module
 from services.zoo.efficientnet_lite import EfficientNetLite, renamed
+from services.zoo.integers import Integers
 from services.zoo.weights import randomise
 from tests.golden.pretrained_here import needs_pretrained
 

@@ -24,7 +24,7 @@ from services.cli.bench import app
 from services.edge.errors import InvalidInput
 from services.edge.progress import no_progress
 from services.workbench.engine_model import EngineModel
-from services.workbench.integers import Integers
+from services.zoo.integers import Integers
 
 
 def correctness(right: int = 5, wrong_accumulators: float = 0, least_db: float = 30) -> dict[str, float]:

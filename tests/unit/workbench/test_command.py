@@ -31,11 +31,11 @@ from services.edge.onednn import isa_cap
 from services.workbench.engine_model import EngineModel
 from services.workbench.engines import this_machine
 from services.workbench.files import read_integers, read_model, write_integers, write_model
-from services.workbench.integer_codec import encode_integers
-from services.workbench.integers import Integers, Machine
 from services.workbench.model_codec import encode_model
 from services.workbench.opening import import_darknet
 from services.workbench.report import has_bfloat16
+from services.zoo.integer_codec import encode_integers
+from services.zoo.integers import Integers, Machine
 from services.zoo.manifest import InputSpec
 from tests.unit.workbench.commands import DETECTOR, answer, pixels, quant
 

@@ -29,12 +29,13 @@ from services.edge.errors import (
     OtherModel,
     OtherVersion,
 )
-from services.workbench import files, tensor_codec
+from services.workbench import files
 from services.workbench.engine_model import EngineModel
 from services.workbench.files import read_integers, read_model, write_integers, write_model
-from services.workbench.graph_codec import decode_graph, encode_graph
-from services.workbench.integer_codec import encode_integers
-from services.workbench.integers import Integers, Machine
+from services.zoo import tensor_codec
+from services.zoo.graph_codec import decode_graph, encode_graph
+from services.zoo.integer_codec import encode_integers
+from services.zoo.integers import Integers, Machine
 
 
 @pytest.fixture

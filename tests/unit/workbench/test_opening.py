@@ -19,7 +19,6 @@ from services.edge.errors import (
 )
 from services.workbench import opening
 from services.workbench.engines import engine_of
-from services.workbench.integers import Integers
 from services.workbench.opening import import_darknet, known_names, open_model
 from services.zoo.architectures import build
 from services.zoo.catalog import BUILT_IN, Catalog
@@ -28,6 +27,7 @@ from services.zoo.darknet.cfg import parse_cfg, write_cfg
 from services.zoo.darknet.layers import read_network
 from services.zoo.darknet.random_weights import random_weights
 from services.zoo.darknet.weights import write_weights
+from services.zoo.integers import Integers
 
 SMALL = "parameters: {width_mult: 0.25}\nclasses: 3\ninput: {size: [32, 32]}\n"
 

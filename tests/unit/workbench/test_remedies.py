@@ -14,10 +14,10 @@ from quant.statistics import sqnr_db
 from services.edge.progress import no_progress
 from services.workbench.engine_model import EngineModel
 from services.workbench.engines import engine_of
-from services.workbench.integers import Integers
 from services.workbench.pictures import DecodedPicture, as_input
 from services.workbench.remedies import EVERY_LAYER
 from services.workbench.report import MeasuredModel, make_report
+from services.zoo.integers import Integers
 
 
 @pytest.fixture(scope="module")

@@ -14,9 +14,9 @@ from quant.scales import Calibration
 from services.edge.errors import EmptyBatch
 from services.edge.progress import no_progress
 from services.workbench.engine_model import EngineModel
-from services.workbench.integers import Integers
 from services.workbench.pictures import DecodedPicture
 from services.workbench.report import has_bfloat16, make_report, time_bfloat16
+from services.zoo.integers import Integers
 
 needs_bfloat16 = pytest.mark.skipif(not has_bfloat16(), reason="oneDNN has no bfloat16 on this processor")
 

@@ -11,9 +11,9 @@ from quant.precision import Mode
 from quant.scales import Calibration
 from services.workbench.calibrating import calibrate_model
 from services.workbench.engine_model import EngineModel
-from services.workbench.integers import Integers
 from services.workbench.pictures import DecodedPicture
 from services.workbench.running import run_picture
+from services.zoo.integers import Integers
 
 GREY = DecodedPicture("grey", torch.full((3, 32, 32), 127, dtype=torch.uint8))
 

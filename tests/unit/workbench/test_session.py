@@ -12,9 +12,9 @@ from quant.scales import Calibration
 from services.edge.errors import FailedPrecondition, NoAutoPlan, Unsupported
 from services.workbench.engine_model import EngineModel
 from services.workbench.engines import engine_of
-from services.workbench.integers import Integers
 from services.workbench.pictures import DecodedPicture, as_input
 from services.workbench.session import Session
+from services.zoo.integers import Integers
 
 
 @pytest.fixture

@@ -22,10 +22,10 @@ from services.edge.errors import (
 from services.workbench.engine_model import EngineModel
 from services.workbench.engines import engine_of
 from services.workbench.files import read_integers, read_model
-from services.workbench.integers import Integers
 from services.workbench.picture_files import read_picture
 from services.workbench.pictures import DecodedPicture
 from services.workbench.session import Session
+from services.zoo.integers import Integers
 from tests.unit.workbench.commands import pixels, quant
 
 

@@ -3,25 +3,38 @@
 They belong to one model and to no other.
 """
 
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from quant.affine import QParams
 from quant.errors import QuantError
+from quant.graph import Graph
 from quant.operations import Weighted
 from quant.precision import Precision
 from quant.scales import Calibration, IntegerWeights
 from services.edge.errors import DamagedFile, OtherModel
-from services.workbench.engine_model import EngineModel
-from services.workbench.integers import Integers, Machine
-from services.workbench.tensor_codec import decode_tensor_file, encode_tensor_file
+from services.zoo.integers import Integers, Machine
+from services.zoo.tensor_codec import decode_tensor_file, encode_tensor_file
 
 KIND = "strata-integers"
 
 
-def encode_integers(model: EngineModel, integers: Integers) -> bytes:
+class QuantisedModel(Protocol):
+    """What integers belong to."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def graph(self) -> Graph: ...
+
+    @property
+    def digest(self) -> str: ...
+
+
+def encode_integers(model: QuantisedModel, integers: Integers) -> bytes:
     """The whole file as bytes."""
     calibration, tensors = integers.calibration, dict[str, Tensor]()
     for name, found in calibration.weights.items():
@@ -39,7 +52,7 @@ def encode_integers(model: EngineModel, integers: Integers) -> bytes:
     return encode_tensor_file(KIND, content, tensors)
 
 
-def decode_integers(data: bytes, model: EngineModel, source: str = "the integers") -> Integers:
+def decode_integers(data: bytes, model: QuantisedModel, source: str = "the integers") -> Integers:
     """The integers of a model again.
 
     Args:
@@ -71,11 +84,11 @@ def decode_integers(data: bytes, model: EngineModel, source: str = "the integers
         raise DamagedFile(f"{source}: what it holds does not fit the model: {error}") from error
 
 
-def _plan(model: EngineModel, content: Any) -> dict[str, Precision]:
+def _plan(model: QuantisedModel, content: Any) -> dict[str, Precision]:
     return {model.graph.layer(name).name: Precision(precision) for name, precision in content.items()}
 
 
-def _integers(model: EngineModel, name: str, content: Any, tensors: Any) -> IntegerWeights:
+def _integers(model: QuantisedModel, name: str, content: Any, tensors: Any) -> IntegerWeights:
     codes, scale, bias = (tensors[f"{name}:{part}"] for part in ("codes", "scale", "bias"))
     operation = model.graph.layer(name).operation
     fits = (

@@ -1,8 +1,10 @@
 """A graph as JSON and tensors, and back."""
 
+import hashlib
 from dataclasses import MISSING, fields
 from typing import Any, get_args
 
+import torch
 from torch import Tensor
 
 from quant import operations
@@ -42,6 +44,17 @@ def decode_graph(content: Any, tensors: dict[str, Tensor]) -> Graph:
         return Graph(_tuples(content["input_shape"]), layers, _tuples(content["outputs"]))
     except (KeyError, TypeError, ValueError, AttributeError, QuantError) as error:
         raise InvalidWeights(f"the file holds no graph this build can run: {error}") from error
+
+
+def digest_of_graph(graph: Graph) -> str:
+    """SHA-256 over the graph and its float weights: integer files name the model they were made from by it."""
+    content, tensors = encode_graph(graph)
+    hashed = hashlib.sha256(repr(content).encode())
+    for name in sorted(tensors):
+        flat = tensors[name].detach().contiguous().reshape(-1).view(torch.uint8)
+        hashed.update(name.encode())
+        hashed.update(flat.numpy().data)
+    return hashed.hexdigest()
 
 
 def _decode_layer(entry: Any, tensors: dict[str, Tensor]) -> Layer:
