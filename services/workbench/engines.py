@@ -4,12 +4,11 @@ import torch
 
 from quant.cpu import this_cpu
 from quant.engine import Engine
-from quant.precision import Mode, supported_plan, uniform_plan
+from quant.precision import Mode
 from quant.variant import Variant
-from services.edge.errors import NoAutoPlan
 from services.edge.onednn import isa_cap
 from services.workbench.engine_model import EngineModel
-from services.zoo.integers import Integers, Machine
+from services.zoo.integers import Integers, Machine, plan_of
 
 
 def variant_of(model: EngineModel, mode: Mode, integers: Integers) -> Variant:
@@ -18,13 +17,7 @@ def variant_of(model: EngineModel, mode: Mode, integers: Integers) -> Variant:
     Raises:
         NoAutoPlan: AUTO without a measured plan.
     """
-    if mode is Mode.AUTO:
-        if not integers.auto_plan:
-            raise NoAutoPlan(f"mode auto has no plan for {model.name} yet: measure one when calibrating the model")
-        plan = integers.auto_plan
-    else:
-        plan = {**uniform_plan(model.graph, mode), **({} if mode is Mode.FLOAT else integers.edited)}
-    return Variant(model.graph, supported_plan(model.graph, plan), integers.calibration)
+    return Variant(model.graph, plan_of(model.name, model.graph, mode, integers), integers.calibration)
 
 
 def engine_of(model: EngineModel, mode: Mode, integers: Integers) -> Engine:

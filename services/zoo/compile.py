@@ -14,13 +14,15 @@ from torch import nn
 
 from services.edge.errors import InvalidDeclaration, InvalidWeights, Unsupported
 from services.edge.progress import Progress, no_progress
-from services.zoo.agreement import Forward, Images
+from services.zoo.agreement import Forward, Images, Reference
 from services.zoo.architectures import build
 from services.zoo.compiled import digest_of, made_once
 from services.zoo.manifest import INPUT_NAME, OUTPUT_NAME, Manifest
-from services.zoo.model_file import SLEEP, ModelFile
+from services.zoo.model_file import FLOAT, SLEEP, ModelFile
+from services.zoo.onnx_form.program import onnx_program
 from services.zoo.programs import load_program, read_onnx
-from services.zoo.references import reference_in_runtime, reference_in_torch
+from services.zoo.quantised import declared_engine
+from services.zoo.references import EngineReference, reference_in_engine, reference_in_runtime, reference_in_torch
 from services.zoo.runtimes.onnxruntime import FILE_NAME as ONNX_FILE
 from services.zoo.runtimes.torch import FILE_NAME as TORCH_FILE
 from services.zoo.weight_references import FetchedWeights, fetch_weights
@@ -43,7 +45,9 @@ def compile_model(model_file: ModelFile, cache: Path, runtime: str = "auto", rep
     Raises:
         InvalidDeclaration, InvalidWeights, ArtifactNotFound, Unavailable: the file or its weights are at fault.
         Unsupported: a runtime cannot run this model, or its scores differ from torch's (of an ONNX program, from the
-            first runtime's) by more than rounding explains (`services.zoo.agreement`), or are not the picture's own.
+            first runtime's) by more than rounding explains (`services.zoo.agreement`), or are not the picture's own; in
+            integers, its codes are not the engine's.
+        what `declared_engine` raises.
     """
     weights = fetch_weights(model_file.weights, model_file.folder)
     digest = digest_of(model_file, weights, runtime)
@@ -63,8 +67,13 @@ def _compile_into(
     made: Path, model_file: ModelFile, weights: FetchedWeights, digest: str, runtime: str, report: Progress
 ) -> None:
     example = np.random.default_rng(0).standard_normal((2, 3, *model_file.input.size), np.float32)
-    module, program, reference = None, None, None
-    if model_file.is_onnx:
+    module, program = None, None
+    reference: Reference | EngineReference | None = None
+    if model_file.precision != FLOAT:
+        engine = declared_engine(model_file, load_module(model_file, weights), report)
+        (made / ONNX_FILE).write_bytes(onnx_program(engine, f"strata {model_file.precision}").SerializeToString())
+        reference = reference_in_engine(engine, example)
+    elif model_file.is_onnx:
         program = read_onnx(weights)
         (made / ONNX_FILE).write_bytes(weights.stored)
     else:
@@ -211,4 +220,5 @@ def _write_manifest(model_file: ModelFile, digest: str, runtime: str, classes: i
         labels=labels,
         input_spec=model_file.input.spec(),
         parameters=model_file.parameters,
+        precision=model_file.precision,
     ).write(folder)

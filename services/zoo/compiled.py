@@ -6,13 +6,14 @@ A change of file, weights or versions makes another one. Without torch: what is 
 import hashlib
 import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 
 from services.edge.errors import Unavailable
 from services.zoo.model_file import ModelFile
-from services.zoo.weight_references import FetchedWeights
+from services.zoo.picture_files import find_pictures, read_picture_file
+from services.zoo.weight_references import FetchedWeights, fetch_weights
 
 _PACKAGES = ("strata", "torch", "torchvision", "onnxruntime", "openvino")
 
@@ -22,8 +23,18 @@ def digest_of(model_file: ModelFile, weights: FetchedWeights, runtime: str) -> s
     content = model_file.model_dump(mode="json", exclude={"folder", "labels", "stages"})
     content["labels"] = model_file.label_names()
     content["weights"] = weights.digest
+    content["integers"] = list(_integer_digests(model_file))
     content["compiled"] = [runtime, *(f"{name} {version(name)}" for name in _PACKAGES)]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _integer_digests(model_file: ModelFile) -> Iterator[str]:
+    """Of the file of integers, or of each picture that they are to be made from."""
+    if reference := model_file.integer_reference:
+        yield fetch_weights(reference, model_file.folder).digest
+    if folder := model_file.calibration_folder:
+        for path in find_pictures([folder]):
+            yield hashlib.sha256(read_picture_file(path)).hexdigest()
 
 
 def made_once(folder: Path, make: Callable[[Path], None]) -> Path:

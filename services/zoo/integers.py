@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from quant.precision import Plan, Precision
+from quant.graph import Graph
+from quant.precision import Mode, Plan, Precision, supported_plan, uniform_plan
 from quant.scales import Calibration
+from services.edge.errors import NoAutoPlan
 
 _NONE: Plan = MappingProxyType({})
 
@@ -32,3 +34,19 @@ class Integers(NamedTuple):
     measured_on: Machine | None = None
     edited: Mapping[str, Precision] = _NONE
     isa: str = ""
+
+
+def plan_of(name: str, graph: Graph, mode: Mode, integers: Integers) -> Mapping[str, Precision]:
+    """How each layer runs in a mode; precisions that a person gave single layers hold in HYBRID and INT8.
+
+    Args:
+        name: the model's, for errors.
+    Raises:
+        NoAutoPlan: AUTO without a measured plan.
+    """
+    if mode is Mode.AUTO:
+        if not integers.auto_plan:
+            raise NoAutoPlan(f"mode auto has no plan for {name} yet: measure one when calibrating the model")
+        return supported_plan(graph, integers.auto_plan)
+    edited = {} if mode is Mode.FLOAT else integers.edited
+    return supported_plan(graph, {**uniform_plan(graph, mode), **edited})

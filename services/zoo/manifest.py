@@ -42,6 +42,7 @@ class Manifest:
         input_shape: [N, 3, H, W], N being -1: any.
         output_shape: [N, K] likewise.
         labels: K names; empty where none were given.
+        precision: of its layers, as its model file says.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Manifest:
     labels: tuple[str, ...]
     input_spec: InputSpec
     parameters: dict[str, float | int | str]
+    precision: str = "float"
 
     @classmethod
     def read(cls, folder: Path) -> Self:

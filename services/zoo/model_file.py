@@ -12,7 +12,9 @@ from services.zoo.manifest import InputSpec
 from services.zoo.name_lists import read_names
 
 RuntimeName: TypeAlias = Literal["torch", "onnxruntime", "openvino", "sleep"]
+PrecisionName: TypeAlias = Literal["float", "hybrid", "int8", "auto"]
 SLEEP = "sleep"
+FLOAT: PrecisionName = "float"
 
 Channels: TypeAlias = tuple[float, float, float]
 Positive: TypeAlias = Annotated[int, Field(gt=0)]
@@ -45,7 +47,8 @@ class ModelFile(Declaration):
 
     `folder` is where the file lies: `file://` references without a leading slash and `labels` are relative to it.
     `stages` is how a pipeline cuts the model unless asked otherwise: each stage's name and its last layer, in their
-    order, the last stage's layer being null.
+    order, the last stage's layer being null. A model of another precision than float has its integers from a file that
+    `strata quant calibrate` wrote, or from a folder of pictures; both may be relative, the file an `s3://` reference.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z]([-a-z0-9]{0,50}[a-z0-9])?$")]
@@ -56,6 +59,9 @@ class ModelFile(Declaration):
     labels: str | tuple[str, ...] | None = None
     input: InputDeclaration = InputDeclaration()
     runtime: Literal["auto"] | RuntimeName = "auto"
+    precision: PrecisionName = FLOAT
+    integers: str | None = None
+    calibration: str | None = None
     stages: dict[str, str | None] = Field(default_factory=dict)
     folder: Path
 
@@ -81,9 +87,26 @@ class ModelFile(Declaration):
             raise ValueError("architecture is missing; only .pt2 and .onnx files bring their own")
         if self.runtime == SLEEP or self.architecture == SLEEP:
             self._check_sleep()
+        self._check_precision()
         if self.architecture is not None and self.is_program:
             raise ValueError(f"leave architecture out: '{self.weights}' is a whole program, which brings its own")
         return self
+
+    def _check_precision(self) -> None:
+        given = [name for name in ("integers", "calibration") if getattr(self, name) is not None]
+        if self.precision == FLOAT and given:
+            raise ValueError(f"{given[0]} is for precision int8, hybrid or auto; precision float runs without")
+        if self.precision == FLOAT:
+            return
+        if len(given) != 1:
+            raise ValueError(
+                f"precision {self.precision} needs integers: FILE, from `strata quant calibrate`, or "
+                "calibration: FOLDER of pictures; one of them"
+            )
+        if self.precision == "auto" and self.calibration is not None:
+            raise ValueError("precision auto needs integers: FILE, with the plan of `strata quant calibrate --auto`")
+        if self.runtime in ("torch", SLEEP):
+            raise ValueError(f"runtime {self.runtime} does not run integers; take auto, onnxruntime or openvino")
 
     def _check_sleep(self) -> None:
         if self.architecture != SLEEP:
@@ -100,6 +123,18 @@ class ModelFile(Declaration):
         classes = self.parameters.get("classes", 1)
         if not isinstance(classes, int) or classes < 1:
             raise ValueError("parameters.classes of architecture sleep must be a whole number above 0")
+
+    @property
+    def integer_reference(self) -> str | None:
+        """Where the declared integers are, as a reference."""
+        if self.integers is None or "://" in self.integers:
+            return self.integers
+        return f"file://{self.integers}"
+
+    @property
+    def calibration_folder(self) -> Path | None:
+        """Where the pictures are that integers are to be made from."""
+        return None if self.calibration is None else self.folder / self.calibration
 
     @property
     def is_program(self) -> bool:

@@ -1,13 +1,17 @@
-"""What a program's compiled forms are held to: its answers where it runs first, and how far rounding moves them."""
+"""What compiled forms are held to: a program's first answers and how far rounding moves them; or an engine's codes."""
 
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from onnx import ModelProto
 from torch import nn
 
+from quant.engine import Engine
+from services.edge.errors import Unsupported
 from services.zoo.agreement import (
     SHAKES,
     Forward,
@@ -18,6 +22,9 @@ from services.zoo.agreement import (
     demand_same_again,
     shaken,
 )
+from services.zoo.onnx_form.agreement import compare_codes
+from services.zoo.onnx_form.program import onnx_program
+from services.zoo.onnx_form.runs import RUNS
 from services.zoo.programs import shaken_onnx, shaken_weights
 from services.zoo.runtimes.onnxruntime import FILE_NAME as ONNX_FILE
 
@@ -58,3 +65,29 @@ def reference_in_runtime(
             (Path(folder) / ONNX_FILE).write_bytes(shaken_onnx(program, random))
             moved.append(load(Path(folder))(shaken(images, random)))
     return Reference(runtime, scores, allowed_difference(scores, moved))
+
+
+@dataclass(frozen=True, eq=False)
+class EngineReference:
+    """An engine of integers and its scores [N, K]: forms of it are held to its codes, layer by layer."""
+
+    engine: Engine
+    scores: Images
+
+    def check(self, runtime: str, forward: Forward, scores: Images, images: Images) -> None:
+        """Raises Unsupported where a runtime comes to other codes, or not to the same again."""
+        watched = tuple(layer.name for layer in self.engine.graph.layers)
+        found = RUNS[runtime](onnx_program(self.engine, "strata", watched), images)
+        errors = compare_codes(self.engine, torch.from_numpy(images), found)
+        if not errors.only_ties:
+            raise Unsupported(
+                f"{runtime} comes to other codes than the engine: {errors.differing} of {errors.codes} differ, "
+                f"in layer '{errors.layer}' by {errors.largest}"
+            )
+        demand_same_again(forward, images, scores)
+
+
+def reference_in_engine(engine: Engine, images: Images) -> EngineReference:
+    """What an engine of one output answers."""
+    (scores,) = engine.run(torch.from_numpy(images)).values()
+    return EngineReference(engine, scores.numpy())

@@ -4,9 +4,10 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from services.edge.errors import Unsupported
 from services.edge.progress import Progress, no_progress
 from services.zoo.compiled import digest_of, made_once
-from services.zoo.model_file import ModelFile
+from services.zoo.model_file import FLOAT, ModelFile
 from services.zoo.weight_references import fetch_weights
 
 
@@ -35,6 +36,8 @@ def compile_stages(
         Unsupported: a runtime cannot run a stage, or its values differ from torch's; and what `load_module` raises.
         Unavailable: the cache cannot be written.
     """
+    if model_file.precision != FLOAT:
+        raise Unsupported(f"model '{model_file.name}' has precision {model_file.precision}; stages run in float alone")
     weights = fetch_weights(model_file.weights, model_file.folder)
     content = [digest_of(model_file, weights, runtime), cutting.layers or cutting.stages, cutting.names]
     chain = hashlib.sha256(repr(content).encode()).hexdigest()[:12]

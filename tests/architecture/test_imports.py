@@ -32,9 +32,10 @@ RANKS: dict[str, dict[int, str]] = {
     "zoo": {
         DOMAIN: "manifest stage_manifest chunks cache_folder alexnet nasnet efficientnet efficientnet_lite "
         "architectures exported detection darknet preprocessing quiet agreement "
-        "onnx_form tensor_codec graph_codec integers integer_codec",
+        "tensor_codec graph_codec integers integer_codec",
         ADAPTERS: "cuts costs split model_file name_lists catalog packages pretrained weight_references weights "
-        "picture_files programs runtimes references serving writers compiled compile stage_compile stage_programs",
+        "picture_files quantised programs runtimes onnx_form references serving writers compiled compile stage_compile "
+        "stage_programs",
     },
     "artifacts": {DOMAIN: "frames precision", ADAPTERS: "store folders", EDGES: "activation record"},
     "ensemble": {

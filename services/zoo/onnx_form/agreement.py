@@ -14,6 +14,9 @@ from quant.graph import INPUT
 
 Floats = NDArray[np.float32]
 
+FEW = 1e-3
+"""Share of the codes that may lie half way between two; a hundred times what was seen (docs/quant.md)."""
+
 
 @dataclass(frozen=True)
 class CodeErrors:
@@ -29,6 +32,11 @@ class CodeErrors:
     differing: int
     largest: int
     layer: str
+
+    @property
+    def only_ties(self) -> bool:
+        """Few codes differ, by one: they lay half way between two, where float32's last bit decides."""
+        return self.largest <= 1 and self.differing <= FEW * self.codes
 
 
 def compare_codes(engine: Engine, x: Tensor, found: Mapping[str, Floats]) -> CodeErrors:

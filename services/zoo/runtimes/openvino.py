@@ -38,9 +38,9 @@ def load(folder: Path, threads: int) -> Callable[[NDArray[np.float32]], NDArray[
     core = openvino.Core()
     blob = folder / blob_name()
     if blob.exists():
-        compiled = core.import_model(blob.read_bytes(), "CPU", _settings(threads))
+        compiled = core.import_model(blob.read_bytes(), "CPU", settings(threads))
     else:
-        compiled = core.compile_model(core.read_model(folder / FILE_NAME), "CPU", _settings(threads))
+        compiled = core.compile_model(core.read_model(folder / FILE_NAME), "CPU", settings(threads))
     own = threading.local()  # a request is one thread's at a time
 
     def forward(batch: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -56,7 +56,7 @@ def load(folder: Path, threads: int) -> Callable[[NDArray[np.float32]], NDArray[
 def write_blob(folder: Path) -> None:
     """Keep `model.xml` as OpenVINO transforms it for this CPU, beside it: that loads in a third of the time."""
     core = openvino.Core()
-    compiled = core.compile_model(core.read_model(folder / FILE_NAME), "CPU", _settings(1))
+    compiled = core.compile_model(core.read_model(folder / FILE_NAME), "CPU", settings(1))
     (folder / blob_name()).write_bytes(compiled.export_model().getvalue())
 
 
@@ -66,7 +66,8 @@ def blob_name(cpu_info: Path = Path("/proc/cpuinfo")) -> str:
     return f"model-{hashlib.sha256((openvino.get_version() + flags).encode()).hexdigest()[:12]}.blob"
 
 
-def _settings(threads: int) -> dict[str, object]:
+def settings(threads: int) -> dict[str, object]:
+    """How a model of so many threads runs."""
     return {
         "INFERENCE_NUM_THREADS": threads,
         "NUM_STREAMS": 1,

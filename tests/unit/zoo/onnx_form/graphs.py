@@ -2,9 +2,6 @@
 
 from collections.abc import Callable
 
-import numpy as np
-import onnx
-import onnxruntime
 import torch
 from hypothesis import strategies as st
 from torch import Tensor
@@ -35,8 +32,6 @@ from quant.operations import (
     Yolo,
 )
 from quant.precision import Mode, Plan, Precision, uniform_plan
-from services.zoo.onnx_form.agreement import Floats
-from services.zoo.runtimes.openvino import openvino
 
 C, SIDE = 8, 8
 
@@ -151,19 +146,3 @@ def engine_of(graph: Graph, mode: Mode, float_layers: int = 0) -> Engine:
         kept = {layer.name for layer in graph.layers[::float_layers]}
         plan = {name: Precision.FLOAT if name in kept else precision for name, precision in plan.items()}
     return Engine(graph, plan, calibrate(graph.layers, observe(graph, torch.split(pictures(8), 1))).calibration)
-
-
-def run_in_onnxruntime(program: onnx.ModelProto, x: Tensor) -> dict[str, Floats]:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(program.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    names = [each.name for each in session.get_outputs()]
-    return dict(zip(names, session.run(None, {INPUT: x.numpy()}), strict=True))
-
-
-def run_in_openvino(program: onnx.ModelProto, x: Tensor) -> dict[str, Floats]:
-    core = openvino.Core()
-    settings = {"INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": "f32"}
-    compiled = core.compile_model(core.read_model(program.SerializeToString()), "CPU", settings)
-    found = compiled.create_infer_request().infer([np.ascontiguousarray(x.numpy())])
-    return {name: np.array(value) for port, value in found.items() for name in port.names}

@@ -1,7 +1,5 @@
 """What leaves as ONNX comes to the engine's codes in ONNX Runtime and OpenVINO."""
 
-from collections.abc import Callable
-
 import onnx
 import pytest
 import torch
@@ -14,8 +12,9 @@ from quant.affine import QParams
 from quant.engine import Engine
 from quant.graph import Graph
 from quant.precision import Mode, Precision, supports
-from services.zoo.onnx_form.agreement import Floats, compare_codes
+from services.zoo.onnx_form.agreement import compare_codes
 from services.zoo.onnx_form.program import onnx_program
+from services.zoo.onnx_form.runs import RUNS, Run
 from tests.unit.zoo.onnx_form.graphs import (
     DETOURS,
     ENDS,
@@ -24,12 +23,8 @@ from tests.unit.zoo.onnx_form.graphs import (
     graph_of_steps,
     graphs,
     pictures,
-    run_in_onnxruntime,
-    run_in_openvino,
 )
 
-Run = Callable[[onnx.ModelProto, Tensor], dict[str, Floats]]
-RUNTIMES: dict[str, Run] = {"onnxruntime": run_in_onnxruntime, "openvino": run_in_openvino}
 FEW = 0.01
 """Share of the codes that rounding may put one apart."""
 
@@ -41,45 +36,45 @@ def everything(graph: Graph) -> tuple[str, ...]:
 def check_codes(engine: Engine, run: Run, x: Tensor) -> None:
     program = onnx_program(engine, "test", everything(engine.graph))
     onnx.checker.check_model(program, full_check=True)
-    errors = compare_codes(engine, x, run(program, x))
+    errors = compare_codes(engine, x, run(program, x.numpy()))
     assert errors.largest <= 1, f"{errors.layer}: {errors.largest} codes apart"
     assert errors.differing <= FEW * errors.codes
 
 
 @settings(max_examples=20, deadline=None)
-@given(graphs, st.sampled_from([Mode.INT8, Mode.HYBRID]), st.sampled_from([0, 2, 3]), st.sampled_from(sorted(RUNTIMES)))
+@given(graphs, st.sampled_from([Mode.INT8, Mode.HYBRID]), st.sampled_from([0, 2, 3]), st.sampled_from(sorted(RUNS)))
 def test_a_random_graph_comes_to_the_engines_codes(graph: Graph, mode: Mode, float_layers: int, runtime: str) -> None:
-    check_codes(engine_of(graph, mode, float_layers), RUNTIMES[runtime], pictures(2, 9))
+    check_codes(engine_of(graph, mode, float_layers), RUNS[runtime], pictures(2, 9))
 
 
-@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("runtime", RUNS)
 @pytest.mark.parametrize("kind", [*STEPS, *DETOURS])
 def test_each_operation_comes_to_the_engines_codes(kind: str, runtime: str) -> None:
     steps = [(kind, 1, Activation.SILU, 1), ("convolution", 2, Activation.LEAKY, 0)]
-    check_codes(engine_of(graph_of_steps(Activation.RELU6, steps, "map"), Mode.INT8), RUNTIMES[runtime], pictures(2, 9))
+    check_codes(engine_of(graph_of_steps(Activation.RELU6, steps, "map"), Mode.INT8), RUNS[runtime], pictures(2, 9))
 
 
-@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("runtime", RUNS)
 @pytest.mark.parametrize("end", ENDS)
 def test_each_end_comes_to_the_engines_codes(end: str, runtime: str) -> None:
     graph = graph_of_steps(Activation.RELU, [("residual", 1, Activation.RELU, 1)], end)
-    check_codes(engine_of(graph, Mode.INT8), RUNTIMES[runtime], pictures(2, 9))
+    check_codes(engine_of(graph, Mode.INT8), RUNS[runtime], pictures(2, 9))
 
 
-@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("runtime", RUNS)
 @pytest.mark.parametrize("activation", list(Activation))
 def test_each_activation_comes_to_the_engines_codes(activation: Activation, runtime: str) -> None:
     graph = graph_of_steps(activation, [("residual", 1, activation, 1), ("activation", 1, activation, 0)], "scores")
-    check_codes(engine_of(graph, Mode.INT8), RUNTIMES[runtime], pictures(3, 9))
+    check_codes(engine_of(graph, Mode.INT8), RUNS[runtime], pictures(3, 9))
 
 
-@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("runtime", RUNS)
 @pytest.mark.parametrize("end", ENDS)
 def test_in_float_the_outputs_are_the_graphs(end: str, runtime: str) -> None:
     steps = [(kind, 1, Activation.GELU, 1) for kind in (*STEPS, *DETOURS) if kind != "product"]
     graph = graph_of_steps(Activation.MISH, steps, end)
     x = pictures(2, 9)
-    found = RUNTIMES[runtime](onnx_program(engine_of(graph, Mode.FLOAT), "test"), x)
+    found = RUNS[runtime](onnx_program(engine_of(graph, Mode.FLOAT), "test"), x.numpy())
     with torch.inference_mode():
         for name, expected in graph.run(x).items():
             largest = max(1.0, float(expected.abs().max()))
@@ -107,5 +102,5 @@ def test_an_activation_that_the_codes_clip_anyway_is_left_out(zero_point: int, s
     changed = Engine(graph, engine.plan, type(engine.calibration)(values, engine.calibration.weights))
     kinds = [node.op_type for node in onnx_program(changed, "test").graph.node]
     assert ("Clip" not in kinds) == left_out
-    for run in RUNTIMES.values():
+    for run in RUNS.values():
         check_codes(changed, run, 4 * pictures(2, 9))

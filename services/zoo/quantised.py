@@ -1,0 +1,86 @@
+"""The engine that a model file of integer precision declares: its graph, its integers, its plan."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from quant.calibration import calibrate
+from quant.cpu import this_cpu
+from quant.engine import Engine
+from quant.graph import Graph
+from quant.observations import observe
+from quant.precision import Mode
+from services.edge.errors import InvalidDeclaration, NotAPicture, PictureTooLarge
+from services.edge.onednn import isa_cap
+from services.edge.progress import Progress, no_progress
+from services.zoo.exported.graph import graph_of
+from services.zoo.graph_codec import digest_of_graph
+from services.zoo.integer_codec import decode_integers
+from services.zoo.integers import Integers, plan_of
+from services.zoo.model_file import ModelFile
+from services.zoo.picture_files import find_pictures, read_picture_file
+from services.zoo.preprocessing import decode, preprocess
+from services.zoo.weight_references import fetch
+
+
+@dataclass(frozen=True, eq=False)
+class DeclaredGraph:
+    """A declared model's graph, as integers know it."""
+
+    name: str
+    graph: Graph
+
+    @property
+    def digest(self) -> str:
+        return digest_of_graph(self.graph)
+
+
+def declared_engine(model_file: ModelFile, module: nn.Module, report: Progress = no_progress) -> Engine:
+    """Make a model's engine ready; with `calibration`, choose its scales now.
+
+    Args:
+        module: the declared model in torch, in evaluation mode.
+    Raises:
+        OtherModel, ForeignFile, DamagedFile, OtherVersion, ArtifactNotFound: the integers are at fault.
+        NoAutoPlan: precision auto, and integers without its plan.
+        InvalidDeclaration, EmptyBatch: the folder of pictures is at fault.
+        Unsupported: an operator there is no integer form of.
+    """
+    with torch.no_grad():
+        model = DeclaredGraph(model_file.name, graph_of(module, torch.zeros(1, 3, *model_file.input.size)))
+    if reference := model_file.integer_reference:
+        integers = decode_integers(fetch(reference, model_file.folder), model, reference)
+    else:
+        integers = _calibrated(model_file, model, report)
+    plan = plan_of(model.name, model.graph, Mode(model_file.precision), integers)
+    return Engine(model.graph, plan, integers.calibration, cpu=this_cpu(isa_cap()))
+
+
+def _calibrated(model_file: ModelFile, model: DeclaredGraph, report: Progress) -> Integers:
+    assert model_file.calibration_folder
+    paths = find_pictures([model_file.calibration_folder])
+    _check_classes(model_file, paths)
+
+    def inputs() -> Iterator[Tensor]:
+        for done, path in enumerate(paths):
+            report(f"{model.name}: calibrating", done, len(paths))
+            try:
+                yield preprocess(decode(read_picture_file(path)), model_file.input.spec())[None]
+            except (NotAPicture, PictureTooLarge, OSError) as error:
+                raise InvalidDeclaration(f"calibration of model '{model.name}': {path}: {error}") from error
+
+    observations = observe(model.graph, inputs())
+    return Integers(calibrate(model.graph.layers, observations, bits=this_cpu().weight_bits).calibration)
+
+
+def _check_classes(model_file: ModelFile, paths: Sequence[Path]) -> None:
+    """Pictures of one class show what is alike in them, and leave the others' values to be clipped."""
+    classes = {path.parent.name for path in paths} & set(model_file.label_names())
+    if len(classes) == 1 and all(path.parent.name in classes for path in paths):
+        raise InvalidDeclaration(
+            f"calibration of model '{model_file.name}': all {len(paths)} pictures are of the class "
+            f"'{classes.pop()}'; calibrate on pictures of several"
+        )
