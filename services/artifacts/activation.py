@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from google.protobuf.message import DecodeError
 
 from services.artifacts.frames import Content, Frame, Kind, frame, magic, read_frames
-from services.artifacts.precision import Precision, Values, decode, encode
+from services.artifacts.precision import Encoding, Values, decode, encode
 from services.contracts.strata.stage.v1 import activation_pb2 as pb
 from services.edge.errors import DamagedFile
 from services.edge.receipt_messages import line_of_message, line_to_message
 from services.edge.receipts import ReceiptLine
 
 _PRECISIONS = {
-    Precision.FLOAT32: pb.PRECISION_UNSPECIFIED,
-    Precision.FLOAT16: pb.PRECISION_FLOAT16,
-    Precision.INT8: pb.PRECISION_INT8,
+    Encoding.FLOAT32: pb.PRECISION_UNSPECIFIED,
+    Encoding.FLOAT16: pb.PRECISION_FLOAT16,
+    Encoding.INT8: pb.PRECISION_INT8,
 }
 _FROM_MESSAGE = {message: precision for precision, message in _PRECISIONS.items()}
 
@@ -27,7 +27,7 @@ class Header:
     chain: str
     stage: int
     shape: tuple[int, ...]
-    precision: Precision = Precision.FLOAT32
+    precision: Encoding = Encoding.FLOAT32
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def write_header(header: Header) -> bytes:
     return magic(Content.ACTIVATION) + frame(Kind.HEADER, message.SerializeToString())
 
 
-def write_values(values: Values, precision: Precision = Precision.FLOAT32) -> bytes:
+def write_values(values: Values, precision: Encoding = Encoding.FLOAT32) -> bytes:
     """Write one micro-batch, [N, ...]. Raises Unsupported: `encode`."""
     return frame(Kind.ITEM, encode(values, precision))
 
@@ -117,12 +117,12 @@ def _parse(each: Frame, header: Header) -> Header | Values | StageOutcome:
     return decode(each.content, header.shape, header.precision)
 
 
-def precision_to_message(precision: Precision) -> "pb.Precision.ValueType":
+def precision_to_message(precision: Encoding) -> "pb.Precision.ValueType":
     """Write a precision."""
     return _PRECISIONS[precision]
 
 
-def precision_of_message(message: "pb.Precision.ValueType") -> Precision:
+def precision_of_message(message: "pb.Precision.ValueType") -> Encoding:
     """Read a precision. Raises ValueError: one that this build does not know."""
     if message not in _FROM_MESSAGE:
         raise ValueError(f"precision {message} is none that this build knows")

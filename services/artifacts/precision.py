@@ -14,7 +14,7 @@ _FLOAT32, _FLOAT16 = np.dtype("<f4"), np.dtype("<f2")
 _STEPS = 255
 
 
-class Precision(StrEnum):
+class Encoding(StrEnum):
     """What one value takes: 4, 2 or 1 bytes."""
 
     FLOAT32 = "float32"
@@ -22,7 +22,7 @@ class Precision(StrEnum):
     INT8 = "int8"
 
 
-def encode(values: Values, precision: Precision) -> bytes:
+def encode(values: Values, precision: Encoding) -> bytes:
     """Write values [N, ...], N > 0.
 
     int8 spreads 256 codes evenly from each picture's lowest value to its highest.
@@ -30,9 +30,9 @@ def encode(values: Values, precision: Precision) -> bytes:
     Raises:
         Unsupported: a value that is not finite, or over what float16 holds.
     """
-    if precision is Precision.FLOAT32:
+    if precision is Encoding.FLOAT32:
         return np.ascontiguousarray(values, _FLOAT32).tobytes()
-    if precision is Precision.FLOAT16:
+    if precision is Encoding.FLOAT16:
         with np.errstate(over="ignore"):
             halves: NDArray[np.float16] = np.ascontiguousarray(values, _FLOAT16)
         _check(halves, values, precision)
@@ -47,11 +47,11 @@ def encode(values: Values, precision: Precision) -> bytes:
     return ranges.tobytes() + codes.astype(np.int8).tobytes()
 
 
-def decode(content: bytes, shape: tuple[int, ...], precision: Precision) -> Values:
+def decode(content: bytes, shape: tuple[int, ...], precision: Encoding) -> Values:
     """Read values [N, *shape]. Raises ValueError: `content` is no whole number of pictures."""
-    if precision is Precision.FLOAT32:
+    if precision is Encoding.FLOAT32:
         return np.frombuffer(content, _FLOAT32).reshape(-1, *shape)
-    if precision is Precision.FLOAT16:
+    if precision is Encoding.FLOAT16:
         return np.frombuffer(content, _FLOAT16).reshape(-1, *shape).astype(np.float32)
     each_bytes = 2 * _FLOAT32.itemsize + int(np.prod(shape))
     count, rest = divmod(len(content), each_bytes)
@@ -63,7 +63,7 @@ def decode(content: bytes, shape: tuple[int, ...], precision: Precision) -> Valu
     return values.reshape(count, *shape)
 
 
-def _check(written: NDArray[np.floating], values: Values, precision: Precision) -> None:
+def _check(written: NDArray[np.floating], values: Values, precision: Encoding) -> None:
     if np.isfinite(written).all():
         return
     largest = np.abs(values[np.isfinite(values)]).max(initial=0)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from services.bench import pipeline_driver, pipeline_exact, pipeline_memory, pipeline_prediction, pipeline_speed
-from services.bench.pipeline_subject import Figures, Subject
+from services.bench.pipeline_subject import Figures, PipelineSubject
 from services.bench.report import Group
 from services.edge.progress import Progress
 
@@ -21,7 +21,7 @@ BARS = {
     "sim_error": "<= 0.15",
     "peak_mb.growth": "<= 1.2",
 }
-Part: TypeAlias = Callable[[Subject], Iterator[Figures]]
+Part: TypeAlias = Callable[[PipelineSubject], Iterator[Figures]]
 _PARTS: dict[str, Part] = {
     "overhead": pipeline_speed.overhead,
     "efficiency": pipeline_speed.efficiency,
@@ -60,7 +60,7 @@ def measure(parts: Sequence[str], quick: bool, scratch: Path, progress: Progress
         StrataError: a stage or a run failed; Unsupported: memory cannot be limited here.
     """
     for part in parts:
-        yield from _PARTS[part](Subject(quick, scratch, progress))
+        yield from _PARTS[part](PipelineSubject(quick, scratch, progress))
 
 
 def ordered(figures: Figures) -> Figures:

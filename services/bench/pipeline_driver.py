@@ -10,7 +10,7 @@ from pathlib import Path
 
 from services.artifacts.store import open_store
 from services.bench.pipeline_pictures import pack_synthetic
-from services.bench.pipeline_subject import Figures, Subject
+from services.bench.pipeline_subject import Figures, PipelineSubject
 from services.edge.cpu_share import thread_count
 from services.edge.errors import Unavailable
 from services.local.process import start_service
@@ -23,7 +23,7 @@ _PICTURES = (10_000, 100_000)
 _POLL_S = 0.1
 
 
-def driver(subject: Subject) -> Iterator[Figures]:
+def driver(subject: PipelineSubject) -> Iterator[Figures]:
     """The peak of `strata pipeline run` for 10 000 and for 100 000 pictures in records of 1000."""
     counts = (2_000, 4_000) if subject.quick else _PICTURES
     peaks = asyncio.run(_peaks(subject, counts))
@@ -31,7 +31,7 @@ def driver(subject: Subject) -> Iterator[Figures]:
     yield {"peak_mb": large, "peak_mb.small": small, "peak_mb.growth": large / small}
 
 
-async def _peaks(subject: Subject, counts: Sequence[int]) -> dict[int, int]:
+async def _peaks(subject: PipelineSubject, counts: Sequence[int]) -> dict[int, int]:
     folders = subject.stages(_MODEL)
     scratch = subject.scratch / "driver"
     url = open_store(str(scratch), create=True).url

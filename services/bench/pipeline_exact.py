@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from services.bench.pipeline_subject import Figures, Subject
+from services.bench.pipeline_subject import Figures, PipelineSubject
 from services.zoo.agreement import Images
 from services.zoo.compile import load_module
 from services.zoo.cuts import Cut, find_cuts
@@ -23,7 +23,7 @@ _PICTURES = 3
 _SAMPLED_CUTS = 8
 
 
-def exact(subject: Subject) -> Iterator[Figures]:
+def exact(subject: PipelineSubject) -> Iterator[Figures]:
     """The share of outputs that are the whole model's bit for bit, over models and cuts; the worst error elsewhere."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -69,7 +69,7 @@ def _run(modules: Sequence[nn.Module], values: Images) -> Images:
     return found
 
 
-def _compiled(subject: Subject, name: str, runtime: str, values: Images) -> Images:
+def _compiled(subject: PipelineSubject, name: str, runtime: str, values: Images) -> Images:
     """Through the compiled stages, each as its service loads it."""
     for folder in subject.stages(name, runtime):
         values = load_forward(StageManifest.read(folder).runtime, folder, 1)(values)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from services.bench.pipeline_sizing import StageSize, Trials, size_stages
-from services.bench.pipeline_subject import PAPERS, Figures, Subject
+from services.bench.pipeline_subject import PAPERS, Figures, PipelineSubject
 from services.bench.rounds import Spread, ratio
 from services.edge.progress import Progress
 from services.edge.receipts import GIB
@@ -21,7 +21,7 @@ _SECOND = 2
 """The first record of a process meets libraries that are imported only then."""
 
 
-def memory(subject: Subject) -> Iterator[Figures]:
+def memory(subject: PipelineSubject) -> Iterator[Figures]:
     """Floors by record size; the records' GB-seconds and time with a tenth more, with one size for all, and memMax."""
     folders = subject.stages(PAPERS, "auto")
     for per_record in (40,) if subject.quick else PER_RECORD:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from services.bench.pipeline_calibration import calibrate
 from services.bench.pipeline_pictures import pack_synthetic
 from services.bench.pipeline_runs import running
-from services.bench.pipeline_subject import PAPERS, Figures, Subject
+from services.bench.pipeline_subject import PAPERS, Figures, PipelineSubject
 from services.edge.cpu_share import thread_count
 from services.pipeline.places import AWS, SERVERLESS_CPUS
 from services.pipeline.profile import ChainProfile
@@ -24,7 +24,7 @@ PAPERS_PICTURES = 100_000
 PAPERS_WORKERS = tuple(2**power for power in range(11))
 
 
-def simulation(subject: Subject) -> Iterator[Figures]:
+def simulation(subject: PipelineSubject) -> Iterator[Figures]:
     """Calibrate, run what was not used to calibrate, and compare; then what was not run."""
     folders = {"stages": subject.stages(PAPERS), "whole": subject.whole(PAPERS)}
     scratch = subject.scratch / "simulation"
@@ -40,7 +40,7 @@ def simulation(subject: Subject) -> Iterator[Figures]:
     yield figure_5(profile)
 
 
-async def _errors(subject: Subject, profile: ChainProfile) -> dict[str, float]:
+async def _errors(subject: PipelineSubject, profile: ChainProfile) -> dict[str, float]:
     """Each configuration's time as predicted over as measured, as the distance from 1."""
     errors = {}
     async with running(subject.stages(PAPERS), subject.scratch / "prediction") as runner:

@@ -8,7 +8,7 @@ from pathlib import Path
 from services.artifacts.store import ObjectStore
 from services.bench.pipeline_pictures import pack_synthetic
 from services.bench.pipeline_runs import Runner, running
-from services.bench.pipeline_subject import PAPERS, Figures, Subject
+from services.bench.pipeline_subject import PAPERS, Figures, PipelineSubject
 from services.bench.rounds import Spread, ratio
 from services.edge.progress import Progress
 
@@ -19,7 +19,7 @@ _EFFICIENCY_ROUNDS = 3
 _EFFICIENCY_PER_RECORD = 32
 
 
-def overhead(subject: Subject) -> Iterator[Figures]:
+def overhead(subject: PipelineSubject) -> Iterator[Figures]:
     """CPU-seconds of four stages over those of the whole model as one, a record at a time, in turns."""
     rounds_of = {PAPERS: 1} if subject.quick else _OVERHEAD_ROUNDS
     for name, rounds in rounds_of.items():
@@ -53,7 +53,7 @@ async def _cpu_s(
     return {kind: Spread(tuple(each)) for kind, each in values.items()}
 
 
-def efficiency(subject: Subject) -> Iterator[Figures]:
+def efficiency(subject: PipelineSubject) -> Iterator[Figures]:
     """Pictures a second by the number of workers, beside one and two independent processes of the whole model."""
     rates = asyncio.run(_rates(subject))
     for kind, spread in rates.items():
@@ -69,7 +69,7 @@ def efficiency(subject: Subject) -> Iterator[Figures]:
         yield {key: spread.median, f"{key}.low": spread.low, f"{key}.high": spread.high}
 
 
-async def _rates(subject: Subject) -> dict[str, Spread]:
+async def _rates(subject: PipelineSubject) -> dict[str, Spread]:
     """The chain with so many workers, as "1" to "64"; processes of the whole model with one each, as "whole.1"."""
     rounds = 1 if subject.quick else _EFFICIENCY_ROUNDS
     scratch = subject.scratch / "efficiency"

@@ -20,7 +20,7 @@ RUNTIME = "onnxruntime"
 
 
 @dataclass(frozen=True)
-class Subject:
+class PipelineSubject:
     """Where to measure, and how much; `quick` is for trying the benchmark itself."""
 
     quick: bool

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 if TYPE_CHECKING:
-    from services.artifacts.precision import Precision
+    from services.artifacts.precision import Encoding
 
 app = typer.Typer(help="Run records of pictures through a model that is cut into stages.", no_args_is_help=True)
 
@@ -145,9 +145,9 @@ def plan(
 
     Each chain is measured first, where that was not done on this machine before.
     """
-    from services.cli.pipeline_plan import Wanted, plan_model
+    from services.cli.pipeline_plan import PlanWanted, plan_model
 
-    wanted = Wanted(
+    wanted = PlanWanted(
         model, weights, stages, at, runtime, deadline, budget, pictures, cpus, anew=measure, to=to, plot=plot
     )
     plan_model(wanted, as_json)
@@ -180,10 +180,10 @@ def simulate(
     as_json: Json = False,
 ) -> None:
     """Say what a job would take and cost with 1 to 1024 workers, from what its stages take on this machine."""
-    from services.cli.pipeline_simulate import Wanted, simulate_model
+    from services.cli.pipeline_simulate import SimulationWanted, simulate_model
     from services.pipeline.simulation import Store
 
-    wanted = Wanted(
+    wanted = SimulationWanted(
         model,
         weights,
         stages,
@@ -234,19 +234,19 @@ def run(
 
     Exits with 3 where records were set aside; whatever ends it, `--resume` goes on.
     """
-    from services.cli.pipeline_run import Wanted, run_pipeline
+    from services.cli.pipeline_run import RunWanted, run_pipeline
 
     precision = _precision(activations)
-    wanted = Wanted(
+    wanted = RunWanted(
         model, weights, stages, at, runtime, records, to, job, resume, services, workers, top_k, precision, plan
     )
     raise typer.Exit(run_pipeline(wanted, as_json))
 
 
-def _precision(text: str) -> "Precision | None":
-    from services.artifacts.precision import Precision
+def _precision(text: str) -> "Encoding | None":
+    from services.artifacts.precision import Encoding
     from services.edge.errors import InvalidInput
 
-    if text and text not in list(Precision):
-        raise InvalidInput(f"--activations {text}: it is {', '.join(Precision)}")
-    return Precision(text) if text else None
+    if text and text not in list(Encoding):
+        raise InvalidInput(f"--activations {text}: it is {', '.join(Encoding)}")
+    return Encoding(text) if text else None

@@ -29,7 +29,7 @@ _STAGES = (1, 2, 4)
 
 
 @dataclass(frozen=True)
-class Wanted:
+class PlanWanted:
     """What the command was asked for; `deadline` and `budget` exclude each other."""
 
     model: str
@@ -46,7 +46,7 @@ class Wanted:
     plot: Path | None
 
 
-def plan_model(wanted: Wanted, as_json: bool) -> None:
+def plan_model(wanted: PlanWanted, as_json: bool) -> None:
     """Choose a plan, print it with the front, and write what was asked for.
 
     Raises:
@@ -81,7 +81,7 @@ def plan_model(wanted: Wanted, as_json: bool) -> None:
         _print(best, chosen, wanted)
 
 
-def _cuttings(model_file: ModelFile, wanted: Wanted) -> list[Cutting]:
+def _cuttings(model_file: ModelFile, wanted: PlanWanted) -> list[Cutting]:
     """The cuts that were asked for; else the model file's own, and one, two and four stages that cost alike."""
     if wanted.stages or wanted.at:
         return [choose_cutting(model_file, wanted.stages, wanted.at)]
@@ -96,7 +96,7 @@ def _row(plan: Plan) -> dict[str, object]:
     return {**cuts, **asdict(plan.batch), **asdict(plan.expected)}
 
 
-def _print(best: Sequence[Plan], chosen: Plan, wanted: Wanted) -> None:
+def _print(best: Sequence[Plan], chosen: Plan, wanted: PlanWanted) -> None:
     numbers = [
         Column(name, justify="right") for name in ("stages", "a record", "workers", "s", "GB s", LAMBDA.currency)
     ]

@@ -17,7 +17,7 @@ import grpc
 import typer
 from rich.console import Console
 
-from services.artifacts.precision import Precision
+from services.artifacts.precision import Encoding
 from services.artifacts.store import ObjectStore, open_store
 from services.cli.pipeline_lease import lease_of
 from services.cli.pipeline_model import choose_cutting, find_model
@@ -42,7 +42,7 @@ _CALL_TIMEOUT_S = 900.0
 
 
 @dataclass(frozen=True)
-class Wanted:
+class RunWanted:
     """What the command was asked for."""
 
     model: str
@@ -57,11 +57,11 @@ class Wanted:
     services: str
     workers: int | None
     top_k: int
-    activations: Precision | None
+    activations: Encoding | None
     plan: Path | None
 
 
-def run_pipeline(wanted: Wanted, as_json: bool) -> int:
+def run_pipeline(wanted: RunWanted, as_json: bool) -> int:
     """Run it, and return the exit code.
 
     Raises:
@@ -90,7 +90,7 @@ def run_pipeline(wanted: Wanted, as_json: bool) -> int:
 
 
 async def _run(
-    wanted: Wanted, planned: Planned | None, name: str, progress: Progress, tell: Callable[[JobStatus], str]
+    wanted: RunWanted, planned: Planned | None, name: str, progress: Progress, tell: Callable[[JobStatus], str]
 ) -> dict[str, Any]:
     records = open_store(wanted.records)
     output = open_store(wanted.to, create=True)
@@ -125,7 +125,7 @@ async def _run(
             records=records.url,
             labels=descriptions[-1].labels,
             top_k=wanted.top_k,
-            activations=wanted.activations or (begun.activations if begun else Precision.FLOAT32),
+            activations=wanted.activations or (begun.activations if begun else Encoding.FLOAT32),
         )
         if planned:
             planned.check(job.model, job.chain)
@@ -138,7 +138,7 @@ async def _run(
 
 @asynccontextmanager
 async def _stages(
-    wanted: Wanted, planned: Planned | None, stores: Sequence[ObjectStore], progress: Progress
+    wanted: RunWanted, planned: Planned | None, stores: Sequence[ObjectStore], progress: Progress
 ) -> AsyncIterator[StageClient]:
     """Open the stages: those that run elsewhere, or child processes that end with this one."""
     async with AsyncExitStack() as stack:

@@ -19,7 +19,7 @@ from services.pipeline.simulation import Batch, Expectation, Place, Store, simul
 
 
 @dataclass(frozen=True)
-class Wanted:
+class SimulationWanted:
     """What the command was asked for; `cpus` None is a place where each record has an instance of its own."""
 
     model: str
@@ -37,7 +37,7 @@ class Wanted:
     plot: Path | None
 
 
-def simulate_model(wanted: Wanted, as_json: bool) -> None:
+def simulate_model(wanted: SimulationWanted, as_json: bool) -> None:
     """Measure the chain where it was not measured yet, simulate, and print. Raises InvalidInput: numbers of workers."""
     counts = _counts(wanted.workers)
     with showing_progress(f"loading {wanted.model}", Console(stderr=True)) as progress:

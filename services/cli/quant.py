@@ -93,11 +93,11 @@ def export(
     """Write model and integers, or a program for other runtimes, named as MODEL is; and check that they load back."""
     from quant.precision import Mode
     from services.cli.quant_export import files_of
-    from services.workbench.exporting import Form
+    from services.workbench.exporting import ExportForm
     from services.workbench.files import make_folder, stored_integers, write_files
 
     only_here(context, "export reads a model and its integers from this machine")
-    chosen = one_of(Form, form, "--format"), Mode.FLOAT if in_float else one_of(Mode, mode, "--mode")
+    chosen = one_of(ExportForm, form, "--format"), Mode.FLOAT if in_float else one_of(Mode, mode, "--mode")
     model = open_with_notice(model_name, weights, size)
     name = Path(model_name).stem if Path(model_name).is_file() else model.name
     files = files_of(name, model, stored_integers(model, model_name, integers), *chosen)
@@ -105,7 +105,7 @@ def export(
     write_files({folder / file: data for file, data in files.items()})
     for file, data in files.items():
         out.print(f"wrote {folder / file}: {len(data) / 1e6:.2f} MB")
-    if chosen[0] is Form.STRATA:
+    if chosen[0] is ExportForm.STRATA:
         sizes = [len(data) for data in files.values()]
         out.print(f"integers are {sizes[1] / sizes[0]:.3f} of the float file")
 

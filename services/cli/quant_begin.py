@@ -52,8 +52,8 @@ def tell_of_random_weights(model: "KnownModel") -> None:
         from services.zoo.pretrained import KNOWN
 
         trained = f"; `strata models fetch {model.name}` gets trained ones" if model.name in KNOWN else ""
-        told = f"{model.name} has random weights ({model.weights}): times are real, answers are not{trained}"
-        err.print(told, style="yellow")
+        notice = f"{model.name} has random weights ({model.weights}): times are real, answers are not{trained}"
+        err.print(notice, style="yellow")
 
 
 def integers_with_notice(

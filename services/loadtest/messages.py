@@ -81,7 +81,7 @@ def infer_reply(answer: oip.ModelInferResponse) -> Reply:
 
 
 @dataclass(frozen=True)
-class Form:
+class HttpForm:
     """A request to the front door's HTTP: multipart/form-data."""
 
     path: str
@@ -90,10 +90,10 @@ class Form:
     files: list[tuple[str, tuple[str, bytes]]]
 
 
-def predict_form(pictures: Sequence[LabelledPicture], request: Request, target: Target) -> Form:
+def predict_form(pictures: Sequence[LabelledPicture], request: Request, target: Target) -> HttpForm:
     """Write a request of the front door's HTTP."""
     given = {"mode": request.mode, "deadline_ms": request.deadline_ms}
-    return Form(
+    return HttpForm(
         f"/v1/ensembles/{target.ensemble}:predict",
         {name: str(value) for name, value in given.items() if value is not None},
         {REQUEST_TIMEOUT: f"{request.patience_ms / 1e3:g}"},

@@ -6,7 +6,7 @@ from typing import TypeAlias
 import grpc
 
 from services.artifacts.activation import PictureState, StageOutcome, precision_to_message
-from services.artifacts.precision import Precision
+from services.artifacts.precision import Encoding
 from services.contracts.strata.stage.v1 import stage_pb2 as pb
 from services.contracts.strata.stage.v1 import stage_pb2_grpc as pb_grpc
 from services.edge.errors import StageUnavailable, Unavailable
@@ -40,7 +40,12 @@ class StageClient:
         return StageDescription(said.model, said.chain, said.stage, said.stages, said.name, tuple(said.labels))
 
     async def run(
-        self, stage: int, chain: str, input_url: str, output_url: str, precision: Precision = Precision.FLOAT32
+        self,
+        stage: int,
+        chain: str,
+        input_url: str,
+        output_url: str,
+        precision: Encoding = Encoding.FLOAT32,
     ) -> StageAnswer:
         """Have a record's activation computed. Raises StageUnavailable and what else the stage answers."""
         stub = await self._stub(stage)

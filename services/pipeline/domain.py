@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from services.artifacts.activation import StageOutcome
-from services.artifacts.precision import Precision
+from services.artifacts.precision import Encoding
 from services.edge.errors import DeadlineExceeded, FailedPrecondition, InvalidInput, OtherChain, Unavailable
 
 DEFAULT_TOP_K = 5
@@ -31,7 +31,7 @@ class Job:
     records: str
     labels: tuple[str, ...]
     top_k: int = DEFAULT_TOP_K
-    activations: Precision = Precision.FLOAT32
+    activations: Encoding = Encoding.FLOAT32
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Stages(Protocol):
     async def describe(self, stage: int) -> StageDescription:
         """Wake the stage where it sleeps, and ask what it is."""
 
-    async def run(self, stage: int, chain: str, input_url: str, output_url: str, precision: Precision) -> StageAnswer:
+    async def run(self, stage: int, chain: str, input_url: str, output_url: str, precision: Encoding) -> StageAnswer:
         """Have a record's activation computed and written."""
 
 

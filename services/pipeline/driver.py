@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
-from services.artifacts.precision import Precision
+from services.artifacts.precision import Encoding
 from services.artifacts.store import ObjectStore, StoreUse
 from services.edge.errors import ArtifactNotFound, DamagedFile, ForeignFile, OtherVersion, StrataError
 from services.edge.receipts import Tariff, Usage
@@ -229,14 +229,14 @@ class _Driver:
 
     async def _loss(self) -> dict[str, Any] | None:
         """What activations in fewer bits lose, measured once, on a record that is done; None for float32."""
-        if self._job.activations is Precision.FLOAT32:
+        if self._job.activations is Encoding.FLOAT32:
             return None
         done = await _patiently(self._means, self._jobs.done_records)
         loss = await _patiently(self._means, self._jobs.loss)
         if loss is None and done:
             stages, chain = self._means.stages, self._job.chain
 
-            def run(stage: int, inputs: str, outputs: str, precision: Precision) -> Awaitable[StageAnswer]:
+            def run(stage: int, inputs: str, outputs: str, precision: Encoding) -> Awaitable[StageAnswer]:
                 return _patiently(self._means, lambda: stages.run(stage, chain, inputs, outputs, precision))
 
             loss = await measure_loss(self._job, self._jobs, self._records, done[0], run)

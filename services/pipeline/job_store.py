@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
-from services.artifacts.precision import Precision
+from services.artifacts.precision import Encoding
 from services.artifacts.record import SUFFIX
 from services.artifacts.store import ObjectStore
 from services.edge.errors import ArtifactExists, ArtifactNotFound, InvalidInput, OtherChain
@@ -51,7 +51,13 @@ class JobStore:
             there = f"jobs there: {', '.join(jobs)}" if jobs else "there are none"
             raise ArtifactNotFound(f"no job '{self.name}' in {self.store.url}; {there}") from error
         tuples = {name: tuple(content[name]) for name in ("stages", "labels")}
-        return Job(**{**content, **tuples, "activations": Precision(content.get("activations", Precision.FLOAT32))})
+        return Job(
+            **{
+                **content,
+                **tuples,
+                "activations": Encoding(content.get("activations", Encoding.FLOAT32)),
+            }
+        )
 
     async def resume(self, job: Job) -> Job:
         """Read the job and check that it is the one meant.

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from services.artifacts.activation import read_activation
-from services.artifacts.precision import Precision, Values
+from services.artifacts.precision import Encoding, Values
 from services.artifacts.record import Picture, read_record, write_record
 from services.artifacts.store import ObjectStore
 from services.edge.receipts import add
@@ -16,7 +16,7 @@ from services.pipeline.job_store import JobStore
 
 SAMPLE_PICTURES = 16
 
-Run: TypeAlias = Callable[[int, str, str, Precision], Awaitable[StageAnswer]]
+Run: TypeAlias = Callable[[int, str, str, Encoding], Awaitable[StageAnswer]]
 """A stage's number, where its input is, where its output goes, and how it is written."""
 
 
@@ -30,16 +30,16 @@ async def measure_loss(job: Job, jobs: JobStore, records: ObjectStore, record: s
     """
     pictures = await _first_pictures(records, record)
     url = await jobs.write_sample(write_record(iter(pictures), len(pictures)))
-    found: dict[Precision, Values] = {}
+    found: dict[Encoding, Values] = {}
     usages = []
-    for precision in (Precision.FLOAT32, job.activations):
+    for precision in (Encoding.FLOAT32, job.activations):
         inputs = url
         for stage in range(len(job.stages)):
             outputs = jobs.sample_url(f"{precision}/{stage}")
             usages.append((await run(stage, inputs, outputs, precision)).outcome.line.usage)
             inputs = outputs
         found[precision] = await _scores(jobs.store, inputs)
-    loss = {**_compare(found[job.activations], found[Precision.FLOAT32]), "usage": asdict(add(usages))}
+    loss = {**_compare(found[job.activations], found[Encoding.FLOAT32]), "usage": asdict(add(usages))}
     await jobs.write_loss(loss)
     await jobs.remove_sample()
     return loss

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 from services.artifacts.activation import Header, StageOutcome
-from services.artifacts.precision import Precision
+from services.artifacts.precision import Encoding
 from services.edge.errors import InvalidInput, MemoryTooSmall, OtherChain
 from services.zoo.stage_manifest import StageManifest
 
@@ -22,7 +22,7 @@ class RunRequest:
     chain: str
     input_url: str
     output_url: str
-    precision: Precision = Precision.FLOAT32
+    precision: Encoding = Encoding.FLOAT32
 
 
 @dataclass(frozen=True)
@@ -55,15 +55,18 @@ def lies_in(url: str, store: str) -> bool:
     return url.startswith(f"{store.rstrip('/')}/")
 
 
-def input_header(manifest: StageManifest, precision: Precision) -> Header:
+def input_header(manifest: StageManifest, precision: Encoding) -> Header:
     """What the activations begin with that this stage takes; it takes any precision."""
     return Header(manifest.chain, manifest.stage - 1, manifest.input_shape, precision)
 
 
-def output_header(manifest: StageManifest, precision: Precision) -> Header:
+def output_header(manifest: StageManifest, precision: Encoding) -> Header:
     """What the activations begin with that this stage writes; scores are float32 always."""
     return Header(
-        manifest.chain, manifest.stage, manifest.output_shape, Precision.FLOAT32 if manifest.is_last else precision
+        manifest.chain,
+        manifest.stage,
+        manifest.output_shape,
+        Encoding.FLOAT32 if manifest.is_last else precision,
     )
 
 

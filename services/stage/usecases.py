@@ -18,7 +18,7 @@ from services.artifacts.activation import (
     write_outcome,
     write_values,
 )
-from services.artifacts.precision import Precision, Values
+from services.artifacts.precision import Encoding, Values
 from services.artifacts.store import ObjectStore, StoreUse, requests_to_write
 from services.edge.admission import Admission
 from services.edge.errors import ArtifactNotFound, DamagedFile, ForeignFile, NotReady, OtherVersion, Unsupported
@@ -201,7 +201,7 @@ class Stage:
         bill.outcome = StageOutcome(tuple(states), line, self._peak_bytes(), cold)
         yield write_outcome(bill.outcome)
 
-    def _written(self, values: Values, precision: Precision) -> bytes:
+    def _written(self, values: Values, precision: Encoding) -> bytes:
         try:
             return write_values(values, precision)
         except Unsupported as error:

@@ -13,7 +13,7 @@ from services.zoo.integer_codec import decode_integers, encode_integers
 from services.zoo.integers import Integers
 
 
-class Form(StrEnum):
+class ExportForm(StrEnum):
     """What a model is exported as: our two files, an ONNX program, or OpenVINO's two files."""
 
     STRATA = "strata"
@@ -48,7 +48,7 @@ def encode_pair(model: EngineModel, integers: Integers | None) -> Exported:
     return exported
 
 
-def export_program(model: EngineModel, integers: Integers | None, mode: Mode, form: Form) -> Mapping[str, bytes]:
+def export_program(model: EngineModel, integers: Integers | None, mode: Mode, form: ExportForm) -> Mapping[str, bytes]:
     """Encode the engine of a mode as a program of other runtimes; by suffix, the content of each file.
 
     Integers stand in it as QuantizeLinear and DequantizeLinear with the model's scales.
@@ -68,7 +68,7 @@ def export_program(model: EngineModel, integers: Integers | None, mode: Mode, fo
     program = onnx_program(engine_of(model, mode, integers or Integers()), f"strata {mode}")
     content: bytes = program.SerializeToString()
     try:
-        if form is Form.ONNX:
+        if form is ExportForm.ONNX:
             onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
             return {".onnx": content}
         xml, weights = openvino_files(content)

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.artifacts.precision import Precision
+from services.artifacts.precision import Encoding
 from services.artifacts.record import Picture, write_record
 from services.artifacts.store import ObjectStore, open_store
 from services.edge.errors import (
@@ -99,7 +99,7 @@ class Chain:
         found = self.stages[stage].manifest
         return StageDescription(found.model, found.chain, found.stage, found.stages, found.name, found.labels)
 
-    async def run(self, stage: int, chain: str, input_url: str, output_url: str, precision: Precision) -> StageAnswer:
+    async def run(self, stage: int, chain: str, input_url: str, output_url: str, precision: Encoding) -> StageAnswer:
         self.before(stage, output_url)
         self.at_a_time += 1
         self.most_at_a_time = max(self.most_at_a_time, self.at_a_time)
@@ -256,7 +256,7 @@ async def test_an_activation_that_is_lost_is_computed_anew(change: str) -> None:
 
     run = bench.chain.run
 
-    async def losing(stage: int, chain: str, input_url: str, output_url: str, precision: Precision) -> StageAnswer:
+    async def losing(stage: int, chain: str, input_url: str, output_url: str, precision: Encoding) -> StageAnswer:
         if stage == 1 and next(lost, False):
             await lose()
         return await run(stage, chain, input_url, output_url, precision)
@@ -269,8 +269,10 @@ async def test_an_activation_that_is_lost_is_computed_anew(change: str) -> None:
     assert bench.chain.computed[1, 11.0] == (1 if change == "remove" else 2)
 
 
-@pytest.mark.parametrize("precision", [Precision.FLOAT16, Precision.INT8])
-async def test_what_activations_in_fewer_bits_lose_is_measured_once_and_leaves_nothing(precision: Precision) -> None:
+@pytest.mark.parametrize("precision", [Encoding.FLOAT16, Encoding.INT8])
+async def test_what_activations_in_fewer_bits_lose_is_measured_once_and_leaves_nothing(
+    precision: Encoding,
+) -> None:
     bench = Bench(3)
     bench.job = replace(bench.job, activations=precision)
     await bench.ready()
@@ -289,7 +291,7 @@ async def test_what_activations_in_fewer_bits_lose_is_measured_once_and_leaves_n
 
 async def test_values_that_a_precision_cannot_hold_set_their_record_aside_with_the_stage() -> None:
     bench = Bench(1)
-    bench.job = replace(bench.job, activations=Precision.FLOAT16)
+    bench.job = replace(bench.job, activations=Encoding.FLOAT16)
     await bench.ready()
     large = [Picture("p", b"70000")]
     await bench.records.write("large.record", b"".join(write_record(iter(large), 1)))
@@ -357,7 +359,7 @@ async def test_resuming_needs_the_same_model_and_records() -> None:
     with pytest.raises(OtherChain, match="job 'j' is of chain c1, not c2"):
         await bench.jobs.resume(other)
     with pytest.raises(OtherChain, match="job 'j' is of activations float32, not int8"):
-        await bench.jobs.resume(replace(bench.job, activations=Precision.INT8))
+        await bench.jobs.resume(replace(bench.job, activations=Encoding.INT8))
     with pytest.raises(ArtifactNotFound, match=r"no job 'k' in .*; jobs there: j"):
         await JobStore(bench.root, "k").read()
 
