@@ -81,7 +81,7 @@ async def running(folders: Sequence[Path], scratch: Path) -> AsyncIterator[Runne
     """Start compiled stages, as `strata pipeline run` does."""
     scratch.mkdir(parents=True, exist_ok=True)
     url = open_store(str(scratch)).url
-    async with local_stages(folders, [url], scratch / "logs") as supervisor:
+    async with local_stages({each.name: each for each in folders}, [url], scratch / "logs") as supervisor:
         client = StageClient([partial(supervisor.channel, folder.name) for folder in folders], _CALL_TIMEOUT_S)
         means = Means(client, 1, Retry(random.random), time.monotonic, asyncio.sleep)
         yield Runner(client, await wake(means), scratch)

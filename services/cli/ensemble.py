@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import track
 
 if TYPE_CHECKING:
     from services.cli.ensemble_tables import Answered, Refused
@@ -46,42 +45,12 @@ def predict(
     as_json: Json = False,
 ) -> None:
     """Classify pictures, one request each: by the endpoint, else the running local service, else one for this call."""
-    from services.cli.failures import exit_code_of, tell
+    from services.cli.ensemble_answers import print_answers
     from services.zoo.picture_files import find_pictures
 
     found = find_pictures(pictures)
     answered, refused = asyncio.run(_predict(found, _mode(mode), deadline_ms, ensemble, endpoint))
-    if as_json:
-        _print_json(answered, refused)
-    else:
-        _print_tables(answered, summary)
-    for each in refused:
-        tell(type(each.error).__name__, str(each.error))
-    if refused:
-        raise typer.Exit(max(exit_code_of(each.error) for each in refused))
-
-
-def _print_json(answered: "list[Answered]", refused: "list[Refused]") -> None:
-    from services.cli.ensemble_tables import summarise
-
-    body = {
-        "pictures": [{"picture": str(each.picture), **each.answer.model_dump(mode="json")} for each in answered],
-        "refused": [each.as_json() for each in refused],
-        "summary": [row.as_json() for row in summarise(answered)],
-    }
-    typer.echo(json.dumps(body, indent=1))
-
-
-def _print_tables(answered: "list[Answered]", summary: bool) -> None:
-    from services.cli.ensemble_tables import answers_table, remarks, summary_table
-
-    console = Console()
-    if not summary:
-        console.print(answers_table(answered), highlight=False)
-        for remark in remarks(answered):
-            console.print(remark, highlight=False, markup=False, soft_wrap=True)
-    if summary or len(answered) > 1:
-        console.print(summary_table(answered), highlight=False)
+    raise typer.Exit(print_answers(answered, refused, summary, as_json))
 
 
 @app.command()
@@ -130,9 +99,9 @@ def evaluate(
 async def _predict(
     pictures: list[Path], mode: "EnsembleMode | None", deadline_ms: int | None, ensemble: str, endpoint: str
 ) -> "tuple[list[Answered], list[Refused]]":
-    """Ask for each picture; one that is refused costs no other its answer. Raises why, where all are."""
-    from services.cli.ensemble_source import ABOUT_ONE_PICTURE, open_source
-    from services.cli.ensemble_tables import Answered, Refused, truth_of
+    """Ask for each picture; see `ask_for_each`."""
+    from services.cli.ensemble_answers import ask_for_each
+    from services.cli.ensemble_source import open_source
     from services.cli.steps import showing_progress
 
     console = Console(stderr=True)
@@ -140,17 +109,7 @@ async def _predict(
         with showing_progress("starting the models", console) as progress:
             source, named = await stack.enter_async_context(open_source(endpoint, ensemble, progress))
             chosen = _chosen(await source.ensembles(), named)
-        answered, refused = [], []
-        for picture in track(pictures, "pictures", console=console, transient=True, disable=not console.is_terminal):
-            try:
-                answer = await source.predict(chosen.name, picture, mode, deadline_ms)
-            except ABOUT_ONE_PICTURE as error:
-                refused.append(Refused(picture, error))
-            else:
-                answered.append(Answered(picture, answer, truth_of(picture, chosen.labels)))
-        if not answered:
-            raise refused[0].error
-        return answered, refused
+        return await ask_for_each(source, chosen, pictures, mode, deadline_ms, console)
 
 
 async def _describe(ensemble: str, endpoint: str) -> "list[EnsembleBody]":

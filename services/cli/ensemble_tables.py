@@ -67,16 +67,20 @@ def answers_table(answered: Sequence[Answered]) -> Table:
     table = _table("model", "answer", "score", "ms", "compute", "CPU ms", f"µ{currency}")
     for each in answered:
         answer = each.answer
-        costs = {line.name: line for line in answer.receipt.lines}
         table.add_row(f"[underline]{escape(_short(each.picture))}[/]")
         for member in answer.members:
             shown = _best(member.predictions) if member.predictions else (f"[red]{member.state}[/]", "")
             times = (f"{member.latency_ms:.1f}", f"{member.compute_ms:.1f}")
-            table.add_row(member.model, *shown, *times, *_cost(costs[member.model]))
+            table.add_row(member.model, *shown, *times, *_cost(lines_of(answer, member.model)))
         best, time = _best(answer.predictions), f"{answer.latency_ms:.1f}"
-        cost = _cost(answer.receipt.total)
+        cost = _cost([answer.receipt.total])
         table.add_row(f"ensemble, {answer.mode}", *best, time, "", *cost, style="bold", end_section=True)
     return table
+
+
+def lines_of(answer: AnswerBody, model: str) -> list[LineBody]:
+    """What a model took: a line of its own, or one for each of its stages."""
+    return [line for line in answer.receipt.lines if line.name.partition("/")[0] == model]
 
 
 def remarks(answered: Sequence[Answered]) -> list[str]:
@@ -102,14 +106,13 @@ def summarise(answered: Sequence[Answered]) -> list[AnswersSummary]:
     ensemble = AnswersSummary("ensemble")
     models: dict[str, AnswersSummary] = {}
     for each in answered:
-        costs = {line.name: line for line in each.answer.receipt.lines}
         for member in each.answer.members:
             row = models.setdefault(member.model, AnswersSummary(member.model))
-            cost = costs[member.model]
             _add(row, member.predictions, each.truth, member.latency_ms)
-            row.cpu_seconds += cost.cpu_seconds
-            row.gb_seconds += cost.gb_seconds
-            row.money += cost.money
+            for line in lines_of(each.answer, member.model):
+                row.cpu_seconds += line.cpu_seconds
+                row.gb_seconds += line.gb_seconds
+                row.money += line.money
         total = each.answer.receipt.total
         _add(ensemble, each.answer.predictions, each.truth, each.answer.latency_ms)
         ensemble.cpu_seconds += total.cpu_seconds
@@ -164,9 +167,9 @@ def _best(predictions: Sequence[PredictionBody]) -> tuple[str, str]:
     return escape(best.label), f"{best.score:.3f}"
 
 
-def _cost(line: LineBody) -> tuple[str, str]:
+def _cost(lines: Sequence[LineBody]) -> tuple[str, str]:
     """CPU time, and money in millionths: prices of single requests are tiny."""
-    return f"{line.cpu_seconds * 1e3:.1f}", f"{line.money * 1e6:.2f}"
+    return f"{sum(line.cpu_seconds for line in lines) * 1e3:.1f}", f"{sum(line.money for line in lines) * 1e6:.2f}"
 
 
 def _table(first: str, *others: str) -> Table:

@@ -11,21 +11,23 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from services.cli.local_chains import compile_chain, local_members
 from services.edge.address import listen, split_address
-from services.edge.errors import Unavailable
+from services.edge.errors import ModelNotFound, Unavailable
 from services.edge.progress import Progress
 from services.edge.receipts import Allocation, Receipt
 from services.edge.stop import interruptible, stop_event
+from services.ensemble.chains import ChainedMembers
 from services.ensemble.front_door import open_front_door
 from services.ensemble.loading import load_ensembles
 from services.ensemble.receipt_log import ReceiptLog
 from services.ensemble.served import Served
 from services.ensemble.settings import Settings
 from services.ensemble.usecases import Predictor
-from services.local.models import local_models
 from services.local.process import LastWords
 from services.local.process_status import Process
 from services.local.running import Running, announce, find_running, receipts_folder, withdraw
+from services.zoo.model_file import ModelFile
 
 DRAIN_S = 10.0
 """What running requests get when the service is stopped."""
@@ -42,12 +44,11 @@ class LocalEnsembles:
     wake: Callable[[], Awaitable[dict[str, str]]]
 
 
-def compile_members(served: Mapping[str, Served], progress: Progress) -> dict[str, Path]:
-    """Compile every member of every ensemble, or find it compiled; return the folder of each."""
+def compile_models(files: Mapping[str, ModelFile], progress: Progress) -> dict[str, Path]:
+    """Compile models, or find them compiled; return the folder of each."""
     from services.zoo.cache_folder import default_cache
     from services.zoo.compile import compile_model
 
-    files = {name: file for ensemble in served.values() for name, file in ensemble.model_files.items()}
     cache = default_cache(os.environ)
     return {name: compile_model(file, cache, file.runtime, progress) for name, file in sorted(files.items())}
 
@@ -62,6 +63,7 @@ async def local_ensembles(
     grpc: str = ANY,
     accuracies: bool = True,
     ended: Callable[[str, LastWords], None] = lambda *_: None,
+    cut: Sequence[str] = (),
 ) -> AsyncIterator[LocalEnsembles]:
     """Put ensembles together over child processes that end with this one.
 
@@ -71,6 +73,7 @@ async def local_ensembles(
         http, grpc: host:port for the front door that `serve` opens.
         accuracies: read the ensembles' measured accuracies too; see `load_ensembles`.
         ended: called with the last words of each model that ends.
+        cut: models that run as their stages, a process each.
     Raises:
         InvalidDeclaration and whatever else is wrong with a file or with weights.
     """
@@ -81,11 +84,16 @@ async def local_ensembles(
         served = load_ensembles(files, os.environ, accuracies)
         from services.ensemble.graph import build_predictor
 
-        compiled = compile_members(served, progress)
-    async with local_models(compiled, state / "logs", idle_s, ended=ended) as models:
-        yield LocalEnsembles(
-            served, build_predictor(served, models, settings), settings, partial(models.wake, sorted(compiled))
-        )
+        files_of = {name: file for each in served.values() for name, file in each.model_files.items()}
+        if unknown := [model for model in cut if model not in files_of]:
+            raise ModelNotFound(f"--cut {unknown[0]}: no ensemble here has this model; they have {', '.join(files_of)}")
+        chains = {model: compile_chain(files_of[model], None, files_of[model].runtime, progress) for model in cut}
+        compiled = compile_models({name: file for name, file in files_of.items() if name not in cut}, progress)
+    async with local_members(compiled, chains, state / "logs", idle_s, ended) as members:
+        services = {model: chain.services for model, chain in chains.items()}
+        predictor = build_predictor(served, members, settings, services)
+        wake = partial(ChainedMembers(members, services).wake, sorted(files_of))
+        yield LocalEnsembles(served, predictor, settings, wake)
 
 
 @contextmanager
@@ -110,7 +118,9 @@ def _naming_options() -> Iterator[None]:
         ) from error
 
 
-async def serve(files: Sequence[Path], http: str, grpc: str, idle_s: float, state: Path, progress: Progress) -> None:
+async def serve(
+    files: Sequence[Path], http: str, grpc: str, idle_s: float, cut: Sequence[str], state: Path, progress: Progress
+) -> None:
     """Serve until SIGTERM or SIGINT; leave a note in `state` while it lasts.
 
     Raises:
@@ -121,7 +131,7 @@ async def serve(files: Sequence[Path], http: str, grpc: str, idle_s: float, stat
         for address in (http, grpc):
             listen(*split_address(address)).close()  # now, not after minutes of compilation
     with _keeping_unclaimed(receipts_folder(state)) as keep:
-        async with local_ensembles(files, state, idle_s, progress, http, grpc, ended=keep) as local:
+        async with local_ensembles(files, state, idle_s, progress, http, grpc, ended=keep, cut=cut) as local:
             await _serve(local, http, grpc, state, progress, stop)
 
 
@@ -163,7 +173,7 @@ def _check_alone(state: Path) -> None:
 
 
 def serve_until_stopped(
-    files: Sequence[Path], http: str, grpc: str, idle_s: float, state: Path, progress: Progress
+    files: Sequence[Path], http: str, grpc: str, idle_s: float, cut: Sequence[str], state: Path, progress: Progress
 ) -> None:
     """Run `serve` in a loop of its own."""
-    asyncio.run(serve(files, http, grpc, idle_s, state, progress))
+    asyncio.run(serve(files, http, grpc, idle_s, cut, state, progress))

@@ -243,6 +243,33 @@ def run(
     raise typer.Exit(run_pipeline(wanted, as_json))
 
 
+@app.command()
+def predict(
+    model: Model,
+    pictures: Annotated[list[Path], typer.Argument(metavar="PICTURE...", help="Pictures, or folders of them.")],
+    deadline_ms: Annotated[int | None, typer.Option(min=1, help="Give up on a picture by then; ten seconds.")] = None,
+    services: Annotated[
+        str,
+        typer.Option(
+            metavar="HOST:PORT,...", help="Stages that run elsewhere, in their order; HOST:PORT/NAME behind an ingress."
+        ),
+    ] = "",
+    stages: Stages = None,
+    at: At = "",
+    weights: Weights = None,
+    runtime: Annotated[
+        str, typer.Option(metavar="auto|torch|onnxruntime|openvino", help="What runs the stages; auto: the fastest.")
+    ] = "auto",
+    as_json: Json = False,
+) -> None:
+    """Classify single pictures with a model's stages, without the store: each gets its values in the message."""
+    from services.cli.pipeline_predict import WantedAnswers, predict_pictures
+    from services.zoo.picture_files import find_pictures
+
+    wanted = WantedAnswers(model, weights, stages, at, runtime, services, deadline_ms)
+    raise typer.Exit(predict_pictures(wanted, find_pictures(pictures), as_json))
+
+
 def _precision(text: str) -> "Encoding | None":
     from services.artifacts.precision import Encoding
     from services.edge.errors import InvalidInput

@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import grpc
 import typer
 from rich.console import Console
 
@@ -23,8 +22,8 @@ from services.cli.pipeline_lease import lease_of
 from services.cli.pipeline_model import choose_cutting, find_model
 from services.cli.pipeline_planned import Planned, read_planned
 from services.cli.pipeline_report import print_report
+from services.cli.pipeline_services import always, split_service
 from services.cli.steps import showing_progress
-from services.edge.address import split_address
 from services.edge.errors import ArtifactNotFound, InvalidInput
 from services.edge.grpc_channel import open_channel
 from services.edge.progress import Progress
@@ -143,10 +142,10 @@ async def _stages(
     """Open the stages: those that run elsewhere, or child processes that end with this one."""
     async with AsyncExitStack() as stack:
         if wanted.services:
-            channels = [open_channel(*_address(each)) for each in wanted.services.split(",")]
+            channels = [open_channel(*split_service(each)) for each in wanted.services.split(",")]
             for channel in channels:
                 stack.push_async_callback(channel.close)
-            yield StageClient([partial(_ready, channel) for channel in channels], _CALL_TIMEOUT_S)
+            yield StageClient([partial(always, channel) for channel in channels], _CALL_TIMEOUT_S)
             return
         model_file = find_model(wanted.model, wanted.weights)
         if planned:
@@ -156,22 +155,8 @@ async def _stages(
         folders = compile_stages(model_file, cutting, default_cache(os.environ), runtime, progress)
         logs = state_folder(os.environ) / "logs"
         urls = [store.url for store in stores]
-        supervisor = await stack.enter_async_context(local_stages(folders, urls, logs))
+        supervisor = await stack.enter_async_context(local_stages({each.name: each for each in folders}, urls, logs))
         yield StageClient([partial(supervisor.channel, folder.name) for folder in folders], _CALL_TIMEOUT_S)
-
-
-async def _ready(channel: grpc.aio.Channel) -> grpc.aio.Channel:
-    return channel
-
-
-def _address(text: str) -> tuple[str, str]:
-    """Split HOST:PORT/NAME into the address and the name an ingress knows the stage by, which may be empty."""
-    address, _, authority = text.strip().partition("/")
-    try:
-        split_address(address)
-    except ValueError as error:
-        raise InvalidInput(f"--services: {error}") from error
-    return address, authority
 
 
 def _describe(status: JobStatus) -> str:

@@ -34,26 +34,43 @@ Grpc = Annotated[
 ]
 Idle = Annotated[float, typer.Option(help="Stop a model that was not asked in this many seconds.", min=1)]
 
+Cut = Annotated[
+    list[str] | None,
+    typer.Option(metavar="MODEL", help="Run this model as its stages, a process each. May be repeated."),
+]
+
 
 @app.command()
-def run(files: Files, http: Http = "127.0.0.1:8000", grpc: Grpc = "127.0.0.1:9000", idle_s: Idle = 300.0) -> None:
+def run(
+    files: Files,
+    http: Http = "127.0.0.1:8000",
+    grpc: Grpc = "127.0.0.1:9000",
+    idle_s: Idle = 300.0,
+    cut: Cut = None,
+) -> None:
     """Serve in the foreground until Ctrl-C."""
     from services.cli.local_service import serve_until_stopped
     from services.edge.logs import configure_logs
 
     configure_logs("serve")
-    serve_until_stopped(files, http, grpc, idle_s, _state(), _say)
+    serve_until_stopped(files, http, grpc, idle_s, cut or [], _state(), _say)
 
 
 @app.command()
-def start(files: Files, http: Http = "127.0.0.1:8000", grpc: Grpc = "127.0.0.1:9000", idle_s: Idle = 300.0) -> None:
+def start(
+    files: Files,
+    http: Http = "127.0.0.1:8000",
+    grpc: Grpc = "127.0.0.1:9000",
+    idle_s: Idle = 300.0,
+    cut: Cut = None,
+) -> None:
     """Serve in the background and wait until it is ready; a service that already runs is left alone."""
     from services.edge.errors import InvalidDeclaration
 
     for path in files:
         if not path.is_file():
             raise InvalidDeclaration(f"{path}: no such ensemble file")
-    running, ran_already = _background(files, http, grpc, idle_s).start()
+    running, ran_already = _background(files, http, grpc, idle_s, cut or ()).start()
     typer.echo(f"A service runs already. {_describe(running)}" if ran_already else _describe(running))
 
 
@@ -83,8 +100,11 @@ def _state() -> Path:
     return state_folder(os.environ)
 
 
-def _background(files: Sequence[Path] = (), http: str = "", grpc: str = "", idle_s: float = 0.0) -> Background:
+def _background(
+    files: Sequence[Path] = (), http: str = "", grpc: str = "", idle_s: float = 0.0, cut: Sequence[str] = ()
+) -> Background:
     options = ["--http", http, "--grpc", grpc, "--idle-s", str(idle_s)]
+    options += [word for model in cut for word in ("--cut", model)]
     return Background(_state(), ["serve", "run", *map(str, files), *options])
 
 

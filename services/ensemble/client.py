@@ -1,7 +1,7 @@
 """A client of model services: sends tensors over gRPC, reads scores and what they cost."""
 
-from collections.abc import Iterable
-from typing import Protocol
+import time
+from collections.abc import Mapping, Sequence
 
 import grpc
 import numpy as np
@@ -12,7 +12,9 @@ from services.edge.deadline import Deadline
 from services.edge.errors import DeadlineExceeded, MemberUnavailable, NotFound, Unavailable
 from services.edge.grpc_channel import call_over_a_broken_way
 from services.edge.receipts import GIB, Allocation, Usage
+from services.ensemble.chains import ChainClient
 from services.ensemble.fan_out import ChunkReply
+from services.ensemble.members import Members
 from services.ensemble.preparation import Images
 from services.zoo.manifest import INPUT_NAME
 
@@ -20,23 +22,14 @@ _NOTHING = pb.InferParameter()
 """What a model server that is not ours says of its cost."""
 
 
-class Members(Protocol):
-    """Where models are. Ask at each request: what keeps them running learns from it that they are used."""
-
-    async def channel(self, model: str) -> grpc.aio.Channel: ...
-
-    async def wake(self, models: Iterable[str]) -> dict[str, str]:
-        """Start those that do not run, as far as that is ours, and wait; return those that did not start, and why."""
-
-    def starting(self) -> frozenset[str]:
-        """Return those that are known to start just now."""
-
-
 class ModelClient:
-    """Infers with models by name."""
+    """Infers with models by name, whole or cut into stages."""
 
-    def __init__(self, members: Members):
+    def __init__(self, members: Members, chains: Mapping[str, Sequence[str]] | None = None):
+        """Put a client together; `chains` has the models that are cut, and their stages' services in order."""
         self._members = members
+        self._chains = chains or {}
+        self._chain_client = ChainClient(members, self._chains, time.monotonic)
 
     async def infer(self, model: str, images: Images, deadline: Deadline) -> ChunkReply:
         """Send [N, 3, H, W] and return scores; an `Infer`.
@@ -47,19 +40,24 @@ class ModelClient:
             MemberUnavailable: the model cannot be reached, failed, or answered something else.
             DeadlineExceeded: the deadline passed.
         """
-        request = pb.ModelInferRequest(
-            model_name=model,
-            inputs=[pb.ModelInferRequest.InferInputTensor(name=INPUT_NAME, datatype="FP32", shape=images.shape)],
-            raw_input_contents=[images.tobytes()],
-        )
         try:
-            answer = await call_over_a_broken_way(lambda until: self._call(request, until), deadline)
+            if model in self._chains:
+                return await self._chain_client.infer(model, images, deadline)
+            return await self._infer_whole(model, images, deadline)
         except (NotFound, Unavailable) as error:
             raise MemberUnavailable(str(error)) from error
         except grpc.aio.AioRpcError as error:
             if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
                 raise DeadlineExceeded(f"model '{model}' had not answered by the deadline") from error
             raise MemberUnavailable(f"{error.code().name}: {error.details()}") from error
+
+    async def _infer_whole(self, model: str, images: Images, deadline: Deadline) -> ChunkReply:
+        request = pb.ModelInferRequest(
+            model_name=model,
+            inputs=[pb.ModelInferRequest.InferInputTensor(name=INPUT_NAME, datatype="FP32", shape=images.shape)],
+            raw_input_contents=[images.tobytes()],
+        )
+        answer = await call_over_a_broken_way(lambda until: self._call(request, until), deadline)
         return _reply(request, answer)
 
     async def _call(self, request: pb.ModelInferRequest, deadline: Deadline) -> pb.ModelInferResponse:

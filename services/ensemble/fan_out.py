@@ -23,7 +23,12 @@ IN_FLIGHT = 2
 
 @dataclass(frozen=True)
 class ChunkReply:
-    """A model's scores [n, K] for one chunk, and what they took; `unclaimed` is what its process puts on no receipt."""
+    """A model's scores [n, K] for one chunk, and what they took.
+
+    Attributes:
+        unclaimed: what its process puts on no receipt.
+        stages: of a model that is cut, what each stage took, by its service; `usage` is their sum.
+    """
 
     scores: Logits
     usage: Usage
@@ -31,6 +36,7 @@ class ChunkReply:
     cold: bool
     allocation: Allocation = NOTHING
     unclaimed: Allocation = NOTHING
+    stages: tuple[tuple[str, Usage], ...] = ()
 
 
 class Infer(Protocol):
@@ -70,6 +76,17 @@ class MemberRun:
     def unclaimed(self) -> Allocation:
         """What its processes said they put on no receipt."""
         return sum((reply.unclaimed for reply in self.replies.values()), NOTHING)
+
+    @property
+    def parts(self) -> list[tuple[str, Usage, Allocation]]:
+        """What the receipt says of it: a line, or one for each of its stages."""
+        stages: dict[str, Usage] = {}
+        for reply in self.replies.values():
+            for service, usage in reply.stages:
+                stages[service] = stages.get(service, Usage()) + usage
+        if stages:
+            return [(service, usage, NOTHING) for service, usage in stages.items()]
+        return [(self.model, self.usage, self.allocation)]
 
     @property
     def latency_ms(self) -> float:

@@ -1,11 +1,11 @@
-"""Members at addresses that stay: one channel each, opened at the first request and kept open."""
+"""Where members are: at addresses that stay, one channel each, opened at the first request and kept open."""
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from typing import Annotated
+from typing import Annotated, Protocol, Self
 
 import grpc
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from services.edge.errors import ModelNotFound
 from services.edge.grpc_channel import open_channel
@@ -14,21 +14,51 @@ from services.edge.suggestion import did_you_mean
 from services.ensemble.preparation import CallLimits
 
 
+class Members(Protocol):
+    """Where models are. Ask at each request: what keeps them running learns from it that they are used."""
+
+    async def channel(self, model: str) -> grpc.aio.Channel: ...
+
+    async def wake(self, models: Iterable[str]) -> dict[str, str]:
+        """Start those that do not run, as far as that is ours, and wait; return those that did not start, and why."""
+
+    def starting(self) -> frozenset[str]:
+        """Return those that are known to start just now."""
+
+
+class StageAddress(BaseModel):
+    """Where a stage of a model is: its name, host:port, and the name the ingress knows it by, where it differs."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    address: str
+    authority: str = ""
+
+
 class MemberAddress(BaseModel):
     """Where a model is, and what it takes.
 
     Attributes:
-        address: host:port.
+        address: host:port; empty where it is cut into stages.
         authority: the name the ingress knows it by, where it differs.
         max_batch, max_message_bytes: of one call, as the model's own settings have them.
+        stages: in their order, of a model that is cut; empty where it is whole.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    address: str
+    address: str = ""
     authority: str = ""
+    stages: tuple[StageAddress, ...] = ()
     max_batch: Annotated[int, Field(gt=0)] = CallLimits.max_batch
     max_message_bytes: Annotated[int, Field(gt=0, le=LARGEST_MESSAGE_BYTES)] = CallLimits.max_message_bytes
+
+    @model_validator(mode="after")
+    def _one_or_the_other(self) -> Self:
+        if bool(self.address) == bool(self.stages):
+            raise ValueError("give the address of a whole model, or the stages of one that is cut")
+        return self
 
     @property
     def limits(self) -> CallLimits:
@@ -36,11 +66,30 @@ class MemberAddress(BaseModel):
         return CallLimits(self.max_batch, self.max_message_bytes)
 
 
+def stage_service(model: str, stage: str) -> str:
+    """What the service of a model's stage is called among members."""
+    return f"{model}/{stage}"
+
+
+def chains_of(addresses: Mapping[str, MemberAddress]) -> dict[str, tuple[str, ...]]:
+    """The models that are cut, and the services of their stages, in their order."""
+    return {
+        model: tuple(stage_service(model, stage.name) for stage in address.stages)
+        for model, address in addresses.items()
+        if address.stages
+    }
+
+
 class StaticMembers:
-    """Models at known addresses, as Knative's are."""
+    """Models, and stages of models, at known addresses, as Knative's are."""
 
     def __init__(self, addresses: Mapping[str, MemberAddress]):
-        self._addresses = addresses
+        stages = {
+            stage_service(model, stage.name): MemberAddress(address=stage.address, authority=stage.authority)
+            for model, address in addresses.items()
+            for stage in address.stages
+        }
+        self._addresses = {**{name: each for name, each in addresses.items() if each.address}, **stages}
         self._channels: dict[str, grpc.aio.Channel] = {}
 
     async def channel(self, model: str) -> grpc.aio.Channel:

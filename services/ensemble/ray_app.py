@@ -14,7 +14,7 @@ from ray.serve import Application
 from services.edge.errors import StrataError
 from services.ensemble.domain import Answer, PredictRequest
 from services.ensemble.loading import load_ensembles
-from services.ensemble.members import StaticMembers
+from services.ensemble.members import StaticMembers, chains_of
 from services.ensemble.settings import PREFIX, settings_from
 
 _CONNECT_TIMEOUT_S = 10.0
@@ -30,9 +30,11 @@ class EnsembleDeployment:
 
         settings = settings_from(environment)
         served = load_ensembles(settings.files, environment)
-        self._models = dict.fromkeys(model for each in served.values() for model in each.ensemble.models)
+        chains = chains_of(settings.members)
+        models = dict.fromkeys(model for each in served.values() for model in each.ensemble.models)
+        self._services = [service for model in models for service in chains.get(model, (model,))]
         self._members = StaticMembers(settings.members)
-        self._predictor = build_predictor(served, self._members, settings)
+        self._predictor = build_predictor(served, self._members, settings, chains)
 
     async def predict(self, request: PredictRequest) -> Answer | StrataError:
         """Answer a request. A refusal is returned, not raised: Ray wraps what is raised in a class of its own."""
@@ -46,7 +48,7 @@ class EnsembleDeployment:
 
     async def connect(self) -> dict[str, str]:
         """Open the ways to all members, before the first request; return those that are shut, and why."""
-        return await self._members.connect(self._models, _CONNECT_TIMEOUT_S)
+        return await self._members.connect(self._services, _CONNECT_TIMEOUT_S)
 
 
 def app(args: Mapping[str, str]) -> Application:

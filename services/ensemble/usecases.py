@@ -176,7 +176,7 @@ class Predictor:
             members=members,
             latency_ms=(self._clock() - began_s) * 1e3,
             expected_accuracy=served.accuracy.expected(share) if served.accuracy else None,
-            receipt=write_receipt([(run.model, run.usage, run.allocation) for run in runs], self._tariff),
+            receipt=write_receipt([part for run in runs for part in run.parts], self._tariff),
             unclaimed={run.model: run.unclaimed for run in runs if run.unclaimed != NOTHING},
         )
 

@@ -13,6 +13,7 @@ from services.edge.errors import StageUnavailable, Unavailable
 from services.edge.receipt_messages import line_of_message
 from services.edge.remote_errors import error_of
 from services.pipeline.domain import StageAnswer, StageDescription
+from services.zoo.manifest import InputSpec
 
 Channel: TypeAlias = Callable[[], Awaitable[grpc.aio.Channel]]
 """Asked at each call: what keeps the stage running learns from it that it is used."""
@@ -37,7 +38,8 @@ class StageClient:
             )
         except grpc.aio.AioRpcError as error:
             raise error_of(error, StageUnavailable, f"stage {stage}") from error
-        return StageDescription(said.model, said.chain, said.stage, said.stages, said.name, tuple(said.labels))
+        spec = _spec(said.input) if said.HasField("input") else None
+        return StageDescription(said.model, said.chain, said.stage, said.stages, said.name, tuple(said.labels), spec)
 
     async def run(
         self,
@@ -65,3 +67,8 @@ class StageClient:
         except Unavailable as error:
             raise StageUnavailable(f"stage {stage}: {error}") from error
         return pb_grpc.StageServiceStub(channel)
+
+
+def _spec(said: pb.PictureInput) -> InputSpec:
+    (height, width), (r, g, b), (std_r, std_g, std_b) = said.size, said.mean, said.std
+    return InputSpec((height, width), said.resize, (r, g, b), (std_r, std_g, std_b), said.interpolation)

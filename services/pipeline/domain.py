@@ -7,6 +7,7 @@ from typing import Protocol
 from services.artifacts.activation import StageOutcome
 from services.artifacts.precision import Encoding
 from services.edge.errors import DeadlineExceeded, FailedPrecondition, InvalidInput, OtherChain, Unavailable
+from services.zoo.manifest import InputSpec
 
 DEFAULT_TOP_K = 5
 DEFAULT_WORKERS = 2
@@ -36,7 +37,7 @@ class Job:
 
 @dataclass(frozen=True)
 class StageDescription:
-    """What a stage says of itself."""
+    """What a stage says of itself; `input` is how pictures become the first one's values."""
 
     model: str
     chain: str
@@ -44,6 +45,7 @@ class StageDescription:
     stages: int
     name: str
     labels: tuple[str, ...]
+    input: InputSpec | None = None
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,18 @@ import math
 from dataclasses import dataclass
 
 from services.artifacts.activation import Header, StageOutcome
-from services.artifacts.precision import Encoding
-from services.edge.errors import InvalidInput, MemoryTooSmall, OtherChain
+from services.artifacts.precision import Encoding, Values
+from services.edge.errors import EmptyBatch, InvalidInput, MemoryTooSmall, OtherChain, ShapeMismatch
+from services.edge.message_size import LARGEST_MESSAGE_BYTES
+from services.edge.receipts import ReceiptLine
 from services.zoo.stage_manifest import StageManifest
 
 DEFAULT_MICRO_BATCH = 16
+
+INFER_PICTURES = 4
+"""In one message: more of them wait for one another where they could be computed side by side."""
+_ENVELOPE_BYTES = 2**20
+
 _HEADROOM = 0.85
 """Of the memory limit: what libraries hold for a moment, and the kernel for the process, counts too."""
 _COPIES = 3
@@ -33,6 +40,39 @@ class RunAnswer:
     reused: bool
 
 
+@dataclass(frozen=True)
+class InferAnswer:
+    """The values of a few pictures, [N, ...]; `cold` where they were the process's first."""
+
+    values: Values
+    line: ReceiptLine
+    compute_ms: float
+    cold: bool
+
+
+def check_values(chain: str, values: Values, manifest: StageManifest) -> None:
+    """Refuse values of another chain, or of another shape than this stage takes.
+
+    Raises:
+        OtherChain, ShapeMismatch: names what is served here.
+        EmptyBatch: no picture at all.
+    """
+    _check_chain(chain, manifest)
+    if values.shape[1:] != manifest.input_shape:
+        raise ShapeMismatch(
+            f"values {list(values.shape)}; stage {manifest.name} of model '{manifest.model}' takes "
+            f"{['N', *manifest.input_shape]}"
+        )
+    if not len(values):
+        raise EmptyBatch("no picture's values are in the request")
+
+
+def message_bytes(manifest: StageManifest) -> int:
+    """How large a message of values may be, in either direction."""
+    largest = max(math.prod(manifest.input_shape), math.prod(manifest.output_shape))
+    return min(LARGEST_MESSAGE_BYTES, 4 * INFER_PICTURES * largest + _ENVELOPE_BYTES)
+
+
 def check_request(request: RunRequest, manifest: StageManifest, stores: tuple[str, ...]) -> None:
     """Refuse a request for another chain, or for places that this stage may not use.
 
@@ -40,14 +80,19 @@ def check_request(request: RunRequest, manifest: StageManifest, stores: tuple[st
         OtherChain: names what is served here.
         InvalidInput: a URL lies in none of the stores.
     """
-    if request.chain not in ("", manifest.chain):
-        raise OtherChain(
-            f"stage {manifest.stage} of model '{manifest.model}' is of chain {manifest.chain}, not {request.chain}: "
-            "another model, other weights or other cuts"
-        )
+    _check_chain(request.chain, manifest)
     for url in (request.input_url, request.output_url):
         if ".." in url.split("/") or not any(lies_in(url, store) for store in stores):
-            raise InvalidInput(f"'{url}': this stage may use {' and '.join(stores)} (STAGE_STORES)")
+            allowed = " and ".join(stores) or "no store"
+            raise InvalidInput(f"'{url}': this stage may use {allowed} (STAGE_STORES)")
+
+
+def _check_chain(chain: str, manifest: StageManifest) -> None:
+    if chain not in ("", manifest.chain):
+        raise OtherChain(
+            f"stage {manifest.stage} of model '{manifest.model}' is of chain {manifest.chain}, not {chain}: "
+            "another model, other weights or other cuts"
+        )
 
 
 def lies_in(url: str, store: str) -> bool:

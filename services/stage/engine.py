@@ -1,5 +1,6 @@
 """Compute one micro-batch."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -44,6 +45,16 @@ class StageEngine:
             except (NotAPicture, PictureTooLarge) as error:
                 states.append(PictureState(picture.name, str(error)))
         return (self._checked(self.forward(np.stack(decoded))) if decoded else None), states
+
+    def infer(self, values: Values, micro_batch: int) -> tuple[Values, float]:
+        """Compute values [N, ...], `micro_batch` pictures at a time; return them and the time it took, in ms.
+
+        Raises:
+            Internal: the model computed scores that are not finite.
+        """
+        began_s = time.perf_counter()
+        parts = [self.forward(values[start : start + micro_batch]) for start in range(0, len(values), micro_batch)]
+        return self._checked(np.concatenate(parts)), 1e3 * (time.perf_counter() - began_s)
 
     def _checked(self, values: Values) -> Values:
         if self.manifest.is_last and not np.isfinite(values).all():

@@ -6,7 +6,13 @@ import grpc
 
 from services.contracts.strata.stage.v1 import stage_pb2 as pb
 from services.contracts.strata.stage.v1 import stage_pb2_grpc as pb_grpc
-from services.stage.converters import answer_to_message, description_to_message, request_from_message
+from services.stage.converters import (
+    answer_to_message,
+    description_to_message,
+    inferred_to_message,
+    request_from_message,
+    values_of_message,
+)
 from services.stage.usecases import Stage
 
 if TYPE_CHECKING:
@@ -27,6 +33,9 @@ class StageServicer(pb_grpc.StageServiceServicer):
 
     async def Run(self, request: pb.RunRequest, context: "_Context") -> pb.RunResponse:
         return answer_to_message(await self._stage.run(request_from_message(request)))
+
+    async def Infer(self, request: pb.InferRequest, context: "_Context") -> pb.InferResponse:
+        return inferred_to_message(await self._stage.infer(request.chain, values_of_message(request)))
 
     async def Describe(self, request: pb.DescribeRequest, context: "_Context") -> pb.DescribeResponse:
         return description_to_message(self._stage.manifest)

@@ -16,6 +16,7 @@ from services.edge.lean_logs import configure_lean_logs
 from services.edge.memory_share import memory_limit_bytes
 from services.edge.meter import peak_bytes, read_process
 from services.edge.stop import stop_event
+from services.stage.domain import message_bytes
 from services.stage.grpc_api import SERVICE, StageServicer
 from services.stage.publishing import fetch
 from services.stage.settings import PREFIX, Settings, settings_from
@@ -23,8 +24,6 @@ from services.stage.shared_meter import SharedMeter
 from services.stage.usecases import Stage, StageLimits
 from services.zoo.serving import load_forward, read_picture
 from services.zoo.stage_manifest import StageManifest
-
-_MAX_REQUEST_BYTES = 2**20
 
 _log = logging.getLogger("services.stage")
 
@@ -49,7 +48,9 @@ async def _serve(settings: Settings, folder: Path) -> None:
     stop = asyncio.create_task(stop_event().wait())
     stage = _stage(settings, folder)
     services = [(SERVICE, StageServicer(stage).add_to)]
-    server = await start_grpc(settings.grpc_address, services, _MAX_REQUEST_BYTES, stage.admission.server_limit)
+    server = await start_grpc(
+        settings.grpc_address, services, message_bytes(stage.manifest), stage.admission.server_limit
+    )
     try:
         loading = asyncio.create_task(stage.load())
         await asyncio.wait((stop, loading), return_when=asyncio.FIRST_COMPLETED)

@@ -14,14 +14,14 @@ PREFIX = "STAGE_"
 @dataclass(frozen=True)
 class Settings:
     """`compiled` is the folder of a compiled stage, or the URL it is published at; `stores` the begins of the URLs that
-    the stage may use, apart by spaces.
+    the stage may use, apart by spaces: none for one that only answers online.
 
     `threads` of one computation, and `concurrency` of computations at a time: 0 is the share of the CPU this process
     has, and one thread each where several compute at a time. `max_queue` counts records that are computed or wait.
     """
 
     compiled: str
-    stores: str
+    stores: str = setting("")
     grpc_address: str = setting("127.0.0.1:0")
     threads: int = setting(0, least=0)
     concurrency: int = setting(1, least=0)
@@ -37,8 +37,6 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         InvalidDeclaration: has a line for each fault.
     """
     settings = read_settings(Settings, PREFIX, environment)
-    if not settings.stores.split():
-        raise InvalidDeclaration(f"{PREFIX}STORES: is empty; name the stores that the stage may use")
     if "PORT" in environment:
         settings = replace(settings, grpc_address=f"0.0.0.0:{environment['PORT']}")
     try:

@@ -24,10 +24,12 @@ from services.edge.admission import Admission
 from services.edge.errors import ArtifactNotFound, DamagedFile, ForeignFile, NotReady, OtherVersion, Unsupported
 from services.edge.receipts import ReceiptLine, Usage
 from services.stage.domain import (
+    InferAnswer,
     RunAnswer,
     RunRequest,
     check_header,
     check_request,
+    check_values,
     lies_in,
     micro_batch_length,
     output_header,
@@ -154,12 +156,38 @@ class Stage:
             Unsupported: its values are over what the precision holds.
         """
         check_request(request, self.manifest, self._limits.stores)
-        if self._engine is None:
-            raise NotReady(f"stage {self.manifest.name} of model '{self.manifest.model}' is loading; ask again soon")
+        engine = self._ready_engine()
         running = self._running.get(request.output_url)
         if running is None:
-            running = self._running[request.output_url] = asyncio.create_task(self._compute_once(request, self._engine))
+            running = self._running[request.output_url] = asyncio.create_task(self._compute_once(request, engine))
         return await asyncio.shield(running)
+
+    async def infer(self, chain: str, values: Values) -> InferAnswer:
+        """Compute the values of a few pictures, without the store.
+
+        Raises:
+            OtherChain, ShapeMismatch, EmptyBatch, NotReady, QueueFull: the request is refused.
+            Internal: the model computed scores that are not finite.
+        """
+        check_values(chain, values, self.manifest)
+        engine = self._ready_engine()
+        with self.admission.admit():
+            async with self._turns:
+                share = self._meter.begin()
+                cold, self._cold = self._cold, False
+                try:
+                    found, compute_ms = await asyncio.get_running_loop().run_in_executor(
+                        self._threads, engine.infer, values, self._micro_batch
+                    )
+                finally:
+                    self._meter.end(share)
+        usage = Usage(requests=1, cpu_seconds=share.cpu_seconds, gb_seconds=share.gb_seconds)
+        return InferAnswer(found, ReceiptLine(self.manifest.name, usage, 0.0), compute_ms, cold)
+
+    def _ready_engine(self) -> StageEngine:
+        if self._engine is None:
+            raise NotReady(f"stage {self.manifest.name} of model '{self.manifest.model}' is loading; ask again soon")
+        return self._engine
 
     async def _compute_once(self, request: RunRequest, engine: StageEngine) -> RunAnswer:
         try:

@@ -42,7 +42,7 @@ RANKS: dict[str, dict[int, str]] = {
         DOMAIN: "domain class_mapping intervals rules preparation fan_out accuracy served receipt_sums",
         USECASES: "usecases tally evaluation vigil",
         ADAPTERS: "ensemble_file accuracy_file labelled loading pictures metrics receipt_log",
-        EDGES: "settings members client converters http_bodies grpc_api http_api front_door graph "
+        EDGES: "settings members chains client converters http_bodies grpc_api http_api front_door graph "
         "ray_app ray_graph ray_cluster",
         MAIN: "process __main__",
     },

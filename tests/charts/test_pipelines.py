@@ -39,6 +39,20 @@ def test_each_stage_fetches_its_own_part_of_what_the_job_publishes() -> None:
     assert limits == ["640Mi", "512Mi"]
 
 
+def test_a_pipeline_may_be_an_ensembles_member_and_is_found_stage_by_stage() -> None:
+    ensembles = {"whole": {"members": [{"model": "alexnet"}]}}
+    objects = render({"pipelines": PIPELINES, "ensembles": ensembles})
+    (door,) = [objects[kind, name] for kind, name in objects if kind == "Deployment" and name.endswith("-ensemble")]
+    pod = door["spec"]["template"]
+    members = json.loads(environment(pod["spec"]["containers"][0])["ENSEMBLE_MEMBERS"])
+    assert [stage["name"] for stage in members["alexnet"]["stages"]] == ["conv-1", "fc"]
+    assert members["alexnet"]["stages"][0]["address"].startswith("alexnet-conv-1.")
+    assert "alexnet_3c4f" in pod["metadata"]["annotations"]["strata.dev/model-alexnet"]
+    alone = render({"pipelines": PIPELINES})
+    (door,) = [alone[kind, name] for kind, name in alone if kind == "Deployment" and name.endswith("-ensemble")]
+    assert "alexnet" not in environment(door["spec"]["template"]["spec"]["containers"][0])["ENSEMBLE_MEMBERS"]
+
+
 def test_a_stage_has_one_record_at_a_time() -> None:
     objects = render({"pipelines": PIPELINES})
     for name in STAGES:

@@ -9,13 +9,17 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import grpc
+import httpx
 import numpy as np
 import pytest
 import torch
 
+from services.contracts.strata.ensemble.v1 import ensemble_pb2, ensemble_pb2_grpc
 from services.zoo.compile import load_module
 from services.zoo.model_file import read_model_file
 from services.zoo.preprocessing import decode, preprocess
@@ -267,6 +271,67 @@ def test_a_damaged_record_is_set_aside_by_name_with_exit_code_3(place: Place, se
     other = place.strata(*words, "--resume", "j", "--at", "conv_2")
     assert other.returncode == 2
     assert "job 'j' is of chain" in other.stderr
+
+
+def test_single_pictures_pass_the_same_stages_without_the_store(
+    place: Place, services: str, expected: dict[str, list[float]]
+) -> None:
+    name, scores = next(iter(expected.items()))
+    model, picture = str(place.folder / "small.yaml"), str(PICTURES / name)
+    ran = place.strata("predict", model, picture, "--services", services, "--json")
+    assert ran.returncode == 0, ran.stderr
+    (answer,) = json.loads(ran.stdout)["pictures"]
+    check_online(answer, scores)
+    late = place.strata("predict", model, picture, "--services", services, "--deadline-ms", "1")
+    assert late.returncode == 1
+    assert "DeadlineExceeded" in late.stderr
+    other = place.strata("predict", "resnet-18", picture, "--services", services)
+    assert other.returncode == 2
+    assert "are stages of model 'small', not of 'resnet-18'" in other.stderr
+
+
+def check_online(answer: dict[str, Any], scores: list[float]) -> None:
+    found = answer["predictions"][0]["scores"]
+    assert found[0]["index"] == int(np.argmax(scores))
+    for each in found:
+        assert each["score"] == pytest.approx(scores[each["index"]], abs=1e-6)
+    lines = answer["receipt"]["lines"]
+    assert [line["name"] for line in lines] == [f"small/{stage}" for stage in STAGES]
+    assert all(line["requests"] == 1 and line["cpu_seconds"] > 0 and line["gb_seconds"] > 0 for line in lines)
+    for before, after in pairwise(lines):
+        assert abs(before["bytes_out"] - after["bytes_in"]) < 500
+
+
+async def test_a_front_door_serves_stages_over_http_and_grpc(
+    place: Place, services: str, expected: dict[str, list[float]]
+) -> None:
+    folder = place.folder / "door"
+    folder.mkdir()
+    (folder / "door.yaml").write_text("{name: door, members: [{model: small}], deadline_ms: 20000}")
+    stages = [{"name": name, "address": address} for name, address in zip(STAGES, services.split(","), strict=True)]
+    environment = {
+        **place.environment,
+        "STRATA_MODELS": str(place.folder),
+        "ENSEMBLE_FILES": str(folder / "door.yaml"),
+        "ENSEMBLE_MEMBERS": json.dumps({"small": {"stages": stages}}),
+    }
+    name, scores = next(iter(expected.items()))
+    picture = (PICTURES / name).read_bytes()
+    with subprocess.Popen(
+        [sys.executable, "-m", "services.ensemble"], env=environment, stdout=subprocess.PIPE, text=True
+    ) as door:
+        try:
+            assert door.stdout is not None
+            ready = json.loads(door.stdout.readline())
+            url = f"http://127.0.0.1:{ready['http_port']}/v1/ensembles/door:predict"
+            check_online(httpx.post(url, content=picture, timeout=60).json(), scores)
+            async with grpc.aio.insecure_channel(f"127.0.0.1:{ready['grpc_port']}") as channel:
+                stub = ensemble_pb2_grpc.EnsembleServiceStub(channel)
+                answer = await stub.Predict(ensemble_pb2.PredictRequest(pictures=[picture] * 5))
+            assert [each.scores[0].index for each in answer.predictions] == [int(np.argmax(scores))] * 5
+            assert [line.requests for line in answer.receipt.lines] == [2] * len(STAGES)  # four pictures in a message
+        finally:
+            door.terminate()
 
 
 @pytest.mark.parametrize(

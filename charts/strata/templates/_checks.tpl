@@ -106,7 +106,7 @@
 {{- range $name, $members := $ensembles -}}
 {{- range $member := $members -}}
 {{- if not (hasKey $callable $member) -}}
-{{- fail (printf "ensemble %s: member %q is not one of the models with protocol grpc: %s; correct it, or set the ensemble to null in ensemble.files or ensembles" $name $member (keys $callable | sortAlpha | join ", ")) -}}
+{{- fail (printf "ensemble %s: member %q is not one of the models with protocol grpc, or of the pipelines: %s; correct it, or set the ensemble to null in ensemble.files or ensembles" $name $member (keys $callable | sortAlpha | join ", ")) -}}
 {{- end -}}
 {{- end -}}
 {{- if ne (len $members) (len (uniq $members)) -}}

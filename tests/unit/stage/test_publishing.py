@@ -75,6 +75,5 @@ def test_the_platforms_port_is_the_one_that_is_served() -> None:
     given = {"STAGE_COMPILED": "/x", "STAGE_STORES": "s3://a s3://b"}
     assert settings_from(given).grpc_address == "127.0.0.1:0"
     assert settings_from({**given, "PORT": "8080"}).grpc_address == "0.0.0.0:8080"
-    for change, what in (({"STAGE_STORES": " "}, "STAGE_STORES"), ({"STAGE_GRPC_ADDRESS": "x"}, "GRPC_ADDRESS")):
-        with pytest.raises(InvalidDeclaration, match=what):
-            settings_from({**given, **change})
+    with pytest.raises(InvalidDeclaration, match="GRPC_ADDRESS"):
+        settings_from({**given, "STAGE_GRPC_ADDRESS": "x"})

@@ -24,6 +24,7 @@ from services.artifacts.store import ObjectStore, open_store
 from services.edge.errors import (
     ArtifactNotFound,
     DamagedFile,
+    EmptyBatch,
     ForeignFile,
     Internal,
     InvalidInput,
@@ -32,6 +33,8 @@ from services.edge.errors import (
     NotReady,
     OtherChain,
     QueueFull,
+    ShapeMismatch,
+    StrataError,
 )
 from services.edge.meter import Reading
 from services.edge.receipts import ReceiptLine, Usage
@@ -219,6 +222,26 @@ async def test_a_bad_record_is_named_and_nothing_is_written(made: Made) -> None:
     with pytest.raises(ArtifactNotFound, match=r"nothing\.record: no such object"):
         await made.stage.run(made.request("nothing.record"))
     assert not await made.store.exists("out")
+
+
+async def test_a_few_pictures_values_are_computed_without_the_store(made: Made) -> None:
+    values = np.arange(2 * 5, dtype=np.float32).reshape(5, 2)
+    for cold in (True, False):
+        answer = await made.stage.infer(MANIFEST.chain, values)
+        assert np.array_equal(answer.values, values * 2)
+        assert (answer.line.name, answer.line.usage.requests, answer.cold) == (MANIFEST.name, 1, cold)
+    assert made.store.use.reads == made.store.use.writes == 0
+
+
+@pytest.mark.parametrize(
+    ("chain", "shape", "error"),
+    [("other", (1, 2), OtherChain), ("", (1, 3), ShapeMismatch), ("", (2,), ShapeMismatch), ("", (0, 2), EmptyBatch)],
+)
+async def test_values_that_a_stage_does_not_take_are_refused(
+    made: Made, chain: str, shape: tuple[int, ...], error: type[StrataError]
+) -> None:
+    with pytest.raises(error):
+        await made.stage.infer(chain, np.zeros(shape, np.float32))
 
 
 async def test_a_stage_uses_the_stores_it_was_given_and_no_others(made: Made) -> None:

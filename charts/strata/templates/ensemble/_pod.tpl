@@ -98,6 +98,9 @@ volumeMounts: {{- include "strata.ensemble.mounts" . | nindent 2 }}
 {{- range $name, $model := include "strata.present" .Values.models | fromJson -}}
 {{- with $model.file }}{{ $_ := set $models $name . }}{{ end -}}
 {{- end -}}
+{{- range $name := include "strata.ensemble.pipelines" . | fromJsonArray -}}
+{{- $_ := set $models $name (include "strata.pipeline.values" (dict "root" $ "name" $name) | fromJson).file -}}
+{{- end -}}
 {{- with $models }}{{ $_ := set $declared "model" . }}{{ end -}}
 {{- with include "strata.present" .Values.ensembles | fromJson }}{{ $_ := set $declared "ensemble" . }}{{ end -}}
 {{- $declared | toJson -}}
@@ -109,7 +112,19 @@ volumeMounts: {{- include "strata.ensemble.mounts" . | nindent 2 }}
 /opt/strata/examples/fashion/models:/opt/strata/examples/measure/models
 {{- end -}}
 
-{{/* Model -> where an ensemble finds it, as JSON. Only gRPC models can be members. */}}
+{{/* Pipelines that are members of an ensemble, as a JSON list; a model of the same name goes before. */}}
+{{- define "strata.ensemble.pipelines" -}}
+{{- $members := list -}}
+{{- range $name, $each := include "strata.ensembles" . | fromJson }}{{ $members = concat $members $each }}{{ end -}}
+{{- $models := include "strata.models" . | fromJsonArray -}}
+{{- $pipelines := list -}}
+{{- range $name := include "strata.pipelines" . | fromJsonArray -}}
+{{- if and (has $name $members) (not (has $name $models)) }}{{ $pipelines = append $pipelines $name }}{{ end -}}
+{{- end -}}
+{{- $pipelines | toJson -}}
+{{- end -}}
+
+{{/* Model -> where an ensemble finds it, whole or stage by stage, as JSON. Only gRPC models can be members. */}}
 {{- define "strata.ensemble.members" -}}
 {{- $members := dict -}}
 {{- range $name := include "strata.models" . | fromJsonArray -}}
@@ -118,6 +133,14 @@ volumeMounts: {{- include "strata.ensemble.mounts" . | nindent 2 }}
 {{- $host := printf "%s.%s.svc.%s" $name $.Release.Namespace $.Values.clusterDomain -}}
 {{- $_ := set $members $name (dict "address" (printf "%s:80" $host) "authority" $host "max_batch" $model.maxBatch "max_message_bytes" $model.maxMessageBytes) -}}
 {{- end -}}
+{{- end -}}
+{{- range $name := include "strata.ensemble.pipelines" . | fromJsonArray -}}
+{{- $stages := list -}}
+{{- range (include "strata.pipeline.values" (dict "root" $ "name" $name) | fromJson).stages -}}
+{{- $host := printf "%s.%s.svc.%s" (include "strata.stage.name" (dict "name" $name "stage" .)) $.Release.Namespace $.Values.clusterDomain -}}
+{{- $stages = append $stages (dict "name" .name "address" (printf "%s:80" $host) "authority" $host) -}}
+{{- end -}}
+{{- $_ := set $members $name (dict "stages" $stages) -}}
 {{- end -}}
 {{- $members | toJson -}}
 {{- end -}}

@@ -39,6 +39,11 @@ class StageServiceStub:
                 request_serializer=strata_dot_stage_dot_v1_dot_stage__pb2.RunRequest.SerializeToString,
                 response_deserializer=strata_dot_stage_dot_v1_dot_stage__pb2.RunResponse.FromString,
                 _registered_method=True)
+        self.Infer = channel.unary_unary(
+                '/strata.stage.v1.StageService/Infer',
+                request_serializer=strata_dot_stage_dot_v1_dot_stage__pb2.InferRequest.SerializeToString,
+                response_deserializer=strata_dot_stage_dot_v1_dot_stage__pb2.InferResponse.FromString,
+                _registered_method=True)
         self.Describe = channel.unary_unary(
                 '/strata.stage.v1.StageService/Describe',
                 request_serializer=strata_dot_stage_dot_v1_dot_stage__pb2.DescribeRequest.SerializeToString,
@@ -58,6 +63,13 @@ class StageServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Infer(self, request, context):
+        """Compute the values of a few pictures and answer with them; the store is not used. INVALID_ARGUMENT: not what this stage takes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Describe(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -71,6 +83,11 @@ def add_StageServiceServicer_to_server(servicer, server):
                     servicer.Run,
                     request_deserializer=strata_dot_stage_dot_v1_dot_stage__pb2.RunRequest.FromString,
                     response_serializer=strata_dot_stage_dot_v1_dot_stage__pb2.RunResponse.SerializeToString,
+            ),
+            'Infer': grpc.unary_unary_rpc_method_handler(
+                    servicer.Infer,
+                    request_deserializer=strata_dot_stage_dot_v1_dot_stage__pb2.InferRequest.FromString,
+                    response_serializer=strata_dot_stage_dot_v1_dot_stage__pb2.InferResponse.SerializeToString,
             ),
             'Describe': grpc.unary_unary_rpc_method_handler(
                     servicer.Describe,
@@ -105,6 +122,33 @@ class StageService:
             '/strata.stage.v1.StageService/Run',
             strata_dot_stage_dot_v1_dot_stage__pb2.RunRequest.SerializeToString,
             strata_dot_stage_dot_v1_dot_stage__pb2.RunResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Infer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strata.stage.v1.StageService/Infer',
+            strata_dot_stage_dot_v1_dot_stage__pb2.InferRequest.SerializeToString,
+            strata_dot_stage_dot_v1_dot_stage__pb2.InferResponse.FromString,
             options,
             channel_credentials,
             insecure,
