@@ -122,7 +122,7 @@ def _model(settings: Settings, folder: Path) -> Model:
     return Model(
         manifest,
         load=partial(load_forward, manifest.runtime, folder, threads),
-        read_picture=partial(read_picture, manifest.input_spec, threads),
+        read_picture=partial(read_picture, manifest.input_spec),
         max_batch=settings.max_batch,
         max_queue=settings.max_queue,
         read_meter=read_process,

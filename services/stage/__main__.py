@@ -4,12 +4,15 @@ Prints one JSON line on standard output when it is ready, with the port it got. 
 running requests are answered; with 2 where settings or the stage are at fault; with 1 where the fault is ours.
 """
 
+import os
 import signal
 import sys
 
 if __name__ == "__main__":
     # Before the imports, which take a while: until it has a handler, process 1 of a container ignores the signal.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    # numpy's products are small, a picture's resizing: a second thread of OpenBLAS costs more than it computes.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from services.stage.process import main
 
     sys.exit(main())

@@ -89,7 +89,7 @@ def _stage(settings: Settings, folder: Path) -> Stage:
     return Stage(
         manifest,
         load=partial(load_forward, manifest.runtime, folder, threads),
-        read_picture=partial(read_picture, manifest.input_spec, threads),
+        read_picture=partial(read_picture, manifest.input_spec),
         open_store=open_store,
         limits=limits,
         meter=SharedMeter(read_process),

@@ -1,85 +1,17 @@
-"""From an encoded picture to a model's tensor: the one place where pictures are decoded and normalised."""
+"""From an encoded picture to a model's tensor, as torchvision does it. `lean_preprocessing` does the same in numpy."""
 
-import io
-import warnings
-
-import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 from torchvision.transforms import InterpolationMode, v2
 
-from services.edge.errors import NotAPicture, PictureTooLarge
+from services.zoo.decoding import MAX_PIXELS, check_resized, decode_picture
 from services.zoo.manifest import InputSpec
-
-MAX_PIXELS = 50_000_000
-_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
-_BEGINNINGS = {b"\xff\xd8\xff": "JPEG", b"\x89PNG": "PNG", b"RIFF": "WEBP", b"GIF8": "GIF"}
-"""Of files that say by them what they are; BMP's two letters begin much else."""
-
-# For the whole process: `warnings.catch_warnings` is not for threads, which decode side by side.
-Image.MAX_IMAGE_PIXELS = None  # our own limit is lower, and held before anything is decoded
-warnings.filterwarnings("ignore", module=r"PIL\.")  # of EXIF data that cannot be read; the picture itself may be whole
 
 
 def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Tensor:
-    """Decode the first frame of a picture.
-
-    Returns:
-        uint8 [3, H, W], RGB, upright as its EXIF orientation says; grey and palette pictures are converted,
-        transparency is dropped.
-    Raises:
-        NotAPicture: not one of JPEG, PNG, WebP, BMP, GIF; or cut short, or broken.
-        PictureTooLarge: H x W is over `max_pixels`; found in the header, nothing of it is decoded.
-    """
-    try:
-        picture = Image.open(io.BytesIO(data), formats=_FORMATS)
-        width, height = picture.size
-        if width * height > max_pixels:
-            raise PictureTooLarge(f"{width} x {height} pixels, the limit is {max_pixels / 1e6:g} million")
-        decoded: Tensor = v2.functional.pil_to_tensor(_to_rgb(_upright(picture)))
-    except PictureTooLarge:
-        raise
-    except UnidentifiedImageError as error:
-        raise NotAPicture(_why_unknown(data)) from error
-    except (OSError, ValueError, SyntaxError, EOFError) as error:
-        raise NotAPicture(f"a broken {_form_of(data) or 'picture'}: {error}") from error
+    """Decode the first frame into uint8 [3, H, W], RGB. Raises NotAPicture, PictureTooLarge: as `decode_picture`."""
+    decoded: Tensor = v2.functional.pil_to_tensor(decode_picture(data, max_pixels))
     return decoded
-
-
-def _form_of(data: bytes) -> str | None:
-    """What a file's beginning says it is."""
-    form = next((form for beginning, form in _BEGINNINGS.items() if data.startswith(beginning)), None)
-    return None if form == "WEBP" and data[8:12] != b"WEBP" else form
-
-
-def _why_unknown(data: bytes) -> str:
-    form = _form_of(data)
-    if form is None:
-        start = data[:8].hex(" ") or "nothing"
-        return f"not one of {', '.join(_FORMATS)}: {len(data)} bytes that begin with {start}"
-    try:
-        Image.OPEN[form][0](io.BytesIO(data), "")
-    except Exception as error:
-        # What Pillow's reader of this format stumbled over, which `Image.open` does not say.
-        return f"a broken {form}: {error}"
-    return f"a broken {form}"
-
-
-def _to_rgb(picture: Image.Image) -> Image.Image:
-    if picture.mode.startswith("I"):
-        # Pillow keeps the 16 bits of grey PNGs and, asked for RGB, cuts every value at 255 instead of scaling it.
-        grey = np.asarray(picture, np.int32) >> 8
-        return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
-    return picture.convert("RGB")
-
-
-def _upright(picture: Image.Image) -> Image.Image:
-    try:
-        return ImageOps.exif_transpose(picture)
-    except Exception:
-        # Malformed EXIF data ends in whatever its parser stumbled over; the picture itself is whole.
-        return picture
 
 
 def preprocess(picture: Tensor, spec: InputSpec) -> Tensor:
@@ -93,7 +25,7 @@ def preprocess(picture: Tensor, spec: InputSpec) -> Tensor:
         PictureTooLarge: so narrow that, resized, it would have more than `MAX_PIXELS`; nothing of it was resized.
     """
     height, width = picture.shape[-2:]
-    _check_resized(height, width, spec.resize)
+    check_resized(height, width, spec.resize)
     transforms = v2.Compose(
         [
             v2.Resize(spec.resize, interpolation=InterpolationMode(spec.interpolation), antialias=True),
@@ -104,14 +36,3 @@ def preprocess(picture: Tensor, spec: InputSpec) -> Tensor:
     )
     tensor: Tensor = transforms(picture)
     return tensor
-
-
-def _check_resized(height: int, width: int, shorter: int) -> None:
-    """A line of 1 x 65535 pixels would become one of 224 x 14 680 000: 10 GB from a file of some hundred bytes."""
-    scale = shorter / min(height, width)
-    resized_height, resized_width = int(height * scale), int(width * scale)
-    if resized_height * resized_width > MAX_PIXELS:
-        raise PictureTooLarge(
-            f"{width} x {height} pixels become {resized_width} x {resized_height} where the shorter side is "
-            f"{shorter}, the limit is {MAX_PIXELS / 1e6:g} million"
-        )

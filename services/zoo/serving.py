@@ -35,14 +35,9 @@ def load_forward(runtime: str, folder: Path, threads: int) -> Forward:
     return forward
 
 
-def read_picture(spec: InputSpec, threads: int, data: bytes) -> Values:
-    """Decode a picture into [C, H, W]. Raises NotAPicture, PictureTooLarge."""
-    # Imported at the first encoded picture: tensors need neither torch nor torchvision.
-    import torch
+def read_picture(spec: InputSpec, data: bytes) -> Values:
+    """Decode a picture into [C, H, W], without torch. Raises NotAPicture, PictureTooLarge."""
+    # Imported at the first encoded picture: tensors need no Pillow.
+    from services.zoo.lean_preprocessing import read_picture as read
 
-    from services.zoo.preprocessing import decode, preprocess
-
-    if torch.get_num_threads() != threads:  # by itself it takes one for each CPU of the machine
-        torch.set_num_threads(threads)
-    values: Values = preprocess(decode(data), spec).numpy()
-    return values
+    return read(spec, data)

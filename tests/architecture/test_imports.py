@@ -31,7 +31,7 @@ RANKS: dict[str, dict[int, str]] = {
     },
     "zoo": {
         DOMAIN: "manifest stage_manifest chunks cache_folder alexnet nasnet efficientnet efficientnet_lite "
-        "architectures exported detection darknet preprocessing quiet agreement "
+        "architectures exported detection darknet decoding resizing lean_preprocessing preprocessing quiet agreement "
         "tensor_codec graph_codec integers integer_codec",
         ADAPTERS: "cuts costs split model_file name_lists catalog packages pretrained weight_references weights "
         "picture_files quantised programs runtimes onnx_form references serving writers compiled compile stage_compile "

@@ -1,28 +1,38 @@
-"""What the process puts together."""
+"""What the processes put together."""
 
-import io
-from collections.abc import Iterator
+import os
+import subprocess
+import sys
 
 import pytest
-import torch
-from PIL import Image
 
+READ = """
+import io, sys
+from PIL import Image
 from services.zoo.manifest import InputSpec
 from services.zoo.serving import read_picture
+file = io.BytesIO()
+Image.new("RGB", (9, 9)).save(file, "PNG")
+spec = InputSpec((4, 4), 4, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), "bilinear")
+assert read_picture(spec, file.getvalue()).shape == (3, 4, 4)
+sys.exit("torch" in sys.modules)
+"""
+START = """
+import os, runpy, sys
+try:
+    runpy.run_module(sys.argv[1], run_name="__main__")
+except SystemExit:  # no settings
+    print(os.environ["OPENBLAS_NUM_THREADS"])
+"""
 
 
-@pytest.fixture
-def two_threads() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(before)
+def test_a_picture_is_read_without_torch() -> None:
+    assert subprocess.run([sys.executable, "-c", READ]).returncode == 0
 
 
-@pytest.mark.usefixtures("two_threads")
-def test_pictures_are_read_on_no_more_threads_than_the_process_may_keep_busy() -> None:
-    file = io.BytesIO()
-    Image.new("RGB", (9, 9)).save(file, "PNG")
-    spec = InputSpec((4, 4), 4, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), "bilinear")
-    assert read_picture(spec, 1, file.getvalue()).shape == (3, 4, 4)
-    assert torch.get_num_threads() == 1
+@pytest.mark.parametrize("service", ["services.stage", "services.model"])
+def test_a_service_reads_pictures_on_one_thread_each(service: str) -> None:
+    """By itself OpenBLAS takes one for each CPU of the machine."""
+    environment = {key: value for key, value in os.environ.items() if key != "OPENBLAS_NUM_THREADS"}
+    done = subprocess.run([sys.executable, "-c", START, service], env=environment, capture_output=True, text=True)
+    assert done.stdout == "1\n", done.stderr
