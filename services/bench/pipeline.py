@@ -4,7 +4,14 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from services.bench import pipeline_driver, pipeline_exact, pipeline_memory, pipeline_prediction, pipeline_speed
+from services.bench import (
+    pipeline_cluster,
+    pipeline_driver,
+    pipeline_exact,
+    pipeline_memory,
+    pipeline_prediction,
+    pipeline_speed,
+)
 from services.bench.pipeline_subject import Figures, PipelineSubject
 from services.bench.report import Group
 from services.edge.progress import Progress
@@ -18,6 +25,7 @@ BARS = {
     **{f"efficiency.{workers}": ">= 0.90" for workers in pipeline_speed.WORKERS if workers > 2},
     "gbs_ratio": "<= 0.55",
     "gbs_ratio.time": "<= 1.05",
+    "cold_chain": "<= 1.4",
     "sim_error": "<= 0.15",
     "peak_mb.growth": "<= 1.2",
 }
@@ -30,7 +38,8 @@ _PARTS: dict[str, Part] = {
     "driver": pipeline_driver.driver,
     "exact": pipeline_exact.exact,
 }
-PARTS = tuple(_PARTS)
+ON_KNATIVE = "cold"
+PARTS = (*_PARTS, ON_KNATIVE)
 PLOTS = (
     Group(
         "Pictures a second by workers",
@@ -53,14 +62,19 @@ PLOTS = (
 )
 
 
-def measure(parts: Sequence[str], quick: bool, scratch: Path, progress: Progress) -> Iterator[Figures]:
-    """Measure the parts that are named, figures as they come.
+def measure(
+    parts: Sequence[str], quick: bool, scratch: Path, place: pipeline_cluster.KnativePlace | None, progress: Progress
+) -> Iterator[Figures]:
+    """Measure the parts that are named, figures as they come; without a cluster, those that need none.
 
     Raises:
         StrataError: a stage or a run failed; Unsupported: memory cannot be limited here.
     """
     for part in parts:
-        yield from _PARTS[part](PipelineSubject(quick, scratch, progress))
+        if part in _PARTS:
+            yield from _PARTS[part](PipelineSubject(quick, scratch, progress))
+        elif place:
+            yield from pipeline_cluster.cold_chain(place)
 
 
 def ordered(figures: Figures) -> Figures:

@@ -14,8 +14,8 @@ from services.edge.progress import Progress
 
 WORKERS = (1, 2, 4, 8, 16, 32, 64)
 _PER_RECORD = 500
-_OVERHEAD_ROUNDS = {PAPERS: 5, "resnet-50": 2, "vgg-16": 1}
-_EFFICIENCY_ROUNDS = 3
+_OVERHEAD_ROUNDS = {PAPERS: 5, "resnet-50": 1, "vgg-16": 1}
+_EFFICIENCY_ROUNDS = 2
 _EFFICIENCY_PER_RECORD = 32
 
 

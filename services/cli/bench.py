@@ -134,16 +134,27 @@ def pipeline(
     report: Report = None,
     quick: Quick = False,
     parts: Annotated[
-        str, typer.Option(help="Of overhead, efficiency, simulation, memory (as root), driver and exact.")
+        str,
+        typer.Option(
+            help="Of overhead, efficiency, simulation, memory (as root), driver, exact; cold with KUBECONFIG."
+        ),
     ] = "",
     merge: Merge = False,
+    namespace: Annotated[str, typer.Option(help="Namespace to create, measure in, and remove.")] = "strata-bench",
+    ingress: Annotated[str, typer.Option(envvar="INGRESS_URL", help="URL of Knative's ingress gateway.")] = INGRESS,
+    model_image: Annotated[str, typer.Option(help="Image of a model.")] = "dev.local/strata/model:bench",
+    ensemble_image: Annotated[str, typer.Option(help="Image of the ensemble.")] = "dev.local/strata/ensemble:bench",
+    stage_image: Annotated[str, typer.Option(help="Image of a stage.")] = "dev.local/strata/stage:bench",
 ) -> None:
     """Measure the pipeline: exactness, what cuts cost, what workers bring, memory floors, how well plans predict."""
     from tempfile import TemporaryDirectory
+    from urllib.parse import urlsplit
 
     from quant.cpu import this_cpu
     from services.bench import document
     from services.bench import pipeline as area
+    from services.bench.cluster import Cluster
+    from services.bench.pipeline_cluster import KnativePlace
     from services.bench.pipeline_notes import notes
     from services.bench.report import Page
     from services.cli.steps import showing_progress
@@ -154,12 +165,23 @@ def pipeline(
     isa = this_cpu(isa_cap()).isa
     provenance = document.provenance(isa, area.PACKAGES)
     figures = document.begun(json, isa) if json and merge else {}
+    images = {"model": model_image, "ensemble": ensemble_image, "stage": stage_image}
+    cluster = Cluster(namespace, urlsplit(ingress).netloc)
     with showing_progress("", console) as progress, TemporaryDirectory(prefix="strata-bench-") as scratch:
-        # Written as they come: a run that is stopped keeps what it has measured, and `--merge` goes on from there.
-        for found in area.measure(wanted, quick, Path(scratch), progress):
-            figures = area.ordered(figures | found)
-            if json:
-                document.write(json, figures, provenance)
+        place = None
+        if "KUBECONFIG" in os.environ and area.ON_KNATIVE in wanted:
+            place = KnativePlace(cluster, images, quick, progress)
+            cluster.claim()
+        try:
+            # Written as they come: a run that is stopped keeps what it has measured, and `--merge` goes on from there.
+            for found in area.measure(wanted, quick, Path(scratch), place, progress):
+                figures = area.ordered(figures | found)
+                if json:
+                    document.write(json, figures, provenance)
+        finally:
+            if place:
+                progress("removing the namespace")
+                cluster.remove()
     Console().print(document.table("strata bench pipeline", figures, area.BARS))
     if json:
         console.print(f"wrote {json}", markup=False)

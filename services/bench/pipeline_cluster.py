@@ -1,0 +1,162 @@
+"""The chain's start from zero on Knative: all stages wake at once, and each has its activation when it is ready."""
+
+import asyncio
+import base64
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+
+import grpc
+
+from services.artifacts.store import ObjectStore, open_store
+from services.bench.cluster import Cluster
+from services.bench.pipeline_pictures import pack_synthetic
+from services.bench.pipeline_subject import RUNTIME, Figures
+from services.bench.rounds import Spread
+from services.edge.grpc_channel import open_channel
+from services.edge.progress import Progress
+from services.pipeline.client import StageClient
+
+RELEASE = "bench"
+_PIPELINE = "alexnet"
+_STAGES = {"conv-1": "conv_1", "conv-2": "conv_2", "conv-3": "conv_3", "fc": None}
+_MEMORY = {"conv-1": "768Mi", "conv-2": "384Mi", "conv-3": "384Mi", "fc": "768Mi"}
+_PICTURES = 16
+_ROUNDS = 5
+_LONGEST_S = 300.0
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True)
+class KnativePlace:
+    """The cluster, and the images of the chart."""
+
+    cluster: Cluster
+    images: Mapping[str, str]
+    quick: bool
+    progress: Progress
+
+
+def cold_chain(place: KnativePlace) -> Iterator[Figures]:
+    """The chain from zero, over its slowest stage alone from zero or all stages' CPU-seconds over the cores."""
+    place.cluster.install(RELEASE, _values(place.images))
+    with _store_environment(place.cluster):
+        rounds = 1 if place.quick else _ROUNDS
+        chain, alone, cpu_s = asyncio.run(_measure(place, rounds))
+    cores = sum(_cpus(node["status"]["allocatable"]["cpu"]) for node in place.cluster.get("nodes")["items"])
+    for stage, spread in alone.items():
+        yield {f"cold_s.{stage}": spread.median, f"cold_cpu_s.{stage}": cpu_s[stage].median}
+    slowest = max(spread.median for spread in alone.values())
+    work = sum(spread.median for spread in cpu_s.values()) / cores
+    least = max(slowest, work)
+    yield {"cold_s.chain": chain.median, "cold_s.work": work}
+    yield {key: value / least for key, value in _spread("cold_chain", chain).items()}
+
+
+def _values(images: Mapping[str, str]) -> dict[str, object]:
+    stages = [{"name": name, "last": last, "memory": _MEMORY[name]} for name, last in _STAGES.items()]
+    file = {"architecture": "alexnet_3c4f", "weights": "random://0", "input": {"size": [224, 224], "resize": 256}}
+    scale = {"window": "6s", "max": 2}
+    return {
+        "images": dict(images),
+        "ensemble": {"replicas": 0},
+        "models": {"fashion-efficientnet-b0": None, "fashion-nasnet-a-mobile": None},
+        "pipelines": {_PIPELINE: {"file": file, "stages": stages, "runtime": RUNTIME, "scale": scale}},
+        "store": {"versitygw": {"service": {"type": "NodePort"}}},
+    }
+
+
+async def _measure(place: KnativePlace, rounds: int) -> tuple[Spread, dict[str, Spread], dict[str, Spread]]:
+    """Seconds of the chain; of each stage alone; and each stage's CPU-seconds from its start to its first answer."""
+    store = open_store("s3://strata")
+    await store.remove(await store.keys("cold/"))
+    await pack_synthetic(open_store("s3://strata/cold"), _PICTURES, _PICTURES)
+    chain: list[float] = []
+    alone: dict[str, list[float]] = {name: [] for name in _STAGES}
+    cpu_s: dict[str, list[float]] = {name: [] for name in _STAGES}
+    async with AsyncExitStack() as stack:
+        client = await _client(place.cluster, stack)
+        numbers = range(len(_STAGES))
+        for number in range(rounds):
+            place.progress("cold: the chain", number, rounds)
+            await _wait_for_zero(place.cluster, list(_STAGES))
+            chain.append(await _pass(client, store, number, numbers))
+            for stage, name in enumerate(_STAGES):
+                place.progress(f"cold: {name}", number, rounds)
+                await _wait_for_zero(place.cluster, [name])
+                await store.remove([_key(number, stage)])
+                alone[name].append(await _pass(client, store, number, [stage]))
+                cpu_s[name].append(await asyncio.to_thread(_cpu_seconds, place.cluster, name))
+    return (
+        Spread(tuple(chain)),
+        {name: Spread(tuple(values)) for name, values in alone.items()},
+        {name: Spread(tuple(values)) for name, values in cpu_s.items()},
+    )
+
+
+async def _pass(client: StageClient, store: ObjectStore, number: int, stages: Sequence[int]) -> float:
+    """Wake stages at once and take a record through them, as the driver does; seconds."""
+    began_s = time.monotonic()
+    waking = asyncio.gather(*(client.describe(stage) for stage in stages))
+    for stage in stages:
+        inputs = _key(number, stage - 1) if stage else "cold/000000.record"
+        await client.run(stage, "", store.url_of(inputs), store.url_of(_key(number, stage)))
+    await waking
+    return time.monotonic() - began_s
+
+
+def _key(number: int, stage: int) -> str:
+    return f"cold/{number}/{stage}"
+
+
+async def _client(cluster: Cluster, stack: AsyncExitStack) -> StageClient:
+    channels = [open_channel(cluster.ingress, cluster.authority(f"{_PIPELINE}-{name}")) for name in _STAGES]
+    for channel in channels:
+        stack.push_async_callback(channel.close)
+    return StageClient([partial(_always, channel) for channel in channels], _LONGEST_S)
+
+
+async def _always(channel: grpc.aio.Channel) -> grpc.aio.Channel:
+    return channel
+
+
+async def _wait_for_zero(cluster: Cluster, stages: Sequence[str]) -> None:
+    for name in stages:
+        await asyncio.to_thread(cluster.wait_for_zero, f"{_PIPELINE}-{name}")
+
+
+def _cpu_seconds(cluster: Cluster, stage: str) -> float:
+    """What the stage's process, the first of its container, has used since it was started."""
+    selector = f"serving.knative.dev/service={_PIPELINE}-{stage}"
+    (pod, *_) = cluster.get("pods", "--selector", selector)["items"]
+    command = ("exec", pod["metadata"]["name"], "--container", "user-container", "--", "cat", "/proc/1/stat")
+    fields = cluster.kubectl(*command).rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def _cpus(quantity: str) -> float:
+    return float(quantity.removesuffix("m")) / 1000 if quantity.endswith("m") else float(quantity)
+
+
+def _spread(key: str, spread: Spread) -> Figures:
+    return {key: spread.median, f"{key}.low": spread.low, f"{key}.high": spread.high}
+
+
+@contextmanager
+def _store_environment(cluster: Cluster) -> Iterator[None]:
+    """Reach the release's own S3 server from this process."""
+    port = cluster.get("service", f"{RELEASE}-store")["spec"]["ports"][0]["nodePort"]
+    (node, *_) = cluster.get("nodes")["items"]
+    address = next(each["address"] for each in node["status"]["addresses"] if each["type"] == "InternalIP")
+    secret = cluster.get("secret", f"{RELEASE}-store")["data"]
+    keys = {name: base64.b64decode(secret[name]).decode() for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
+    before = dict(os.environ)
+    os.environ.update({**keys, "AWS_ENDPOINT_URL": f"http://{address}:{port}", "AWS_REGION": "us-east-1"})
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
