@@ -23,7 +23,7 @@ StrataError
 ├── Unavailable              try again later
 │   ├── MemberUnavailable    StageUnavailable StoreUnavailable
 │   ├── NotStarted           NotReady         ServiceStopping
-│   └── QueueFull            TooManyLogIns
+│   └── QueueFull            TooManyLogIns    LateAlready
 ├── DeadlineExceeded         nothing useful was in by the deadline
 ├── Unsupported              this build or machine cannot do that
 └── Internal                 a fault of ours; the caller gets an id to look up in the log, never the text
@@ -236,6 +236,10 @@ class QueueFull(Unavailable):
 
 class TooManyLogIns(QueueFull):
     """Too many wrong passwords for one name; the next is heard after a while."""
+
+
+class LateAlready(QueueFull):
+    """By what the members take just now, no answer would be in by the deadline; nothing was started."""
 
 
 class ServiceStopping(Unavailable):

@@ -1,10 +1,13 @@
 """A client of model services: sends tensors over gRPC, reads scores and what they cost."""
 
+import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import grpc
 import numpy as np
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from services.contracts.inference.v2 import open_inference_pb2 as pb
 from services.contracts.inference.v2 import open_inference_pb2_grpc as pb_grpc
@@ -17,6 +20,8 @@ from services.ensemble.fan_out import ChunkReply
 from services.ensemble.members import Members
 from services.ensemble.preparation import Images
 from services.zoo.manifest import INPUT_NAME
+
+_POLL_S = 0.05
 
 _NOTHING = pb.InferParameter()
 """What a model server that is not ours says of its cost."""
@@ -50,6 +55,36 @@ class ModelClient:
             if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
                 raise DeadlineExceeded(f"model '{model}' had not answered by the deadline") from error
             raise MemberUnavailable(f"{error.code().name}: {error.details()}") from error
+
+    async def start(self, model: str, deadline: Deadline) -> None:
+        """Ask a model, or each of its stages at once, whether it is ready until it is, which starts it; a `Start`.
+
+        Raises:
+            MemberUnavailable: the model cannot be reached, or did not start.
+            DeadlineExceeded: the deadline passed.
+        """
+        late = f"model '{model}' was not ready by the deadline"
+        try:
+            async with asyncio.timeout(deadline.remaining_s):
+                await asyncio.gather(*(self._await_ready(each, deadline) for each in self._chains.get(model, (model,))))
+        except TimeoutError:
+            raise DeadlineExceeded(late) from None
+        except (NotFound, Unavailable) as error:
+            raise MemberUnavailable(str(error)) from error
+        except grpc.aio.AioRpcError as error:
+            if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+                raise DeadlineExceeded(late) from error
+            raise MemberUnavailable(f"{error.code().name}: {error.details()}") from error
+
+    async def _await_ready(self, service: str, deadline: Deadline) -> None:
+        while not await call_over_a_broken_way(lambda until: self._is_ready(service, until), deadline):
+            await asyncio.sleep(_POLL_S)
+
+    async def _is_ready(self, service: str, deadline: Deadline) -> bool:
+        channel = await self._members.channel(service)
+        health: Any = health_pb2_grpc.HealthStub(channel)
+        answer = await health.Check(health_pb2.HealthCheckRequest(), timeout=deadline.remaining_s)
+        return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
     async def _infer_whole(self, model: str, images: Images, deadline: Deadline) -> ChunkReply:
         request = pb.ModelInferRequest(

@@ -28,6 +28,17 @@ class EnsembleMode(StrEnum):
     SERIAL = "serial"
 
 
+class WhenLate(StrEnum):
+    """What to do with a request whose members would not all be in by its deadline, by what they take just now.
+
+    Start the best subset of those that would; refuse it; or start all, and answer with what is in at the deadline.
+    """
+
+    SUBSET = "subset"
+    REFUSE = "refuse"
+    START = "start"
+
+
 @dataclass(frozen=True)
 class Member:
     """A model and how much its word counts."""
@@ -38,13 +49,15 @@ class Member:
 
 @dataclass(frozen=True)
 class Ensemble:
-    """Models that answer together, and the rule that combines them."""
+    """Models that answer together, and the rule that combines them; fewer than `min_members` are no answer."""
 
     name: str
     members: tuple[Member, ...]
     rule: Rule
     mode: EnsembleMode
     deadline_ms: int
+    min_members: int = 1
+    when_late: WhenLate = WhenLate.SUBSET
 
     @property
     def models(self) -> tuple[str, ...]:

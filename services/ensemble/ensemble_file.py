@@ -6,7 +6,7 @@ from typing import Annotated, Self, TypeAlias
 from pydantic import Field, model_validator
 
 from services.edge.declaration import Declaration, read_declaration
-from services.ensemble.domain import MAX_DEADLINE_MS, Ensemble, EnsembleMode, Member, Rule
+from services.ensemble.domain import MAX_DEADLINE_MS, Ensemble, EnsembleMode, Member, Rule, WhenLate
 
 ModelName: TypeAlias = Annotated[str, Field(pattern=r"^[a-z]([-a-z0-9]{0,50}[a-z0-9])?$")]
 
@@ -26,6 +26,8 @@ class EnsembleFile(Declaration):
     rule: Rule = Rule.MEAN
     mode: EnsembleMode = EnsembleMode.PARALLEL
     deadline_ms: Annotated[int, Field(gt=0, le=MAX_DEADLINE_MS)] = 2000
+    min_members: Annotated[int, Field(ge=1)] = 1
+    when_late: WhenLate = WhenLate.SUBSET
     accuracy: str | None = None
     file: Path
 
@@ -35,6 +37,8 @@ class EnsembleFile(Declaration):
         for model in models:
             if models.count(model) > 1:
                 raise ValueError(f"members: '{model}' is named {models.count(model)} times; each counts once")
+        if self.min_members > len(models):
+            raise ValueError(f"min_members: is {self.min_members}, but there are {len(models)} members")
         weights = {member.weight for member in self.members}
         if self.rule is not Rule.WEIGHTED and weights != {1.0}:
             raise ValueError(f"members: weights count only with rule weighted, not {self.rule}")
@@ -48,7 +52,7 @@ class EnsembleFile(Declaration):
     def ensemble(self) -> Ensemble:
         """Return what is declared, without where."""
         members = tuple(Member(member.model, member.weight) for member in self.members)
-        return Ensemble(self.name, members, self.rule, self.mode, self.deadline_ms)
+        return Ensemble(self.name, members, self.rule, self.mode, self.deadline_ms, self.min_members, self.when_late)
 
 
 def read_ensemble_file(path: Path) -> EnsembleFile:

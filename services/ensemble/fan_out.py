@@ -1,7 +1,8 @@
 """Ask every member for its scores: all at once or one after the other, until all are in or the deadline passes."""
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
@@ -37,6 +38,14 @@ class ChunkReply:
     allocation: Allocation = NOTHING
     unclaimed: Allocation = NOTHING
     stages: tuple[tuple[str, Usage], ...] = ()
+
+
+Turn: TypeAlias = Callable[[str], AbstractAsyncContextManager[None]]
+"""A place at a member, waited for and held while it is asked."""
+
+
+def _at_once(model: str) -> AbstractAsyncContextManager[None]:  # noqa: ARG001  a `Turn`
+    return nullcontext()
 
 
 class Infer(Protocol):
@@ -100,9 +109,14 @@ async def fan_out(
     infer: Infer,
     mode: EnsembleMode,
     deadline: Deadline,
+    turn: Turn = _at_once,
+    ended: Callable[[MemberRun], None] = lambda _: None,
 ) -> None:
     """Run members and note in `runs` what became of each by the deadline. Nothing of it runs on once this returns.
 
+    Args:
+        turn: waited for by each member before its pictures are prepared.
+        ended: called with each run that was started, when it has ended.
     Raises:
         InvalidInput: a picture cannot be prepared.
     """
@@ -111,7 +125,7 @@ async def fan_out(
         for batch in batches:
             if deadline.passed:
                 return
-            await _together([_run(run, preparation, infer, deadline) for run in batch], deadline)
+            await _together([_run(run, preparation, infer, deadline, turn, ended) for run in batch], deadline)
     finally:
         preparation.close()
 
@@ -129,7 +143,14 @@ async def _together(parts: Sequence[Coroutine[Any, Any, None]], deadline: Deadli
         task.result()
 
 
-async def _run(run: MemberRun, preparation: Preparation, infer: Infer, deadline: Deadline) -> None:
+async def _run(
+    run: MemberRun,
+    preparation: Preparation,
+    infer: Infer,
+    deadline: Deadline,
+    turn: Turn,
+    ended: Callable[[MemberRun], None],
+) -> None:
     gate = asyncio.Semaphore(IN_FLIGHT)
 
     async def ask(index: int) -> None:
@@ -139,7 +160,11 @@ async def _run(run: MemberRun, preparation: Preparation, infer: Infer, deadline:
 
     run.began_s = deadline.clock()
     try:
-        await _all([ask(index) for index in range(preparation.chunks)])
+        run.error = "it was still busy with requests that came before"
+        async with turn(run.model):
+            run.error = ""
+            preparation.want(run.spec)
+            await _all([ask(index) for index in range(preparation.chunks)])
         # Whoever closes a channel cancels its calls, and a group lets that pass.
         if len(run.replies) < preparation.chunks:
             raise MemberUnavailable("a call to it was broken off")
@@ -150,6 +175,7 @@ async def _run(run: MemberRun, preparation: Preparation, infer: Infer, deadline:
         run.state, run.error = MemberState.FAILED, str(error)
     finally:
         run.ended_s = deadline.clock()
+        ended(run)
 
 
 async def _all(parts: Sequence[Coroutine[Any, Any, None]]) -> None:

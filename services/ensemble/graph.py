@@ -8,6 +8,7 @@ from services.ensemble.chains import CHAIN_LIMITS, ChainedMembers
 from services.ensemble.client import ModelClient
 from services.ensemble.members import Members, StaticMembers, chains_of
 from services.ensemble.pictures import preparation_pool, prepare_picture
+from services.ensemble.queue import Queue
 from services.ensemble.served import Served
 from services.ensemble.settings import Settings
 from services.ensemble.usecases import Predictor
@@ -23,15 +24,17 @@ def build_predictor(
         chains: the services of the models that are cut, in their stages' order.
     """
     specs = [spec for each in served.values() for spec in each.specs]
+    client = ModelClient(services, chains)
     return Predictor(
         served,
-        ModelClient(services, chains).infer,
+        client.infer,
         ChainedMembers(services, chains),
         prepare_picture,
         preparation_pool(thread_count(), specs),
         settings.prices(),
         settings.max_pictures,
         {model: address.limits for model, address in settings.members.items()} | dict.fromkeys(chains, CHAIN_LIMITS),
+        Queue(client.start, {model: address.places for model, address in settings.members.items()}),
     )
 
 

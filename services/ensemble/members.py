@@ -12,6 +12,7 @@ from services.edge.grpc_channel import open_channel
 from services.edge.message_size import LARGEST_MESSAGE_BYTES
 from services.edge.suggestion import did_you_mean
 from services.ensemble.preparation import CallLimits
+from services.ensemble.queue import PLACES
 
 
 class Members(Protocol):
@@ -43,6 +44,7 @@ class MemberAddress(BaseModel):
         address: host:port; empty where it is cut into stages.
         authority: the name the ingress knows it by, where it differs.
         max_batch, max_message_bytes: of one call, as the model's own settings have them.
+        places: requests that may have tensors on their way to it at a time; two for each of its processes keep it busy.
         stages: in their order, of a model that is cut; empty where it is whole.
     """
 
@@ -53,6 +55,7 @@ class MemberAddress(BaseModel):
     stages: tuple[StageAddress, ...] = ()
     max_batch: Annotated[int, Field(gt=0)] = CallLimits.max_batch
     max_message_bytes: Annotated[int, Field(gt=0, le=LARGEST_MESSAGE_BYTES)] = CallLimits.max_message_bytes
+    places: Annotated[int, Field(gt=0)] = PLACES
 
     @model_validator(mode="after")
     def _one_or_the_other(self) -> Self:

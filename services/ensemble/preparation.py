@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -67,6 +67,7 @@ class Preparation:
         self._chunk_bytes = self._length * sum(item_bytes)
         self._may_keep_bytes = may_keep_bytes
         self._chunks: OrderedDict[int, dict[InputSpec, list[Future[Images]]]] = OrderedDict()
+        self._wanted: set[InputSpec] = set()
         self._closed = threading.Event()
 
     @property
@@ -74,44 +75,50 @@ class Preparation:
         """How many chunks there are."""
         return -(-len(self._pictures) // self._length)
 
+    def want(self, spec: InputSpec) -> None:
+        """Note that a member will ask for chunks: those of one picture are made together for all that do by then."""
+        self._wanted.add(spec)
+
     async def chunk(self, spec: InputSpec, index: int) -> Images:
         """Return chunk `index` as [n, 3, H, W], n being what every model takes in one call.
 
         Raises:
             NotAPicture, PictureTooLarge: names the picture by its place in the request.
         """
-        if index in self._chunks:
-            self._chunks.move_to_end(index)
-        else:
-            self._chunks[index] = self._start(index)
-            while len(self._chunks) > max(2, self._may_keep_bytes() // self._chunk_bytes):
-                self._chunks.popitem(last=False)
-        images = await asyncio.gather(*(asyncio.shield(_heard(each)) for each in self._chunks[index][spec]))
+        self.want(spec)
+        chunk = self._chunks.setdefault(index, {})
+        self._chunks.move_to_end(index)
+        while len(self._chunks) > max(2, self._may_keep_bytes() // self._chunk_bytes):
+            self._chunks.popitem(last=False)
+        await asyncio.sleep(0)  # others whose turn comes at this moment say so
+        if spec not in chunk:
+            chunk |= self._start(index, [each for each in self._specs if each in self._wanted and each not in chunk])
+        images = await asyncio.gather(*(asyncio.shield(_heard(each)) for each in chunk[spec]))
         return np.stack(images) if len(images) > 1 else images[0][np.newaxis]
 
     def close(self) -> None:
         """Prepare no more pictures; for when no member waits for a chunk any longer."""
         self._closed.set()
 
-    def _start(self, index: int) -> dict[InputSpec, list[Future[Images]]]:
+    def _start(self, index: int, specs: Sequence[InputSpec]) -> dict[InputSpec, list[Future[Images]]]:
         begin = index * self._length
         pictures = self._pictures[begin : begin + self._length]
-        futures: dict[InputSpec, list[Future[Images]]] = {spec: [Future() for _ in pictures] for spec in self._specs}
+        futures: dict[InputSpec, list[Future[Images]]] = {spec: [Future() for _ in pictures] for spec in specs}
         for n, picture in enumerate(pictures):
-            self._pool.submit(self._prepare_one, begin + n, picture, [futures[spec][n] for spec in self._specs])
+            self._pool.submit(self._prepare_one, begin + n, picture, {spec: futures[spec][n] for spec in specs})
         return futures
 
-    def _prepare_one(self, n: int, picture: bytes, futures: list[Future[Images]]) -> None:
+    def _prepare_one(self, n: int, picture: bytes, futures: Mapping[InputSpec, Future[Images]]) -> None:
         if self._closed.is_set():
             return
         try:
-            for future, images in zip(futures, self._prepare(picture, self._specs), strict=True):
+            for future, images in zip(futures.values(), self._prepare(picture, tuple(futures)), strict=True):
                 if self._closed.is_set():
                     return
                 future.set_result(images)
         except Exception as error:
             named = type(error)(f"picture {n}: {error}") if isinstance(error, StrataError) else error
-            for future in futures:
+            for future in futures.values():
                 if not future.done():
                     future.set_exception(named)
 

@@ -1,6 +1,6 @@
 """Ensembles ready to be served, each with all that answering needs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from services.edge.errors import EnsembleNotFound
@@ -34,6 +34,10 @@ class Served:
     def specs(self) -> list[InputSpec]:
         """How the members want their pictures, in their order."""
         return [self.spec(model) for model in self.ensemble.models]
+
+    def expected(self, models: Iterable[str]) -> float | None:
+        """Look up the accuracy measured for exactly these members; None where it was not."""
+        return self.accuracy.expected(models) if self.accuracy else None
 
     @property
     def description(self) -> Description:

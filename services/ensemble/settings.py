@@ -36,8 +36,8 @@ class Settings(BaseSettings):
         files: ensemble files, separated as in PATH.
         executor: where the graph runs: in this process, or in Ray Serve.
         http_address, grpc_address: host:port; port 0 takes any free one.
-        members: JSON, model -> {"address": host:port, "authority": name, "max_batch": n, "max_message_bytes": n};
-            the last three may be left out.
+        members: JSON, model -> {"address": host:port, "authority": name, "max_batch": n, "max_message_bytes": n,
+            "places": n}; all but the first may be left out.
         max_pictures: in one request.
         max_ongoing: requests that may be under way at a time; one more is refused with QueueFull. Each has up to
             `fan_out.IN_FLIGHT` calls to a model under way, whose MODEL_MAX_QUEUE should be no less than all together.

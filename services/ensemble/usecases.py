@@ -1,6 +1,7 @@
 """Answer requests: prepare pictures, ask the members, combine, and say what it cost."""
 
 import asyncio
+import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
@@ -12,10 +13,12 @@ import numpy as np
 from services.edge.deadline import Clock, Deadline
 from services.edge.errors import DeadlineExceeded, MemberUnavailable
 from services.edge.receipts import NOTHING, Tariff, write_receipt
+from services.ensemble.choice import choose_members
 from services.ensemble.domain import (
     REPLY_MARGIN_S,
     Answer,
     Description,
+    Ensemble,
     EnsembleMode,
     MemberAnswer,
     MemberState,
@@ -25,6 +28,7 @@ from services.ensemble.domain import (
 )
 from services.ensemble.fan_out import Infer, MemberRun, fan_out
 from services.ensemble.preparation import KEPT_BYTES, CallLimits, Preparation, Prepare
+from services.ensemble.queue import Queue
 from services.ensemble.rules import best_classes, check_classes, combine, shares, softmax
 from services.ensemble.served import Served, find
 
@@ -65,6 +69,7 @@ class Predictor:
         tariff: Tariff,
         max_pictures: int,
         limits: Mapping[str, CallLimits],
+        queue: Queue,
         clock: Clock = time.monotonic,
     ):
         """Put the parts together; `limits` of a model that it does not name are the default ones."""
@@ -76,6 +81,7 @@ class Predictor:
         self._tariff = tariff
         self._max_pictures = max_pictures
         self._limits = limits
+        self._queue = queue
         self._ongoing = 0
         self._clock = clock
 
@@ -96,7 +102,8 @@ class Predictor:
             EnsembleNotFound: no such ensemble.
             EmptyBatch, BatchTooLarge, NotAPicture, PictureTooLarge: the request is refused; names the picture.
             MemberUnavailable: every member failed; the message has each one's reason.
-            DeadlineExceeded: none was in by the deadline.
+            LateAlready: none would be in by the deadline, by what they take just now.
+            DeadlineExceeded: fewer were in by the deadline than the ensemble asks for.
             ShapeMismatch: the members disagree on the number of classes.
         """
         began_s = self._clock()
@@ -108,17 +115,38 @@ class Predictor:
         mode = request.mode or ensemble.mode
         waited_s = self._clock() - began_s
         deadline = Deadline.after(time_allowed(request, ensemble, waited_s), self._clock)
-        runs = await self.ask(served, request.pictures, mode, deadline)
-        if not any(run.state is MemberState.ANSWERED for run in runs):
-            raise _no_answer(ensemble.name, runs, self._clock() - began_s)
+        runs = await self._ask_those_in_time(served, request.pictures, mode, deadline)
+        if sum(run.state is MemberState.ANSWERED for run in runs) < ensemble.min_members:
+            raise _no_answer(ensemble, runs, self._clock() - began_s)
         return self._answer(served, runs, mode, request.top_k, began_s)
 
-    async def ask(
+    async def _ask_those_in_time(
         self, served: Served, pictures: Sequence[bytes], mode: EnsembleMode, deadline: Deadline
     ) -> list[MemberRun]:
-        """Ask an ensemble's members for their scores; see `fan_out`."""
+        """Ask those members that are forecast to be in by the deadline; the others are missing, and say so."""
+        ensemble = served.ensemble
+        forecasts_s = self._queue.forecasts_s(ensemble.models, len(pictures))
+        chosen: Sequence[str] = ()
+        try:
+            chosen = choose_members(
+                forecasts_s, deadline.remaining_s, mode, ensemble.when_late, ensemble.min_members, served.expected
+            )
+        finally:  # refused or not: who asks again finds them awake
+            self._queue.wake_cold([model for model in ensemble.models if model not in chosen])
+        asked = {run.model: run for run in await self.ask(served, pictures, mode, deadline, chosen)}
+        return [asked.get(model) or _left_out(served, model, forecasts_s[model]) for model in ensemble.models]
+
+    async def ask(
+        self,
+        served: Served,
+        pictures: Sequence[bytes],
+        mode: EnsembleMode,
+        deadline: Deadline,
+        models: Sequence[str] | None = None,
+    ) -> list[MemberRun]:
+        """Ask an ensemble's members, or some of them, for their scores; see `fan_out`."""
         check_pictures(tuple(pictures), self._max_pictures)
-        runs = [MemberRun(model, served.spec(model)) for model in served.ensemble.models]
+        runs = [MemberRun(model, served.spec(model)) for model in models or served.ensemble.models]
         preparation = Preparation(
             pictures,
             [run.spec for run in runs],
@@ -129,7 +157,8 @@ class Predictor:
         )
         self._ongoing += 1
         try:
-            await fan_out(runs, preparation, self._infer, mode, deadline)
+            with self._queue.asking([run.model for run in runs], len(pictures), deadline) as ended:
+                await fan_out(runs, preparation, self._infer, mode, deadline, self._queue.turn, ended)
         finally:
             self._ongoing -= 1
         for run in runs:
@@ -175,13 +204,19 @@ class Predictor:
             predictions=best_classes(combined, served.labels, top_k),
             members=members,
             latency_ms=(self._clock() - began_s) * 1e3,
-            expected_accuracy=served.accuracy.expected(share) if served.accuracy else None,
+            expected_accuracy=served.expected(share),
             receipt=write_receipt([part for run in runs for part in run.parts], self._tariff),
             unclaimed={run.model: run.unclaimed for run in runs if run.unclaimed != NOTHING},
         )
 
 
-def _no_answer(name: str, runs: Sequence[MemberRun], waited_s: float) -> Exception:
+def _left_out(served: Served, model: str, forecast_s: float) -> MemberRun:
+    error = f"it was not started: it takes about {math.ceil(1e3 * forecast_s)} ms just now, longer than was left"
+    return MemberRun(model, served.spec(model), error=error)
+
+
+def _no_answer(ensemble: Ensemble, runs: Sequence[MemberRun], waited_s: float) -> Exception:
+    name = ensemble.name
     failed = [f"'{run.model}': {run.error}" for run in runs if run.state is MemberState.FAILED]
     if len(failed) == len(runs):
         return MemberUnavailable(f"every member of ensemble '{name}' failed: {'; '.join(failed)}")
@@ -189,6 +224,9 @@ def _no_answer(name: str, runs: Sequence[MemberRun], waited_s: float) -> Excepti
         f"'{run.model}'{f' ({run.error})' if run.error else ''}" for run in runs if run.state is MemberState.MISSING
     )
     also = f"; failed: {'; '.join(failed)}" if failed else ""
-    return DeadlineExceeded(
-        f"no member of ensemble '{name}' had answered after {waited_s * 1e3:.0f} ms; missing: {missing}{also}"
-    )
+    answered = sum(run.state is MemberState.ANSWERED for run in runs)
+    those = f"{answered} of the {ensemble.min_members} members that ensemble '{name}' asks for"
+    those = f"no member of ensemble '{name}'" if not answered else f"only {those}"
+    if not missing:
+        return MemberUnavailable(f"{those} answered{also}")
+    return DeadlineExceeded(f"{those} had answered after {waited_s * 1e3:.0f} ms; missing: {missing}{also}")

@@ -237,6 +237,7 @@ def test_the_front_door_knows_what_each_member_takes_in_one_call() -> None:
     own, other = (settings.members[name] for name in SHIPPED[:2])
     assert (own.max_batch, own.max_message_bytes) == (1, 200_000_000)
     assert other.max_batch == 64
+    assert other.places == 8  # two for each of four pods
 
 
 def test_kuberay_takes_the_place_of_the_deployment() -> None:

@@ -63,7 +63,9 @@ ENSEMBLES: dict[str, list[str]] = {
     "unlike": ["fast", "odd"],
     "broken": ["gone"],
     "half": ["fast", "gone"],
+    "both": ["fast", "slow"],
 }
+DECLARED: dict[str, dict[str, Any]] = {"both": {"min_members": 2, "when_late": "start"}}
 
 
 def png(height: int = 40, width: int = 30) -> bytes:
@@ -102,7 +104,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         parameters = {"delay_ms": delay_ms, "classes": classes}
         (folder / "models" / f"{name}.yaml").write_text(yaml.safe_dump({**declared, "parameters": parameters}))
     for name, models in ENSEMBLES.items():
-        file = {"name": name, "members": [{"model": model} for model in models], "deadline_ms": 20_000}
+        members = [{"model": model} for model in models]
+        file = {"name": name, "members": members, "deadline_ms": 20_000, **DECLARED.get(name, {})}
         (folder / f"{name}.yaml").write_text(yaml.safe_dump(file))
     return folder
 
@@ -510,7 +513,7 @@ async def test_the_lists_say_what_is_served(stub: Any, http: httpx.AsyncClient) 
     assert [each.name for each in listed] == [body["name"] for body in bodies] == list(ENSEMBLES)
     assert (listed[0].rule, listed[0].mode, listed[0].deadline_ms) == ("mean", pb.MODE_PARALLEL, 20_000)
     models = {model["name"]: model for model in (await http.get("/v1/models")).json()}
-    assert models["slow"]["ensembles"] == ["pair", "equals", "only-slow"]
+    assert models["slow"]["ensembles"] == ["pair", "equals", "only-slow", "both"]
     assert models["slow"]["input_size"] == [32, 32]
 
 
@@ -549,3 +552,38 @@ async def test_the_page_describes_the_request_and_loads_nothing_from_elsewhere(h
     operation = (await http.get("/openapi.json")).json()["paths"]["/v1/ensembles/{name}:predict"]["post"]
     assert set(operation["requestBody"]["content"]) >= {"image/png", "image/jpeg", "multipart/form-data"}
     assert set(operation["responses"]) == {"200", "400", "404", "408", "413", "415", "4XX", "503", "504"}
+
+
+async def test_fewer_members_than_an_ensemble_asks_for_are_no_answer(stub: Any) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await stub.Predict(pb.PredictRequest(ensemble="both", pictures=[png()], deadline_ms=SLOW_MS // 2))
+    assert raised.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert "only 1 of the 2 members" in (raised.value.details() or "")
+    assert "missing: 'slow'" in (raised.value.details() or "")
+
+
+async def test_what_cannot_be_in_time_is_refused_at_once_and_says_when_to_ask_again(
+    stub: Any, http: httpx.AsyncClient
+) -> None:
+    for _ in range(2):  # before it has been asked, nobody knows how long it takes
+        await stub.Predict(pb.PredictRequest(ensemble="only-slow", pictures=[png()]))
+    began = asyncio.get_running_loop().time()
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await stub.Predict(pb.PredictRequest(ensemble="only-slow", pictures=[png()], deadline_ms=SLOW_MS // 2))
+    answer = await http.post(f"/v1/ensembles/only-slow:predict?deadline_ms={SLOW_MS // 2}", content=png())
+    assert asyncio.get_running_loop().time() - began < SLOW_MS / 2e3
+    assert raised.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    metadata = dict(raised.value.trailing_metadata() or ())
+    assert metadata[ERROR_METADATA_KEY] == "LateAlready"
+    assert SLOW_MS / 4 < float(metadata["grpc-retry-pushback-ms"]) < SLOW_MS
+    assert (answer.status_code, answer.json()["kind"], answer.headers["Retry-After"]) == (429, "LateAlready", "1")
+
+
+async def test_a_member_that_would_be_late_is_not_started_and_says_so(stub: Any) -> None:
+    for _ in range(2):
+        await stub.Predict(pb.PredictRequest(ensemble="pair", pictures=[png()]))
+    answer = await stub.Predict(pb.PredictRequest(ensemble="pair", pictures=[png()], deadline_ms=SLOW_MS // 2))
+    assert answer.latency_ms < SLOW_MS / 2
+    assert answer.members[1].state == pb.MemberAnswer.STATE_MISSING
+    assert "was not started" in answer.members[1].error
+    assert [line.requests for line in answer.receipt.lines] == [1, 0]

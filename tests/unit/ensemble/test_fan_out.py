@@ -264,6 +264,7 @@ async def test_a_picture_that_one_input_cannot_take_is_still_prepared_for_anothe
 
     with ThreadPoolExecutor(1) as pool:
         prepared = Preparation([b"1"], [SPEC, OTHER_SPEC], fitting_one, pool)
+        prepared.want(OTHER_SPEC)
         assert (await prepared.chunk(SPEC, 0)).shape == (1, 3, 4, 4)
         with pytest.raises(PictureTooLarge, match="picture 0: too narrow"):
             await asyncio.wait_for(prepared.chunk(OTHER_SPEC, 0), 30)
@@ -310,3 +311,22 @@ async def test_scores_that_are_none_are_the_members_failure(scores: Images, said
     await fan_out(members, preparation([b"1"]), infer, EnsembleMode.PARALLEL, Deadline())
     assert member.state is MemberState.FAILED
     assert re.search(said, member.error)
+
+
+async def test_a_member_that_waits_for_its_turn_has_no_tensors_and_keeps_no_other_waiting() -> None:
+    prepared: list[int] = []
+    turns = {"free": asyncio.Semaphore(), "busy": asyncio.Semaphore(0)}
+
+    def counting(picture: bytes, specs: Sequence[InputSpec]) -> Iterator[Images]:
+        prepared.append(len(specs))
+        yield from prepare(picture, specs)
+
+    asked = [*runs("free"), *runs("busy", spec=OTHER_SPEC)]
+    with ThreadPoolExecutor(1) as pool:
+        made = Preparation([b"1"], [SPEC, OTHER_SPEC], counting, pool)
+        await fan_out(
+            asked, made, Models({"free": 0}).infer, EnsembleMode.PARALLEL, Deadline.after(SOON_S), turns.__getitem__
+        )
+    assert states(asked) == ["answered", "missing"]
+    assert "busy with requests" in asked[1].error
+    assert prepared == [1]

@@ -15,6 +15,7 @@ from services.ensemble.domain import MemberState, PredictRequest
 from services.ensemble.fan_out import ChunkReply
 from services.ensemble.loading import load_ensembles
 from services.ensemble.preparation import Images
+from services.ensemble.queue import Queue
 from services.ensemble.served import Served
 from services.ensemble.usecases import Predictor
 from services.zoo.manifest import InputSpec
@@ -36,6 +37,9 @@ class Idle:
         self.woken += 1
         await asyncio.gather(*map(self._start, models))
         return {}
+
+    async def start(self, model: str, deadline: Deadline) -> None:
+        await self._start(model)
 
     def starting(self) -> frozenset[str]:
         return frozenset(model for model, start in self._started.items() if not start.done())
@@ -73,7 +77,7 @@ async def idle() -> Idle:
 
 @pytest.fixture
 def predictor(served: dict[str, Served], idle: Idle) -> Predictor:
-    return Predictor(served, idle.infer, idle, prepare, ThreadPoolExecutor(1), Tariff(), 10, {})
+    return Predictor(served, idle.infer, idle, prepare, ThreadPoolExecutor(1), Tariff(), 10, {}, Queue(idle.start, {}))
 
 
 async def test_the_ensembles_own_deadline_counts_from_when_its_members_run(predictor: Predictor) -> None:

@@ -124,6 +124,11 @@ volumeMounts: {{- include "strata.ensemble.mounts" . | nindent 2 }}
 {{- $pipelines | toJson -}}
 {{- end -}}
 
+{{/* Requests whose tensors may be on their way to a model: what starts as many pods as it may have. */}}
+{{- define "strata.ensemble.places" -}}
+{{- max 2 (mul .concurrency.target (default 16 .scale.max)) -}}
+{{- end -}}
+
 {{/* Model -> where an ensemble finds it, whole or stage by stage, as JSON. Only gRPC models can be members. */}}
 {{- define "strata.ensemble.members" -}}
 {{- $members := dict -}}
@@ -131,7 +136,7 @@ volumeMounts: {{- include "strata.ensemble.mounts" . | nindent 2 }}
 {{- $model := include "strata.model.values" (dict "root" $ "name" $name) | fromJson -}}
 {{- if eq $model.protocol "grpc" -}}
 {{- $host := printf "%s.%s.svc.%s" $name $.Release.Namespace $.Values.clusterDomain -}}
-{{- $_ := set $members $name (dict "address" (printf "%s:80" $host) "authority" $host "max_batch" $model.maxBatch "max_message_bytes" $model.maxMessageBytes) -}}
+{{- $_ := set $members $name (dict "address" (printf "%s:80" $host) "authority" $host "max_batch" $model.maxBatch "max_message_bytes" $model.maxMessageBytes "places" (include "strata.ensemble.places" $model | int64)) -}}
 {{- end -}}
 {{- end -}}
 {{- range $name := include "strata.ensemble.pipelines" . | fromJsonArray -}}

@@ -1,0 +1,139 @@
+"""How long each member would take just now, learnt from what it took before."""
+
+import math
+from collections import deque
+from dataclasses import dataclass, field
+from statistics import median
+
+_KEPT = 31
+"""Measurements of a member that count: the newest."""
+_HALVED_AFTER_S = 10.0
+"""A member that is forecast to be too late is not asked, and so not measured: a forecast that nothing has confirmed for
+so long counts half, until the member is asked again."""
+_SAFE = 0.8
+"""The share of forecasts that shall not be exceeded, by what was exceeded lately."""
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """A member's part of one request: `forecast_s` is None where nothing was known of the member.
+
+    `gap_s` is how long the member had rested, infinite where it was never asked.
+    """
+
+    model: str
+    pictures: int
+    began_s: float
+    forecast_s: float | None
+    gap_s: float
+
+
+@dataclass
+class _Member:
+    """What is known of one member.
+
+    Attributes:
+        picture_s: how long it was busy with a picture, each time.
+        exceeded_s: by how much its forecasts were exceeded, at least 0.
+        cold_s: what its starts added.
+        pictures: under way.
+        free_s: when it last ended something.
+        busy_until_s: it was late, and nothing says that it has ended that work.
+        warm_gap_s, cold_gap_s: the longest rest after which it still ran, and the shortest after which it did not.
+    """
+
+    picture_s: deque[float] = field(default_factory=lambda: deque(maxlen=_KEPT))
+    exceeded_s: deque[float] = field(default_factory=lambda: deque(maxlen=_KEPT))
+    cold_s: deque[float] = field(default_factory=lambda: deque(maxlen=_KEPT))
+    pictures: int = 0
+    busy_since_s: float = 0.0
+    free_s: float = -math.inf
+    busy_until_s: float = -math.inf
+    warm_gap_s: float = 0.0
+    cold_gap_s: float = math.inf
+
+    def forecast_s(self, pictures: int, now_s: float) -> float:
+        picture_s = median(self.picture_s) if self.picture_s else 0.0
+        queued_s = max(0.0, self.pictures * picture_s - max(0.0, now_s - max(self.free_s, self.busy_since_s)))
+        waits_s = max(queued_s, self.busy_until_s - now_s)
+        takes_s = waits_s + pictures * picture_s + _quantile(self.exceeded_s, _SAFE)
+        if self.is_cold(now_s):
+            return takes_s + median(self.cold_s)
+        return takes_s * math.exp2(-max(0.0, now_s - self.free_s) / _HALVED_AFTER_S)
+
+    def is_cold(self, now_s: float) -> bool:
+        """Tell whether it has rested for longer than it stays, by all that was seen so far."""
+        gap_s = now_s - self.free_s
+        return not self.pictures and bool(self.cold_s) and gap_s >= self.cold_gap_s and gap_s > self.warm_gap_s
+
+
+class Forecasts:
+    """Forecasts for members by name; one that was never asked is forecast to take no time: asking it is how to know.
+
+    A member works on one thing at a time, in the order of asking: it was busy with what it ended since it ended the
+    thing before. That holds the way to it and what others take from its machine, without knowing either.
+    """
+
+    def __init__(self) -> None:
+        self._members: dict[str, _Member] = {}
+
+    def forecast_s(self, model: str, pictures: int, now_s: float) -> float:
+        """Say how long a member would take from now until it answers a request."""
+        return self._of(model).forecast_s(pictures, now_s)
+
+    def is_cold(self, model: str, now_s: float) -> bool:
+        """Tell whether a member will have to start first, as far as is known."""
+        return self._of(model).is_cold(now_s)
+
+    def begin(self, model: str, pictures: int, now_s: float) -> Ticket:
+        """Note that a member is going to be asked."""
+        member = self._of(model)
+        forecast_s = member.forecast_s(pictures, now_s) if member.picture_s else None
+        ticket = Ticket(model, pictures, now_s, forecast_s, now_s - member.free_s)
+        if not member.pictures:
+            member.busy_since_s = now_s
+        member.pictures += pictures
+        return ticket
+
+    def answered(self, ticket: Ticket, now_s: float, cold: bool) -> None:
+        """Note that it has answered; `cold` where its process had to start for it."""
+        member = self._of(ticket.model)
+        member.pictures -= ticket.pictures
+        if cold:
+            typical_s = ticket.pictures * (median(member.picture_s) if member.picture_s else 0.0)
+            member.cold_s.append(max(0.0, now_s - ticket.began_s - typical_s))
+            member.cold_gap_s = min(member.cold_gap_s, ticket.gap_s)
+        else:
+            member.picture_s.append((now_s - max(ticket.began_s, member.free_s)) / ticket.pictures)
+            if ticket.forecast_s is not None:
+                member.exceeded_s.append(max(0.0, now_s - ticket.began_s - ticket.forecast_s))
+            if math.isfinite(ticket.gap_s):
+                member.warm_gap_s = max(member.warm_gap_s, ticket.gap_s)
+        member.free_s, member.busy_until_s = now_s, -math.inf
+
+    def late(self, ticket: Ticket, now_s: float) -> None:
+        """Note that nobody waits for its answer any longer. As long as it has taken, it may take again."""
+        member = self._of(ticket.model)
+        member.pictures -= ticket.pictures
+        took_s = now_s - ticket.began_s
+        if ticket.forecast_s is None:
+            member.busy_until_s = now_s + took_s
+        elif took_s > ticket.forecast_s:
+            member.exceeded_s.append(took_s - ticket.forecast_s)
+            member.busy_until_s = now_s + took_s
+
+    def failed(self, ticket: Ticket) -> None:
+        """Note that it has failed: that says nothing of how long it takes."""
+        self._of(ticket.model).pictures -= ticket.pictures
+
+    def runs(self, model: str, now_s: float) -> None:
+        """Note that a member runs, without having been asked for an answer."""
+        member = self._of(model)
+        member.free_s = max(member.free_s, now_s)
+
+    def _of(self, model: str) -> _Member:
+        return self._members.setdefault(model, _Member())
+
+
+def _quantile(values: deque[float], share: float) -> float:
+    return sorted(values)[math.ceil(share * len(values)) - 1] if values else 0.0

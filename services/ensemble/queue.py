@@ -1,0 +1,90 @@
+"""What is under way at the members: forecasts from it, turns in it, and starts of those that sleep."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager
+from typing import TypeAlias
+
+from services.edge.deadline import Clock, Deadline
+from services.edge.errors import StrataError
+from services.ensemble.domain import MemberState
+from services.ensemble.fan_out import MemberRun
+from services.ensemble.forecast import Forecasts, Ticket
+
+Start: TypeAlias = Callable[[str, Deadline], Awaitable[None]]
+"""Have a member start, and wait until it runs; at once where it does. Raises StrataError."""
+
+PLACES = 2
+"""Requests at a member at a time: one travels there while it computes another."""
+
+_START_S = 120.0
+_AT_THE_DEADLINE_S = 0.005
+
+_log = logging.getLogger(__name__)
+
+
+class Queue:
+    """The requests of one process at the members that it calls, for one event loop."""
+
+    def __init__(self, start: Start, places: Mapping[str, int], clock: Clock = time.monotonic):
+        self._start = start
+        self._places = places
+        self._turns: dict[str, asyncio.Semaphore] = {}
+        self._clock = clock
+        self._forecasts = Forecasts()
+        self._starts: dict[str, asyncio.Task[None]] = {}
+
+    def forecasts_s(self, models: Iterable[str], pictures: int) -> dict[str, float]:
+        """Say of each member how long it would take from now until it answers."""
+        now_s = self._clock()
+        return {model: self._forecasts.forecast_s(model, pictures, now_s) for model in models}
+
+    def turn(self, model: str) -> AbstractAsyncContextManager[None]:
+        """Give a place at a member; who came first gets it first. What waits for one has no tensors yet."""
+        if model not in self._turns:
+            self._turns[model] = asyncio.Semaphore(self._places.get(model, PLACES))
+        return self._turns[model]
+
+    @contextmanager
+    def asking(self, models: Sequence[str], pictures: int, deadline: Deadline) -> Iterator[Callable[[MemberRun], None]]:
+        """Count a request for as long as this lasts; give what is to be called with each member's run when it ends."""
+        now_s = self._clock()
+        tickets = {model: self._forecasts.begin(model, pictures, now_s) for model in models}
+
+        def ended(run: MemberRun) -> None:
+            ticket = tickets.pop(run.model)
+            if run.state is MemberState.ANSWERED:
+                cold = any(reply.cold for reply in run.replies.values())
+                self._forecasts.answered(ticket, run.ended_s, cold)
+            else:
+                self._give_up(ticket, run.state is MemberState.MISSING, deadline)
+
+        try:
+            yield ended
+        finally:
+            for ticket in tickets.values():
+                self._give_up(ticket, len(tickets) == len(models), deadline)
+
+    def wake_cold(self, models: Iterable[str]) -> None:
+        """Have members start that sleep, as far as is known, and wait for none of them."""
+        now_s = self._clock()
+        for model in models:
+            if self._forecasts.is_cold(model, now_s) and model not in self._starts:
+                self._starts[model] = asyncio.create_task(self._wake(model))
+
+    def _give_up(self, ticket: Ticket, missing: bool, deadline: Deadline) -> None:
+        if missing and deadline.passes_within(_AT_THE_DEADLINE_S):
+            self._forecasts.late(ticket, self._clock())
+        else:
+            self._forecasts.failed(ticket)
+
+    async def _wake(self, model: str) -> None:
+        try:
+            await self._start(model, Deadline.after(_START_S, self._clock))
+            self._forecasts.runs(model, self._clock())
+        except StrataError as error:
+            _log.warning("member '%s' did not start: %s", model, error)
+        finally:
+            del self._starts[model]

@@ -1,0 +1,98 @@
+"""How long a member would take, from what it took: its queue, its starts, its lateness, and what is not known."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.ensemble.forecast import Forecasts, Ticket
+
+EVENTS = ("begin", "answered", "cold", "late", "failed")
+
+
+def served(forecasts: Forecasts, began_s: float, ended_s: float, pictures: int = 1, cold: bool = False) -> None:
+    forecasts.answered(forecasts.begin("m", pictures, began_s), ended_s, cold)
+
+
+def test_a_member_never_asked_takes_no_time() -> None:
+    assert Forecasts().forecast_s("m", 100, 0.0) == 0.0
+
+
+def test_pictures_and_what_is_under_way_add_up() -> None:
+    forecasts = Forecasts()
+    served(forecasts, 0.0, 0.1)
+    served(forecasts, 0.1, 0.2)
+    assert forecasts.forecast_s("m", 3, 0.2) == pytest.approx(0.3, rel=0.5)
+    before_s = forecasts.forecast_s("m", 1, 0.2)
+    forecasts.begin("m", 2, 0.2)
+    assert forecasts.forecast_s("m", 1, 0.2) == pytest.approx(before_s + 0.2)
+    assert forecasts.forecast_s("m", 1, 0.25) == pytest.approx(before_s + 0.15, rel=0.05)
+
+
+def test_requests_that_overlap_are_worked_on_one_after_the_other() -> None:
+    forecasts = Forecasts()
+    tickets = [forecasts.begin("m", 1, 0.0) for _ in range(10)]
+    for number, ticket in enumerate(tickets):
+        forecasts.answered(ticket, 0.1 * (number + 1), cold=False)
+    for number in range(31):  # what was exceeded before anything was known is forgotten
+        served(forecasts, 1.0 + 0.1 * number, 1.1 + 0.1 * number)
+    assert forecasts.forecast_s("m", 1, 4.1) == pytest.approx(0.1)
+
+
+def test_a_start_is_forecast_after_a_rest_that_ended_in_one() -> None:
+    forecasts = Forecasts()
+    served(forecasts, 0.0, 3.0, cold=True)
+    served(forecasts, 3.0, 3.1)
+    served(forecasts, 33.0, 33.1)  # it was still there after half a minute
+    served(forecasts, 100.0, 102.1, cold=True)  # not after 67 s
+    assert forecasts.is_cold("m", 170.0)
+    assert not forecasts.is_cold("m", 130.0)
+    assert forecasts.forecast_s("m", 1, 170.0) > 1.9
+    forecasts.runs("m", 170.0)
+    assert not forecasts.is_cold("m", 171.0)
+
+
+def test_a_member_that_is_late_is_thought_busy_for_as_long_again() -> None:
+    forecasts = Forecasts()
+    for number in range(10):
+        served(forecasts, 0.1 * number, 0.1 * number + 0.02)
+    ticket = forecasts.begin("m", 1, 1.0)
+    forecasts.late(ticket, 1.5)
+    assert forecasts.forecast_s("m", 1, 1.6) > 0.4
+    served(forecasts, 1.6, 1.62)
+    assert forecasts.forecast_s("m", 1, 1.62) < 0.05
+
+
+def test_a_forecast_that_nothing_confirms_fades() -> None:
+    forecasts = Forecasts()
+    served(forecasts, 0.0, 8.0)
+    now_s = forecasts.forecast_s("m", 1, 8.0)
+    assert forecasts.forecast_s("m", 1, 18.0) == pytest.approx(now_s / 2)
+    assert forecasts.forecast_s("m", 1, 108.0) < 0.02
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["begin", "answered", "cold", "late", "failed"]), st.integers(1, 64), st.floats(0, 5)
+        ),
+        max_size=60,
+    )
+)
+def test_forecasts_are_times_whatever_happens(events: list[tuple[str, int, float]]) -> None:
+    forecasts, now_s = Forecasts(), 0.0
+    under_way: list[Ticket] = []
+    for what, pictures, passes_s in events:
+        now_s += passes_s
+        if what == "begin" or not under_way:
+            under_way.append(forecasts.begin("m", pictures, now_s))
+        elif what == "late":
+            forecasts.late(under_way.pop(), now_s)
+        elif what == "failed":
+            forecasts.failed(under_way.pop())
+        else:
+            forecasts.answered(under_way.pop(0), now_s, cold=what == "cold")
+        assert 0 <= forecasts.forecast_s("m", pictures, now_s) < float("inf")
+        assert forecasts.forecast_s("m", pictures + 1, now_s) >= forecasts.forecast_s("m", pictures, now_s)
+    for ticket in under_way:
+        forecasts.failed(ticket)
+    assert forecasts.forecast_s("m", 1, now_s + 1e6) >= 0
