@@ -35,8 +35,15 @@ def models(context: typer.Context, as_json: Json = False) -> None:
     folding = [Column(name, overflow="fold") for name in ("architecture", "weights", "input", "runtime")]
     table = Table(Column("model", no_wrap=True), *folding)
     for row in rows:
+        precision = "" if row["precision"] == "float" else f", {row['precision']}"
         absent = "" if row["weights_here"] is not False else " (not here)"
-        texts = (row["name"], row["architecture"] or "its own", row["weights"] + absent, row["input"], row["runtime"])
+        texts = (
+            row["name"],
+            row["architecture"] or "its own",
+            row["weights"] + absent,
+            row["input"],
+            row["runtime"] + precision,
+        )
         table.add_row(*map(escape, texts))
     console = Console()
     console.print(table, highlight=False)
@@ -94,6 +101,7 @@ def _darknet_rows() -> list[dict[str, Any]]:
             "weights_here": _weights_here(f"pretrained://{name}"),
             "input": "416 x 416",
             "runtime": "strata quant",
+            "precision": "float",
         }
         for name, known in KNOWN.items()
         if known.file.endswith(".weights")
@@ -116,4 +124,5 @@ def _row(model_file: "ModelFile") -> dict[str, Any]:
         "weights_here": _weights_here(model_file.weights),
         "input": f"{height} x {width}",
         "runtime": model_file.runtime,
+        "precision": model_file.precision,
     }

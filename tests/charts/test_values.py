@@ -80,6 +80,7 @@ LONG_LABELS = {
         ({"ensemble": {"files": {"fashion": None}}}, "at least one ensemble"),
         ({"models": {"m": {"file": {"weights": "s3://b/m.safetensors"}}}}, "architecture"),
         ({"models": {"m": {"file": {"weights": "s3://b/m.pt2", "architecture": "alexnet"}}}}, "architecture"),
+        ({"models": {"m": {"file": {"weights": "s3://b/m.pt2", "precision": "int4"}}}}, "/models/m/file/precision"),
         ({"modelDefaults": {"maxQueue": 0}}, "/modelDefaults/maxQueue"),
         ({"ensemble": {"maxOngoing": 0}}, "/ensemble/maxOngoing"),
         ({"modelDefaults": {"protocol": "rest"}, "ensembles": {"pair": PAIR}}, "protocol grpc"),
@@ -301,6 +302,7 @@ def test_a_window_that_knative_takes_is_taken(duration: str) -> None:
         {"ensembles": {"pair": {"members": [{"model": SHIPPED[0], "weight": 1.0}], "rule": "mean"}}},
         {"models": {"m": {"file": {"weights": "s3://b/m.pt2"}}}},
         {"models": {"m": {"file": {"weights": "random://1", "architecture": "alexnet"}}}},
+        {"models": {"m": {"file": {"weights": "s3://b/m.pt2", "precision": "int8", "integers": "s3://b/m.integers"}}}},
         {"modelDefaults": {"scale": {"min": 5, "max": 0}, "resources": {"requests": {"cpu": "1000m", "memory": 1e9}}}},
     ],
 )
