@@ -56,14 +56,16 @@ ModeName = Annotated[str, typer.Option("--mode", help="float, hybrid, int8 or au
 @with_hints
 def import_(
     context: typer.Context,
-    source: Annotated[str, typer.Argument(metavar="CFG|NAME", help="A Darknet .cfg, or a model by name.")],
+    source: Annotated[
+        str, typer.Argument(metavar="CFG|ONNX|NAME", help="A Darknet .cfg, an .onnx program, or a model by name.")
+    ],
     darknet_weights: Annotated[Path | None, typer.Argument(metavar="[WEIGHTS]", help="Darknet's .weights.")] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="By default NAME.strata.")] = None,
     labels: Annotated[Path | None, typer.Option(help="A file of class names, one a line.")] = None,
     weights: Weights = None,
     size: Size = None,
 ) -> None:
-    """Make an engine model of a Darknet or torch model."""
+    """Make an engine model of a Darknet model, an ONNX program, or a model by name."""
     from services.cli.quant_import import open_source
     from services.workbench.files import MODEL_SUFFIX, check_place, read_labels, write_model
 

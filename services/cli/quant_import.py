@@ -6,18 +6,24 @@ from services.cli.quant_begin import open_with_notice
 from services.cli.quant_sessions import open_there
 from services.edge.errors import InvalidInput
 from services.workbench.engine_model import EngineModel
-from services.workbench.opening import import_darknet
+from services.workbench.opening import import_darknet, import_program
 
 
 def open_source(
     at: str | None, source: str, darknet_weights: Path | None, weights: str | None, size: int | None
 ) -> EngineModel:
-    """Open a Darknet cfg with its weights, or a model by name.
+    """Open a Darknet cfg with its weights, an ONNX program, or a model by name.
 
     Raises:
         InvalidInput: arguments and options that do not go together.
-        what `open_model` and `import_darknet` raise.
+        what `open_model`, `import_darknet` and `import_program` raise.
     """
+    if source.endswith(".onnx"):
+        if at is not None:
+            raise InvalidInput(f"{source} is read on this machine: leave out --at")
+        if darknet_weights or weights or size:
+            raise InvalidInput(f"{source} brings its own weights and size: give neither")
+        return import_program(Path(source))
     if not source.endswith(".cfg"):
         if darknet_weights is not None and darknet_weights.suffix == ".cfg":
             raise InvalidInput(f"the cfg comes first: strata quant import {darknet_weights} {source}")

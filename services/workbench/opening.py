@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import torch
-
 from quant.graph import Graph
 from services.edge.errors import InvalidDeclaration, InvalidInput, ModelNotFound
 from services.workbench.engine_model import EngineModel
@@ -14,8 +12,7 @@ from services.zoo.darknet.build import build_model, load_model
 from services.zoo.darknet.layers import read_network
 from services.zoo.darknet.random_weights import random_weights
 from services.zoo.darknet.weights import parse_weights
-from services.zoo.exported.graph import graph_of, graph_of_program
-from services.zoo.model_file import ModelFile, with_weights
+from services.zoo.model_file import ModelFile, program_file, with_weights
 from services.zoo.name_lists import decode_lines
 from services.zoo.pretrained import KNOWN, NAMES_FILE, PRETRAINED, is_here, read_pretrained
 from services.zoo.weight_references import FILE, RANDOM, S3, TORCHVISION, fetch, fetch_weights
@@ -143,12 +140,25 @@ def _check_declared(declared: ModelFile, graph: Graph) -> None:
         raise InvalidDeclaration(f"model '{declared.name}' has {answered[0]} classes and {labels} labels")
 
 
+def import_program(path: Path) -> EngineModel:
+    """Read an ONNX program by itself; its pictures are cut as ImageNet's, unless a model file says otherwise.
+
+    Raises:
+        ArtifactNotFound, InvalidWeights, InvalidDeclaration: there is no whole program of one float32 picture there.
+        Unsupported: an operator without a counterpart; names the node.
+    """
+    # Imported here: ONNX and its runtime are for such programs alone.
+    from services.zoo.from_onnx.graph import graph_of_onnx
+    from services.zoo.programs import read_onnx
+
+    graph = graph_of_onnx(read_onnx(fetch_weights(f"{FILE}{path.absolute()}", Path())), str(path))
+    declared = program_file(path, (graph.input_shape[1], graph.input_shape[2]))
+    _check_declared(declared, graph)
+    return EngineModel(path.stem, graph, (), declared.input.spec(), path.name, trained=True)
+
+
 def _graph(declared: ModelFile) -> Graph:
     # Imported here: the compiler brings ONNX and OpenVINO along, which files and Darknet's networks can do without.
-    from services.zoo.compile import load_module
-    from services.zoo.programs import load_program
+    from services.zoo.compile import declared_graph
 
-    with torch.no_grad():
-        if declared.is_program and not declared.is_onnx:
-            return graph_of_program(load_program(fetch_weights(declared.weights, declared.folder)))
-        return graph_of(load_module(declared), torch.zeros(1, 3, *declared.input.size))
+    return declared_graph(declared, fetch_weights(declared.weights, declared.folder))

@@ -12,11 +12,14 @@ import numpy as np
 import torch
 from torch import nn
 
+from quant.graph import Graph
 from services.edge.errors import InvalidDeclaration, InvalidWeights, Unsupported
 from services.edge.progress import Progress, no_progress
 from services.zoo.agreement import Forward, Images, Reference
 from services.zoo.architectures import build
 from services.zoo.compiled import digest_of, made_once
+from services.zoo.exported.graph import graph_of, graph_of_program
+from services.zoo.from_onnx.graph import graph_of_onnx
 from services.zoo.manifest import INPUT_NAME, OUTPUT_NAME, Manifest
 from services.zoo.model_file import FLOAT, SLEEP, ModelFile
 from services.zoo.onnx_form.program import onnx_program
@@ -70,7 +73,7 @@ def _compile_into(
     module, program = None, None
     reference: Reference | EngineReference | None = None
     if model_file.precision != FLOAT:
-        engine = declared_engine(model_file, load_module(model_file, weights), report)
+        engine = declared_engine(model_file, declared_graph(model_file, weights), report)
         (made / ONNX_FILE).write_bytes(onnx_program(engine, f"strata {model_file.precision}").SerializeToString())
         reference = reference_in_engine(engine, example)
     elif model_file.is_onnx:
@@ -134,6 +137,20 @@ def load_module(model_file: ModelFile, weights: FetchedWeights | None = None) ->
     load_into(module, weights, model_file.architecture, model_file.input.size)
     evaluating: nn.Module = module.eval()
     return evaluating
+
+
+def declared_graph(model_file: ModelFile, weights: FetchedWeights) -> Graph:
+    """The declared model as a graph, which is what integers belong to.
+
+    Raises:
+        Unsupported: an operator there is no operation for; and what `load_module` raises.
+    """
+    if model_file.is_onnx:
+        return graph_of_onnx(read_onnx(weights), weights.reference)
+    with torch.no_grad():
+        if model_file.is_program:
+            return graph_of_program(load_program(weights))
+        return graph_of(load_module(model_file, weights), torch.zeros(1, 3, *model_file.input.size))
 
 
 def candidates(runtime: str, module: nn.Module | None) -> tuple[str, ...]:

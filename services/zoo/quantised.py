@@ -4,8 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from quant.calibration import calibrate
 from quant.cpu import this_cpu
@@ -16,7 +15,6 @@ from quant.precision import Mode
 from services.edge.errors import InvalidDeclaration, NotAPicture, PictureTooLarge
 from services.edge.onednn import isa_cap
 from services.edge.progress import Progress, no_progress
-from services.zoo.exported.graph import graph_of
 from services.zoo.graph_codec import digest_of_graph
 from services.zoo.integer_codec import decode_integers
 from services.zoo.integers import Integers, plan_of
@@ -38,19 +36,17 @@ class DeclaredGraph:
         return digest_of_graph(self.graph)
 
 
-def declared_engine(model_file: ModelFile, module: nn.Module, report: Progress = no_progress) -> Engine:
+def declared_engine(model_file: ModelFile, graph: Graph, report: Progress = no_progress) -> Engine:
     """Make a model's engine ready; with `calibration`, choose its scales now.
 
     Args:
-        module: the declared model in torch, in evaluation mode.
+        graph: the declared model's, in float.
     Raises:
         OtherModel, ForeignFile, DamagedFile, OtherVersion, ArtifactNotFound: the integers are at fault.
         NoAutoPlan: precision auto, and integers without its plan.
         InvalidDeclaration, EmptyBatch: the folder of pictures is at fault.
-        Unsupported: an operator there is no integer form of.
     """
-    with torch.no_grad():
-        model = DeclaredGraph(model_file.name, graph_of(module, torch.zeros(1, 3, *model_file.input.size)))
+    model = DeclaredGraph(model_file.name, graph)
     if reference := model_file.integer_reference:
         integers = decode_integers(fetch(reference, model_file.folder), model, reference)
     else:

@@ -34,8 +34,8 @@ RANKS: dict[str, dict[int, str]] = {
         "architectures exported detection darknet decoding resizing lean_preprocessing preprocessing quiet agreement "
         "tensor_codec graph_codec integers integer_codec",
         ADAPTERS: "cuts costs split model_file name_lists catalog packages pretrained weight_references weights "
-        "picture_files quantised programs runtimes onnx_form references serving writers compiled compile stage_compile "
-        "stage_programs",
+        "picture_files quantised programs runtimes onnx_form from_onnx references serving writers compiled "
+        "compile stage_compile stage_programs",
     },
     "artifacts": {DOMAIN: "frames precision", ADAPTERS: "store folders", EDGES: "activation record"},
     "ensemble": {

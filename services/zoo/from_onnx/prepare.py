@@ -1,0 +1,77 @@
+"""An ONNX program made plain: for one picture, what does not depend on it worked out, every shape known."""
+
+import tempfile
+from pathlib import Path
+
+import onnx
+import onnxruntime
+from onnx import TensorProto, shape_inference
+
+from services.edge.errors import InvalidDeclaration, Unsupported
+
+OLDEST_OPSET, NEWEST_OPSET = 9, 23
+_CONTROL_FLOW = ("If", "Loop", "Scan")
+_NARROW = {TensorProto.FLOAT16: "float16", TensorProto.BFLOAT16: "bfloat16", TensorProto.DOUBLE: "float64"}
+
+
+def prepare(program: onnx.ModelProto, file: str) -> onnx.ModelProto:
+    """The same program for N = 1, by ONNX Runtime's basic optimisation: it keeps to ONNX's own operators.
+
+    Args:
+        program: of one float32 input and one float32 output.
+        file: names it in errors.
+    Raises:
+        InvalidDeclaration: pictures whose size is left open.
+        Unsupported: control flow, operators of other domains, another opset, or weights that are not float32.
+    """
+    opset = max((each.version for each in program.opset_import if not each.domain), default=0)
+    if not OLDEST_OPSET <= opset <= NEWEST_OPSET:
+        raise Unsupported(
+            f"{file}: opset {opset}; {OLDEST_OPSET} to {NEWEST_OPSET} are read: export it anew with one of them"
+        )
+    for node in program.graph.node:
+        if node.op_type in _CONTROL_FLOW:
+            raise Unsupported(
+                f"{file}: node '{node.name}' is control flow ({node.op_type}), which a graph does not have"
+            )
+        if node.domain not in ("", "ai.onnx"):
+            raise Unsupported(
+                f"{file}: node '{node.name}' is {node.domain}.{node.op_type}, which is not one of ONNX's own"
+            )
+    for tensor in program.graph.initializer:
+        if narrow := _NARROW.get(tensor.data_type):
+            raise Unsupported(f"{file}: weight '{tensor.name}' is {narrow}; export the model in float32")
+    plain = onnx.ModelProto()
+    plain.CopyFrom(program)
+    _fix_pictures(plain, file)
+    return shape_inference.infer_shapes(_optimised(plain, file), strict_mode=True)
+
+
+def _fix_pictures(program: onnx.ModelProto, file: str) -> None:
+    """Let the input be one picture; its sides must be numbers."""
+    weights = {tensor.name for tensor in program.graph.initializer}
+    (image,) = (each for each in program.graph.input if each.name not in weights)
+    sides = image.type.tensor_type.shape.dim
+    if len(sides) != 4 or not all(side.dim_value for side in sides[1:]):
+        found = ", ".join(side.dim_param or str(side.dim_value) for side in sides)
+        raise InvalidDeclaration(
+            f"{file}: takes [{found}]; export it for [N, 3, H, W] with height and width as numbers"
+        )
+    sides[0].dim_value = 1
+    for output in program.graph.output:
+        output.type.tensor_type.ClearField("shape")
+
+
+def _optimised(program: onnx.ModelProto, file: str) -> onnx.ModelProto:
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.log_severity_level = 3
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "plain.onnx"
+        options.optimized_model_filepath = str(path)
+        try:
+            onnxruntime.InferenceSession(program.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        except Exception as error:
+            # ONNX Runtime raises kinds of its own; all mean that it does not take the program.
+            raise Unsupported(f"{file}: ONNX Runtime does not take it: {str(error).partition(chr(10))[0]}") from error
+        return onnx.load(path)

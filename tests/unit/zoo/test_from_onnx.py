@@ -1,0 +1,172 @@
+"""ONNX programs as graphs: they answer as the module they were exported from, or are refused by the node's name."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnx.parser
+import pytest
+import torch
+from onnx import numpy_helper
+from torch import nn
+
+from services.edge.errors import InvalidDeclaration, InvalidInput, StrataError, Unsupported
+from services.workbench.files import read_model
+from services.zoo.architectures import build
+from services.zoo.exported.graph import graph_of
+from services.zoo.from_onnx.graph import graph_of_onnx
+from services.zoo.programs import read_onnx
+from services.zoo.weight_references import fetch_weights
+from services.zoo.weights import randomise
+from services.zoo.writers import write_onnx
+from tests.unit.workbench.commands import quant
+
+SIDE = 64
+NETWORKS: dict[str, Callable[[], nn.Module]] = {
+    "mobilenet_v2": lambda: build("mobilenet_v2", 5, width_mult=0.25),
+    "efficientnet_b0": lambda: build("efficientnet_b0", 5, width_mult=0.25, depth_mult=0.5),
+    "efficientnet_lite": lambda: build("efficientnet_lite", 5, width_mult=0.25, depth_mult=0.5),
+    "nasnet_a_mobile": lambda: build("nasnet_a_mobile", 5, penultimate_filters=96, cells=1, stem_filters=8),
+    "resnet18": lambda: build("resnet18", 5),
+}
+
+
+def exported(module: nn.Module, path: Path) -> onnx.ModelProto:
+    write_onnx(module, np.zeros((2, 3, SIDE, SIDE), np.float32), path)
+    return onnx.load(path)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_network_of_torch_comes_back_as_the_same_graph(name: str, tmp_path: Path) -> None:
+    module = NETWORKS[name]().eval()
+    randomise(module, 0, (SIDE, SIDE))
+    graph = graph_of_onnx(exported(module, tmp_path / "model.onnx"), "model.onnx")
+    x = torch.randn(2, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        (found,), expected = graph.run(x).values(), module(x)
+    assert float((found - expected).abs().max() / expected.abs().max()) <= 1e-4
+    assert len(graph.layers) <= len(graph_of(module, x[:1]).layers)
+
+
+HEAD = "<ir_version: 9, opset_import: ['' : 17%s]> g (float[N, 3, 8, 8] x) => (float[N, K] y) %s { %s }"
+"""An input of pictures and an output of scores: more domains, weights, and nodes."""
+MEAN = "m = GlobalAveragePool (v) y = Flatten <axis = 1> (m)"
+
+
+def program(nodes: str, weights: str = "", domains: str = "") -> onnx.ModelProto:
+    return onnx.parser.parse_model(HEAD.replace("'", '"') % (domains, weights and f"<{weights}>", nodes))
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        f"v = HardSigmoid <alpha = 0.16666667, beta = 0.5> (x) {MEAN}",
+        f"g = Sigmoid (x) v = Mul (x, g) {MEAN}",
+        f"g = HardSigmoid <alpha = 0.16666667, beta = 0.5> (x) v = Mul (g, x) {MEAN}",
+        f"v = MaxPool <kernel_shape = [3, 3], strides = [2, 2], pads = [1, 1, 1, 1]> (x) {MEAN}",
+        f"v = MaxPool <kernel_shape = [3, 3], strides = [2, 2], ceil_mode = 1> (x) {MEAN}",
+        f"v = AveragePool <kernel_shape = [3, 3], pads = [1, 1, 1, 1], count_include_pad = 1> (x) {MEAN}",
+        f'v = AveragePool <kernel_shape = [3, 3], auto_pad = "SAME_UPPER", strides = [2, 2]> (x) {MEAN}',
+        f"a, b = Split <axis = 1> (x, s) v = Concat <axis = 1> (b, a) {MEAN}",
+        f"d = Sub (x, c) v = Div (d, c) {MEAN}",
+        f"v = Sub (c, x) {MEAN}",
+        f"v = Neg (x) {MEAN}",
+        "m = ReduceMean <axes = [2, 3], keepdims = 0> (x) y = Softmax <axis = 1> (m)",
+        f"v = LeakyRelu <alpha = 0.1> (x) {MEAN}",
+        f'v = Resize <mode = "nearest"> (x, , k) {MEAN}',
+        f"v = Pad (x, p) {MEAN}",
+        f"v = Slice (x, from, to, axes) {MEAN}",
+    ],
+)
+def test_single_operators_answer_as_in_onnx_runtime(nodes: str) -> None:
+    weights = (
+        "int64[2] s = {1, 2}, float[1, 3, 1, 1] c = {1.0, 2.0, 4.0}, float[4] k = {1.0, 1.0, 2.0, 2.0}, "
+        "int64[8] p = {0, 0, 1, 0, 0, 0, 0, 2}, int64[2] from = {1, 0}, int64[2] to = {3, -2}, int64[2] axes = {1, 3}"
+    )
+    assert graph_of_onnx(program(nodes, weights), "it").layers  # which holds its answers to ONNX Runtime's
+
+
+@pytest.mark.parametrize(
+    ("nodes", "message"),
+    [
+        (f"v = Transpose <perm = [0, 1, 3, 2]> (x) {MEAN}", r"\(Transpose\) has no counterpart here"),
+        (f"v = LeakyRelu <alpha = 0.2> (x) {MEAN}", r"\(LeakyRelu\) has the slope 0.2; only 0.1"),
+        (f"v = Clip (x, low, high) {MEAN}", r"\(Clip\) clips to \[-1, 1\]"),
+        (f"v = Concat <axis = 2> (x, x) {MEAN}", r"\(Concat\) joins along another axis"),
+        (f"v = MaxPool <kernel_shape = [2, 2], dilations = [2, 2]> (x) {MEAN}", "pools with dilation"),
+        (f'v = Resize <mode = "linear"> (x, , k) {MEAN}', r"\(Resize\) resizes otherwise"),
+        (f"v = other.Thing (x) {MEAN}", "other.Thing, which is not one of ONNX's own"),
+    ],
+)
+def test_what_has_no_counterpart_is_refused_by_node_and_operator(nodes: str, message: str) -> None:
+    weights = "float low = {-1.0}, float high = {1.0}, float[4] k = {1.0, 1.0, 2.0, 2.0}"
+    domains = ', "other" : 1' if "other" in nodes else ""
+    with pytest.raises(Unsupported, match=f"it: node .*{message}"):
+        graph_of_onnx(program(nodes, weights, domains), "it")
+
+
+def _of_opset(version: int) -> onnx.ModelProto:
+    found = program(f"v = Relu (x) {MEAN}")
+    found.opset_import[0].version = version
+    return found
+
+
+def _with_control_flow() -> onnx.ModelProto:
+    then = "then_branch = t () => (float[N, 3, 8, 8] r) { r = Relu (x) }"
+    other = "else_branch = e () => (float[N, 3, 8, 8] q) { q = Neg (x) }"
+    return program(f"v = If <{then}, {other}> (c) {MEAN}", "bool c = {1}")
+
+
+def _in_half() -> onnx.ModelProto:
+    found = program(f"v = Mul (x, c) {MEAN}", "float[1] c = {2.0}")
+    found.graph.initializer[0].CopyFrom(numpy_helper.from_array(np.ones(1, np.float16), "c"))
+    return found
+
+
+def _of_any_size() -> onnx.ModelProto:
+    found = program(f"v = Relu (x) {MEAN}")
+    found.graph.input[0].type.tensor_type.shape.dim[2].dim_param = "H"
+    return found
+
+
+@pytest.mark.parametrize(
+    ("make", "kind", "message"),
+    [
+        (lambda: _of_opset(7), Unsupported, "opset 7; 9 to 23 are read"),
+        (_with_control_flow, Unsupported, r"control flow \(If\)"),
+        (_in_half, Unsupported, "'c' is float16; export the model in float32"),
+        (_of_any_size, InvalidDeclaration, "height and width as numbers"),
+    ],
+)
+def test_programs_of_another_kind_are_refused(
+    make: Callable[[], onnx.ModelProto], kind: type[StrataError], message: str
+) -> None:
+    with pytest.raises(kind, match=f"it: .*{message}"):
+        graph_of_onnx(make(), "it")
+
+
+@pytest.mark.parametrize("second", ["two", "external"])
+def test_several_inputs_and_weights_elsewhere_are_refused(second: str, tmp_path: Path) -> None:
+    found = program(f"v = Mul (x, c) {MEAN}", "float[1] c = {2.0}")
+    if second == "two":
+        found.graph.input.append(onnx.helper.make_tensor_value_info("z", onnx.TensorProto.FLOAT, [1]))
+        onnx.save(found, tmp_path / "it.onnx")
+    else:
+        found.graph.initializer[0].CopyFrom(numpy_helper.from_array(np.ones((1, 3, 8, 8), np.float32), "c"))
+        onnx.save(found, tmp_path / "it.onnx", save_as_external_data=True, location="it.bin", size_threshold=0)
+    with pytest.raises(InvalidInput, match=r"takes float|lie in another file"):
+        read_onnx(fetch_weights(f"file://{tmp_path}/it.onnx", Path()))
+
+
+def test_import_writes_an_engine_model_with_labels(tmp_path: Path) -> None:
+    module = NETWORKS["mobilenet_v2"]().eval()
+    exported(module, tmp_path / "net.onnx")
+    (tmp_path / "names.txt").write_text("a\nb\nc\nd\ne\n")
+    result = quant(tmp_path, "import", "net.onnx", "--labels", "names.txt")
+    assert result.exit_code == 0, result.output
+    model = read_model(tmp_path / "net.strata")
+    assert (model.name, model.labels, model.trained) == ("net", tuple("abcde"), True)
+    assert model.input_spec is not None
+    assert model.input_spec.size == (SIDE, SIDE)
+    assert isinstance(quant(tmp_path, "import", "net.onnx", "--size", "64").exception, InvalidInput)
