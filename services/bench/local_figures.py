@@ -20,7 +20,7 @@ from PIL import Image
 
 from services.bench.clients import BlockingFrontDoorClient, BlockingModelClient
 from services.bench.rounds import Spread, interleave, percentile
-from services.local.running import find_running
+from services.local.running import Running, find_running
 from services.zoo.cache_folder import default_cache
 from services.zoo.compile import compile_model
 from services.zoo.model_file import ModelFile
@@ -42,6 +42,13 @@ def large_picture() -> bytes:
 @contextmanager
 def served(ensembles: Sequence[Path]) -> Iterator[str]:
     """Serve ensemble files as `strata serve start` does; yields the gRPC address."""
+    with running_service(ensembles) as running:
+        yield running.grpc_address
+
+
+@contextmanager
+def running_service(ensembles: Sequence[Path]) -> Iterator[Running]:
+    """The same; yields the note that the service leaves about itself."""
     with TemporaryDirectory() as state:
         environment = {**os.environ, "STRATA_STATE": state}
         command = [sys.executable, "-m", "services.cli", "serve"]
@@ -52,7 +59,7 @@ def served(ensembles: Sequence[Path]) -> Iterator[str]:
         try:
             running = find_running(Path(state))
             assert running
-            yield running.grpc_address
+            yield running
         finally:
             subprocess.run([*command, "stop"], env=environment, check=True, stdout=subprocess.DEVNULL)
 

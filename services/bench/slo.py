@@ -1,33 +1,58 @@
-"""The area `slo`: how well what is promised is kept, and whether our verdict on that is to be trusted."""
+"""The area `slo`: how well deadlines, admission, receipts and verdicts keep what they promise."""
 
-import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from threading import Timer
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
-import grpc
-
-from services.bench.ensemble import EXAMPLES, MEASURE
-from services.bench.loadgen import Trial, server_scenario
-from services.bench.local_figures import served
-from services.contracts.strata.ensemble.v1 import ensemble_pb2_grpc as pb_grpc
-from services.edge.errors import Unavailable
-from services.edge.grpc_channel import open_blocking_channel
-from services.loadtest import messages
-from services.loadtest.answers import Target
-from services.loadtest.run import Deck, Run, deck_for, prepare, run
-from services.loadtest.samples import Outcome
-from services.loadtest.scenario import Phase, Request, Scenario, Slo
-from services.loadtest.search import find_highest
-from services.loadtest.targets import Address, open_asker, read_address
-from services.loadtest.verdict import Verdict
+from services.bench.slo_deadline import in_deadline, overload
+from services.bench.slo_queue import queued_bytes
+from services.bench.slo_receipts import receipts
+from services.bench.slo_verdict import AROUND, agreement
 
 Figures: TypeAlias = dict[str, float]
 
 PACKAGES = ("grpcio", "numpy", "mlcommons-loadgen")
-BARS = {"verdict_agreement": ">= 10"}
+PARTS = ("receipts", "queue", "deadline", "overload", "verdict")
+BARS = {
+    "in_deadline": ">= 0.99",
+    "in_deadline.complete": ">= 0.97",
+    "in_deadline.accuracy_points_lost": "<= 0.5",
+    "goodput": ">= 0.9",
+    "refusal_ms.p99": "<= 20",
+    "accepted_late": "<= 0.01",
+    "subset_misses": "<= 0.2",
+    "queued_bytes": "<= 1.2",
+    "receipt_error": "<= 0.05",
+    "receipt_gap": "<= 0",
+    "metering_cost": "<= 0.01",
+    "verdict_agreement": ">= 10",
+}
 NOTES = """
+Everything runs on one machine, as `strata serve` runs it; latency counts from when a request was due, in open loops
+with Poisson arrivals and a fixed seed.
+
+`in_deadline`: three members that sleep 20, 30 and 20 ms; one is 500 ms late on a tenth of the requests, those with a
+white picture. The deadline is 1.5 times the median of an idle ensemble, the load half of what the ensemble can take of
+the same mix. The figure is the share of all requests that were answered by the deadline and 10 ms for the way;
+`.complete` the share of those answered by all members, among requests that met no late work: neither their own nor that
+of one which came up to 0.6 s before; `.accuracy_points_lost` what the missing members would cost the shipped ensemble,
+by its table of measured accuracies.
+
+`goodput`: two members that sleep 20 and 30 ms are offered twice what they can take, with a deadline of 200 ms, in three
+ways that take turns: refuse what would be late, start the best subset that fits, start all. `goodput` is answers of
+all members in time a second over the capacity where late requests are refused; `.subset` and `.start` are answers of
+any members. `refusal_ms` counts from when the request was due. `accepted_late` is the share of what was not refused
+that was not answered in time. `subset_misses` divides requests accepted and not answered in time, with the subset
+chosen first, by those where all members start and are waited for; `.with_refusals` counts what was refused as missed.
+
+`queued_bytes`: what each of 24 requests that wait adds to the resident memory of the front door, over its file.
+
+`receipt_error`: MobileNetV2 at full size in a control group of its own. The sum of what receipts state as usage against
+what the kernel counted: the larger error of batch 1 alone, batch 32 alone, both at once, and each of these two at once
+against what the same requests took alone. `receipt_gap`: allocations, and what is on no receipt, against the kernel's
+count over the whole life of the process. `metering_cost`: the meter, the ledger, the header and the line in the log,
+over the median latency at batch 1.
+
 `verdict_agreement`: the verdicts of `strata load` and of MLPerf LoadGen's Server scenario on one ensemble of two
 members that sleep 20 and 30 ms, p99 of 150 ms, at ten loads around the highest that a search as that of
 `strata load --find` found inside that limit: on how many of them both say that it is kept, or neither. The two take
@@ -35,103 +60,35 @@ turns, each with its own Poisson arrivals and as many queries. `verdict_agreemen
 second, `.load.N` each load. `.ours.N` and `.loadgen.N` are 1 where it was said to be kept, `.late` how many of the
 queries were late.
 """
-_LIMIT_MS, _SHARE = 150.0, 0.99
-_AROUND = (0.4, 0.55, 0.7, 0.8, 0.9, 1.15, 1.3, 1.5, 1.75, 2.0)
-_FIRST_RATE = 10.0
-_CONNECT_S = 30.0
 
 
 @dataclass(frozen=True)
-class Effort:
-    """How much is measured; `requests` are those of each run."""
+class SloEffort:
+    """How much is measured: requests of each run, those of the verdict's, and the loads that it is given at."""
 
     requests: int
+    judged: int
     loads: Sequence[float]
 
 
-FULL_EFFORT = Effort(1500, _AROUND)
-QUICK_EFFORT = Effort(500, (0.5, 2.0))
+FULL_EFFORT = SloEffort(1500, 1500, AROUND)
+QUICK_EFFORT = SloEffort(200, 500, (0.5, 2.0))
 
 
-def measure(effort: Effort, tell: Callable[[str], None]) -> Iterator[Figures]:
-    """Measure all of it, figures as they come.
+def measure(effort: SloEffort, parts: Sequence[str], tell: Callable[[str], None]) -> Iterator[Figures]:
+    """Measure parts, figures as they come.
 
     Raises:
-        Unavailable: the service does not answer, or no load was inside the limit.
-        Unsupported: LoadGen is not installed.
+        Unavailable: a service does not answer, or no load was inside the limit.
+        Unsupported: LoadGen is not installed, or no control group can be made.
     """
-    with served([MEASURE / "quick.yaml"]) as place:
-        address = read_address(f"grpc://{place}")
-        limit = _highest(address, effort, tell)
-        agreed = 0
-        found: Figures = {}
-        for number, times in enumerate(effort.loads):
-            rate = times * limit
-            tell(f"verdict_agreement: {number + 1} of {len(effort.loads)} loads, {rate:.3g} a second")
-            ours = _run(address, rate, effort.requests)
-            theirs = _loadgen(address, ours, rate)
-            kept = ours.judgement.verdict is Verdict.PASS
-            agreed += kept == theirs.valid
-            late = sum(not each.answered or each.latency_ms > _LIMIT_MS for each in ours.samples)
-            found |= {
-                f"verdict_agreement.load.{number}": rate,
-                f"verdict_agreement.ours.{number}": float(kept),
-                f"verdict_agreement.ours.{number}.late": late,
-                f"verdict_agreement.loadgen.{number}": float(theirs.valid),
-                f"verdict_agreement.loadgen.{number}.late": theirs.late,
-            }
-    yield {"verdict_agreement": agreed, "verdict_agreement.limit": limit, **found}
-
-
-def _highest(address: Address, effort: Effort, tell: Callable[[str], None]) -> float:
-    async def passes(rate: float) -> Verdict:
-        tell(f"verdict_agreement: the limit, {rate:.3g} a second")
-        return (await _run_once(address, rate, effort.requests)).judgement.verdict
-
-    found = asyncio.run(find_highest(passes, _FIRST_RATE))
-    if found is None:
-        raise Unavailable(f"no load was inside a p99 of {_LIMIT_MS:g} ms: this machine is too slow for the measurement")
-    return found
-
-
-def _run(address: Address, rate: float, requests: int) -> Run:
-    return asyncio.run(_run_once(address, rate, requests))
-
-
-async def _run_once(address: Address, rate: float, requests: int) -> Run:
-    scenario = Scenario(
-        about="One rate, and the p99 that LoadGen is given too.",
-        phases=(Phase(seconds=requests / rate, rate=rate),),
-        request=Request(pictures="fashion/pictures"),
-        slo=Slo(latency_ms={f"p{100 * _SHARE:g}": _LIMIT_MS}),
-        file=EXAMPLES / "bench.yaml",
-    )
-    async with open_asker(address) as asker:
-        target, deck = await prepare(scenario, asker)
-        return await run(scenario, 1.0, asker, target, deck, lambda _: None)
-
-
-def _loadgen(address: Address, ours: Run, rate: float) -> Trial:
-    """Have LoadGen ask as often as we did, by the same client."""
-    deck = deck_for(ours.scenario, ours.target)
-    with open_blocking_channel(address.place) as channel:
-        grpc.channel_ready_future(channel).result(timeout=_CONNECT_S)
-        issue = _issuing(pb_grpc.EnsembleServiceStub(channel), deck, ours.scenario.request, ours.target)
-        return server_scenario(issue, rate, _LIMIT_MS, _SHARE, len(ours.samples))
-
-
-def _issuing(stub: Any, deck: Deck, request: Request, target: Target) -> Callable[[int, Callable[[], None]], None]:
-    def issue(number: int, complete: Callable[[], None]) -> None:
-        pictures = deck.deal(number)
-        message = messages.predict_request(pictures, request, target)
-        call = stub.Predict.future(message, timeout=request.patience_ms / 1e3)
-
-        def done(ended: Any) -> None:
-            good = ended.exception() is None
-            good = good and messages.ended_by_prediction(ended.result(), target, pictures).outcome is Outcome.ANSWERED
-            # LoadGen knows no errors: what is not an answer comes when it is too late to count.
-            complete() if good else Timer(2 * _LIMIT_MS / 1e3, complete).start()
-
-        call.add_done_callback(done)
-
-    return issue
+    if "receipts" in parts:
+        yield from receipts(effort.requests // 5, tell)
+    if "queue" in parts:
+        yield from queued_bytes(tell)
+    if "deadline" in parts:
+        yield from in_deadline(effort.requests, tell)
+    if "overload" in parts:
+        yield from overload(effort.requests, tell)
+    if "verdict" in parts:
+        yield from agreement(effort.judged, effort.loads, tell)

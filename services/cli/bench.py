@@ -192,8 +192,16 @@ def pipeline(
 
 
 @app.command()
-def slo(json: Json = None, report: Report = None, quick: Quick = False) -> None:
-    """Measure whether our verdict on an SLO is that of MLPerf LoadGen."""
+def slo(
+    json: Json = None,
+    report: Report = None,
+    quick: Quick = False,
+    parts: Annotated[
+        str, typer.Option(help="Of receipts, queue, deadline, overload and verdict; all by default.")
+    ] = "",
+    merge: Merge = False,
+) -> None:
+    """Measure deadlines, admission, receipts, and whether our verdict on an SLO is that of MLPerf LoadGen."""
     from quant.cpu import this_cpu
     from services.bench import document
     from services.bench import slo as area
@@ -201,10 +209,12 @@ def slo(json: Json = None, report: Report = None, quick: Quick = False) -> None:
     from services.edge.onednn import isa_cap
 
     console = Console(stderr=True)
-    provenance = document.provenance(this_cpu(isa_cap()).isa, area.PACKAGES)
-    figures: dict[str, float] = {}
+    wanted = _chosen(parts, area.PARTS, "--parts")
+    isa = this_cpu(isa_cap()).isa
+    provenance = document.provenance(isa, area.PACKAGES)
+    figures = document.begun(json, isa) if json and merge else {}
     with console.status("") as status:
-        for found in area.measure(area.QUICK_EFFORT if quick else area.FULL_EFFORT, status.update):
+        for found in area.measure(area.QUICK_EFFORT if quick else area.FULL_EFFORT, wanted, status.update):
             figures |= found
             if json:
                 document.write(json, figures, provenance)
@@ -213,7 +223,7 @@ def slo(json: Json = None, report: Report = None, quick: Quick = False) -> None:
         console.print(f"wrote {json}", markup=False)
     if report:
         page = Page("The SLO's figures", "strata bench slo", area.NOTES)
-        _publish(report, page, figures, provenance, lambda _: area.BARS, continues=False)
+        _publish(report, page, figures, provenance, lambda _: area.BARS, merge)
         console.print(f"wrote {report}", markup=False)
 
 

@@ -111,7 +111,7 @@ class ModelFile(Declaration):
     def _check_sleep(self) -> None:
         if self.architecture != SLEEP:
             raise ValueError("runtime sleep needs architecture sleep")
-        known = {"delay_ms": None, "straggle_ms": 0, "straggle_share": 0, "classes": 1}
+        known = {"delay_ms": None, "straggle_ms": 0, "straggle_share": 0, "straggle_above": 0, "classes": 1}
         for name in self.parameters:
             if name not in known:
                 raise ValueError(f"parameters.{name}: architecture sleep has {', '.join(known)}")
@@ -120,6 +120,8 @@ class ModelFile(Declaration):
             if not isinstance(value, float | int) or not 0 <= value <= most:
                 bounds = "0 to 1" if most == 1 else "0 or more"
                 raise ValueError(f"parameters.{name} of architecture sleep must be a number, {bounds}")
+        if not isinstance(self.parameters.get("straggle_above", 0), float | int):
+            raise ValueError("parameters.straggle_above of architecture sleep must be a number")
         classes = self.parameters.get("classes", 1)
         if not isinstance(classes, int) or classes < 1:
             raise ValueError("parameters.classes of architecture sleep must be a whole number above 0")

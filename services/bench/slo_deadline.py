@@ -1,0 +1,117 @@
+"""What a deadline and admission are worth: one late member of three, and twice the load that can be answered."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeAlias
+
+from services.bench.ensemble import EXAMPLES, MEASURE
+from services.bench.local_figures import served
+from services.bench.rounds import percentile
+from services.bench.slo_loads import capacity, idle_p50_ms, open_loop, picture
+from services.ensemble.accuracy_file import read_accuracy
+from services.ensemble.ensemble_file import read_ensemble_file
+from services.loadtest.samples import Outcome, Sample
+
+Figures: TypeAlias = dict[str, float]
+
+_WAY_MS = 10.0
+_ORDINARY, _WHITE = 0, 255
+_EVERY = 10
+"""One request in so many has a white picture, on which a member is late."""
+_LATE_S = 0.5
+_OVERLOAD_DEADLINE_MS = 200.0
+
+
+def in_deadline(requests: int, tell: Callable[[str], None]) -> Iterator[Figures]:
+    """One member is half a second late on a tenth of the requests; the deadline is 1.5 times the usual median."""
+    with served([MEASURE / "one-late.yaml"]) as place:
+        tell("in_deadline: the median of an idle ensemble, and what it can take")
+        p50_ms = idle_p50_ms(place, "one-late", 30)
+        rate = capacity(place, "one-late", 200, lambda number: picture(_level(number))) / 2
+        deadline_ms = 1.5 * p50_ms
+        tell(f"in_deadline: {requests} requests at {rate:.3g} a second, deadline {deadline_ms:.0f} ms")
+        samples = open_loop(place, "one-late", rate, requests, deadline_ms, lambda number: picture(_level(number)))
+    ordinary = [sample for number, sample in enumerate(samples) if not _is_held_up(number, samples)]
+    complete = _share(ordinary, lambda sample: sample.ended.complete)
+    yield {
+        "in_deadline": _share(samples, lambda sample: sample.answered and sample.latency_ms <= deadline_ms + _WAY_MS),
+        "in_deadline.complete": complete,
+        "in_deadline.complete_of_all": (whole := _share(samples, lambda sample: sample.ended.complete)),
+        "in_deadline.accuracy_points_lost": _points_lost(whole),
+        "in_deadline.deadline_ms": deadline_ms,
+        "in_deadline.rate": rate,
+        "in_deadline.requests": len(samples),
+    }
+
+
+def overload(requests: int, tell: Callable[[str], None]) -> Iterator[Figures]:
+    """Twice the load that can be answered, with the three ways to meet it in turn."""
+    ways = ("refuse", "subset", "start")
+    with served([MEASURE / f"overload-{way}.yaml" for way in ways]) as place:
+        tell("goodput: what the ensemble can take")
+        limit = capacity(place, "overload-start", 200, lambda _: picture(_ORDINARY))
+        runs = {}
+        for way in ways:
+            tell(f"goodput: {requests} requests at {2 * limit:.3g} a second, when late: {way}")
+            runs[way] = open_loop(
+                place, f"overload-{way}", 2 * limit, requests, _OVERLOAD_DEADLINE_MS, lambda _: picture(_ORDINARY)
+            )
+    refused = [sample.latency_ms for way in ("refuse", "subset") for sample in runs[way] if _refused(sample)]
+    accepted = [sample for way in ("refuse", "subset") for sample in runs[way] if not _refused(sample)]
+    late = {way: sum(not _refused(sample) and not _kept(sample) for sample in runs[way]) for way in ways}
+    missed = {way: sum(not _kept(sample) for sample in runs[way]) for way in ways}
+    yield {
+        "goodput": _goodput(runs["refuse"], lambda sample: sample.ended.complete) / limit,
+        "goodput.subset": _goodput(runs["subset"], lambda _: True) / limit,
+        "goodput.start": _goodput(runs["start"], lambda _: True) / limit,
+        "goodput.capacity": limit,
+        "refusal_ms.p99": percentile(refused, 0.99) if refused else float("inf"),
+        "refusal_ms.p50": percentile(refused, 0.5) if refused else float("inf"),
+        "refusal_ms.count": len(refused),
+        "accepted_late": _share(accepted, lambda sample: not _kept(sample)),
+        "subset_misses": late["subset"] / max(1, late["start"]),
+        "subset_misses.late": late["subset"],
+        "subset_misses.late_of_all_members": late["start"],
+        "subset_misses.with_refusals": missed["subset"] / max(1, missed["start"]),
+    }
+
+
+def _level(number: int) -> int:
+    return _WHITE if number % _EVERY == _EVERY - 1 else _ORDINARY
+
+
+def _is_held_up(number: int, samples: Sequence[Sample]) -> bool:
+    """Tell whether a request met the late member at its late work: its own, or that of one which came just before."""
+    due_s = samples[number].due_s
+    return any(
+        _level(other) == _WHITE and due_s - _LATE_S - 0.1 <= samples[other].due_s <= due_s
+        for other in range(number + 1)
+    )
+
+
+def _points_lost(complete: float) -> float:
+    """Accuracy lost by answers without their late member, as the shipped ensemble's measured table has it."""
+    file = read_ensemble_file(EXAMPLES / "fashion" / "ensemble.yaml")
+    assert file.accuracy_path
+    table = read_accuracy(file.accuracy_path, file.ensemble())
+    assert table
+    models = file.ensemble().models
+    whole = table.expected(models) or 0.0
+    without = [table.expected([each for each in models if each != left_out]) or 0.0 for left_out in models]
+    return 100 * (1 - complete) * (whole - min(without))
+
+
+def _share(samples: Sequence[Sample], holds: Callable[[Sample], bool]) -> float:
+    return sum(map(holds, samples)) / max(1, len(samples))
+
+
+def _refused(sample: Sample) -> bool:
+    return sample.ended.outcome is Outcome.REFUSED
+
+
+def _kept(sample: Sample) -> bool:
+    return sample.answered and sample.latency_ms <= _OVERLOAD_DEADLINE_MS + _WAY_MS
+
+
+def _goodput(samples: Sequence[Sample], counts: Callable[[Sample], bool]) -> float:
+    """Answers within the deadline a second, over the time that requests were sent in."""
+    return sum(_kept(sample) and counts(sample) for sample in samples) / (samples[-1].due_s - samples[0].due_s)

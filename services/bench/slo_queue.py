@@ -1,0 +1,75 @@
+"""What a picture that waits for its members holds of the front door's memory."""
+
+import asyncio
+import io
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from PIL import Image
+
+from services.bench.ensemble import MEASURE
+from services.bench.local_figures import running_service
+from services.loadtest.answers import LabelledPicture
+from services.loadtest.scenario import Request
+from services.loadtest.targets import open_asker, read_address
+
+Figures: TypeAlias = dict[str, float]
+
+_WAITING = 24
+_ASKED = 2
+"""As many as have a place at the member."""
+_SETTLE_S = 2.0
+"""Less than the member sleeps."""
+_SIDE = 1000
+
+
+def queued_bytes(tell: Callable[[str], None]) -> Iterator[Figures]:
+    """Let pictures wait behind a member that sleeps for seconds, and read the front door's resident memory."""
+    data = _noise()
+    ratios: Figures = {}
+    for scheme in ("grpc", "http"):
+        tell(f"queued_bytes: {_WAITING} pictures of {len(data) / 1e6:.1f} MB over {scheme}")
+        with running_service([MEASURE / "waits.yaml"]) as running:
+            place = running.grpc_address if scheme == "grpc" else running.http_address
+            ratios[f"queued_bytes.{scheme}"] = asyncio.run(_held_bytes(f"{scheme}://{place}", data, running.pid)) / len(
+                data
+            )
+    yield {"queued_bytes": max(ratios.values()), **ratios, "queued_bytes.picture_bytes": len(data)}
+
+
+async def _held_bytes(target: str, data: bytes, pid: int) -> float:
+    """How much resident memory each waiting request adds."""
+    async with open_asker(read_address(target)) as asker:
+        described = await asker.describe()
+        asked = Request(pictures="", deadline_ms=600_000, patience_ms=600_000)
+
+        def ask(count: int) -> list["asyncio.Task[object]"]:
+            pictures = [LabelledPicture(0, data, None)]
+            return [asyncio.create_task(asker.ask(pictures, asked, described)) for _ in range(count)]
+
+        await asyncio.gather(*ask(1))
+        calls = ask(_ASKED)
+        await asyncio.sleep(_SETTLE_S)
+        before_bytes = _resident_bytes(pid)
+        calls += ask(_WAITING)
+        await asyncio.sleep(_SETTLE_S)
+        held_bytes = _resident_bytes(pid) - before_bytes
+        for call in calls:
+            call.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
+    return held_bytes / _WAITING
+
+
+def _resident_bytes(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _noise() -> bytes:
+    """An encoded picture in which nothing compresses: a file of about a megabyte."""
+    file = io.BytesIO()
+    noise = np.random.default_rng(0).integers(0, 256, (_SIDE, _SIDE, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(file, "JPEG", quality=85)
+    return file.getvalue()

@@ -1,0 +1,191 @@
+"""Receipts against the counters that the kernel keeps of their processes, and what metering costs."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import TypeAlias
+
+import numpy as np
+
+from services.bench.ensemble import EXAMPLES
+from services.contracts.inference.v2 import open_inference_pb2 as oip
+from services.contracts.inference.v2 import open_inference_pb2_grpc as oip_grpc
+from services.edge.errors import Unsupported
+from services.edge.grpc_channel import open_blocking_channel
+from services.edge.meter import process_began, read_process
+from services.edge.receipts import Allocation, Tariff, Usage, summary, write_receipt
+from services.ensemble.receipt_log import ReceiptLog
+from services.model.ledger import Ledger
+from services.zoo.compile import compile_model, default_cache
+from services.zoo.model_file import read_model_file
+
+Figures: TypeAlias = dict[str, float]
+
+_MODEL = EXAMPLES / "measure" / "models" / "full-mobilenet-v2.yaml"
+_ROOTS = (Path("/sys/fs/cgroup/cpuacct"), Path("/sys/fs/cgroup"))
+_LARGE = 32
+
+
+@dataclass
+class Sums:
+    """What receipts add up to, in CPU seconds; `used` is the usage's, with what a start took."""
+
+    used_s: float = 0.0
+    allocated_s: float = 0.0
+    unclaimed_s: float = 0.0
+    latency_ms: tuple[float, ...] = ()
+
+    def __add__(self, other: "Sums") -> "Sums":
+        return Sums(
+            self.used_s + other.used_s,
+            self.allocated_s + other.allocated_s,
+            self.unclaimed_s + other.unclaimed_s,
+            self.latency_ms + other.latency_ms,
+        )
+
+
+class Cgroup:
+    """A control group of our own, version 1 or 2, that one process runs in."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    def cpu_s(self) -> float:
+        """The CPU time of all that ran in it, by the kernel."""
+        first = self.folder / "cpuacct.usage"
+        if first.exists():
+            return int(first.read_text()) / 1e9
+        rows = dict(line.split() for line in (self.folder / "cpu.stat").read_text().splitlines())
+        return int(rows["usage_usec"]) / 1e6
+
+
+@contextmanager
+def own_cgroup() -> Iterator[Cgroup]:
+    """Make a control group, and remove it.
+
+    Raises:
+        Unsupported: this process may not.
+    """
+    root = next(root for root in _ROOTS if root.exists())
+    folder = root / f"strata-bench-{os.getpid()}"
+    try:
+        folder.mkdir()
+    except OSError as error:
+        raise Unsupported(f"receipts are held against the counters of a cgroup of their own: {error}") from error
+    try:
+        yield Cgroup(folder)
+    finally:
+        folder.rmdir()
+
+
+def receipts(requests: int, tell: Callable[[str], None]) -> Iterator[Figures]:
+    """Hold sums of receipts against the counters: batch 1 and batch 32 alone, then both at once."""
+    compiled = compile_model(read_model_file(_MODEL), default_cache(os.environ))
+    with own_cgroup() as cgroup:
+        process = _start(compiled, cgroup)
+        try:
+            stub = _stub(process)
+            tell("receipt_error: the first request")
+            everything = _ask(stub, 1, 1)
+            alone: dict[int, float] = {}
+            errors: Figures = {}
+            latencies_ms: dict[int, tuple[float, ...]] = {}
+            before_s = cgroup.cpu_s()
+            for batch, count in ((1, requests), (_LARGE, max(4, requests // 10))):
+                tell(f"receipt_error: {count} requests of batch {batch}")
+                sums = _ask(stub, batch, count)
+                now_s = cgroup.cpu_s()
+                alone[batch] = (now_s - before_s) / count
+                errors[f"receipt_error.alone_{batch}"] = abs(sums.used_s / (now_s - before_s) - 1)
+                everything, before_s = everything + sums, now_s
+                latencies_ms[batch] = sums.latency_ms
+            tell("receipt_error: both at once")
+            with ThreadPoolExecutor(2) as pool:
+                mixed = {
+                    batch: pool.submit(_ask, stub, batch, count)
+                    for batch, count in ((1, requests), (_LARGE, max(4, requests // 10)))
+                }
+            sums_of = {batch: each.result() for batch, each in mixed.items()}
+            now_s = cgroup.cpu_s()
+            errors["receipt_error.mixed"] = abs(sum(each.used_s for each in sums_of.values()) / (now_s - before_s) - 1)
+            for batch, sums in sums_of.items():
+                expected_s = alone[batch] * len(sums.latency_ms)
+                errors[f"receipt_error.mixed_{batch}"] = abs(sums.used_s / expected_s - 1)
+                everything += sums
+        finally:
+            process.terminate()
+            said, _ = process.communicate(timeout=60)
+        words = next(json.loads(line) for line in said.splitlines() if '"ended"' in line)
+        accounted_s = everything.allocated_s + everything.unclaimed_s + words["unclaimed_cpu_seconds"]
+        spent_s = cgroup.cpu_s()
+    p50_ms = median(latencies_ms[1])
+    yield {
+        "receipt_error": max(errors.values()),
+        **errors,
+        "receipt_gap": abs(accounted_s / spent_s - 1),
+        "receipt_gap.spent_s": spent_s,
+        "receipt_gap.unclaimed_s": everything.unclaimed_s + words["unclaimed_cpu_seconds"],
+        "metering_cost": _metering_ms() / p50_ms,
+        "metering_cost.p50_ms": p50_ms,
+    }
+
+
+def _start(compiled: Path, cgroup: Cgroup) -> "subprocess.Popen[str]":
+    """Start a model's service that is in the control group from its first instruction on."""
+    environment = {**os.environ, "MODEL_COMPILED": str(compiled), "MODEL_THREADS": "1", "MODEL_HTTP_ADDRESS": ""}
+    enter = f'echo $$ > "{cgroup.folder}/cgroup.procs" && exec "{sys.executable}" -m services.model'
+    return subprocess.Popen(["sh", "-c", enter], env=environment, stdout=subprocess.PIPE, text=True)
+
+
+def _stub(process: "subprocess.Popen[str]") -> "oip_grpc.GRPCInferenceServiceStub":
+    assert process.stdout
+    port = json.loads(process.stdout.readline())["grpc_port"]
+    return oip_grpc.GRPCInferenceServiceStub(open_blocking_channel(f"127.0.0.1:{port}"))
+
+
+def _ask(stub: "oip_grpc.GRPCInferenceServiceStub", batch: int, count: int) -> Sums:
+    """Send requests one after the other; what their receipts say is all that is kept."""
+    image = np.random.default_rng(0).standard_normal((batch, 3, 224, 224), np.float32)
+    tensor = oip.ModelInferRequest.InferInputTensor(name="image", datatype="FP32", shape=image.shape)
+    request = oip.ModelInferRequest(
+        model_name=read_model_file(_MODEL).name, inputs=[tensor], raw_input_contents=[image.tobytes()]
+    )
+    total = Sums()
+    for _ in range(count):
+        began_s = time.perf_counter()
+        said = stub.ModelInfer(request, timeout=600).parameters
+        latency_ms = 1e3 * (time.perf_counter() - began_s)
+        total += Sums(
+            said["cpu_seconds"].double_param + said["cold_cpu_seconds"].double_param,
+            said["allocated_cpu_seconds"].double_param,
+            said["unclaimed_cpu_seconds"].double_param,
+            (latency_ms,),
+        )
+    return total
+
+
+def _metering_ms(rounds: int = 500) -> float:
+    """What a request takes for its receipt: the meter, the ledger, the header, and the line in the log."""
+    ledger = Ledger(process_began(), one_thread=True)
+    with TemporaryDirectory() as folder:
+        log = ReceiptLog(Path(folder))
+        began_s = time.perf_counter()
+        for _ in range(rounds):
+            ledger.arrive(1, read_process)
+            before = read_process()
+            claim = ledger.claim(1, before, read_process())
+            receipt = write_receipt([("model", Usage(1, claim.cpu_s), claim.allocation)], Tariff())
+            summary(receipt)
+            log.append("", "ensemble", receipt, {"model": Allocation()})
+        took_s = time.perf_counter() - began_s
+        log.close()
+    return 1e3 * took_s / rounds
