@@ -25,7 +25,7 @@ from services.edge.meter import process_began, read_process
 from services.edge.receipts import Allocation, Tariff, Usage, summary, write_receipt
 from services.ensemble.receipt_log import ReceiptLog
 from services.model.ledger import Ledger
-from services.zoo.compile import compile_model, default_cache
+from services.zoo.compile import compile_model
 from services.zoo.model_file import read_model_file
 
 Figures: TypeAlias = dict[str, float]

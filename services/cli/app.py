@@ -11,6 +11,7 @@ from quant.errors import QuantError
 from services.cli.load import load
 from services.cli.receipts import receipts
 from services.cli.status import status
+from services.cli.wake import wake
 from services.edge.errors import StrataError
 
 app = typer.Typer(
@@ -42,6 +43,7 @@ for _verb in ("models", "ensemble", "serve", "console", "pipeline", "quant", "be
 app.command()(load)
 app.command()(status)
 app.command()(receipts)
+app.command()(wake)
 
 
 def main() -> None:

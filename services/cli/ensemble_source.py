@@ -17,7 +17,7 @@ from services.edge.errors import DeadlineExceeded, InvalidInput, NotAPicture, St
 from services.edge.progress import Progress
 from services.edge.stop import interruptible
 from services.ensemble.domain import EnsembleMode, PredictRequest
-from services.ensemble.http_bodies import AnswerBody, EnsembleBody
+from services.ensemble.http_bodies import AnswerBody, EnsembleBody, StartedBody
 from services.ensemble.usecases import Predictor
 from services.local.running import find_running, state_folder
 from services.zoo.picture_files import read_picture_file
@@ -79,11 +79,22 @@ class Remote:
             answer = await self._ask("POST", path, params=parameters, content=_read_picture(picture))
         return self._read(TypeAdapter(AnswerBody), answer)
 
+    async def wake(self, ensemble: str, timeout_s: float) -> list[StartedBody]:
+        """Have its members start."""
+        headers = {"Request-Timeout": f"{timeout_s:g}"}
+        answer = await self._ask("POST", f"/v1/ensembles/{ensemble}:wake", headers=headers)
+        return self._read(TypeAdapter(list[StartedBody]), answer)
+
     async def _ask(
-        self, method: str, path: str, params: dict[str, str] | None = None, content: bytes | None = None
+        self,
+        method: str,
+        path: str,
+        params: dict[str, str] | None = None,
+        content: bytes | None = None,
+        headers: dict[str, str] | None = None,
     ) -> httpx.Response:
         try:
-            answer = await self._client.request(method, path, params=params, content=content)
+            answer = await self._client.request(method, path, params=params, content=content, headers=headers)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise Unavailable(f"{self._endpoint} does not answer: {error or type(error).__name__}") from error
         if answer.is_error:

@@ -55,11 +55,16 @@ def status(
 
 
 def _table(workloads: "list[Workload]") -> Table:
-    columns = [Column(name, overflow="fold") for name in ("component", "newest", "answering")]
+    columns = [Column(name, overflow="fold") for name in ("component", "pods", "newest", "answering")]
     table = Table(Column("name", no_wrap=True), Column("state", no_wrap=True), *columns)
     for each in workloads:
-        answering = ", ".join(f"{name} {percent} %" for name, percent in (each.serving or {}).items())
-        texts = (each.component, each.newest, answering)
+        answering = ", ".join(_answering(each, name, percent) for name, percent in (each.serving or {}).items())
+        texts = (each.component, str(sum(each.pods.values())), each.newest, answering)
         state = f"[{_STYLES[each.state]}]{each.state}[/]"
         table.add_row(escape(each.name), state, *map(escape, texts))
     return table
+
+
+def _answering(workload: "Workload", revision: str, percent: int) -> str:
+    pods = workload.pods.get(revision, 0)
+    return f"{revision} {percent} % ({pods} {'pod' if pods == 1 else 'pods'})"

@@ -1,7 +1,8 @@
 """What the objects of a release say of its workloads: ready, starting, or failed and why."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeAlias
 
@@ -32,6 +33,7 @@ class Workload:
         component: its label of that name: model, ensemble.
         newest: the newest revision; empty for what has none.
         serving: revisions that get requests, with their share in percent.
+        pods: that are ready, of each revision that has any; of a Deployment under an empty name.
         detail: why it is not ready; what is odd where it is.
     """
 
@@ -41,6 +43,7 @@ class Workload:
     newest: str = ""
     serving: Mapping[str, int] | None = None
     detail: str = ""
+    pods: Mapping[str, int] = field(default_factory=dict)
 
 
 def judge_service(service: Document, revisions: Mapping[str, Document], pods: Sequence[Document] = ()) -> Workload:
@@ -65,7 +68,8 @@ def judge_service(service: Document, revisions: Mapping[str, Document], pods: Se
         state, detail = WorkloadState.STARTING, unplaced or _waiting(revision) or _waiting(service)
     if state is not WorkloadState.READY and serving and newest not in serving:
         detail = f"{detail or 'no word yet'}; {', '.join(serving)} still answers".removeprefix("; ")
-    return Workload(_component(service), service["metadata"]["name"], state, newest, serving, detail)
+    counted = _ready_pods(service["metadata"]["name"], pods)
+    return Workload(_component(service), service["metadata"]["name"], state, newest, serving, detail, counted)
 
 
 def judge_deployment(deployment: Document, pods: Sequence[Document] = ()) -> Workload:
@@ -86,7 +90,8 @@ def judge_deployment(deployment: Document, pods: Sequence[Document] = ()) -> Wor
             WorkloadState.STARTING,
             _unplaced(own) or f"{updated} of {wanted} pods are new, {available} ready",
         )
-    return Workload(_component(deployment), deployment["metadata"]["name"], state, detail=detail)
+    counted = {"": ready} if (ready := status.get("readyReplicas", 0)) else {}
+    return Workload(_component(deployment), deployment["metadata"]["name"], state, detail=detail, pods=counted)
 
 
 def judge_other(document: Document) -> Workload:
@@ -97,6 +102,17 @@ def judge_other(document: Document) -> Workload:
     )
     detail = "" if state is WorkloadState.READY else (faults or [_waiting(document)])[0]
     return Workload(_component(document), document["metadata"]["name"], state, detail=detail)
+
+
+def _ready_pods(service: str, pods: Sequence[Document]) -> dict[str, int]:
+    """Count the pods of a Knative Service that take requests, by revision."""
+    labels = [
+        pod["metadata"].get("labels", {})
+        for pod in pods
+        if _holds(pod, "Ready") and not pod["metadata"].get("deletionTimestamp")
+    ]
+    own = [each for each in labels if each.get("serving.knative.dev/service") == service]
+    return dict(sorted(Counter(each.get("serving.knative.dev/revision", "") for each in own).items()))
 
 
 def _component(document: Document) -> str:

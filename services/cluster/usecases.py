@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from services.cluster.domain import Document, Workload, WorkloadState, judge_deployment, judge_other, judge_service
 from services.edge.deadline import Deadline
@@ -68,17 +68,11 @@ def survey(objects: Reads, namespace: str, release: str = "") -> list[Workload]:
         FailedPrecondition: the cluster has no Knative Serving.
         Unavailable: the cluster does not answer, or refuses.
     """
-    labels = {"app.kubernetes.io/part-of": "strata"} | ({"app.kubernetes.io/instance": release} if release else {})
 
     def items(group: str, kind: str) -> list[Document]:
-        query = urlencode({"labelSelector": ",".join(f"{name}={value}" for name, value in labels.items())})
-        found: list[Document] = objects.read(f"/{group}/namespaces/{namespace}/{kind}?{query}")["items"]
-        return found
+        return _items(objects, namespace, release, group, kind)
 
-    try:
-        services = items("apis/serving.knative.dev/v1", "services")
-    except NotFound as error:
-        raise FailedPrecondition(f"this cluster has no Knative Serving: {error}") from error
+    services = _services(objects, namespace, release)
     revisions = {each["metadata"]["name"]: each for each in items("apis/serving.knative.dev/v1", "revisions")}
     pods = items("api/v1", "pods")
     judged = [judge_service(each, revisions, pods) for each in services]
@@ -86,6 +80,27 @@ def survey(objects: Reads, namespace: str, release: str = "") -> list[Workload]:
     with suppress(NotFound):  # a cluster without KubeRay
         judged += [judge_other(each) for each in items("apis/ray.io/v1", "rayservices")]
     return judged
+
+
+def hosts_of(objects: Reads, namespace: str, release: str = "") -> dict[str, str]:
+    """Say by which host the ingress knows each model, stage and workbench; raises as `survey` does."""
+    services = _services(objects, namespace, release)
+    urls = {each["metadata"]["name"]: each.get("status", {}).get("url", "") for each in services}
+    return {name: urlsplit(url).netloc for name, url in sorted(urls.items()) if url}
+
+
+def _services(objects: Reads, namespace: str, release: str) -> list[Document]:
+    try:
+        return _items(objects, namespace, release, "apis/serving.knative.dev/v1", "services")
+    except NotFound as error:
+        raise FailedPrecondition(f"this cluster has no Knative Serving: {error}") from error
+
+
+def _items(objects: Reads, namespace: str, release: str, group: str, kind: str) -> list[Document]:
+    labels = {"app.kubernetes.io/part-of": "strata"} | ({"app.kubernetes.io/instance": release} if release else {})
+    query = urlencode({"labelSelector": ",".join(f"{name}={value}" for name, value in labels.items())})
+    found: list[Document] = objects.read(f"/{group}/namespaces/{namespace}/{kind}?{query}")["items"]
+    return found
 
 
 def _is_ours(deployment: Document) -> bool:

@@ -1,5 +1,7 @@
 """Requests and answers <-> the messages of strata.ensemble.v1."""
 
+from collections.abc import Mapping
+
 from services.contracts.strata.ensemble.v1 import ensemble_pb2 as pb
 from services.edge.errors import InvalidInput
 from services.edge.receipt_messages import receipt_to_message
@@ -13,6 +15,7 @@ from services.ensemble.domain import (
     MemberState,
     Prediction,
     PredictRequest,
+    Started,
 )
 
 _MODES = {pb.MODE_UNSPECIFIED: None, pb.MODE_PARALLEL: EnsembleMode.PARALLEL, pb.MODE_SERIAL: EnsembleMode.SERIAL}
@@ -55,6 +58,16 @@ def answer_to_message(answer: Answer) -> pb.PredictResponse:
         latency_ms=answer.latency_ms,
         expected_accuracy=answer.expected_accuracy,
         receipt=receipt_to_message(answer.receipt),
+    )
+
+
+def woken_to_message(woken: Mapping[str, Started]) -> pb.WakeResponse:
+    """Write what became of members that were woken."""
+    return pb.WakeResponse(
+        members=[
+            pb.WokenMember(model=model, took_ms=1e3 * started.took_s, error=started.error)
+            for model, started in woken.items()
+        ]
     )
 
 

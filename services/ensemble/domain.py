@@ -156,6 +156,18 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class Started:
+    """What became of a member that was woken: how long that took in s, and why it does not run, where it does not."""
+
+    took_s: float
+    error: str = ""
+
+
+WAKE_S = 180.0
+"""As long as members may take to start where who wakes them does not say."""
+
+
+@dataclass(frozen=True)
 class ModelDescription:
     """A model as its callers see it.
 

@@ -1,7 +1,7 @@
 """The servers that users of an ensemble call, HTTP and gRPC, over whatever predicts."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from prometheus_client import REGISTRY, CollectorRegistry
@@ -11,7 +11,7 @@ from services.edge.admission import Admission
 from services.edge.grpc_server import GrpcServer, start_grpc
 from services.edge.http_app import Health
 from services.edge.http_server import HttpServer, start_http
-from services.ensemble.domain import Answer, Description, PredictRequest
+from services.ensemble.domain import Answer, Description, PredictRequest, Started
 from services.ensemble.grpc_api import SERVICE, EnsembleServicer
 from services.ensemble.http_api import create_http_app
 from services.ensemble.metrics import Metrics
@@ -34,6 +34,15 @@ class Counted:
     def describe(self) -> Sequence[Description]:
         """List the ensembles."""
         return self._predictor.describe()
+
+    async def wake(self, ensemble: str, timeout_s: float) -> Mapping[str, Started]:
+        """Have an ensemble's members start.
+
+        Raises:
+            QueueFull: as many requests as may be are under way.
+        """
+        with self.admission.admit():
+            return await self._predictor.wake(ensemble, timeout_s)
 
     async def predict(self, request: PredictRequest) -> Answer:
         """Answer a request.

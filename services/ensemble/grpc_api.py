@@ -5,7 +5,13 @@ import grpc
 from services.contracts.strata.ensemble.v1 import ensemble_pb2 as pb
 from services.contracts.strata.ensemble.v1 import ensemble_pb2_grpc as pb_grpc
 from services.edge.receipts import RECEIPT_METADATA_KEY, summary
-from services.ensemble.converters import answer_to_message, description_to_message, request_from_message
+from services.ensemble.converters import (
+    answer_to_message,
+    description_to_message,
+    request_from_message,
+    woken_to_message,
+)
+from services.ensemble.domain import WAKE_S
 from services.ensemble.usecases import Predicts
 
 SERVICE: str = pb.DESCRIPTOR.services_by_name["EnsembleService"].full_name
@@ -27,6 +33,11 @@ class EnsembleServicer(pb_grpc.EnsembleServiceServicer):
         answer = await self._predictor.predict(request_from_message(request, context.time_remaining()))
         context.set_trailing_metadata(((RECEIPT_METADATA_KEY, summary(answer.receipt)),))
         return answer_to_message(answer)
+
+    async def Wake(
+        self, request: pb.WakeRequest, context: "grpc.aio.ServicerContext[pb.WakeRequest, pb.WakeResponse]"
+    ) -> pb.WakeResponse:
+        return woken_to_message(await self._predictor.wake(request.ensemble, context.time_remaining() or WAKE_S))
 
     async def ListEnsembles(
         self,

@@ -11,8 +11,8 @@ from services.edge.deadline import Deadline, read_request_timeout, within
 from services.edge.http_app import Health, create_app
 from services.edge.http_form import is_form, read_form_files
 from services.edge.receipts import RECEIPT_METADATA_KEY, summary
-from services.ensemble.domain import DEFAULT_TOP_K, MAX_DEADLINE_MS, EnsembleMode, PredictRequest
-from services.ensemble.http_bodies import AnswerBody, EnsembleBody, ModelBody, models_of
+from services.ensemble.domain import DEFAULT_TOP_K, MAX_DEADLINE_MS, WAKE_S, EnsembleMode, PredictRequest
+from services.ensemble.http_bodies import AnswerBody, EnsembleBody, ModelBody, StartedBody, models_of
 from services.ensemble.usecases import Predicts
 
 _ABOUT = """
@@ -84,6 +84,16 @@ def create_http_app(
         answer = await predictor.predict(asked)
         response.headers[RECEIPT_METADATA_KEY] = summary(answer.receipt)
         return AnswerBody.of(answer)
+
+    @app.post("/v1/ensembles/{name}:wake", tags=["ensembles"], summary="Start every member that does not run")
+    async def wake(
+        name: Annotated[str, Path(description="The ensemble", examples=["fashion"])],
+        request_timeout: Annotated[
+            str | None, Header(description="How long you wait from now, in seconds; three minutes, unless given")
+        ] = None,
+    ) -> list[StartedBody]:
+        woken = await predictor.wake(name, read_request_timeout(request_timeout) or WAKE_S)
+        return [StartedBody.of(model, started) for model, started in woken.items()]
 
     @app.get("/v1/ensembles", tags=["ensembles"], summary="List the ensembles")
     async def ensembles() -> list[EnsembleBody]:

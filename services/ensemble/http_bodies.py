@@ -5,7 +5,7 @@ from typing import Self
 from pydantic import BaseModel, Field
 
 from services.edge.receipt_bodies import ReceiptBody
-from services.ensemble.domain import Answer, Description, EnsembleMode, MemberState, Prediction, Rule
+from services.ensemble.domain import Answer, Description, EnsembleMode, MemberState, Prediction, Rule, Started
 
 
 class ScoreBody(BaseModel):
@@ -74,6 +74,19 @@ class AnswerBody(BaseModel):
             expected_accuracy=answer.expected_accuracy,
             receipt=ReceiptBody.of(answer.receipt),
         )
+
+
+class StartedBody(BaseModel):
+    """What became of a member that was woken."""
+
+    model: str = Field(examples=["fashion-mobilenet-v2"])
+    took_ms: float = Field(description="Until it ran, or was given up", examples=[812.0])
+    error: str = Field(description="Why it does not run; empty where it does", examples=[""])
+
+    @classmethod
+    def of(cls, model: str, started: Started) -> Self:
+        """Spell one."""
+        return cls(model=model, took_ms=1e3 * started.took_s, error=started.error)
 
 
 class MemberDescriptionBody(BaseModel):

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from services.edge.deadline import Clock, Deadline
 from services.edge.errors import StrataError
-from services.ensemble.domain import MemberState
+from services.ensemble.domain import MemberState, Started
 from services.ensemble.fan_out import MemberRun
 from services.ensemble.forecast import Forecasts, Ticket
 
@@ -73,6 +73,21 @@ class Queue:
         for model in models:
             if self._forecasts.is_cold(model, now_s) and model not in self._starts:
                 self._starts[model] = asyncio.create_task(self._wake(model))
+
+    async def wake(self, models: Iterable[str], deadline: Deadline) -> dict[str, Started]:
+        """Have members start, all at once; return what became of each."""
+        models = list(models)
+        began_s = self._clock()
+
+        async def start(model: str) -> Started:
+            try:
+                await self._start(model, deadline)
+            except StrataError as error:
+                return Started(self._clock() - began_s, str(error))
+            self._forecasts.runs(model, self._clock())
+            return Started(self._clock() - began_s)
+
+        return dict(zip(models, await asyncio.gather(*map(start, models)), strict=True))
 
     def _give_up(self, ticket: Ticket, missing: bool, deadline: Deadline) -> None:
         if missing and deadline.passes_within(_AT_THE_DEADLINE_S):

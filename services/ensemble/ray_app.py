@@ -12,7 +12,7 @@ from ray import serve
 from ray.serve import Application
 
 from services.edge.errors import StrataError
-from services.ensemble.domain import Answer, PredictRequest
+from services.ensemble.domain import Answer, PredictRequest, Started
 from services.ensemble.loading import load_ensembles
 from services.ensemble.members import StaticMembers, chains_of
 from services.ensemble.settings import PREFIX, settings_from
@@ -42,6 +42,10 @@ class EnsembleDeployment:
             return await self._predictor.predict(request)
         except StrataError as error:
             return error
+
+    async def wake(self, ensemble: str, timeout_s: float) -> Mapping[str, Started]:
+        """Have an ensemble's members start."""
+        return await self._predictor.wake(ensemble, timeout_s)
 
     async def check(self) -> None:
         """Say that this replica is there."""

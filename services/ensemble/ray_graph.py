@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from services.edge.errors import DeadlineExceeded, NotReady, StrataError
-from services.ensemble.domain import Answer, Description, PredictRequest, time_allowed
+from services.ensemble.domain import Answer, Description, PredictRequest, Started, time_allowed
 from services.ensemble.ray_cluster import cluster_address, join_cluster, start_head
 from services.ensemble.served import Served, find
 from services.ensemble.settings import Settings
@@ -46,6 +46,12 @@ class RayPredictor:
             raise answer
         assert isinstance(answer, Answer)
         return answer
+
+    async def wake(self, ensemble: str, timeout_s: float) -> Mapping[str, Started]:
+        """Have an ensemble's members start; raises as `Predictor.wake` does, and NotReady where no replica answers."""
+        find(self._served, ensemble)
+        woken = await _call(self._handle.wake.remote(ensemble, timeout_s), timeout_s + _LATE_S)
+        return dict(woken)
 
     async def check(self) -> None:
         """Have the deployment say that it is there. Raises DeadlineExceeded or NotReady."""

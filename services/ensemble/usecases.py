@@ -23,6 +23,7 @@ from services.ensemble.domain import (
     MemberAnswer,
     MemberState,
     PredictRequest,
+    Started,
     check_pictures,
     time_allowed,
 )
@@ -37,6 +38,8 @@ class Predicts(Protocol):
     """What answers requests: a `Predictor` in this process, or one behind Ray Serve."""
 
     async def predict(self, request: PredictRequest) -> Answer: ...
+
+    async def wake(self, ensemble: str, timeout_s: float) -> Mapping[str, Started]: ...
 
     def describe(self) -> Sequence[Description]: ...
 
@@ -91,6 +94,15 @@ class Predictor:
 
     async def check(self) -> None:
         """Nothing can be lost between the front door and a graph in its own process."""
+
+    async def wake(self, ensemble: str, timeout_s: float) -> Mapping[str, Started]:
+        """Have every member start that does not run, all at once, and wait for them.
+
+        Raises:
+            EnsembleNotFound: no such ensemble.
+        """
+        models = find(self._served, ensemble).ensemble.models
+        return await self._queue.wake(models, Deadline.after(timeout_s, self._clock))
 
     async def predict(self, request: PredictRequest) -> Answer:
         """Answer one request with the members that are in by the deadline.

@@ -89,7 +89,7 @@ RANKS: dict[str, dict[int, str]] = {
         ADAPTERS: "scenario_file run document text report",
         EDGES: "messages targets locust_clients locust_user",
     },
-    "cluster": {DOMAIN: "domain", USECASES: "usecases", EDGES: "kubernetes_api kubectl", MAIN: "__main__"},
+    "cluster": {DOMAIN: "domain", USECASES: "usecases", EDGES: "kubernetes_api kubectl ingress", MAIN: "__main__"},
     "local": {ADAPTERS: "child process process_status running memory_group", EDGES: "supervisor models stages"},
 }
 # Neither reads nor writes anything, asks no clock, knows no environment, keeps no log.

@@ -554,6 +554,16 @@ async def test_the_page_describes_the_request_and_loads_nothing_from_elsewhere(h
     assert set(operation["responses"]) == {"200", "400", "404", "408", "413", "415", "4XX", "503", "504"}
 
 
+async def test_waking_starts_every_member_and_says_which_does_not_run(stub: Any, http: httpx.AsyncClient) -> None:
+    message = await stub.Wake(pb.WakeRequest(ensemble="half"), timeout=5)
+    answer = await http.post("/v1/ensembles/half:wake", headers={"Request-Timeout": "5"})
+    for woken in ([(each.model, each.error) for each in message.members], answer.json()):
+        members = dict(woken) if isinstance(woken[0], tuple) else {each["model"]: each["error"] for each in woken}
+        assert members["fast"] == ""
+        assert "UNAVAILABLE" in members["gone"] or "not ready by the deadline" in members["gone"]
+    assert (await http.post("/v1/ensembles/none:wake")).status_code == 404
+
+
 async def test_fewer_members_than_an_ensemble_asks_for_are_no_answer(stub: Any) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as raised:
         await stub.Predict(pb.PredictRequest(ensemble="both", pictures=[png()], deadline_ms=SLOW_MS // 2))

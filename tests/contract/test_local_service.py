@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from services.local.models import find_model_process
 from services.local.running import find_running, is_running, state_folder
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,6 +54,24 @@ def test_the_first_request_is_answered_by_every_member(address: str) -> None:
     assert answer.status_code == 200, answer.text
     assert {member["state"] for member in answer.json()["members"]} == {"answered"}
     assert max(member["latency_ms"] for member in answer.json()["members"]) < answer.json()["latency_ms"] + 1
+
+
+def test_a_model_that_has_ended_is_woken(environment: dict[str, str], address: str) -> None:
+    running = find_running(state_folder(environment))
+    assert running
+    process = find_model_process(running.pid, "sleep-60")
+    assert process
+    os.kill(process, signal.SIGKILL)
+    done = strata(environment, "wake", "sleepers", "--json")
+    assert done.returncode == 0, done.stderr
+    assert {each["model"]: each["error"] for each in json.loads(done.stdout)} == {
+        "sleep-100": "",
+        "sleep-60": "",
+        "sleep-40": "",
+    }
+    assert find_model_process(running.pid, "sleep-60") not in (None, process)
+    assert strata(environment, "wake", "none").returncode == 2
+    del address
 
 
 def test_a_second_start_leaves_the_first_alone(environment: dict[str, str], address: str) -> None:

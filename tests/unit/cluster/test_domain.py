@@ -185,3 +185,19 @@ def test_a_front_door_is_what_its_deployment_says(document: dict[str, Any], stat
 def test_a_ray_service_is_what_its_conditions_say(conditions: list[dict[str, str]], state: WorkloadState) -> None:
     document = {"metadata": {"name": "door", "labels": {}}, "status": {"conditions": conditions}}
     assert judge_other(document).state is state
+
+
+def test_the_pods_that_take_requests_are_counted_by_revision() -> None:
+    def running(revision: str, ready: str = "True", **metadata: str) -> dict[str, Any]:
+        labels = {"serving.knative.dev/service": "m", "serving.knative.dev/revision": revision}
+        return {"metadata": {"labels": labels, **metadata}, "status": {"conditions": [condition("Ready", ready)]}}
+
+    pods = [
+        running("m-00002"),
+        running("m-00002"),
+        running("m-00002", deletionTimestamp="2026-01-01T00:00:00Z"),
+        running("m-00001"),
+        running("m-00001", "False"),
+    ]
+    assert judge_service(service(), revision(), pods).pods == {"m-00001": 1, "m-00002": 2}
+    assert judge_service({**service(), "metadata": {"name": "other"}}, revision(), pods).pods == {}

@@ -39,6 +39,11 @@ class EnsembleServiceStub:
                 request_serializer=strata_dot_ensemble_dot_v1_dot_ensemble__pb2.PredictRequest.SerializeToString,
                 response_deserializer=strata_dot_ensemble_dot_v1_dot_ensemble__pb2.PredictResponse.FromString,
                 _registered_method=True)
+        self.Wake = channel.unary_unary(
+                '/strata.ensemble.v1.EnsembleService/Wake',
+                request_serializer=strata_dot_ensemble_dot_v1_dot_ensemble__pb2.WakeRequest.SerializeToString,
+                response_deserializer=strata_dot_ensemble_dot_v1_dot_ensemble__pb2.WakeResponse.FromString,
+                _registered_method=True)
         self.ListEnsembles = channel.unary_unary(
                 '/strata.ensemble.v1.EnsembleService/ListEnsembles',
                 request_serializer=strata_dot_ensemble_dot_v1_dot_ensemble__pb2.ListEnsemblesRequest.SerializeToString,
@@ -57,6 +62,13 @@ class EnsembleServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Wake(self, request, context):
+        """Start every member that does not run, all at once, and wait for them. NOT_FOUND: no such ensemble.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListEnsembles(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -70,6 +82,11 @@ def add_EnsembleServiceServicer_to_server(servicer, server):
                     servicer.Predict,
                     request_deserializer=strata_dot_ensemble_dot_v1_dot_ensemble__pb2.PredictRequest.FromString,
                     response_serializer=strata_dot_ensemble_dot_v1_dot_ensemble__pb2.PredictResponse.SerializeToString,
+            ),
+            'Wake': grpc.unary_unary_rpc_method_handler(
+                    servicer.Wake,
+                    request_deserializer=strata_dot_ensemble_dot_v1_dot_ensemble__pb2.WakeRequest.FromString,
+                    response_serializer=strata_dot_ensemble_dot_v1_dot_ensemble__pb2.WakeResponse.SerializeToString,
             ),
             'ListEnsembles': grpc.unary_unary_rpc_method_handler(
                     servicer.ListEnsembles,
@@ -104,6 +121,33 @@ class EnsembleService:
             '/strata.ensemble.v1.EnsembleService/Predict',
             strata_dot_ensemble_dot_v1_dot_ensemble__pb2.PredictRequest.SerializeToString,
             strata_dot_ensemble_dot_v1_dot_ensemble__pb2.PredictResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Wake(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strata.ensemble.v1.EnsembleService/Wake',
+            strata_dot_ensemble_dot_v1_dot_ensemble__pb2.WakeRequest.SerializeToString,
+            strata_dot_ensemble_dot_v1_dot_ensemble__pb2.WakeResponse.FromString,
             options,
             channel_credentials,
             insecure,

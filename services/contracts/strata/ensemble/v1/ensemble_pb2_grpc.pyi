@@ -35,6 +35,8 @@ class EnsembleServiceStub:
     """Classify pictures. INVALID_ARGUMENT: not a picture, too many, too large. NOT_FOUND: no such ensemble.
     DEADLINE_EXCEEDED: no member answered in time. UNAVAILABLE: every member failed.
     """
+    Wake: _grpc.UnaryUnaryMultiCallable[_ensemble_pb2.WakeRequest, _ensemble_pb2.WakeResponse]
+    """Start every member that does not run, all at once, and wait for them. NOT_FOUND: no such ensemble."""
     ListEnsembles: _grpc.UnaryUnaryMultiCallable[_ensemble_pb2.ListEnsemblesRequest, _ensemble_pb2.ListEnsemblesResponse]
 
 @_typing.type_check_only
@@ -44,6 +46,8 @@ class EnsembleServiceAsyncStub(EnsembleServiceStub):
     """Classify pictures. INVALID_ARGUMENT: not a picture, too many, too large. NOT_FOUND: no such ensemble.
     DEADLINE_EXCEEDED: no member answered in time. UNAVAILABLE: every member failed.
     """
+    Wake: _aio.UnaryUnaryMultiCallable[_ensemble_pb2.WakeRequest, _ensemble_pb2.WakeResponse]  # type: ignore[assignment]
+    """Start every member that does not run, all at once, and wait for them. NOT_FOUND: no such ensemble."""
     ListEnsembles: _aio.UnaryUnaryMultiCallable[_ensemble_pb2.ListEnsemblesRequest, _ensemble_pb2.ListEnsemblesResponse]  # type: ignore[assignment]
 
 class EnsembleServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -56,6 +60,14 @@ class EnsembleServiceServicer(metaclass=_abc_1.ABCMeta):
         """Classify pictures. INVALID_ARGUMENT: not a picture, too many, too large. NOT_FOUND: no such ensemble.
         DEADLINE_EXCEEDED: no member answered in time. UNAVAILABLE: every member failed.
         """
+
+    @_abc_1.abstractmethod
+    def Wake(
+        self,
+        request: _ensemble_pb2.WakeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ensemble_pb2.WakeResponse, _abc.Awaitable[_ensemble_pb2.WakeResponse]]:
+        """Start every member that does not run, all at once, and wait for them. NOT_FOUND: no such ensemble."""
 
     @_abc_1.abstractmethod
     def ListEnsembles(
