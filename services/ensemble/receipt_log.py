@@ -6,7 +6,6 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict
 from pathlib import Path
 
 from services.edge.receipts import Allocation, Receipt, ReceiptLine, Tariff, Usage
@@ -98,12 +97,14 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _to_json(entry: Entry) -> dict[str, object]:
+    lines = entry.receipt.lines
     return {
         "at": entry.at_s,
         "user": entry.user,
         "ensemble": entry.ensemble,
-        "lines": [asdict(line) for line in entry.receipt.lines],
-        "tariff": asdict(entry.receipt.tariff),
+        # Not `asdict`, which copies each number: this is done for each answer.
+        "lines": [{**vars(line), "usage": vars(line.usage), "allocation": vars(line.allocation)} for line in lines],
+        "tariff": vars(entry.receipt.tariff),
         "unclaimed": {
             model: (allocation.cpu_seconds, allocation.gb_seconds) for model, allocation in entry.unclaimed.items()
         },
