@@ -1,6 +1,8 @@
 """Requests and answers <-> the messages of strata.ensemble.v1."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
 
 from services.contracts.strata.ensemble.v1 import ensemble_pb2 as pb
 from services.edge.errors import InvalidInput
@@ -27,12 +29,39 @@ _STATES = {
 }
 
 
-def request_from_message(message: pb.PredictRequest, time_remaining_s: float | None) -> PredictRequest:
+@dataclass(frozen=True)
+class ReceivedRequest:
+    """A request as it came: a message without its pictures, and these as parts of the bytes that it came in.
+
+    gRPC keeps those bytes for as long as a call lasts. A message that is read from them has a copy of each picture, and
+    gives another one to who asks for it: what waits would be held three times.
+    """
+
+    message: pb.PredictRequest
+    pictures: tuple[memoryview, ...]
+
+    @classmethod
+    def read(cls, raw: bytes) -> Self:
+        """Read the bytes of a call."""
+        whole = pb.PredictRequest.FromString(raw)
+        pictures, begin = [], 0
+        for picture in whole.pictures:
+            begin = raw.index(picture, begin)
+            pictures.append(memoryview(raw)[begin : begin + len(picture)])
+            begin += len(picture)
+        message = pb.PredictRequest(
+            ensemble=whole.ensemble, mode=whole.mode, deadline_ms=whole.deadline_ms, top_k=whole.top_k
+        )
+        return cls(message, tuple(pictures))
+
+
+def request_from_message(received: ReceivedRequest, time_remaining_s: float | None) -> PredictRequest:
     """Read a request; of its own deadline and the call's, the sooner wins.
 
     Raises:
         InvalidInput: no such mode, or a deadline over `MAX_DEADLINE_MS`.
     """
+    message = received.message
     if message.mode not in _MODES:
         raise InvalidInput(f"mode {message.mode}: expected {pb.MODE_PARALLEL} (parallel) or {pb.MODE_SERIAL} (serial)")
     if message.deadline_ms > MAX_DEADLINE_MS:
@@ -40,7 +69,7 @@ def request_from_message(message: pb.PredictRequest, time_remaining_s: float | N
     asked_s = message.deadline_ms / 1e3 if message.deadline_ms else None
     return PredictRequest(
         ensemble=message.ensemble,
-        pictures=tuple(message.pictures),
+        pictures=received.pictures,
         mode=_MODES[message.mode],
         deadline_s=asked_s,
         latest_s=time_remaining_s,

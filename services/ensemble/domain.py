@@ -3,9 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TypeAlias
 
 from services.edge.errors import BatchTooLarge, EmptyBatch
 from services.edge.receipts import Allocation, Receipt
+
+EncodedPicture: TypeAlias = bytes | memoryview
+"""A file, or the part of a message that one came in: what waits is held once."""
 
 DEFAULT_TOP_K = 5
 
@@ -80,7 +84,7 @@ class PredictRequest:
     """
 
     ensemble: str
-    pictures: tuple[bytes, ...]
+    pictures: tuple[EncodedPicture, ...]
     mode: EnsembleMode | None = None
     deadline_s: float | None = None
     latest_s: float | None = None
@@ -207,7 +211,7 @@ def time_allowed(request: PredictRequest, ensemble: Ensemble, waited_s: float = 
     return max(0.0, min(allowed_s, request.latest_s - waited_s - REPLY_MARGIN_S))
 
 
-def check_pictures(pictures: tuple[bytes, ...], max_pictures: int) -> None:
+def check_pictures(pictures: tuple[EncodedPicture, ...], max_pictures: int) -> None:
     """Refuse a request whole, before anything of it runs.
 
     Raises:

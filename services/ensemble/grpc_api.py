@@ -6,6 +6,7 @@ from services.contracts.strata.ensemble.v1 import ensemble_pb2 as pb
 from services.contracts.strata.ensemble.v1 import ensemble_pb2_grpc as pb_grpc
 from services.edge.receipts import RECEIPT_METADATA_KEY, summary
 from services.ensemble.converters import (
+    ReceivedRequest,
     answer_to_message,
     description_to_message,
     request_from_message,
@@ -26,9 +27,16 @@ class EnsembleServicer(pb_grpc.EnsembleServiceServicer):
     def add_to(self, server: grpc.aio.Server) -> None:
         """Register with a server."""
         pb_grpc.add_EnsembleServiceServicer_to_server(self, server)
+        predict = grpc.unary_unary_rpc_method_handler(
+            self.Predict,
+            request_deserializer=ReceivedRequest.read,
+            response_serializer=pb.PredictResponse.SerializeToString,
+        )
+        # Of two handlers of one method the later counts.
+        server.add_registered_method_handlers(SERVICE, {"Predict": predict})
 
-    async def Predict(
-        self, request: pb.PredictRequest, context: "grpc.aio.ServicerContext[pb.PredictRequest, pb.PredictResponse]"
+    async def Predict(  # type: ignore[override]  # its own reader: see `add_to`
+        self, request: ReceivedRequest, context: "grpc.aio.ServicerContext[ReceivedRequest, pb.PredictResponse]"
     ) -> pb.PredictResponse:
         answer = await self._predictor.predict(request_from_message(request, context.time_remaining()))
         context.set_trailing_metadata(((RECEIPT_METADATA_KEY, summary(answer.receipt)),))

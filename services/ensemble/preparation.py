@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.edge.errors import StrataError
+from services.ensemble.domain import EncodedPicture
 from services.zoo.chunks import CHUNK_BYTES, chunk_length
 from services.zoo.manifest import InputSpec
 
@@ -44,7 +45,7 @@ class Preparation:
 
     def __init__(
         self,
-        pictures: Sequence[bytes],
+        pictures: Sequence[EncodedPicture],
         specs: Sequence[InputSpec],
         prepare: Prepare,
         pool: Executor,
@@ -108,11 +109,11 @@ class Preparation:
             self._pool.submit(self._prepare_one, begin + n, picture, {spec: futures[spec][n] for spec in specs})
         return futures
 
-    def _prepare_one(self, n: int, picture: bytes, futures: Mapping[InputSpec, Future[Images]]) -> None:
+    def _prepare_one(self, n: int, picture: EncodedPicture, futures: Mapping[InputSpec, Future[Images]]) -> None:
         if self._closed.is_set():
             return
         try:
-            for future, images in zip(futures.values(), self._prepare(picture, tuple(futures)), strict=True):
+            for future, images in zip(futures.values(), self._prepare(bytes(picture), tuple(futures)), strict=True):
                 if self._closed.is_set():
                     return
                 future.set_result(images)

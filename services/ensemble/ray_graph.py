@@ -40,7 +40,8 @@ class RayPredictor:
     async def predict(self, request: PredictRequest) -> Answer:
         """Answer a request; raises as `Predictor.predict` does, and NotReady where no replica answers."""
         allowed_s = time_allowed(request, find(self._served, request.ensemble).ensemble)
-        handed_over = replace(request, deadline_s=allowed_s, latest_s=None)
+        pictures = tuple(map(bytes, request.pictures))  # parts of a message do not travel
+        handed_over = replace(request, pictures=pictures, deadline_s=allowed_s, latest_s=None)
         answer = await _call(self._handle.predict.remote(handed_over), allowed_s + _LATE_S)
         if isinstance(answer, StrataError):
             raise answer

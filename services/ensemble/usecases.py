@@ -18,6 +18,7 @@ from services.ensemble.domain import (
     REPLY_MARGIN_S,
     Answer,
     Description,
+    EncodedPicture,
     Ensemble,
     EnsembleMode,
     MemberAnswer,
@@ -133,7 +134,7 @@ class Predictor:
         return self._answer(served, runs, mode, request.top_k, began_s)
 
     async def _ask_those_in_time(
-        self, served: Served, pictures: Sequence[bytes], mode: EnsembleMode, deadline: Deadline
+        self, served: Served, pictures: Sequence[EncodedPicture], mode: EnsembleMode, deadline: Deadline
     ) -> list[MemberRun]:
         """Ask those members that are forecast to be in by the deadline; the others are missing, and say so."""
         ensemble = served.ensemble
@@ -151,7 +152,7 @@ class Predictor:
     async def ask(
         self,
         served: Served,
-        pictures: Sequence[bytes],
+        pictures: Sequence[EncodedPicture],
         mode: EnsembleMode,
         deadline: Deadline,
         models: Sequence[str] | None = None,

@@ -50,6 +50,9 @@ class Servicer(pb_grpc.EnsembleServiceServicer):
             await self.go.wait()
         return pb.PredictResponse(ensemble=request.ensemble)
 
+    async def Wake(self, request: pb.WakeRequest, context: object) -> pb.WakeResponse:
+        return pb.WakeResponse()
+
     async def ListEnsembles(self, request: pb.ListEnsemblesRequest, context: object) -> pb.ListEnsemblesResponse:
         return pb.ListEnsemblesResponse()
 

@@ -557,8 +557,9 @@ async def test_the_page_describes_the_request_and_loads_nothing_from_elsewhere(h
 async def test_waking_starts_every_member_and_says_which_does_not_run(stub: Any, http: httpx.AsyncClient) -> None:
     message = await stub.Wake(pb.WakeRequest(ensemble="half"), timeout=5)
     answer = await http.post("/v1/ensembles/half:wake", headers={"Request-Timeout": "5"})
-    for woken in ([(each.model, each.error) for each in message.members], answer.json()):
-        members = dict(woken) if isinstance(woken[0], tuple) else {each["model"]: each["error"] for each in woken}
+    over_grpc = {each.model: each.error for each in message.members}
+    over_http = {each["model"]: each["error"] for each in answer.json()}
+    for members in (over_grpc, over_http):
         assert members["fast"] == ""
         assert "UNAVAILABLE" in members["gone"] or "not ready by the deadline" in members["gone"]
     assert (await http.post("/v1/ensembles/none:wake")).status_code == 404

@@ -167,6 +167,9 @@ class _Nonsense(pb_grpc.EnsembleServiceServicer):
         pair = pb.Ensemble(name="pair", members=[pb.EnsembleMember(model="a")], labels=["cat", "dog"], deadline_ms=9000)
         return pb.ListEnsemblesResponse(ensembles=[pair])
 
+    async def Wake(self, request: object, context: object) -> pb.WakeResponse:
+        return pb.WakeResponse()
+
     async def Predict(self, request: object, context: object) -> pb.PredictResponse:
         self.asked += 1
         score = pb.Score(label="cat" if self.asked == 1 else "cow", score=0.9)
