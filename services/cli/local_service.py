@@ -26,7 +26,7 @@ from services.ensemble.settings import Settings
 from services.ensemble.usecases import Predictor
 from services.local.process import LastWords
 from services.local.process_status import Process
-from services.local.running import Running, announce, find_running, receipts_folder, withdraw
+from services.local.running import Running, announce, check_state, find_running, receipts_folder, withdraw
 from services.zoo.model_file import ModelFile
 
 DRAIN_S = 10.0
@@ -75,8 +75,10 @@ async def local_ensembles(
         ended: called with the last words of each model that ends.
         cut: models that run as their stages, a process each.
     Raises:
+        Unavailable: the state folder cannot be written.
         InvalidDeclaration and whatever else is wrong with a file or with weights.
     """
+    check_state(state)
     settings = Settings(
         files=tuple(files), http_address=http, grpc_address=grpc, drain_s=DRAIN_S, receipts=receipts_folder(state)
     )
@@ -130,6 +132,7 @@ async def serve(
     with _naming_options():
         for address in (http, grpc):
             listen(*split_address(address)).close()  # now, not after minutes of compilation
+    check_state(state)
     with _keeping_unclaimed(receipts_folder(state)) as keep:
         async with local_ensembles(files, state, idle_s, progress, http, grpc, ended=keep, cut=cut) as local:
             await _serve(local, http, grpc, state, progress, stop)

@@ -7,8 +7,13 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from services.edge.disk_room import try_to_write
+from services.edge.errors import Unavailable
 from services.edge.whole_files import write_whole
 from services.local.process_status import Life, Process
+
+_LEAST_ROOM_BYTES = 1 << 16
+"""What a service notes and logs in its first minutes."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +56,25 @@ def find_running(folder: Path) -> Running | None:
         return None
 
 
+def check_state(folder: Path) -> None:
+    """Make the state folder, and see that a service can write there. Raises Unavailable."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        try_to_write(folder, _LEAST_ROOM_BYTES)
+    except OSError as error:
+        raise Unavailable(
+            f"{folder}: cannot keep notes and logs here: {error.strerror or error}; STRATA_STATE names another folder"
+        ) from error
+
+
 @contextmanager
 def one_at_a_time(folder: Path) -> Iterator[None]:
-    """Wait until no other process is between asking for the note and a service's leaving it, and keep others out."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Wait until no other process is between asking for the note and a service's leaving it, and keep others out.
+
+    Raises:
+        Unavailable: the folder cannot be written.
+    """
+    check_state(folder)
     with (folder / "serve.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # ends with the process, however that ends
         yield

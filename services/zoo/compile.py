@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from quant.graph import Graph
+from services.edge.disk_room import is_full
 from services.edge.errors import InvalidDeclaration, InvalidWeights, Unsupported
 from services.edge.progress import Progress, no_progress
 from services.zoo.agreement import Forward, Images, Reference
@@ -163,7 +164,12 @@ def candidates(runtime: str, module: nn.Module | None) -> tuple[str, ...]:
 
 
 def compile_for(runtime: str, made: Path, module: nn.Module | None, example: Images) -> Forward:
-    """Write what a runtime loads into a folder, and load it. Raises Unsupported: the runtime cannot run it."""
+    """Write what a runtime loads into a folder, and load it.
+
+    Raises:
+        Unsupported: the runtime cannot run it.
+        OSError: the disk is full.
+    """
     try:
         if runtime == "torch":
             assert module
@@ -174,6 +180,8 @@ def compile_for(runtime: str, made: Path, module: nn.Module | None, example: Ima
             write_openvino(made / ONNX_FILE, made)
         forward: Forward = import_module(f"services.zoo.runtimes.{runtime}").load(made, 1)
     except Exception as error:
+        if isinstance(error, OSError) and is_full(error):
+            raise  # that is not the runtime's fault
         # Exporters and runtimes raise their own kinds; what they say first is what is wrong.
         raise Unsupported(f"{runtime} cannot run it: {str(error).partition(chr(10))[0]}") from error
     return forward

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 
+from services.edge.disk_room import is_full
 from services.edge.errors import Unavailable
 from services.zoo.model_file import ModelFile
 from services.zoo.picture_files import find_pictures, read_picture_file
@@ -43,16 +44,23 @@ def made_once(folder: Path, make: Callable[[Path], None]) -> Path:
     Args:
         make: fills an empty folder.
     Raises:
-        Unavailable: the cache cannot be written; and what `make` raises, which leaves nothing.
+        Unavailable: the cache cannot be written, or its disk is full; and what `make` raises, which leaves nothing.
     """
     if folder.exists():
         return folder
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise Unavailable(
-            f"{folder.parent}: cannot keep compiled models here: {error.strerror}; STRATA_CACHE names another folder"
-        ) from error
+        raise _cannot_keep(folder.parent, error) from error
+    try:
+        return _make_beside(folder, make)
+    except OSError as error:
+        if is_full(error):
+            raise _cannot_keep(folder.parent, error) from error
+        raise
+
+
+def _make_beside(folder: Path, make: Callable[[Path], None]) -> Path:
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
         made = Path(scratch) / "made"
         made.mkdir()
@@ -63,3 +71,9 @@ def made_once(folder: Path, make: Callable[[Path], None]) -> Path:
             if not folder.exists():  # another process was faster, with the same content
                 raise
     return folder
+
+
+def _cannot_keep(cache: Path, error: OSError) -> Unavailable:
+    return Unavailable(
+        f"{cache}: cannot keep compiled models here: {error.strerror or error}; STRATA_CACHE names another folder"
+    )

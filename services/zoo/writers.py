@@ -1,5 +1,6 @@
 """Write a torch module in the form that each runtime loads, with a dynamic batch axis."""
 
+import io
 import tempfile
 from pathlib import Path
 
@@ -8,14 +9,17 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from services.edge.disk_room import require_room
 from services.zoo.manifest import INPUT_NAME, OUTPUT_NAME
 from services.zoo.quiet import quiet
 from services.zoo.runtimes.openvino import FILE_NAME, openvino, write_blob
 
 
 def write_torch(module: nn.Module, example: NDArray[np.float32], path: Path) -> None:
-    """Export to a `.pt2` program; `example` is float32 [2, 3, H, W]."""
-    torch.export.save(export(module, torch.from_numpy(example)), path)
+    """Export to a `.pt2` program; `example` is float32 [2, 3, H, W]. Raises OSError where it cannot be written."""
+    content = io.BytesIO()  # torch's own writer of files ends the process where the disk is full
+    torch.export.save(export(module, torch.from_numpy(example)), content)
+    path.write_bytes(content.getbuffer())
 
 
 def write_onnx(module: nn.Module, example: NDArray[np.float32], path: Path) -> None:
@@ -33,7 +37,12 @@ def write_onnx(module: nn.Module, example: NDArray[np.float32], path: Path) -> N
 
 
 def write_openvino(onnx: Path, folder: Path) -> None:
-    """Convert an ONNX file to OpenVINO's `model.xml` and `model.bin`, in float32, and the blob for this CPU."""
+    """Convert an ONNX file to OpenVINO's `model.xml` and `model.bin`, in float32, and the blob for this CPU.
+
+    Raises:
+        OSError: there is no room for them.
+    """
+    require_room(folder, 2 * onnx.stat().st_size)  # as large as the ONNX file each; its writer does not say
     openvino.save_model(openvino.Core().read_model(onnx), folder / FILE_NAME, compress_to_fp16=False)
     write_blob(folder)
 

@@ -111,7 +111,7 @@ def test_a_state_folder_that_cannot_be_is_named(environment: dict[str, str], tmp
     state = {**environment, "STRATA_STATE": str(tmp_path / "file/state")}
     done = strata(state, "serve", "start", str(SLEEPERS), "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0")
     assert done.returncode == 1
-    assert f"OSError: {tmp_path / 'file/state'}" in done.stderr
+    assert f"Unavailable: {tmp_path / 'file/state'}: cannot keep notes and logs here" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -7,8 +7,18 @@ from pathlib import Path
 
 import pytest
 
+from services.edge.errors import Unavailable
 from services.local.process_status import Process
-from services.local.running import Running, announce, find_running, one_at_a_time, state_folder, withdraw
+from services.local.running import (
+    Running,
+    announce,
+    check_state,
+    find_running,
+    one_at_a_time,
+    state_folder,
+    withdraw,
+)
+from tests.small_disk import small_disk
 
 
 def about(pid: int, began_ticks: int | None = None) -> Running:
@@ -78,3 +88,20 @@ def test_of_two_who_would_start_at_once_one_waits(tmp_path: Path) -> None:
         fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
     with (state / "serve.lock").open("w") as other:
         fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_a_state_folder_on_a_full_disk_is_refused_by_name_before_anything_is_started(tmp_path: Path) -> None:
+    with small_disk(tmp_path, 128 << 10) as disk:
+        (disk / "filled").write_bytes(bytes(100 << 10))
+        refused = pytest.raises(Unavailable, match=rf"{disk}/state: .*No space left.*STRATA_STATE")
+        with refused, one_at_a_time(disk / "state"):
+            pytest.fail("a service is started")
+        (disk / "filled").unlink()
+        check_state(disk / "state")
+        assert list((disk / "state").iterdir()) == []
+
+
+@pytest.mark.parametrize("place", ["/proc/nowhere", "/dev/null/state"])
+def test_a_state_folder_that_cannot_be_made_is_refused_by_name(place: str) -> None:
+    with pytest.raises(Unavailable, match=f"{place}: .*STRATA_STATE"):
+        check_state(Path(place))
