@@ -24,7 +24,8 @@ def read_names(path: Path) -> tuple[str, ...]:
 
 
 def read_lines(path: Path) -> list[str]:
-    """Read the lines of a file, without the blanks around each. A byte order mark does not count as part of the first.
+    """Read the lines of a file, without the blanks around each. Byte order marks, which files put together leave at the
+    beginnings of lines too, do not count.
 
     Only a line feed, a carriage return or both end a line: a name may hold what else Unicode calls a line's end.
 
@@ -53,10 +54,10 @@ def decode_lines(data: bytes) -> list[str]:
     if (place := data.find(0)) >= 0:
         raise ValueError(f"byte {place} is zero: the text is UTF-16, or not text")
     try:
-        text = data.decode("utf-8-sig")
+        text = data.decode()
     except UnicodeDecodeError as error:
         raise ValueError(f"byte {error.start} is not UTF-8") from error
-    return [line.strip(" \t") for line in re.split(r"\r\n|\n|\r", text)]
+    return [line.strip(" \t\ufeff") for line in re.split(r"\r\n|\n|\r", text)]
 
 
 def classes_by_name(labels: Sequence[str]) -> dict[str, int]:

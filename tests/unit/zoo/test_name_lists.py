@@ -16,8 +16,10 @@ def written(folder: Path, data: bytes) -> Path:
     return path
 
 
-def test_a_byte_order_mark_is_no_part_of_the_first_name(tmp_path: Path) -> None:
-    assert read_names(written(tmp_path, codecs.BOM_UTF8 + b"cat\ndog\n")) == ("cat", "dog")
+@pytest.mark.parametrize("text", [b"*cat\ndog\n", b"**cat\ndog", b"cat\n*dog\n", b"*cat\r\n*\r\n* dog"])
+def test_a_byte_order_mark_is_no_part_of_a_name(tmp_path: Path, text: bytes) -> None:
+    """Files that are put together have one in the middle too."""
+    assert read_names(written(tmp_path, text.replace(b"*", codecs.BOM_UTF8))) == ("cat", "dog")
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
