@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
@@ -20,7 +20,6 @@ from services.artifacts.precision import Encoding
 from services.artifacts.store import ObjectStore, open_store
 from services.cli.pipeline_lease import lease_of
 from services.cli.pipeline_model import choose_cutting, find_model
-from services.cli.pipeline_planned import Planned, read_planned
 from services.cli.pipeline_report import print_report
 from services.cli.pipeline_services import always, split_service
 from services.cli.steps import showing_progress
@@ -35,6 +34,9 @@ from services.pipeline.driver import JobStatus, Means, run_job, wake
 from services.pipeline.job_store import JobStore, record_keys
 from services.zoo.cache_folder import default_cache
 from services.zoo.stage_compile import compile_stages
+
+if TYPE_CHECKING:
+    from services.cli.pipeline_planned import Planned
 
 EXIT_SET_ASIDE = 3
 _CALL_TIMEOUT_S = 900.0
@@ -68,7 +70,7 @@ def run_pipeline(wanted: RunWanted, as_json: bool) -> int:
     """
     if wanted.job and wanted.resume:
         raise InvalidInput("--job and --resume exclude each other: a new job's name, or the job to go on with")
-    planned = read_planned(wanted.plan, wanted.stages, wanted.at) if wanted.plan else None
+    planned = _planned(wanted)
     name = wanted.resume or wanted.job or f"{_stem(wanted.model)}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
     console = Console(stderr=True)
     try:
@@ -88,8 +90,17 @@ def run_pipeline(wanted: RunWanted, as_json: bool) -> int:
     return EXIT_SET_ASIDE if report["failed_records"] else 0
 
 
+def _planned(wanted: RunWanted) -> "Planned | None":
+    if wanted.plan is None:
+        return None
+    # It simulates, and the images that runs are submitted in have no simulator.
+    from services.cli.pipeline_planned import read_planned
+
+    return read_planned(wanted.plan, wanted.stages, wanted.at)
+
+
 async def _run(
-    wanted: RunWanted, planned: Planned | None, name: str, progress: Progress, tell: Callable[[JobStatus], str]
+    wanted: RunWanted, planned: "Planned | None", name: str, progress: Progress, tell: Callable[[JobStatus], str]
 ) -> dict[str, Any]:
     records = open_store(wanted.records)
     output = open_store(wanted.to, create=True)
@@ -137,7 +148,7 @@ async def _run(
 
 @asynccontextmanager
 async def _stages(
-    wanted: RunWanted, planned: Planned | None, stores: Sequence[ObjectStore], progress: Progress
+    wanted: RunWanted, planned: "Planned | None", stores: Sequence[ObjectStore], progress: Progress
 ) -> AsyncIterator[StageClient]:
     """Open the stages: those that run elsewhere, or child processes that end with this one."""
     async with AsyncExitStack() as stack:
