@@ -8,13 +8,13 @@ from typing import Any, TypeVar
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.orm import Session
 
 from services.edge.errors import InvalidDeclaration, StoreUnavailable
 
 _MIGRATIONS = Path(__file__).with_name("migrations")
-_DRIVERS = {"postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
+_DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
 _LOCK = 7_203_405
 """Any number: held in PostgreSQL while tables are changed, so that two processes do not do so at once."""
 
@@ -54,8 +54,8 @@ def open_database(url: str) -> Database:
     """
     try:
         parsed = make_url(url)
-        engine = create_engine(parsed.set(drivername=_DRIVERS.get(parsed.drivername, parsed.drivername)))
-    except (ArgumentError, NoSuchModuleError) as error:
+        engine = create_engine(parsed.set(drivername=_DRIVERS[parsed.drivername]))
+    except (ArgumentError, KeyError) as error:
         raise InvalidDeclaration(
             "the database's URL is sqlite:////FILE or postgresql://USER:PASSWORD@HOST/NAME"
         ) from error

@@ -152,7 +152,7 @@ def check_password(password: str) -> str:
 
 
 def check_path(path: str) -> str:
-    """A path in the one form it is kept in. Raises InvalidInput: it is no path, or one that leads elsewhere."""
+    """A path in the one form it is kept in. Raises InvalidInput: it is malformed, or leads elsewhere."""
     normal = unicodedata.normalize("NFC", path).strip("/")
     if not normal or len(normal) > LONGEST_PATH:
         raise InvalidInput(f"a path has 1 to {LONGEST_PATH} characters, such as pictures/dog.jpg")

@@ -261,6 +261,33 @@ class DifferenceBody(Reply):
     changed_fraction: float
 
 
+class CrossingBody(Reply):
+    """Signal to noise of one layer in dB: high is good, 200 is exact."""
+
+    layer: str
+    precision: PrecisionName
+    own_db: float = Field(description="In integers on the float input: what it adds itself")
+    inherited_db: float = Field(description="In float on the integer run's input: what it was given")
+    total_db: float = Field(description="In integers on the integer run's input: what it passes on")
+
+
+class ProgressBody(Reply):
+    """Where long work is; both numbers 0 where it is not counted."""
+
+    step: str
+    done: int
+    total: int
+
+
+class CrossEvent(Body):
+    """One event of a cross; the last one has `is_last`, and a fault where the work failed."""
+
+    crossing: CrossingBody | None = None
+    progress: ProgressBody | None = None
+    fault: str = ""
+    is_last: bool = False
+
+
 class StepStart(Body):
     """Where to go: one of the four."""
 

@@ -27,7 +27,7 @@ The interface itself is at <a href="/docs">/docs</a>.</p>
 
 
 def pages(bundle: Path = BUNDLE) -> ASGIApp:
-    """An application for every path that is none of the interface's."""
+    """An application for every path outside the interface."""
     return GZipMiddleware(_Pages(bundle) if bundle.is_dir() else _not_built, _LEAST_GZIP_BYTES)
 
 

@@ -1,20 +1,28 @@
 """The session of a run: stepped, looked into, edited."""
 
+from collections.abc import AsyncIterable
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
+from fastapi.sse import EventSourceResponse
 from google.protobuf.message import Message
 
+from quant.errors import QuantError
+from services.console.domain import Mode
 from services.console.http_bodies import (
     MOST_VALUES,
     CardBody,
+    CrossEvent,
+    CrossingBody,
     DifferenceBody,
     Edit,
     GraphBody,
     LookBody,
     NumbersEdit,
     PrecisionEdit,
+    ProgressBody,
     RangeEdit,
     ResultBody,
     ScaleEdit,
@@ -25,8 +33,9 @@ from services.console.http_bodies import (
     body_of,
 )
 from services.console.http_callers import Changer, Console, ConsoleParts, Reader
-from services.console.workbench_client import OPEN_S
+from services.console.workbench_client import MODES, OPEN_S
 from services.contracts.strata.workbench.v1 import workbench_pb2 as pb
+from services.edge.errors import StrataError
 
 router = APIRouter(prefix="/api/runs/{run}", tags=["session"])
 LayerName = Annotated[str, Query(max_length=400, description="Empty is the one that the session stands at")]
@@ -39,6 +48,14 @@ _PARTS = {
     "scales": pb.ReadTensorRequest.KIND_SCALES,
 }
 _PRECISIONS = {"float": pb.PRECISION_FLOAT, "hybrid": pb.PRECISION_HYBRID, "int8": pb.PRECISION_INT8}
+
+
+@dataclass(frozen=True)
+class OwnSession:
+    """A session, and the user whose it is."""
+
+    user: str
+    session: str
 
 
 @router.get("/session", summary="Where the session stands")
@@ -105,6 +122,30 @@ async def tensor(
     pieces = [reply async for reply in console.workbench.stream(caller.user.id, "ReadTensor", asked)]
     values = np.frombuffer(b"".join(reply.piece for reply in pieces), np.dtype(pieces[0].dtype).newbyteorder("<"))
     return ValuesBody(shape=list(pieces[0].shape), dtype=pieces[0].dtype, first=first, values=values.tolist())
+
+
+async def _own_session(console: ConsoleParts, caller: Reader, run: str) -> OwnSession:
+    """Found before a stream of events begins: its status has gone by then."""
+    return OwnSession(caller.user.id, await console.runs.session(caller.user.id, run))
+
+
+@router.get("/cross", summary="Every layer in both precisions on both inputs", response_class=EventSourceResponse)
+async def cross(
+    console: ConsoleParts,
+    own: Annotated[OwnSession, Depends(_own_session)],
+    mode: Annotated[Mode | None, Query(description="The session's own, unless given")] = None,
+) -> AsyncIterable[CrossEvent]:
+    asked = pb.CrossRequest(session=own.session, mode=MODES[mode] if mode else pb.MODE_UNSPECIFIED)
+    try:
+        async for reply in console.workbench.stream(own.user, "Cross", asked):
+            if reply.HasField("crossing"):
+                yield CrossEvent(crossing=body_of(CrossingBody, reply.crossing))
+            else:
+                yield CrossEvent(progress=body_of(ProgressBody, reply.progress))
+    except (StrataError, QuantError) as error:
+        yield CrossEvent(fault=str(error), is_last=True)
+    else:
+        yield CrossEvent(is_last=True)
 
 
 @router.post("/edits", summary="Change a layer")

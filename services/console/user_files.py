@@ -52,7 +52,7 @@ class UserFiles:
         Args:
             declared_bytes: what is to come, where that is known: too much is refused before it comes.
         Raises:
-            InvalidInput: the path is none, or the file is empty.
+            InvalidInput: the path is malformed, or the file is empty.
             ArtifactExists: something has that path.
             TooLarge, QuotaExceeded: nothing is kept.
         """

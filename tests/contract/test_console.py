@@ -1,5 +1,6 @@
 """The console over HTTP, a real process over a real workbench: users, files, runs, sessions."""
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -156,6 +157,24 @@ def test_an_upload_whose_sender_leaves_is_not_there(console: Served, tmp_path: P
         person.upload("torn", b"whole")
 
 
+@pytest.mark.slow
+def test_a_large_upload_takes_little_memory(tmp_path: Path) -> None:
+    size_mb, most_mb = 500, 64
+
+    def memory_mb(name: str) -> float:
+        status = Path(f"/proc/{served.process.pid}/status").read_text()
+        return int(re.findall(rf"{name}:\s+(\d+) kB", status)[0]) / 1024
+
+    with serving(tmp_path) as served, served.person("large") as person:
+        person.upload("first", b"x" * 1000)
+        idle_mb = memory_mb("VmRSS")
+        made = person.client.post(
+            "/api/files", params={"path": "large"}, content=(bytes(1 << 20) for _ in range(size_mb)), timeout=240
+        )
+        assert made.json()["size_bytes"] == size_mb << 20
+        assert memory_mb("VmHWM") - idle_mb <= most_mb
+
+
 def test_a_run_finds_what_is_on_the_picture(done: dict[str, Any]) -> None:
     assert (done["state"], done["fault"]) == ("done", "")
     assert done["result"]["detects"] is True
@@ -196,6 +215,25 @@ def test_a_session_is_stepped_looked_into_edited_and_taken_back(ada: Person, don
     assert (
         ada.client.get(f"{base}/tensor", params={"part": "weights", "count": 1}).json()["values"] == part["values"][:1]
     )
+
+
+def test_a_cross_has_a_row_for_each_layer_and_ends(ada: Person, done: dict[str, Any]) -> None:
+    base = f"/api/runs/{done['id']}"
+    with ada.client.stream("GET", f"{base}/cross") as events:
+        heard = [json.loads(line.removeprefix("data: ")) for line in events.iter_lines() if line.startswith("data:")]
+    crossed = [each["crossing"]["layer"] for each in heard if each["crossing"]]
+    layers = [layer["name"] for layer in ada.client.get(f"{base}/graph").json()["layers"]]
+    assert set(crossed) <= set(layers)
+    assert len(crossed) > 10
+    assert [each["is_last"] for each in heard] == [False] * (len(heard) - 1) + [True]
+    assert heard[-1]["fault"] == ""
+
+
+def test_a_cross_that_cannot_be_says_why_and_ends(ada: Person, done: dict[str, Any]) -> None:
+    with ada.client.stream("GET", f"/api/runs/{done['id']}/cross", params={"mode": "auto"}) as events:
+        (heard,) = [json.loads(line.removeprefix("data: ")) for line in events.iter_lines() if line.startswith("data:")]
+    assert heard["is_last"]
+    assert "plan" in heard["fault"]
 
 
 OPEN = {("/api/account", "post"), ("/api/log-in", "post")}

@@ -1,5 +1,6 @@
 """Journeys through the console's page, in Chromium over a real console and a real workbench."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -91,6 +92,25 @@ def test_sign_up_upload_run_step_edit_run_again_and_undo(browser: Browser, conso
         page.get_by_role("button", name="Undo").click()
         expect(page.get_by_label("weights at 0, 0, 0, 0")).to_have_value(before)
         assert serious_findings(page) == []
+
+
+def test_a_cross_leads_to_the_layer_that_loses_most(browser: Browser, console: Served, files: list[Path]) -> None:
+    with page_of(browser, console.address) as page:
+        sign_up(page, "crosser")
+        upload(page, files)
+        run(page, "int8")
+        open_session(page, "int8")
+        page.get_by_role("link", name="Cross").click()
+        page.get_by_role("button", name="Cross").click()
+        expect(page.get_by_role("status")).to_have_text(re.compile("^(Diffuse|One bad layer)"), timeout=60_000)
+        assert serious_findings(page) == []
+        page.get_by_role("button", name="Share of the error").click()
+        worst = (
+            page.get_by_role("region", name="The layers", exact=True).get_by_role("row").nth(1).get_by_role("button")
+        )
+        name = worst.inner_text()
+        worst.click()
+        page.get_by_role("heading", name=name, exact=True).wait_for()
 
 
 def test_every_layer_can_be_reached_by_the_keyboard_from_the_table(

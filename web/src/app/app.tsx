@@ -10,6 +10,7 @@ import { RunsPage } from "../features/runs/runs-page";
 import { ApiError } from "../lib/api";
 import { Shell } from "./shell";
 
+const CrossPage = lazy(() => import("../features/cross/cross-page"));
 const StepPage = lazy(() => import("../features/step/step-page"));
 
 const queries: QueryClient = new QueryClient({
@@ -57,6 +58,7 @@ function Entrance() {
           <Route path="/files" element={<FilesPage account={account.data} />} />
           <Route path="/runs" element={<RunsPage />} />
           <Route path="/runs/:run/step" element={<StepPage />} />
+          <Route path="/runs/:run/cross" element={<CrossPage />} />
           <Route path="*" element={<h1>There is no such page</h1>} />
         </Routes>
       </Suspense>

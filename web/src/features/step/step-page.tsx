@@ -50,6 +50,7 @@ export default function StepPage() {
           {session.data.weights}, {session.data.isa}, {session.data.threads} thread(s)
         </span>
         <span className="grow" />
+        <Link to={`/runs/${run}/cross`}>Cross</Link>
         <Link to="/runs">All runs</Link>
       </div>
       <div className="toolbar" role="toolbar" aria-label="Stepping">
