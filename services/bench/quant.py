@@ -21,8 +21,9 @@ MODELS = (*DARKNET, *TORCH)
 _FASTEST = {"yolov3-tiny": 5, "yolov2": 5, "yolov3": 5, "resnet-50": 5, "mobilenet-v2": 1.5, "efficientnet-b0": 1.1}
 _VNNI = {"yolov3-tiny": 2.5, "yolov2": 3, "yolov3": 3, "resnet-50": 3, "mobilenet-v2": 1.3, "efficientnet-b0": 1.0}
 _SLOW_TO_QUANTISE = ("mobilenet-v2", "efficientnet-b0", "nasnet-a-mobile")
-PARTS = ("correctness", "accuracy", "use", "speed")
+PARTS = ("correctness", "accuracy", "pretrained", "onnx", "use", "speed")
 MODES = ("float", "hybrid", "int8", "step", "cross")
+RUNTIMES = ("onnxruntime", "openvino")
 NOTES = """
 One thread, batch 1, random weights, YOLO at 416x416; each model is timed in a process of its own, its subjects in
 blocks of at least 0.3 s and three runs that take turns, and of a block the best run counts. `speedup` is int8 over the
@@ -47,6 +48,16 @@ before and after, in another process; `run_error` is the largest distance of the
 together and the best changes place with its neighbour at an error that a trained model does not notice: this is the
 harshest test of `auto`, and not what int8 does to answers. For that see `map_drop`, of the example detector, and
 `top1_drop`, the worst of the example classifiers, both in points, with trained weights on held-out pictures.
+
+`pretrained` is of networks that others trained (docs/models.md): the official yolov3-tiny and EfficientNet-Lite0 to 2,
+on Darknet's seven photographs and nine of scikit-image and scikit-learn, times five augmentations; each is answered by
+integers calibrated on the other half. `.boxes` is the share of Darknet's own boxes (threshold 0.3, its seven
+photographs) that ours has at IoU 0.9 with a score within 0.02; `.boxes.int8` at IoU 0.75 within 0.1; `.map_drop` takes
+float's boxes for the truth, in points; `.top1_agreement` is the share with float's class, of the worst network.
+
+`onnx` is of the exported program in ONNX Runtime and OpenVINO: `.max_code_error` the largest difference of a code, each
+layer given the runtime's own inputs; `.answers` the least share of eight pictures' classes or boxes that are the
+engine's.
 """
 _PAPER = {
     "normal inference, float and hybrid": (("float", "hybrid"), ("yes", "yes", "yes")),
@@ -74,6 +85,12 @@ def bars(isa: str) -> dict[str, str]:
         "own_sqnr_db.min": ">= 20",
         "map_drop": "<= 1.0",
         "top1_drop": "<= 0.5",
+        "pretrained.boxes": ">= 1",
+        "pretrained.boxes.int8": ">= 0.95",
+        "pretrained.map_drop": "<= 0.5",
+        "pretrained.top1_agreement": ">= 0.97",
+        "onnx.max_code_error": "<= 1",
+        "onnx.answers": ">= 1",
         "step_ms": "<= 5",
         "jump_ms": "<= 50",
         "edit_ms": "<= 150",
@@ -106,6 +123,10 @@ def measure(
         jobs += [(name, ("quant_correctness", name)) for name in models]
     if "accuracy" in parts:
         jobs.append(("", ("quant_accuracy", *(("--pictures", str(pictures)) if pictures else ()))))
+    if "pretrained" in parts:
+        jobs.append(("", ("quant_pretrained",)))
+    if "onnx" in parts:
+        jobs += [(name, ("quant_onnx", name, "--cache", str(CACHE))) for name in models]
     if "use" in parts:
         jobs += [("", (module, "--cache", str(CACHE))) for module in ("quant_use", "quant_run")]
     if "speed" in parts:
@@ -146,6 +167,9 @@ def summarise(figures: Figures) -> Figures:
         found["own_sqnr_db.min"] = min(of("own_sqnr_db.min"))
     if errors := of("float_error", DARKNET):
         found["darknet_error"] = max(errors)
+    if codes := [each for runtime in RUNTIMES for each in of(f"onnx.code_error.{runtime}")]:
+        found["onnx.max_code_error"] = max(codes)
+        found["onnx.answers"] = min(each for runtime in RUNTIMES for each in of(f"onnx.answers.{runtime}"))
     if regressions := of("auto.regression"):
         found["auto.regressions"] = sum(regressions)
     return found
