@@ -9,14 +9,12 @@ from services.bench.pipeline_subject import PAPERS, Figures, PipelineSubject
 from services.bench.rounds import Spread, ratio
 from services.edge.progress import Progress
 from services.edge.receipts import GIB
-from services.pipeline.sizing import MIB
+from services.pipeline.sizing import MIB, with_spare
 
 PER_RECORD = (500, 1000)
 """Those of the paper's tables; the ratios are of the first."""
 _MEM_MAX_BYTES = 3008 * MIB
 _ROUNDS = {500: 3, 1000: 1}
-_SPARE = 1.1
-"""A floor was survived once: what runs all day has a tenth more, right-sized or not."""
 _SECOND = 2
 """The first record of a process meets libraries that are imported only then."""
 
@@ -51,8 +49,8 @@ async def _passages(
     """Take a record through the chain, stage by stage, under each kind of limits in turns: seconds and GiB·s."""
     single = max(each.floor_bytes for each in sizes)
     limits = {
-        "floors": [round(_SPARE * each.floor_bytes) for each in sizes],
-        "single": [round(_SPARE * single)] * len(sizes),
+        "floors": [with_spare(each.floor_bytes) for each in sizes],
+        "single": [with_spare(single)] * len(sizes),
         "mem_max": [_MEM_MAX_BYTES] * len(sizes),
     }
     trials = await Trials.begin(folders, per_record, scratch)

@@ -15,6 +15,7 @@ from services.edge.errors import InvalidInput
 from services.edge.progress import Progress
 from services.edge.whole_files import write_whole
 from services.pipeline.profile import ChainProfile
+from services.pipeline.sizing import with_spare
 from services.zoo.cache_folder import default_cache
 from services.zoo.model_file import ModelFile
 from services.zoo.stage_compile import Cutting, compile_stages
@@ -27,7 +28,7 @@ _PROFILE = "profile"
 def profile_of(
     model_file: ModelFile, cutting: Cutting, runtime: str, progress: Progress, anew: bool = False
 ) -> ChainProfile:
-    """Find the profile of a chain, or measure it; a stage's memory is its floor where `keep_floors` knows it.
+    """Find the profile of a chain, or measure it; a stage's memory is its floor and a tenth, where that is kept.
 
     Args:
         anew: measure it, whatever is kept.
@@ -41,8 +42,11 @@ def profile_of(
             profile = asyncio.run(calibrate(folders, Path(scratch), progress))
         _keep(_path(chain, _PROFILE), profile.to_json())
     floors = _read(_path(chain, _FLOORS))
-    stages = tuple(replace(each, memory_bytes=floors.get(each.name, each.memory_bytes)) for each in profile.stages)
-    return replace(profile, stages=stages)
+    stages = [
+        replace(each, memory_bytes=with_spare(floors[each.name])) if each.name in floors else each
+        for each in profile.stages
+    ]
+    return replace(profile, stages=tuple(stages))
 
 
 def keep_floors(chain: str, sizes: tuple[StageSize, ...]) -> None:

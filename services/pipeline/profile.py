@@ -25,7 +25,7 @@ class StageProfile:
         record_s, picture_s: a record of n pictures takes record_s + n × picture_s, its store included.
         start_s: from nothing to a process that is ready.
         first_s: by how much its first record takes longer: libraries are imported at the first picture.
-        memory_bytes: what it is given: the floor where that was measured, else the most it held.
+        memory_bytes: what it is given: its floor and a tenth where that was measured, else the most it held.
         input_bytes, output_bytes: of one picture, in the store.
     """
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.edge.errors import MemoryTooSmall
-from services.pipeline.sizing import STEP_BYTES, find_floor
+from services.pipeline.sizing import STEP_BYTES, find_floor, with_spare
 
 SIZES = st.integers(1, 64 * STEP_BYTES)
 
@@ -29,3 +29,7 @@ async def test_the_floor_is_the_smallest_step_that_is_survived(needed_bytes: int
     assert floor.size_bytes == math.ceil(needed_bytes / STEP_BYTES) * STEP_BYTES
     assert floor.trials == len(tried) <= 3 + math.ceil(math.log2(4 * steps))
     assert len(set(tried)) == len(tried)
+
+
+def test_a_stage_is_given_a_tenth_more_than_its_floor() -> None:
+    assert with_spare(200 * STEP_BYTES) == 220 * STEP_BYTES
