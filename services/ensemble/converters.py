@@ -55,7 +55,7 @@ class ReceivedRequest:
         return cls(message, tuple(pictures))
 
 
-def request_from_message(received: ReceivedRequest, time_remaining_s: float | None) -> PredictRequest:
+def request_from_message(received: ReceivedRequest, time_remaining_s: float | None, user: str = "") -> PredictRequest:
     """Read a request; of its own deadline and the call's, the sooner wins.
 
     Raises:
@@ -74,6 +74,7 @@ def request_from_message(received: ReceivedRequest, time_remaining_s: float | No
         deadline_s=asked_s,
         latest_s=time_remaining_s,
         top_k=message.top_k or DEFAULT_TOP_K,
+        user=user,
     )
 
 

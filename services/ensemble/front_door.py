@@ -1,6 +1,7 @@
 """The servers that users of an ensemble call, HTTP and gRPC, over whatever predicts."""
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,7 +18,7 @@ from services.ensemble.http_api import create_http_app
 from services.ensemble.metrics import Metrics
 from services.ensemble.receipt_log import ReceiptLog
 from services.ensemble.settings import Settings
-from services.ensemble.usecases import Predicts
+from services.ensemble.usecases import Predicts, UserOf
 from services.ensemble.vigil import Vigil
 
 
@@ -113,11 +114,12 @@ async def open_front_door(predictor: Predicts, settings: Settings, registry: Col
     receipts = ReceiptLog(settings.receipts, settings.receipts_bytes) if settings.receipts else None
     counted = Counted(predictor, settings.max_ongoing, Metrics(registry), receipts)
     readiness = _Readiness()
-    add = EnsembleServicer(counted).add_to
+    user_of = _user_of(settings.token_key)
+    add = EnsembleServicer(counted, user_of).add_to
     at_most = counted.admission.server_limit
     grpc_server = await start_grpc(settings.grpc_address, [(SERVICE, add)], settings.max_message_bytes, at_most)
     health = Health(lambda: readiness.value, lambda: not readiness.lost)
-    app = create_http_app(counted, health, settings.max_message_bytes, at_most, registry)
+    app = create_http_app(counted, health, settings.max_message_bytes, at_most, registry, user_of)
     host, port = split_address(settings.http_address)
     try:
         http_server = await start_http(app, host, port, grace_s=settings.drain_s)
@@ -125,3 +127,17 @@ async def open_front_door(predictor: Predicts, settings: Settings, registry: Col
         await grpc_server.drain(0)
         raise
     return FrontDoor(grpc_server, http_server, readiness, counted)
+
+
+def _user_of(key: str) -> UserOf:
+    """Believe tokens that are signed with the key; without a key nobody has a name."""
+
+    def user_of(token: str) -> str:
+        if not key or not token:
+            return ""
+        # Imported here: a front door without a key does without its library.
+        from services.edge.owner_token import verify_owner
+
+        return verify_owner(key, time.time, token)
+
+    return user_of

@@ -13,7 +13,7 @@ from services.ensemble.converters import (
     woken_to_message,
 )
 from services.ensemble.domain import WAKE_S
-from services.ensemble.usecases import Predicts
+from services.ensemble.usecases import OWNER_METADATA_KEY, Predicts, UserOf
 
 SERVICE: str = pb.DESCRIPTOR.services_by_name["EnsembleService"].full_name
 
@@ -21,8 +21,9 @@ SERVICE: str = pb.DESCRIPTOR.services_by_name["EnsembleService"].full_name
 class EnsembleServicer(pb_grpc.EnsembleServiceServicer):
     """Converts, calls, converts back."""
 
-    def __init__(self, predictor: Predicts):
+    def __init__(self, predictor: Predicts, user_of: UserOf):
         self._predictor = predictor
+        self._user_of = user_of
 
     def add_to(self, server: grpc.aio.Server) -> None:
         """Register with a server."""
@@ -38,7 +39,9 @@ class EnsembleServicer(pb_grpc.EnsembleServiceServicer):
     async def Predict(  # type: ignore[override]  # its own reader: see `add_to`
         self, request: ReceivedRequest, context: "grpc.aio.ServicerContext[ReceivedRequest, pb.PredictResponse]"
     ) -> pb.PredictResponse:
-        answer = await self._predictor.predict(request_from_message(request, context.time_remaining()))
+        tokens = [str(value) for key, value in context.invocation_metadata() or () if key == OWNER_METADATA_KEY]
+        user = self._user_of(tokens[0] if tokens else "")
+        answer = await self._predictor.predict(request_from_message(request, context.time_remaining(), user))
         context.set_trailing_metadata(((RECEIPT_METADATA_KEY, summary(answer.receipt)),))
         return answer_to_message(answer)
 

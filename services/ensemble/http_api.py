@@ -13,7 +13,7 @@ from services.edge.http_form import is_form, read_form_files
 from services.edge.receipts import RECEIPT_METADATA_KEY, summary
 from services.ensemble.domain import DEFAULT_TOP_K, MAX_DEADLINE_MS, WAKE_S, EnsembleMode, PredictRequest
 from services.ensemble.http_bodies import AnswerBody, EnsembleBody, ModelBody, StartedBody, models_of
-from services.ensemble.usecases import Predicts
+from services.ensemble.usecases import Predicts, UserOf
 
 _ABOUT = """
 Several models look at a picture at once; one rule combines what they say.
@@ -53,7 +53,12 @@ _BODY: dict[str, Any] = {
 
 
 def create_http_app(
-    predictor: Predicts, health: Health, max_body_bytes: int, max_bodies: int, registry: CollectorRegistry
+    predictor: Predicts,
+    health: Health,
+    max_body_bytes: int,
+    max_bodies: int,
+    registry: CollectorRegistry,
+    user_of: UserOf,
 ) -> FastAPI:
     """Build the application over whatever predicts."""
     app = create_app("Strata ensembles", version("strata"), _ABOUT, health, max_body_bytes, max_bodies, registry)
@@ -75,12 +80,16 @@ def create_http_app(
         request_timeout: Annotated[
             str | None, Header(description="How long you wait from now, in seconds; the answer leaves before that")
         ] = None,
+        strata_owner: Annotated[
+            str | None, Header(description="A signed token that says who you are: receipts are summed by it")
+        ] = None,
     ) -> AnswerBody:
+        user = user_of(strata_owner or "")
         # From here on: a body that comes slowly uses up its caller's time.
         latest = Deadline.after(read_request_timeout(request_timeout))
         pictures = await within(latest, _pictures(request), "the pictures had not arrived")
         deadline_s = deadline_ms / 1e3 if deadline_ms else None
-        asked = PredictRequest(name, pictures, mode, deadline_s, latest.remaining_s, top_k)
+        asked = PredictRequest(name, pictures, mode, deadline_s, latest.remaining_s, top_k, user)
         answer = await predictor.predict(asked)
         response.headers[RECEIPT_METADATA_KEY] = summary(answer.receipt)
         return AnswerBody.of(answer)

@@ -45,6 +45,8 @@ class Settings(BaseSettings):
         tariff: JSON: per_cpu_second, per_gb_second, per_request, currency.
         receipts: folder to keep every answer's receipt in, for `strata receipts`; none is kept without it.
         receipts_bytes: what all files in it together stay below; the oldest go first.
+        token_key: who asks counts where a token says so that is signed with it, as the metadata or header
+            `strata-owner`; 32 characters at least. Without it nobody has a name on a receipt.
         drain_s: what running requests get to end on SIGTERM.
     """
 
@@ -57,6 +59,7 @@ class Settings(BaseSettings):
     max_message_bytes: Annotated[int, Field(gt=0, le=LARGEST_MESSAGE_BYTES)] = 64 * 2**20
     max_ongoing: Annotated[int, Field(gt=0)] = 32
     tariff: TariffSetting = TariffSetting()
+    token_key: Annotated[str, Field(pattern=r"^(\S{32,})?$")] = ""
     receipts: Path | None = None
     receipts_bytes: Annotated[int, Field(ge=2**16)] = LIMIT_BYTES
     drain_s: Annotated[float, Field(ge=0)] = 30.0

@@ -3,10 +3,10 @@
 import asyncio
 import math
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import numpy as np
 
@@ -33,6 +33,12 @@ from services.ensemble.preparation import KEPT_BYTES, CallLimits, Preparation, P
 from services.ensemble.queue import Queue
 from services.ensemble.rules import best_classes, check_classes, combine, shares, softmax
 from services.ensemble.served import Served, find
+
+UserOf: TypeAlias = Callable[[str], str]
+"""The token that came with a request, or nothing -> who asks; raises Unauthenticated where it is not signed."""
+
+OWNER_METADATA_KEY = "strata-owner"
+"""Of gRPC's metadata, and in other case of HTTP's headers: the token."""
 
 
 class Predicts(Protocol):

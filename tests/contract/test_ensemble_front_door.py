@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 import zlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
@@ -29,6 +30,7 @@ from prometheus_client import CollectorRegistry
 import services.ensemble.domain
 from services.contracts.strata.ensemble.v1 import ensemble_pb2 as pb
 from services.contracts.strata.ensemble.v1 import ensemble_pb2_grpc as pb_grpc
+from services.edge.owner_token import sign_owner
 from services.edge.status import ERROR_METADATA_KEY
 from services.ensemble.domain import MemberState, PredictRequest
 from services.ensemble.front_door import FrontDoor, open_front_door
@@ -229,14 +231,19 @@ async def test_every_answer_has_its_receipt_in_trailers_headers_and_body(stub: A
 
 
 async def test_receipts_are_kept_for_later(settings: Settings, tmp_path: Path) -> None:
-    settings = settings.model_copy(update={"receipts": tmp_path / "receipts"})
+    key = "k" * 32
+    settings = settings.model_copy(update={"receipts": tmp_path / "receipts", "token_key": key})
+    token = sign_owner(key, time.time, "ann")
     async with open_graph(load_ensembles(settings.files, {}), settings) as graph:
         door = await open_front_door(graph, settings, CollectorRegistry())
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{door.http_port}", timeout=30) as client:
-            body = (await client.post("/v1/ensembles/single:predict", content=png())).json()
+            path, owner = "/v1/ensembles/single:predict", "Strata-Owner"
+            body = (await client.post(path, content=png(), headers={owner: token})).json()
+            forged = await client.post(path, content=png(), headers={owner: sign_owner("x" * 32, time.time, "ann")})
         (entry,) = read_receipts(tmp_path / "receipts")  # before the front door ends: a kill would not lose it
         await door.drain(0)
-    assert entry.ensemble == "single"
+    assert (entry.ensemble, entry.user) == ("single", "ann")
+    assert (forged.status_code, forged.json()["kind"]) == (401, "Unauthenticated")
     assert entry.receipt.total.usage.cpu_seconds == body["receipt"]["total"]["cpu_seconds"]
 
 
