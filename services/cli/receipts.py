@@ -87,11 +87,13 @@ def _fields(line: "ReceiptLine") -> dict[str, Any]:
 
 
 def _table(sums: "Sums", by: "Sequence[Dimension]") -> Table:
-    table = Table(title=f"Receipts since {_time(sums.since_s) or 'ever: there are none'}, money in µ{sums.currency}")
+    since = _time(sums.since_s) or "ever: there are none"
+    caption = "First what requests took themselves, cold for what starts took of it; then allocation."
+    table = Table(title=f"Receipts since {since}, money in µ{sums.currency}", caption=caption)
     for dimension in by or ("",):
-        table.add_column(dimension, no_wrap=True)
-    for heading in ("calls", "CPU s", "of it cold", "GiB·s", "money", "allocated CPU s", "GiB·s", "money"):
-        table.add_column(heading, justify="right")
+        table.add_column(dimension, overflow="fold")
+    for heading in ("calls", "CPU s", "cold", "GiB·s", "money", "CPU s", "GiB·s", "money"):
+        table.add_column(heading, justify="right", no_wrap=True)
     blank = [""] * (len(by) - 1)
     for group in sums.groups:
         table.add_row(*map(escape, group.key or ("all",)), *_usage(group.line), *_allocation(group.line))

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 GIB = 2**30
 
@@ -123,7 +123,9 @@ def price_allocation(allocation: Allocation, tariff: Tariff) -> float:
 
 def write_line(name: str, usage: Usage, allocation: Allocation, tariff: Tariff) -> ReceiptLine:
     """Price one model's part."""
-    return ReceiptLine(name, usage, price(usage, tariff), allocation, price_allocation(allocation, tariff))
+    requests = replace(usage, cpu_seconds=0.0, cold_cpu_seconds=0.0, gb_seconds=0.0)  # have one price on either basis
+    allocation_money = price_allocation(allocation, tariff) + price(requests, tariff)
+    return ReceiptLine(name, usage, price(usage, tariff), allocation, allocation_money)
 
 
 def write_receipt(parts: Iterable[tuple[str, Usage, Allocation]], tariff: Tariff) -> Receipt:

@@ -25,7 +25,7 @@ def test_the_total_is_the_sum_of_the_lines() -> None:
     assert [line.money for line in receipt.lines] == [13.0, 14.5]
     assert receipt.total.usage == Usage(3, 1.5, 2.5, 10, 12, cold_cpu_seconds=1)
     assert receipt.total.money == pytest.approx(27.5)
-    assert (receipt.total.allocation, receipt.total.allocation_money) == (Allocation(1.5, 2.0), 9.0)
+    assert (receipt.total.allocation, receipt.total.allocation_money) == (Allocation(1.5, 2.0), 24.0)
     assert receipt.total.name == ""
 
 
@@ -38,5 +38,5 @@ def test_a_header_says_the_total_of_both_bases() -> None:
     receipt = write_receipt([("a", Usage(1, 0.1), Allocation(0.25, 0.5))] * 2, TARIFF)
     said = json.loads(summary(receipt))
     assert (said["cpu_seconds"], said["requests"], said["currency"]) == (0.2, 2, "X")
-    assert said["allocation"] == {"cpu_seconds": 0.5, "gb_seconds": 1.0, "money": 4.0}
+    assert said["allocation"] == {"cpu_seconds": 0.5, "gb_seconds": 1.0, "money": 14.0}
     assert summary(receipt).isascii()
