@@ -125,12 +125,15 @@ def _tensor(given: Mapping[str, Any], place: str, raw: memoryview) -> tuple[Tens
 
 
 def _numbers(data: list[Any], datatype: str, place: str) -> NDArray[Any]:
-    """Data as an array of numbers; text that looks like numbers is refused.
+    """Data as an array of numbers; what only looks like one, such as true or text among them, is refused.
 
     Raises:
         DtypeMismatch: not numbers, or not whole ones where the datatype has only those.
     """
     wanted = {"B": "b", "U": "iu", "I": "iu", "F": "iuf"}[datatype[0]] if datatype in DTYPES else "biuf"
+    allowed = {bool} if wanted == "b" else {int, float}
+    if others := {type(element).__name__ for element in _flat(data) if type(element) not in allowed}:
+        raise DtypeMismatch(f"{place}.data holds {', '.join(sorted(others))}, which is not {datatype}")
     values = np.asarray(data) if data else np.zeros(0, DTYPES.get(datatype))
     if values.dtype.kind not in wanted and values.dtype.kind != "O":
         raise DtypeMismatch(f"{place}.data holds {values.dtype.name}, which is not {datatype}")

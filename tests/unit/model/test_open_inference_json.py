@@ -122,7 +122,16 @@ def test_of_two_values_under_one_name_none_is_taken(content: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("datatype", "data"),
-    [("FP32", ["1", "2", "3", "4", "5", "6"]), ("FP32", [True] * 6), ("INT32", [1.5] * 6), ("UINT8", ["1"] * 6)],
+    [
+        ("FP32", ["1", "2", "3", "4", "5", "6"]),
+        ("FP32", [True] * 6),
+        ("FP32", [True, 0.5, 0.5, 0.5, 0.5, 0.5]),
+        ("FP32", [[1, 2, 3], [4, None, 6]]),
+        ("INT32", [1, 2, False, 4, 5, 6]),
+        ("INT32", [1.5] * 6),
+        ("UINT8", ["1"] * 6),
+        ("BOOL", [True, 1, False, True, True, True]),
+    ],
 )
 def test_what_only_looks_like_numbers_is_refused(datatype: str, data: list[Any]) -> None:
     with pytest.raises(DtypeMismatch, match=f"which is not {datatype}"):
