@@ -77,6 +77,7 @@ COPY services/artifacts services/artifacts
 COPY services/contracts services/contracts
 COPY services/edge services/edge
 COPY services/zoo services/zoo
+COPY services/pipeline services/pipeline
 COPY services/stage services/stage
 RUN python -m compileall -q --invalidation-mode unchecked-hash quant services
 USER 10001:10001

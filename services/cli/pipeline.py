@@ -270,6 +270,31 @@ def predict(
     raise typer.Exit(predict_pictures(wanted, find_pictures(pictures), as_json))
 
 
+@app.command()
+def submit(
+    pipeline: Annotated[str, typer.Argument(metavar="PIPELINE", help="One of `pipelines` in the release's values.")],
+    records: Annotated[str, typer.Argument(metavar="RECORDS", help="Where the records are, as the stages reach them.")],
+    to: Annotated[str, typer.Option("-o", "--to", metavar="URL", help="Where answers and the job's state go.")],
+    workers: Annotated[int, typer.Option(min=1, max=1024, help="Records under way at a time.")] = 2,
+    job: Annotated[str, typer.Option(help="The job's name; one that is in the store already is gone on with.")] = "",
+    namespace: Annotated[str, typer.Option("--namespace", "-n", help="By default the one kubectl uses.")] = "",
+    top_k: Annotated[int, typer.Option(min=1, help="How many classes to name for each picture.")] = 5,
+    activations: Annotated[
+        str, typer.Option(metavar="float32|float16|int8", help="How stages keep values for one another; float32.")
+    ] = "",
+    follow: Annotated[bool, typer.Option("--follow/--no-follow", help="Show the driver's log until it ends.")] = True,
+    as_json: Json = False,
+) -> None:
+    """Run a job on the cluster: its driver as a Kubernetes Job beside the stages, which goes on after any kill.
+
+    Exits as `run` does, with the driver's own code.
+    """
+    from services.cli.pipeline_submit import WantedJob, submit_job
+
+    wanted = WantedJob(pipeline, records, to, job, namespace, workers, top_k, _precision(activations), follow)
+    raise typer.Exit(submit_job(wanted, as_json))
+
+
 def _precision(text: str) -> "Encoding | None":
     from services.artifacts.precision import Encoding
     from services.edge.errors import InvalidInput

@@ -18,7 +18,6 @@ from services.cli.ensemble_source import Embedded
 from services.cli.ensemble_tables import Answered, Refused
 from services.cli.local_chains import compile_chain, local_members
 from services.cli.pipeline_model import choose_cutting, find_model
-from services.cli.pipeline_services import always, split_service
 from services.cli.steps import showing_progress
 from services.edge.errors import InvalidInput, Unavailable
 from services.edge.grpc_channel import open_channel
@@ -31,7 +30,7 @@ from services.ensemble.served import Served
 from services.ensemble.settings import Settings
 from services.ensemble.usecases import Predictor
 from services.local.running import state_folder
-from services.pipeline.client import StageClient
+from services.pipeline.client import StageClient, always, split_service
 from services.pipeline.domain import StageDescription, check_chain
 from services.zoo.model_file import InputDeclaration, ModelFile
 

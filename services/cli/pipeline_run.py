@@ -21,14 +21,13 @@ from services.artifacts.store import ObjectStore, open_store
 from services.cli.pipeline_lease import lease_of
 from services.cli.pipeline_model import choose_cutting, find_model
 from services.cli.pipeline_report import print_report
-from services.cli.pipeline_services import always, split_service
 from services.cli.steps import showing_progress
 from services.edge.errors import ArtifactNotFound, InvalidInput
 from services.edge.grpc_channel import open_channel
 from services.edge.progress import Progress
 from services.local.running import state_folder
 from services.local.stages import local_stages
-from services.pipeline.client import StageClient
+from services.pipeline.client import StageClient, always, split_service
 from services.pipeline.domain import DEFAULT_WORKERS, Job, Retry
 from services.pipeline.driver import JobStatus, Means, run_job, wake
 from services.pipeline.job_store import JobStore, record_keys

@@ -9,7 +9,8 @@ from services.artifacts.activation import PictureState, StageOutcome, precision_
 from services.artifacts.precision import Encoding
 from services.contracts.strata.stage.v1 import stage_pb2 as pb
 from services.contracts.strata.stage.v1 import stage_pb2_grpc as pb_grpc
-from services.edge.errors import StageUnavailable, Unavailable
+from services.edge.address import split_address
+from services.edge.errors import InvalidInput, StageUnavailable, Unavailable
 from services.edge.receipt_messages import line_of_message
 from services.edge.remote_errors import error_of
 from services.pipeline.domain import StageAnswer, StageDescription
@@ -17,6 +18,21 @@ from services.zoo.manifest import InputSpec
 
 Channel: TypeAlias = Callable[[], Awaitable[grpc.aio.Channel]]
 """Asked at each call: what keeps the stage running learns from it that it is used."""
+
+
+def split_service(text: str) -> tuple[str, str]:
+    """Split HOST:PORT/NAME into the address and the name an ingress knows the stage by, which may be empty."""
+    address, _, authority = text.strip().partition("/")
+    try:
+        split_address(address)
+    except ValueError as error:
+        raise InvalidInput(f"--services: {error}") from error
+    return address, authority
+
+
+async def always(channel: grpc.aio.Channel) -> grpc.aio.Channel:
+    """A channel that is there, as what starts services gives one."""
+    return channel
 
 
 class StageClient:

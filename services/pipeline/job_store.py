@@ -37,9 +37,13 @@ class JobStore:
         except ArtifactExists as error:
             raise self._taken() from error
 
+    async def exists(self) -> bool:
+        """Tell whether the job was begun."""
+        return await self.store.exists(self._key(_JOB))
+
     async def check_free(self) -> None:
         """See that no job has the name, before work is done for one. Raises ArtifactExists."""
-        if await self.store.exists(self._key(_JOB)):
+        if await self.exists():
             raise self._taken()
 
     async def read(self) -> Job:

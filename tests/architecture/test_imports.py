@@ -65,6 +65,7 @@ RANKS: dict[str, dict[int, str]] = {
         USECASES: "job_store lease loss driver",
         ADAPTERS: "packing plan_file",
         EDGES: "client",
+        MAIN: "process __main__",
     },
     "workbench": {
         DOMAIN: "engine_model model_codec findings augmentation "
@@ -89,7 +90,12 @@ RANKS: dict[str, dict[int, str]] = {
         ADAPTERS: "scenario_file run document text report",
         EDGES: "messages targets locust_clients locust_user",
     },
-    "cluster": {DOMAIN: "domain", USECASES: "usecases", EDGES: "kubernetes_api kubectl ingress", MAIN: "__main__"},
+    "cluster": {
+        DOMAIN: "domain pipeline_job",
+        USECASES: "usecases",
+        EDGES: "kubernetes_api kubectl ingress",
+        MAIN: "__main__",
+    },
     "local": {ADAPTERS: "child process process_status running memory_group", EDGES: "supervisor models stages"},
 }
 # Neither reads nor writes anything, asks no clock, knows no environment, keeps no log.

@@ -201,7 +201,7 @@ def start(place: Place, job: str, log: Path) -> "subprocess.Popen[str]":
     return process
 
 
-def await_first_record(place: Place, job: str, process: "subprocess.Popen[str]") -> None:
+def await_first_record(place: Place, job: str, process: "subprocess.Popen[Any]") -> None:
     limit = time.monotonic() + 300
     while not place.done(job):
         assert process.poll() is None
@@ -332,6 +332,32 @@ async def test_a_front_door_serves_stages_over_http_and_grpc(
             assert [line.requests for line in answer.receipt.lines] == [2] * len(STAGES)  # four pictures in a message
         finally:
             door.terminate()
+
+
+def test_the_driver_of_a_submitted_job_goes_on_after_it_is_stopped(
+    place: Place, services: str, expected: dict[str, list[float]], tmp_path: Path
+) -> None:
+    environment = {
+        **place.environment,
+        "PIPELINE_RECORDS": str(place.folder / "records"),
+        "PIPELINE_TO": str(place.folder / "out"),
+        "PIPELINE_JOB": "submitted",
+        "PIPELINE_SERVICES": services,
+        "PIPELINE_WORKERS": "1",
+    }
+    command = [sys.executable, "-m", "services.pipeline"]
+    with (tmp_path / "log").open("w") as log, subprocess.Popen(command, env=environment, stderr=log) as stopped:
+        await_first_record(place, "submitted", stopped)
+        stopped.terminate()
+    assert stopped.returncode == 1, (tmp_path / "log").read_text()
+    assert not (place.folder / "out" / "submitted" / "lease").exists()  # the next one need not wait
+    again = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert again.returncode == 0, again.stderr
+    report = json.loads(again.stdout)["report"]
+    assert requests_of(report) == [len(list((place.folder / "records").iterdir()))] * len(STAGES)
+    check(place, "submitted", expected)
+    nowhere = {**environment, "PIPELINE_RECORDS": str(place.folder / "nowhere")}
+    assert subprocess.run(command, env=nowhere, capture_output=True, timeout=300).returncode == 2
 
 
 @pytest.mark.parametrize(
