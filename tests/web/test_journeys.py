@@ -111,6 +111,8 @@ def test_a_cross_leads_to_the_layer_that_loses_most(browser: Browser, console: S
         name = worst.inner_text()
         worst.click()
         page.get_by_role("heading", name=name, exact=True).wait_for()
+        page.get_by_role("button", name=FIRST).click()  # in the graph
+        page.get_by_role("heading", name=FIRST, exact=True).wait_for()
 
 
 def test_every_layer_can_be_reached_by_the_keyboard_from_the_table(
