@@ -230,12 +230,12 @@ sys.exit(bool({{"torch", "torchvision", "pydantic"}} & set(sys.modules)))
 
 
 @pytest.mark.slow
-def test_a_narrow_network_with_trained_weights_is_compiled(tmp_path: Path) -> None:
-    module = build("mobilenet_v2", 10, width_mult=0.25).eval()
+def test_a_network_with_parameters_and_trained_weights_is_compiled(tmp_path: Path) -> None:
+    module = build("squeezenet1_1", 10, dropout=0.0).eval()
     save_file(module.state_dict(), tmp_path / "w.safetensors")
-    path = tmp_path / "narrow.yaml"
+    path = tmp_path / "small.yaml"
     path.write_text(
-        "name: narrow\narchitecture: mobilenet_v2\nparameters: {width_mult: 0.25}\nclasses: 10\n"
+        "name: small\narchitecture: squeezenet1_1\nparameters: {dropout: 0}\nclasses: 10\n"
         "weights: file://w.safetensors\ninput: {size: [32, 32]}\n"
     )
     folder = compile_model(read_model_file(path), tmp_path / "cache")

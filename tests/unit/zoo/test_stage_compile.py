@@ -19,16 +19,25 @@ from services.zoo.serving import Values, load_forward
 from services.zoo.stage_compile import Cutting, compile_stages
 from services.zoo.stage_manifest import StageManifest
 
-CUTTING = Cutting(layers=("conv_1", "conv_2", "conv_3"), names=("Conv_1", "Conv_2", "Conv_3", "FC"))
+SMALL = "squeezenet1_1"
+CUTTING = Cutting(
+    layers=("features.3.cat", "features.7.cat", "features.10.cat"), names=("stem", "first", "second", "last")
+)
 
 
-def declared(architecture: str, classes: int = 10, side: int = 64) -> ModelFile:
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What one test compiled, the others find."""
+    return tmp_path_factory.mktemp("cache")
+
+
+def declared(architecture: str) -> ModelFile:
     return ModelFile(
         name="small",
         architecture=architecture,
-        classes=classes,
+        classes=10,
         weights="random://0",
-        input=InputDeclaration(size=(side, side)),
+        input=InputDeclaration(size=(64, 64)),
         folder=Path("/"),
     )
 
@@ -39,24 +48,24 @@ def run(folders: list[Path], values: Values) -> Values:
     return values
 
 
-def pictures(count: int, side: int = 64) -> Values:
-    return np.random.default_rng(1).standard_normal((count, 3, side, side), np.float32)
+def pictures(count: int) -> Values:
+    return np.random.default_rng(1).standard_normal((count, 3, 64, 64), np.float32)
 
 
 @pytest.mark.slow
-def test_the_stages_in_torch_are_the_model_in_torch_to_the_last_bit(tmp_path: Path) -> None:
-    model_file = declared("alexnet_3c4f")
-    stages = compile_stages(model_file, CUTTING, tmp_path, "torch")
-    whole = load_forward("torch", compile_model(model_file, tmp_path, "torch"), 1)
+def test_the_stages_in_torch_are_the_model_in_torch_to_the_last_bit(cache: Path) -> None:
+    model_file = declared(SMALL)
+    stages = compile_stages(model_file, CUTTING, cache, "torch")
+    whole = load_forward("torch", compile_model(model_file, cache, "torch"), 1)
     for count in (1, 3):
         assert np.array_equal(run(stages, pictures(count)), whole(pictures(count)))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
-def test_the_stages_in_other_runtimes_are_close(tmp_path: Path, runtime: str) -> None:
-    model_file = declared("resnet18")
-    stages = compile_stages(model_file, Cutting(stages=3), tmp_path, runtime)
+def test_the_stages_in_other_runtimes_are_close(cache: Path, runtime: str) -> None:
+    model_file = declared(SMALL)
+    stages = compile_stages(model_file, CUTTING, cache, runtime)
     with torch.inference_mode():
         expected = load_module(model_file)(torch.from_numpy(pictures(3))).numpy()
     assert float(np.abs(run(stages, pictures(3)) - expected).max() / np.abs(expected).max()) <= 1e-5
@@ -64,8 +73,8 @@ def test_the_stages_in_other_runtimes_are_close(tmp_path: Path, runtime: str) ->
 
 @pytest.mark.slow
 @pytest.mark.parametrize("runtime", ["torch", "onnxruntime", "openvino"])
-def test_several_threads_may_compute_at_a_time(tmp_path: Path, runtime: str) -> None:
-    (folder,) = compile_stages(declared("alexnet_3c4f", side=64), Cutting(stages=1), tmp_path, runtime)
+def test_several_threads_may_compute_at_a_time(cache: Path, runtime: str) -> None:
+    folder, *_ = compile_stages(declared(SMALL), CUTTING, cache, runtime)
     forward = load_forward(runtime, folder, 1)
     batches = [pictures(2) + np.float32(n) for n in range(8)]
     expected = [forward(batch) for batch in batches]
@@ -75,13 +84,13 @@ def test_several_threads_may_compute_at_a_time(tmp_path: Path, runtime: str) -> 
 
 
 @pytest.mark.slow
-def test_each_stages_file_has_its_own_weights_alone(tmp_path: Path) -> None:
-    model_file = declared("alexnet_3c4f")
+def test_each_stages_file_has_its_own_weights_alone(cache: Path) -> None:
+    model_file = declared(SMALL)
     graph = find_cuts(load_module(model_file), (64, 64))
     state = graph.module.state_dict()
     bounds = [0, *(graph.cut_at(layer).position + 1 for layer in CUTTING.layers), len(graph.layers)]
     for folder, (start, end) in zip(
-        compile_stages(model_file, CUTTING, tmp_path, "onnxruntime"), pairwise(bounds), strict=True
+        compile_stages(model_file, CUTTING, cache, "onnxruntime"), pairwise(bounds), strict=True
     ):
         weight_bytes = sum(state[name].nbytes for layer in graph.layers[start:end] for name in layer.weights)
         size_bytes = sum(path.stat().st_size for path in folder.iterdir())
@@ -89,7 +98,7 @@ def test_each_stages_file_has_its_own_weights_alone(tmp_path: Path) -> None:
 
 
 def test_stages_say_what_they_are_and_are_compiled_once(tmp_path: Path) -> None:
-    model_file = declared("alexnet_3c4f")
+    model_file = declared(SMALL)
     said: list[str] = []
 
     def progress(step: str, done: int = 0, total: int = 0, /) -> None:
@@ -98,25 +107,25 @@ def test_stages_say_what_they_are_and_are_compiled_once(tmp_path: Path) -> None:
     folders = compile_stages(model_file, CUTTING, tmp_path, "torch", progress)
     manifests = [StageManifest.read(folder) for folder in folders]
     assert [(each.stage, each.stages, each.name) for each in manifests] == [
-        (0, 4, "Conv_1"),
-        (1, 4, "Conv_2"),
-        (2, 4, "Conv_3"),
-        (3, 4, "FC"),
+        (0, 4, "stem"),
+        (1, 4, "first"),
+        (2, 4, "second"),
+        (3, 4, "last"),
     ]
     assert [one.output_shape for one in manifests[:-1]] == [one.input_shape for one in manifests[1:]]
     assert (manifests[0].input_shape, manifests[-1].output_shape) == ((3, 64, 64), (10,))
-    assert (manifests[0].first, manifests[0].last) == ("conv_1.0", "conv_1.2")
-    assert manifests[0].working_bytes == 2 * 4 * 64 * 15 * 15  # the ReLU reads and writes the largest value
+    assert (manifests[0].first, manifests[0].last) == ("features.0", "features.3.cat")
+    assert manifests[0].working_bytes == 2 * 4 * 64 * 31 * 31  # the ReLU reads and writes the largest value
     assert len({each.chain for each in manifests}) == 1
-    assert "small: compiling stage FC" in said
+    assert "small: compiling stage last" in said
     said.clear()
     assert compile_stages(model_file, CUTTING, tmp_path, "torch", progress) == folders
     assert said == []
 
 
-def test_stages_that_are_compiled_are_found_without_torch(tmp_path: Path) -> None:
-    model_file = declared("alexnet_3c4f")
-    folders = compile_stages(model_file, CUTTING, tmp_path, "torch")
+def test_stages_that_are_compiled_are_found_without_torch(cache: Path) -> None:
+    model_file = declared(SMALL)
+    folders = compile_stages(model_file, CUTTING, cache, "torch")
     program = (
         "import json, sys\n"
         "from pathlib import Path\n"
@@ -128,7 +137,7 @@ def test_stages_that_are_compiled_are_found_without_torch(tmp_path: Path) -> Non
         "found = compile_stages(ModelFile.model_validate(model_file), cutting, Path(cache), 'torch')\n"
         "print(json.dumps([[str(folder) for folder in found], 'torch' in sys.modules]))\n"
     )
-    words = model_file.model_dump(mode="json"), [CUTTING.layers, CUTTING.names], str(tmp_path)
+    words = model_file.model_dump(mode="json"), [CUTTING.layers, CUTTING.names], str(cache)
     ran = subprocess.run(
         [sys.executable, "-c", program, *map(json.dumps, words)], capture_output=True, text=True, check=True
     )
@@ -136,10 +145,10 @@ def test_stages_that_are_compiled_are_found_without_torch(tmp_path: Path) -> Non
 
 
 def test_other_cuts_are_another_chain(tmp_path: Path) -> None:
-    model_file = declared("alexnet_3c4f")
+    model_file = declared(SMALL)
     chains = {
         StageManifest.read(compile_stages(model_file, cutting, tmp_path, "torch")[0]).chain
-        for cutting in (Cutting(layers=("conv_1",)), Cutting(layers=("conv_2",)))
+        for cutting in (Cutting(layers=("features.2",)), Cutting(layers=("features.8",)))
     }
     assert len(chains) == 2
 
