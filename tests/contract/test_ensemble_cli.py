@@ -1,12 +1,9 @@
 """`strata ensemble` and `strata models` as commands: what they print, and the codes they end with."""
 
-import io
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import redirect_stderr, redirect_stdout
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -15,9 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from services.cli import ensemble_evaluation, main
+from services.cli import ensemble_evaluation
 from services.cli.ensemble_source import Remote
 from services.edge.errors import MemberUnavailable, Unavailable
+from tests.contract.command import run_strata
 
 pytestmark = pytest.mark.slow
 
@@ -42,18 +40,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def strata(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    """Run the command in this process: it takes longer to import torch than most of these calls need."""
-    output, errors = io.StringIO(), io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(output), redirect_stderr(errors):
-        for name in [name for name in os.environ if name.startswith("STRATA_")]:
-            patch.delenv(name)
-        patch.setenv("STRATA_STATE", str(folder / "state"))
-        patch.setenv("STRATA_CACHE", str(folder / "cache"))
-        patch.setenv("http_proxy", "http://127.0.0.1:1")  # nothing listens there: nothing here leaves the machine
-        patch.setattr(sys, "argv", ["strata", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-    return subprocess.CompletedProcess(arguments, ended.value.code, output.getvalue(), errors.getvalue())  # type: ignore[arg-type]
+    """Run the command with a state and a cache of its own; a proxy that does not exist keeps it on this machine."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("STRATA_")}
+    environment |= {"STRATA_STATE": str(folder / "state"), "STRATA_CACHE": str(folder / "cache")}
+    return run_strata({**environment, "http_proxy": "http://127.0.0.1:1"}, *arguments)
 
 
 def test_predict_starts_the_models_of_a_file_for_the_call(folder: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from services.local.models import find_model_process
 from services.local.running import find_running, is_running, state_folder
+from tests.contract.command import run_strata as strata
 
 ROOT = Path(__file__).resolve().parents[2]
 SLEEPERS = ROOT / "examples" / "measure" / "sleepers.yaml"
@@ -27,16 +28,13 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
     strata(chosen, "serve", "stop")
 
 
-def strata(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "services.cli", *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)
-
-
 @pytest.fixture(scope="module")
 def address(environment: dict[str, str]) -> str:
     """The address on the last line of `serve start`."""
     ports = ("--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0")
-    done = strata(environment, "serve", "start", str(SLEEPERS), *ports)
+    # From a process of its own: what `serve start` leaves behind must not be this process's child.
+    command = [sys.executable, "-m", "services.cli", "serve", "start", str(SLEEPERS), *ports]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()[-1]
 

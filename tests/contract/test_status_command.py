@@ -3,11 +3,12 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.contract.command import run_strata
 
 KUBECTL = """#!/usr/bin/env python3
 import pathlib, sys
@@ -31,15 +32,14 @@ def model(state: str, message: str = "") -> dict[str, Any]:
     return {"metadata": {"name": "m", "labels": labels}, "status": {**status, "traffic": traffic}}
 
 
-def status(folder: Path, services: list[dict[str, Any]] | None, *options: str) -> subprocess.CompletedProcess[str]:
+def status(folder: Path, services: list[dict[str, Any]] | None, *options: str) -> "subprocess.CompletedProcess[str]":
     (folder / "kubectl").write_text(KUBECTL)
     (folder / "kubectl").chmod(0o755)
     for kind, items in (("services", services), ("revisions", []), ("deployments", []), ("pods", [])):
         if items is not None:
             (folder / f"{kind}.json").write_text(json.dumps({"items": items}))
     environment = {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}", "COLUMNS": "200"}
-    command = [sys.executable, "-m", "services.cli", "status", *options]
-    return subprocess.run(command, capture_output=True, text=True, env=environment)
+    return run_strata(environment, "status", *options)
 
 
 def test_a_ready_release_ends_with_0_and_a_table(tmp_path: Path) -> None:
