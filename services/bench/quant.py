@@ -43,6 +43,7 @@ take these in are wide for the rest.
 `run_share.MODE` is the time that `strata quant run` prints of yolov3-tiny over the median of fifty runs of its engine,
 before and after, in another process; `run_error` is the largest distance of the four from 1.
 
+`points_lost.MODE` is what `auto` is chosen by: the share of float's answers lost, each by its margin, in points.
 `agreement.MODE` is in percent with float: the same best class, or boxes matched at IoU 0.5 with the same class, on the
 16 pictures that `auto` was chosen by; `.unseen` on 16 others. The weights are random, so a thousand scores lie close
 together and the best changes place with its neighbour at an error that a trained model does not notice: this is the

@@ -24,6 +24,7 @@ from services.bench.rounds import Spread, interleave, ratio
 from services.edge.progress import Progress
 from services.workbench.calibrating import DETECTION_THRESHOLD
 from services.workbench.findings import agreement
+from services.workbench.margins import points_lost
 
 BLOCK_S = 0.3
 BLOCK_RUNS = 3
@@ -66,15 +67,17 @@ def auto_figures(subject: Subject, spreads: dict[str, Spread]) -> dict[str, floa
 
     Returns:
         agreement.MODE with float in percent on the pictures auto was chosen by, agreement.MODE.unseen on others;
+        points_lost.MODE: what it loses of float's answers there, by their margins (services/workbench/margins.py);
         auto.share: the better one's time over auto's; auto.regression: 1 where that is under 0.98, or where auto
-        loses a point of agreement on the pictures it was chosen by.
+        loses a point on the pictures it was chosen by.
     """
     figures = {
         f"agreement.{mode}{place}": percent
         for place, inputs in (("", subject.seen), (".unseen", subject.unseen))
         for mode, percent in _agreements(subject, inputs).items()
     }
-    loses = {mode: 100 - figures[f"agreement.{mode}"] >= POINTS_LOST for mode in (Mode.INT8, Mode.AUTO)}
+    figures |= {f"points_lost.{mode}": points for mode, points in _points_lost(subject).items()}
+    loses = {mode: figures[f"points_lost.{mode}"] >= POINTS_LOST for mode in (Mode.INT8, Mode.AUTO)}
     better = "float" if loses[Mode.INT8] else min("float", "int8", key=lambda key: spreads[key].median)
     share = ratio(spreads[better], spreads["auto"]).median
     return figures | {"auto.share": share, "auto.regression": float(share < LEAST_SHARE or loses[Mode.AUTO])}
@@ -88,6 +91,15 @@ def _agreements(subject: Subject, inputs: Sequence[Tensor]) -> dict[Mode, float]
     wanted = answers(Mode.FLOAT)
     return {
         mode: 100 * agreement(subject.model, wanted, answers(mode), DETECTION_THRESHOLD).fraction
+        for mode in (Mode.INT8, Mode.AUTO)
+    }
+
+
+def _points_lost(subject: Subject) -> dict[Mode, float]:
+    engines = {mode: subject.engine(mode) for mode in (Mode.FLOAT, Mode.INT8, Mode.AUTO)}
+    answers = {mode: [engine.run(x) for x in subject.seen] for mode, engine in engines.items()}
+    return {
+        mode: points_lost(subject.model, answers[Mode.FLOAT], answers[mode], DETECTION_THRESHOLD)
         for mode in (Mode.INT8, Mode.AUTO)
     }
 

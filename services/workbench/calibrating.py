@@ -18,7 +18,7 @@ from quant.scales import Calibration
 from services.edge.progress import Progress, no_progress
 from services.workbench.engine_model import EngineModel
 from services.workbench.engines import engine_of, this_machine
-from services.workbench.findings import compare_outcomes, outcome, outcome_like
+from services.workbench.margins import points_lost
 from services.workbench.pictures import Pictures, as_input, augmented
 from services.zoo.integers import Integers, Machine
 
@@ -136,20 +136,19 @@ def choose_auto(model: EngineModel, calibration: Calibration, inputs: Sequence[T
     if mixed != in_int8.plan:
         candidates["mixed"] = Engine(model.graph, mixed, calibration, reuse=in_int8)
     compared = inputs[:AGREEMENT_PICTURES]
-    wanted = [outcome(model, in_float.run(each), DETECTION_THRESHOLD) for each in compared]
+    wanted = [in_float.run(each) for each in compared]
 
-    def points_lost(engine: Engine) -> float:
-        found = [outcome_like(model, engine.run(each), one) for each, one in zip(compared, wanted, strict=True)]
-        return 100 * (1 - compare_outcomes(wanted, found).fraction)
+    def lost(engine: Engine) -> float:
+        return points_lost(model, wanted, [engine.run(each) for each in compared], DETECTION_THRESHOLD)
 
-    losses = {name: 0.0 if engine is in_float else points_lost(engine) for name, engine in candidates.items()}
+    losses = {name: 0.0 if engine is in_float else lost(engine) for name, engine in candidates.items()}
     if all(losses[name] >= 1 for name in candidates if name != "float"):
         # nothing integer keeps the answers: give back the worst layers, more of them until one does
         weighted = sum(precision is Precision.INT8 for precision in in_int8.plan.values())
         for share in (1 / 16, 1 / 8, 1 / 4, 1 / 2):
             plan, kept = careful_plan(in_int8.plan, errors, math.ceil(weighted * share))
             candidates["mixed"] = Engine(model.graph, plan, calibration, reuse=in_int8)
-            losses["mixed"] = points_lost(candidates["mixed"])
+            losses["mixed"] = lost(candidates["mixed"])
             if losses["mixed"] < 1:
                 break
     return choose_plan(model.graph, candidates, kept, losses, x, clock)

@@ -68,7 +68,7 @@ RANKS: dict[str, dict[int, str]] = {
         MAIN: "process __main__",
     },
     "workbench": {
-        DOMAIN: "engine_model model_codec findings augmentation "
+        DOMAIN: "engine_model model_codec findings margins augmentation "
         "pictures drawing layer_card edit_places edit_result events session_log",
         USECASES: "engines calibrating running crossing exporting remedies report session tensor_parts long_work "
         "shared_models open_sessions owner_store workbench",

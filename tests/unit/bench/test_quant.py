@@ -154,7 +154,8 @@ def test_integer_layers_equal_their_reference_and_steps_equal_runs(subject: Subj
 def test_auto_is_held_against_int8_only_where_that_keeps_the_answers(
     subject: Subject, monkeypatch: pytest.MonkeyPatch, auto_ms: float, keeps: bool, regressed: float
 ) -> None:
-    agreements = {Mode.INT8: 100.0 if keeps else 95.0, Mode.AUTO: 100.0}
-    monkeypatch.setattr("services.bench.quant_speed._agreements", lambda *_: agreements)
+    lost = {Mode.INT8: 0.0 if keeps else 5.0, Mode.AUTO: 0.0}
+    monkeypatch.setattr("services.bench.quant_speed._points_lost", lambda _: lost)
+    monkeypatch.setattr("services.bench.quant_speed._agreements", lambda *_: {})
     spreads = {name: Spread((ms,) * 3) for name, ms in (("float", 20.0), ("int8", 10.0), ("auto", auto_ms))}
     assert auto_figures(subject, spreads)["auto.regression"] == regressed
