@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from quant.errors import QuantError
+from services.cli.cold import cold
 from services.cli.load import load
 from services.cli.receipts import receipts
 from services.cli.status import status
@@ -44,6 +45,7 @@ app.command()(load)
 app.command()(status)
 app.command()(receipts)
 app.command()(wake)
+app.command()(cold)
 
 
 def main() -> None:

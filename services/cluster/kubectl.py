@@ -18,6 +18,10 @@ class Kubectl:
         found: Document = json.loads(_run("get", "--raw", path))
         return found
 
+    def read_log(self, path: str) -> str:
+        """Read a log; raises as `read`."""
+        return _run("get", "--raw", path)
+
     def create(self, document: Document) -> None:
         """Make an object. Raises FailedPrecondition where it is there already, and as `read`."""
         _run("create", "--filename", "-", standard_input=json.dumps(document))

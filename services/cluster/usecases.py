@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import urlencode, urlsplit
 
+from services.cluster.cold_starts import ColdStart, start_of_pod
 from services.cluster.domain import Document, Workload, WorkloadState, judge_deployment, judge_other, judge_service
 from services.edge.deadline import Deadline
-from services.edge.errors import FailedPrecondition, NotFound
+from services.edge.errors import FailedPrecondition, NotFound, Unavailable
 
 _TRIES = 10
 _POLL_S = 1.0
@@ -87,6 +88,25 @@ def hosts_of(objects: Reads, namespace: str, release: str = "") -> dict[str, str
     services = _services(objects, namespace, release)
     urls = {each["metadata"]["name"]: each.get("status", {}).get("url", "") for each in services}
     return {name: urlsplit(url).netloc for name, url in sorted(urls.items()) if url}
+
+
+class ReadsLogs(Reads, Protocol):
+    """The same, and what pods have logged."""
+
+    def read_log(self, path: str) -> str: ...
+
+
+def cold_starts(objects: ReadsLogs, namespace: str, release: str = "") -> list[ColdStart]:
+    """Say of every pod of a Knative Service that runs now where the time of its start went; raises as `survey` does."""
+    starts = []
+    for pod in _items(objects, namespace, release, "api/v1", "pods"):
+        if "serving.knative.dev/service" not in pod["metadata"].get("labels", {}):
+            continue
+        with suppress(NotFound, Unavailable):  # it has ended meanwhile, or has no log yet
+            path = f"/api/v1/namespaces/{namespace}/pods/{pod['metadata']['name']}/log?container=user-container"
+            if start := start_of_pod(pod, objects.read_log(path).splitlines()):
+                starts.append(start)
+    return starts
 
 
 def _services(objects: Reads, namespace: str, release: str) -> list[Document]:

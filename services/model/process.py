@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import os
+import time
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -18,9 +19,10 @@ from services.edge.meter import process_began, read_process
 from services.edge.stop import stop_event
 from services.model.ledger import Ledger
 from services.model.settings import PREFIX, Settings, settings_from
-from services.model.usecases import Model
+from services.model.start_clock import StartClock
+from services.model.usecases import Forward, Model
 from services.zoo.manifest import Manifest
-from services.zoo.serving import load_forward, read_picture
+from services.zoo.serving import import_engine, load_forward, read_picture
 
 if TYPE_CHECKING:
     from services.edge.http_server import HttpServer
@@ -30,6 +32,8 @@ _log = logging.getLogger("services.model")
 
 def main() -> int:
     """Serve until SIGTERM or SIGINT; return the exit code."""
+    start = StartClock(process_began().wall_s, time.perf_counter)
+    start.mark("interpreter")
     configure_lean_logs("model")
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     try:
@@ -38,9 +42,9 @@ def main() -> int:
         if settings.server == "kserve":
             from services.model.kserve_model import serve_with_kserve
 
-            serve_with_kserve(_model(settings, folder), settings)
+            serve_with_kserve(_model(settings, folder, start), settings)
         else:
-            asyncio.run(_serve(_model(settings, folder), settings))
+            asyncio.run(_serve(_model(settings, folder, start), settings, start))
     except (StrataError, OSError) as error:
         _log.error("%s: %s", type(error).__name__, error)
         return 2
@@ -50,7 +54,7 @@ def main() -> int:
     return 0
 
 
-async def _serve(model: Model, settings: Settings) -> None:
+async def _serve(model: Model, settings: Settings, start: StartClock) -> None:
     stop = asyncio.create_task(stop_event().wait())
     async with AsyncExitStack() as servers:
         grpc_server = await _start_grpc(model, settings, servers) if settings.grpc_address else None
@@ -59,9 +63,12 @@ async def _serve(model: Model, settings: Settings) -> None:
         await asyncio.wait((stop, loading), return_when=asyncio.FIRST_COMPLETED)
         if loading.done():
             loading.result()
+            start.mark("first_pass")
             if grpc_server:
                 await grpc_server.set_ready(True)
-            _announce(model, grpc_server.port if grpc_server else None, http_server.port if http_server else None)
+            _announce(
+                model, grpc_server.port if grpc_server else None, http_server.port if http_server else None, start
+            )
         await stop
         _log.info("draining")
     _say_what_is_unclaimed(model)
@@ -95,11 +102,11 @@ def _say_what_is_unclaimed(model: Model) -> None:
     print(json.dumps({"event": "ended", "model": model.manifest.name, **fields}), flush=True)
 
 
-def _announce(model: Model, grpc_port: int | None, http_port: int | None) -> None:
+def _announce(model: Model, grpc_port: int | None, http_port: int | None, start: StartClock) -> None:
     ports = {"grpc_port": grpc_port, "http_port": http_port}
     print(json.dumps({"event": "ready", "model": model.manifest.name, **ports}), flush=True)
     fields = {"model": model.manifest.name, "version": model.manifest.version, "runtime": model.manifest.runtime}
-    _log.info("ready", extra={"fields": {**fields, **ports}})
+    _log.info("ready", extra={"fields": {**fields, **ports, "start_ms": start.phases_ms}})
 
 
 def _compiled_folder(settings: Settings) -> Path:
@@ -114,14 +121,23 @@ def _compiled_folder(settings: Settings) -> Path:
     return compile_model(model_file, default_cache(os.environ), model_file.runtime)
 
 
-def _model(settings: Settings, folder: Path) -> Model:
+def _load(manifest: Manifest, folder: Path, threads: int, start: StartClock) -> Forward:
+    start.mark("servers")
+    import_engine(manifest.runtime, folder)
+    start.mark("engine")
+    forward = load_forward(manifest.runtime, folder, threads)
+    start.mark("weights")
+    return forward
+
+
+def _model(settings: Settings, folder: Path, start: StartClock) -> Model:
     manifest = Manifest.read(folder)
     threads = settings.threads or thread_count()
     if settings.name not in ("", manifest.name):
         raise InvalidDeclaration(f"{PREFIX}NAME is '{settings.name}', but {folder} holds '{manifest.name}'")
     return Model(
         manifest,
-        load=partial(load_forward, manifest.runtime, folder, threads),
+        load=partial(_load, manifest, folder, threads, start),
         read_picture=partial(read_picture, manifest.input_spec),
         max_batch=settings.max_batch,
         max_queue=settings.max_queue,

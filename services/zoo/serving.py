@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import TypeAlias
 
 import numpy as np
@@ -16,6 +17,14 @@ Forward: TypeAlias = Callable[[Values], Values]
 """[N, ...] -> [N, ...]"""
 
 
+def import_engine(runtime: str, folder: Path) -> ModuleType:
+    """Import what runs a forward pass; raises Unsupported where the runtime is not installed here."""
+    try:
+        return import_module(f"services.zoo.runtimes.{runtime}")
+    except ModuleNotFoundError as error:
+        raise Unsupported(f"{folder}: runtime '{runtime}' is not installed here: {error}") from error
+
+
 def load_forward(runtime: str, folder: Path, threads: int) -> Forward:
     """Load what was compiled into a folder.
 
@@ -23,10 +32,7 @@ def load_forward(runtime: str, folder: Path, threads: int) -> Forward:
         Unsupported: the runtime is not installed here.
         InvalidWeights: the files are not a program for it.
     """
-    try:
-        engine = import_module(f"services.zoo.runtimes.{runtime}")
-    except ModuleNotFoundError as error:
-        raise Unsupported(f"{folder}: runtime '{runtime}' is not installed here: {error}") from error
+    engine = import_engine(runtime, folder)
     try:
         forward: Forward = engine.load(folder, threads)
     except Exception as error:

@@ -47,7 +47,7 @@ RANKS: dict[str, dict[int, str]] = {
         MAIN: "process __main__",
     },
     "model": {
-        DOMAIN: "domain tensors ledger",
+        DOMAIN: "domain tensors ledger start_clock",
         USECASES: "usecases",
         ADAPTERS: "settings metrics",
         EDGES: "converters open_inference_json grpc_api http_api kserve_model",
@@ -91,7 +91,7 @@ RANKS: dict[str, dict[int, str]] = {
         EDGES: "messages targets locust_clients locust_user",
     },
     "cluster": {
-        DOMAIN: "domain pipeline_job",
+        DOMAIN: "domain pipeline_job cold_starts",
         USECASES: "usecases",
         EDGES: "kubernetes_api kubectl ingress",
         MAIN: "__main__",
