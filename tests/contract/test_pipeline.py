@@ -23,19 +23,20 @@ from services.contracts.strata.ensemble.v1 import ensemble_pb2, ensemble_pb2_grp
 from services.zoo.compile import load_module
 from services.zoo.model_file import read_model_file
 from services.zoo.preprocessing import decode, preprocess
+from tests.contract.command import run_strata
 from tests.contract.s3_server import s3_server
 
 PICTURES = Path(__file__).parents[2] / "examples" / "fashion" / "pictures"
 MODEL = """
 name: small
-architecture: alexnet_3c4f
+architecture: squeezenet1_1
 classes: 10
 weights: random://0
 input: {size: [64, 64]}
-stages: {Conv_1: conv_1, Conv_2: conv_2, FC: null}
+stages: {stem: features.3.cat, middle: features.8, last: null}
 """
 PER_RECORD = 2
-STAGES = ["Conv_1", "Conv_2", "FC"]
+STAGES = ["stem", "middle", "last"]
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -51,9 +52,7 @@ class Place:
         return [sys.executable, "-m", "services.cli", "pipeline", *words]
 
     def strata(self, *words: str, **more: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            self.command(*words), env={**self.environment, **more}, capture_output=True, text=True, timeout=800
-        )
+        return run_strata({**self.environment, **more}, "pipeline", *words)
 
     def run_words(self, job: str, *more: str) -> list[str]:
         records, out = str(self.folder / "records"), str(self.folder / "out")
@@ -89,7 +88,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     (folder / "small.yaml").write_text(MODEL)
     environment = {**os.environ, "STRATA_CACHE": str(folder / "cache"), "STRATA_STATE": str(folder / "state")}
     if sys.dont_write_bytecode:
-        # Some twenty processes import torch; without bytecode each would compile its sources anew.
+        # Some ten processes import torch; without bytecode each would compile its sources anew.
         environment |= {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(folder / "bytecode")}
     place = Place(folder, environment)
     broken = folder / "pictures"
@@ -185,9 +184,9 @@ def test_the_answers_are_the_whole_models_and_the_report_adds_up(
     assert report["money"] == pytest.approx(money)
 
 
-def start(place: Place, job: str, log: Path) -> "subprocess.Popen[str]":
+def start(place: Place, job: str, log: Path, *more: str) -> "subprocess.Popen[str]":
     """Run a job in a group of its own, and return once a record is done."""
-    words = [*place.run_words("--job", job), "--workers", "1"]
+    words = [*place.run_words("--job", job, *more), "--workers", "1"]
     with log.open("w") as output:
         process = subprocess.Popen(
             place.command(*words),
@@ -212,7 +211,7 @@ def await_first_record(place: Place, job: str, process: "subprocess.Popen[Any]")
 def test_a_driver_that_is_killed_goes_on_where_it_was(
     place: Place, services: str, expected: dict[str, list[float]], tmp_path: Path
 ) -> None:
-    process = start(place, "killed", tmp_path / "log")
+    process = start(place, "killed", tmp_path / "log", "--services", services)
     process.send_signal(signal.SIGSTOP)
     second = place.strata(*place.run_words("--resume", "killed", "--services", services))
     assert second.returncode == 2
@@ -247,7 +246,7 @@ def test_a_stage_that_is_killed_is_started_anew(place: Place, expected: dict[str
 def test_an_interrupt_says_how_to_go_on(
     place: Place, services: str, expected: dict[str, list[float]], tmp_path: Path
 ) -> None:
-    process = start(place, "interrupted", tmp_path / "log")
+    process = start(place, "interrupted", tmp_path / "log", "--services", services)
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 130
     assert "--resume interrupted" in (tmp_path / "log").read_text()
@@ -268,7 +267,7 @@ def test_a_damaged_record_is_set_aside_by_name_with_exit_code_3(place: Place, se
     assert ran.returncode == 3, ran.stderr
     assert "done with 1 failed" in ran.stdout
     assert "bad.record: DamagedFile" in ran.stdout
-    other = place.strata(*words, "--resume", "j", "--at", "conv_2")
+    other = place.strata(*words, "--resume", "j", "--at", "features.8")
     assert other.returncode == 2
     assert "job 'j' is of chain" in other.stderr
 
@@ -364,7 +363,10 @@ def test_the_driver_of_a_submitted_job_goes_on_after_it_is_stopped(
     ("words", "what"),
     [
         (["run", "{model}", "{folder}/nowhere", "-o", "{folder}/x"], "nowhere: no such folder"),
-        (["run", "{model}", "{folder}/records", "-o", "{folder}/x", "--at", "conv_9"], "no layer 'conv_9' to cut at"),
+        (
+            ["run", "{model}", "{folder}/records", "-o", "{folder}/x", "--at", "features.99"],
+            "no layer 'features.99' to cut at",
+        ),
         (["run", "{model}", "{folder}/records", "-o", "{folder}/x", "--resume", "y"], "no job 'y'"),
         (["run", "{model}", "{folder}/records", "-o", "{folder}/small.yaml/x"], "small.yaml/x"),
         (["run", "{model}", "{folder}/records", "-o", "{folder}/x", "--services", "nowhere"], "--services"),
