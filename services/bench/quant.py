@@ -21,9 +21,10 @@ MODELS = (*DARKNET, *TORCH)
 _FASTEST = {"yolov3-tiny": 5, "yolov2": 5, "yolov3": 5, "resnet-50": 5, "mobilenet-v2": 1.5, "efficientnet-b0": 1.1}
 _VNNI = {"yolov3-tiny": 2.5, "yolov2": 3, "yolov3": 3, "resnet-50": 3, "mobilenet-v2": 1.3, "efficientnet-b0": 1.0}
 _SLOW_TO_QUANTISE = ("mobilenet-v2", "efficientnet-b0", "nasnet-a-mobile")
-PARTS = ("correctness", "accuracy", "pretrained", "onnx", "use", "speed")
+PARTS = ("correctness", "accuracy", "pretrained", "onnx", "served", "use", "speed")
 MODES = ("float", "hybrid", "int8", "step", "cross")
 RUNTIMES = ("onnxruntime", "openvino")
+SERVED = ("resnet-50", "mobilenet-v2", "efficientnet-b0")
 NOTES = """
 One thread, batch 1, random weights, YOLO at 416x416; each model is timed in a process of its own, its subjects in
 blocks of at least 0.3 s and three runs that take turns, and of a block the best run counts. `speedup` is int8 over the
@@ -59,6 +60,9 @@ float's boxes for the truth, in points; `.top1_agreement` is the share with floa
 `onnx` is of the exported program in ONNX Runtime and OpenVINO: `.max_code_error` the largest difference of a code, each
 layer given the runtime's own inputs; `.answers` the least share of eight pictures' classes or boxes that are the
 engine's.
+
+`served` is of models that are compiled in int8 from the same integers: `.vs_openvino` the service's forward pass over
+OpenVINO's with NNCF, `.cold_start` the service's start, until it is ready, over the float service's; the worst model.
 """
 _PAPER = {
     "normal inference, float and hybrid": (("float", "hybrid"), ("yes", "yes", "yes")),
@@ -92,6 +96,8 @@ def bars(isa: str) -> dict[str, str]:
         "pretrained.top1_agreement": ">= 0.97",
         "onnx.max_code_error": "<= 1",
         "onnx.answers": ">= 1",
+        "served.vs_openvino": "<= 1.1",
+        "served.cold_start": "<= 1.05",
         "step_ms": "<= 5",
         "jump_ms": "<= 50",
         "edit_ms": "<= 150",
@@ -128,6 +134,9 @@ def measure(
         jobs.append(("", ("quant_pretrained",)))
     if "onnx" in parts:
         jobs += [(name, ("quant_onnx", name, "--cache", str(CACHE))) for name in models]
+    if "served" in parts:
+        served = [name for name in models if name in SERVED]
+        jobs += [(name, ("quant_served", name, "--cache", str(CACHE), "--rounds", str(rounds))) for name in served]
     if "use" in parts:
         jobs += [("", (module, "--cache", str(CACHE))) for module in ("quant_use", "quant_run")]
     if "speed" in parts:
@@ -171,6 +180,9 @@ def summarise(figures: Figures) -> Figures:
     if codes := [each for runtime in RUNTIMES for each in of(f"onnx.code_error.{runtime}")]:
         found["onnx.max_code_error"] = max(codes)
         found["onnx.answers"] = min(each for runtime in RUNTIMES for each in of(f"onnx.answers.{runtime}"))
+    for key in ("served.vs_openvino", "served.cold_start"):
+        if each := of(key, SERVED):
+            found[key] = max(each)
     if regressions := of("auto.regression"):
         found["auto.regressions"] = sum(regressions)
     return found

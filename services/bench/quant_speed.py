@@ -48,7 +48,7 @@ def speed(subject: Subject, cache: Path, rounds: int, progress: Progress) -> dic
     runs |= {mode: lambda engine=engine: engine.run(subject.x) for mode, engine in engines.items()}  # type: ignore[misc]
     runs |= peers(subject, cache, progress)
     progress(f"{name}: timing {', '.join(runs)}")
-    spreads = interleave({key: _block(run) for key, run in runs.items()}, rounds)
+    spreads = interleave({key: block(run) for key, run in runs.items()}, rounds)
     faster = min("torch", "float", key=lambda key: spreads[key].median)
     figures = {f"ms.{key}": spread for key, spread in spreads.items()}
     figures["speedup"] = ratio(spreads[faster], spreads["int8"])
@@ -104,7 +104,7 @@ def _points_lost(subject: Subject) -> dict[Mode, float]:
     }
 
 
-def _block(run: Run) -> Callable[[], float]:
+def block(run: Run) -> Callable[[], float]:
     """Milliseconds, the best of enough runs to fill a block, after one that warms the caches again."""
 
     def timed() -> float:

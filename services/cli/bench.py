@@ -98,7 +98,7 @@ def quant(
         Path | None, typer.Option(help="Held-out pictures, a folder per class; without it, no `top1_drop`.")
     ] = None,
     models: Annotated[str, typer.Option(help="Names with commas between; all 14 by default.")] = "",
-    parts: Annotated[str, typer.Option(help="Of correctness, accuracy, pretrained, onnx, use and speed.")] = "",
+    parts: Annotated[str, typer.Option(help="Of correctness, accuracy, pretrained, onnx, served, use and speed.")] = "",
     merge: Merge = False,
 ) -> None:
     """Measure the quantisation engine: exactness, speed beside its peers, what int8 costs, how the stepper responds."""
