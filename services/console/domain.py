@@ -59,7 +59,7 @@ class UserFile:
     workbench_file: str = ""
 
 
-class Mode(StrEnum):
+class RunMode(StrEnum):
     """How a whole model runs."""
 
     FLOAT = "float"
@@ -79,7 +79,7 @@ class RunState(StrEnum):
 
 
 @dataclass(frozen=True)
-class RunRequest:
+class RunOrder:
     """What to run.
 
     Attributes:
@@ -94,7 +94,7 @@ class RunRequest:
 
     model: str
     is_file: bool
-    mode: Mode
+    mode: RunMode
     picture: str
     weights: str = ""
     size: int = 0
@@ -117,7 +117,7 @@ class Run:
 
     id: str
     user: str
-    request: RunRequest
+    request: RunOrder
     model_name: str
     picture_name: str
     picture_bytes: int

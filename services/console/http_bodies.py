@@ -7,7 +7,7 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from services.console.domain import LONGEST_PATH, Mode, Run, RunRequest, RunState, UserFile
+from services.console.domain import LONGEST_PATH, Run, RunMode, RunOrder, RunState, UserFile
 
 MOST_VALUES = 4096
 """Elements of a tensor in one answer or one edit: a tensor is never sent whole."""
@@ -63,7 +63,7 @@ class RunStart(Body):
 
     model: str = Field(max_length=200, description="A name that GET /api/models lists, or the id of a .strata file")
     is_file: bool = Field(False, description="`model` is the id of a file")
-    mode: Mode
+    mode: RunMode
     picture: str = Field(max_length=64, description="The id of a file")
     weights: str = Field("", max_length=200, description="random://SEED or torchvision://NAME; empty takes the model's")
     size: int = Field(0, ge=0, le=10_000, description="Side of a Darknet network's input in pixels; 0 is its own")
@@ -71,8 +71,8 @@ class RunStart(Body):
     top_k: int = Field(5, gt=0, le=1000)
     threshold: float = Field(0.5, ge=0, le=1)
 
-    def request(self) -> RunRequest:
-        return RunRequest(**self.model_dump())
+    def request(self) -> RunOrder:
+        return RunOrder(**self.model_dump())
 
 
 def _lower_tail(prefix: str) -> Any:
@@ -80,7 +80,7 @@ def _lower_tail(prefix: str) -> Any:
     return BeforeValidator(lambda name: name.removeprefix(prefix).lower() if isinstance(name, str) else name)
 
 
-ModeName = Annotated[Mode, _lower_tail("MODE_")]
+ModeName = Annotated[RunMode, _lower_tail("MODE_")]
 PrecisionName = Annotated[Literal["unspecified", "float", "hybrid", "int8"], _lower_tail("PRECISION_")]
 
 
@@ -125,7 +125,7 @@ class RunBody(Body):
     id: str
     model: str
     is_file: bool
-    mode: Mode
+    mode: RunMode
     picture_name: str
     created: datetime
     state: RunState

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from quant.errors import QuantError
 from services.artifacts.store import ObjectStore
-from services.console.domain import Run, RunRequest, RunState, UserFile
+from services.console.domain import Run, RunOrder, RunState, UserFile
 from services.console.records import RunRecords
 from services.console.user_files import UserFiles
 from services.edge.errors import ArtifactNotFound, FailedPrecondition, NotFound, RunNotFound, StrataError
@@ -31,11 +31,11 @@ class Inference(Protocol):
         """Give it a file; its id there."""
 
     async def open(
-        self, user: str, request: RunRequest, model_file: str, integer_file: str, picture: bytes, picture_name: str
+        self, user: str, request: RunOrder, model_file: str, integer_file: str, picture: bytes, picture_name: str
     ) -> str:
         """Open a session, with the ids of files there where `request` names files; its id."""
 
-    async def run(self, user: str, session: str, request: RunRequest) -> str:
+    async def run(self, user: str, session: str, request: RunOrder) -> str:
         """Run to the end; what was found, as JSON."""
 
     async def close(self, user: str, session: str) -> None:
@@ -63,7 +63,7 @@ class Runs:
         self._changed, self._changes = asyncio.Condition(), 0
         self._under_way: dict[str, asyncio.Task[None]] = {}
 
-    async def start(self, user: str, request: RunRequest) -> Run:
+    async def start(self, user: str, request: RunOrder) -> Run:
         """Keep what is asked, and begin with it.
 
         Raises:

@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from services.console.database import Database
-from services.console.domain import LogIn, Mode, Run, RunRequest, RunState, User, UserFile, check_path
+from services.console.domain import LogIn, Run, RunMode, RunOrder, RunState, User, UserFile, check_path
 from services.console.tables import FailureRow, FileRow, LogInRow, RunRow, UserRow
 from services.edge.errors import ArtifactExists, ArtifactNotFound, NameTaken, QuotaExceeded
 
@@ -211,7 +211,7 @@ def _run(row: RunRow) -> Run:
     return Run(
         row.id,
         row.user,
-        RunRequest(**{**asked, "mode": Mode(asked["mode"])}),
+        RunOrder(**{**asked, "mode": RunMode(asked["mode"])}),
         row.model_name,
         row.picture_name,
         row.picture_bytes,

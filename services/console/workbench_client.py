@@ -5,7 +5,7 @@ from typing import Any
 
 import grpc
 
-from services.console.domain import Mode, RunRequest
+from services.console.domain import RunMode, RunOrder
 from services.console.http_bodies import ResultBody, body_of
 from services.contracts.strata.workbench.v1 import workbench_pb2 as pb
 from services.contracts.strata.workbench.v1 import workbench_pb2_grpc as pb_grpc
@@ -17,10 +17,10 @@ OPEN_S = 600.0
 _PIECE_BYTES = 1 << 20
 
 MODES = {
-    Mode.FLOAT: pb.MODE_FLOAT,
-    Mode.HYBRID: pb.MODE_HYBRID,
-    Mode.INT8: pb.MODE_INT8,
-    Mode.AUTO: pb.MODE_AUTO,
+    RunMode.FLOAT: pb.MODE_FLOAT,
+    RunMode.HYBRID: pb.MODE_HYBRID,
+    RunMode.INT8: pb.MODE_INT8,
+    RunMode.AUTO: pb.MODE_AUTO,
 }
 
 
@@ -77,7 +77,7 @@ class WorkbenchInference:
         return file
 
     async def open(
-        self, user: str, request: RunRequest, model_file: str, integer_file: str, picture: bytes, picture_name: str
+        self, user: str, request: RunOrder, model_file: str, integer_file: str, picture: bytes, picture_name: str
     ) -> str:
         message = pb.OpenSessionRequest(
             picture=picture, picture_name=picture_name, mode=MODES[request.mode], integer_file=integer_file
@@ -90,7 +90,7 @@ class WorkbenchInference:
         session: str = (await self._workbench.call(user, "OpenSession", message, OPEN_S)).session.id
         return session
 
-    async def run(self, user: str, session: str, request: RunRequest) -> str:
+    async def run(self, user: str, session: str, request: RunOrder) -> str:
         message = pb.RunRequest(session=session, top_k=request.top_k, threshold=request.threshold)
         reply = await self._workbench.call(user, "Run", message, OPEN_S)
         return body_of(ResultBody, reply).model_dump_json()

@@ -7,7 +7,7 @@ from services.artifacts.precision import Values
 from services.contracts.strata.stage.v1 import activation_pb2, stage_pb2
 from services.edge.errors import InvalidInput, ShapeMismatch
 from services.edge.receipt_messages import line_to_message
-from services.stage.domain import InferAnswer, RunAnswer, RunRequest
+from services.stage.domain import RunAnswer, RunRequest, ValuesAnswer
 from services.zoo.stage_manifest import StageManifest
 
 
@@ -28,7 +28,7 @@ def values_of_message(message: stage_pb2.InferRequest) -> Values:
         raise ShapeMismatch(f"{len(message.values)} bytes of float32 are not {list(message.shape)}") from error
 
 
-def inferred_to_message(answer: InferAnswer) -> stage_pb2.InferResponse:
+def inferred_to_message(answer: ValuesAnswer) -> stage_pb2.InferResponse:
     """Write the values of a few pictures."""
     return stage_pb2.InferResponse(
         shape=answer.values.shape,

@@ -41,7 +41,7 @@ class RunAnswer:
 
 
 @dataclass(frozen=True)
-class InferAnswer:
+class ValuesAnswer:
     """The values of a few pictures, [N, ...]; `cold` where they were the process's first."""
 
     values: Values

@@ -24,9 +24,9 @@ from services.edge.admission import Admission
 from services.edge.errors import ArtifactNotFound, DamagedFile, ForeignFile, NotReady, OtherVersion, Unsupported
 from services.edge.receipts import ReceiptLine, Usage
 from services.stage.domain import (
-    InferAnswer,
     RunAnswer,
     RunRequest,
+    ValuesAnswer,
     check_header,
     check_request,
     check_values,
@@ -162,7 +162,7 @@ class Stage:
             running = self._running[request.output_url] = asyncio.create_task(self._compute_once(request, engine))
         return await asyncio.shield(running)
 
-    async def infer(self, chain: str, values: Values) -> InferAnswer:
+    async def infer(self, chain: str, values: Values) -> ValuesAnswer:
         """Compute the values of a few pictures, without the store.
 
         Raises:
@@ -182,7 +182,7 @@ class Stage:
                 finally:
                     self._meter.end(share)
         usage = Usage(requests=1, cpu_seconds=share.cpu_seconds, gb_seconds=share.gb_seconds)
-        return InferAnswer(found, ReceiptLine(self.manifest.name, usage, 0.0), compute_ms, cold)
+        return ValuesAnswer(found, ReceiptLine(self.manifest.name, usage, 0.0), compute_ms, cold)
 
     def _ready_engine(self) -> StageEngine:
         if self._engine is None:
