@@ -37,7 +37,7 @@ _LARGE = 32
 
 
 @dataclass
-class Sums:
+class ReceiptTotals:
     """What receipts add up to, in CPU seconds; `used` is the usage's, with what a start took."""
 
     used_s: float = 0.0
@@ -45,8 +45,8 @@ class Sums:
     unclaimed_s: float = 0.0
     latency_ms: tuple[float, ...] = ()
 
-    def __add__(self, other: "Sums") -> "Sums":
-        return Sums(
+    def __add__(self, other: "ReceiptTotals") -> "ReceiptTotals":
+        return ReceiptTotals(
             self.used_s + other.used_s,
             self.allocated_s + other.allocated_s,
             self.unclaimed_s + other.unclaimed_s,
@@ -153,19 +153,19 @@ def _stub(process: "subprocess.Popen[str]") -> "oip_grpc.GRPCInferenceServiceStu
     return oip_grpc.GRPCInferenceServiceStub(open_blocking_channel(f"127.0.0.1:{port}"))
 
 
-def _ask(stub: "oip_grpc.GRPCInferenceServiceStub", batch: int, count: int) -> Sums:
+def _ask(stub: "oip_grpc.GRPCInferenceServiceStub", batch: int, count: int) -> ReceiptTotals:
     """Send requests one after the other; what their receipts say is all that is kept."""
     image = np.random.default_rng(0).standard_normal((batch, 3, 224, 224), np.float32)
     tensor = oip.ModelInferRequest.InferInputTensor(name="image", datatype="FP32", shape=image.shape)
     request = oip.ModelInferRequest(
         model_name=read_model_file(_MODEL).name, inputs=[tensor], raw_input_contents=[image.tobytes()]
     )
-    total = Sums()
+    total = ReceiptTotals()
     for _ in range(count):
         began_s = time.perf_counter()
         said = stub.ModelInfer(request, timeout=600).parameters
         latency_ms = 1e3 * (time.perf_counter() - began_s)
-        total += Sums(
+        total += ReceiptTotals(
             said["cpu_seconds"].double_param + said["cold_cpu_seconds"].double_param,
             said["allocated_cpu_seconds"].double_param,
             said["unclaimed_cpu_seconds"].double_param,
