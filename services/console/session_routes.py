@@ -10,7 +10,7 @@ from fastapi.sse import EventSourceResponse
 from google.protobuf.message import Message
 
 from quant.errors import QuantError
-from services.console.domain import Mode
+from services.console.domain import RunMode
 from services.console.http_bodies import (
     MOST_VALUES,
     CardBody,
@@ -133,7 +133,7 @@ async def _own_session(console: ConsoleParts, caller: Reader, run: str) -> OwnSe
 async def cross(
     console: ConsoleParts,
     own: Annotated[OwnSession, Depends(_own_session)],
-    mode: Annotated[Mode | None, Query(description="The session's own, unless given")] = None,
+    mode: Annotated[RunMode | None, Query(description="The session's own, unless given")] = None,
 ) -> AsyncIterable[CrossEvent]:
     asked = pb.CrossRequest(session=own.session, mode=MODES[mode] if mode else pb.MODE_UNSPECIFIED)
     try:

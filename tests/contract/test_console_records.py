@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import create_engine, inspect, make_url
 
 from services.console.database import Database, open_database
-from services.console.domain import LogIn, Mode, Run, RunRequest, RunState, User, UserFile
+from services.console.domain import LogIn, Run, RunMode, RunOrder, RunState, User, UserFile
 from services.console.sql_records import SqlRecords
 from services.console.tables import Base
 from services.edge.errors import (
@@ -59,7 +59,7 @@ def file(number: int, path: str, size_bytes: int = 1, is_folder: bool = False, u
 
 
 def run(number: int, user: User = ADA) -> Run:
-    asked = RunRequest("yolov3-tiny", False, Mode.INT8, "p" * 32, threshold=0.25)
+    asked = RunOrder("yolov3-tiny", False, RunMode.INT8, "p" * 32, threshold=0.25)
     return Run(f"{number:032}", user.id, asked, "yolov3-tiny", "dog.jpg", 10, float(number))
 
 
