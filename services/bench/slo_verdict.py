@@ -15,7 +15,7 @@ from services.edge.errors import Unavailable
 from services.edge.grpc_channel import open_blocking_channel
 from services.loadtest import messages
 from services.loadtest.answers import Target
-from services.loadtest.run import Deck, Run, deck_for, prepare, run
+from services.loadtest.run import Deck, ScenarioRun, deck_for, prepare, run
 from services.loadtest.samples import Outcome
 from services.loadtest.scenario import Phase, Request, Scenario, Slo
 from services.loadtest.search import find_highest
@@ -71,11 +71,11 @@ def _highest(address: Address, requests: int, tell: Callable[[str], None]) -> fl
     return found
 
 
-def _run(address: Address, rate: float, requests: int) -> Run:
+def _run(address: Address, rate: float, requests: int) -> ScenarioRun:
     return asyncio.run(_run_once(address, rate, requests))
 
 
-async def _run_once(address: Address, rate: float, requests: int) -> Run:
+async def _run_once(address: Address, rate: float, requests: int) -> ScenarioRun:
     scenario = Scenario(
         about="One rate, and the p99 that LoadGen is given too.",
         phases=(Phase(seconds=requests / rate, rate=rate),),
@@ -88,7 +88,7 @@ async def _run_once(address: Address, rate: float, requests: int) -> Run:
         return await run(scenario, 1.0, asker, target, deck, lambda _: None)
 
 
-def _loadgen(address: Address, ours: Run, rate: float) -> Trial:
+def _loadgen(address: Address, ours: ScenarioRun, rate: float) -> Trial:
     """Have LoadGen ask as often as we did, by the same client."""
     deck = deck_for(ours.scenario, ours.target)
     with open_blocking_channel(address.place) as channel:

@@ -20,7 +20,7 @@ from services.edge.errors import InvalidInput, Unavailable
 from services.edge.whole_files import write_whole
 from services.loadtest.document import as_document
 from services.loadtest.report import html_report
-from services.loadtest.run import Killer, Run, prepare, run
+from services.loadtest.run import Killer, ScenarioRun, prepare, run
 from services.loadtest.samples import Sample
 from services.loadtest.scenario import Scenario, factor_of, stretched
 from services.loadtest.search import find_highest
@@ -58,7 +58,7 @@ class Outputs:
     json_file: Path | None
     html_file: Path | None
 
-    def write(self, run: Run, address: Address, document: dict[str, Any]) -> None:
+    def write(self, run: ScenarioRun, address: Address, document: dict[str, Any]) -> None:
         """Write what is asked for, whole or not at all."""
         if self.json_file:
             write_whole({self.json_file: json.dumps(document, indent=1).encode()})
@@ -81,7 +81,7 @@ async def load_once(
 async def find_highest_load(scenario: Scenario, address: Address, capacity: float | None, outputs: Outputs) -> Verdict:
     """Search the highest load inside the SLO; the verdict is "fail" where no run passed."""
     console = Console(stderr=True)
-    runs: list[Run] = []
+    runs: list[ScenarioRun] = []
     if scenario.kills:
         raise InvalidInput(f"'{scenario.name}' kills a model: there is no highest load to search")
 
@@ -105,14 +105,14 @@ async def find_highest_load(scenario: Scenario, address: Address, capacity: floa
     return Verdict.PASS if best else Verdict.FAIL
 
 
-def _print(done: Run) -> None:
+def _print(done: ScenarioRun) -> None:
     console = Console()
     console.print(_table(done), highlight=False)
     for line in outcome_lines(done):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
-def _table(done: Run) -> Table:
+def _table(done: ScenarioRun) -> Table:
     promises = Table("promise", "verdict", "measured", "sure", "why", title=f"strata load {done.scenario.name}")
     for each in done.judgement.findings:
         verdict = f"[{_COLOURS[each.verdict]}]{each.verdict}[/]"
@@ -120,7 +120,7 @@ def _table(done: Run) -> Table:
     return promises
 
 
-async def _run(scenario: Scenario, address: Address, factor: float, kill: Killer | None = None) -> Run:
+async def _run(scenario: Scenario, address: Address, factor: float, kill: Killer | None = None) -> ScenarioRun:
     async with open_asker(address) as asker:
         with _watch(scenario, factor) as tell:
             target, deck = await prepare(scenario, asker)

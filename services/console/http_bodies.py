@@ -84,13 +84,13 @@ ModeName = Annotated[RunMode, _lower_tail("MODE_")]
 PrecisionName = Annotated[Literal["unspecified", "float", "hybrid", "int8"], _lower_tail("PRECISION_")]
 
 
-class Reply(BaseModel):
+class ReplyBase(BaseModel):
     """Of bodies that are made of the workbench's messages: what these have and we do not show is left out."""
 
     model_config = ConfigDict(extra="ignore")
 
 
-class BoxBody(Reply):
+class BoxBody(ReplyBase):
     """Fractions of the picture; x and y are the middle."""
 
     label: int
@@ -102,13 +102,13 @@ class BoxBody(Reply):
     height: float
 
 
-class GuessBody(Reply):
+class GuessBody(ReplyBase):
     label: int
     name: str
     probability: float
 
 
-class ResultBody(Reply):
+class ResultBody(ReplyBase):
     """What a run found."""
 
     mode: ModeName
@@ -149,7 +149,7 @@ class RunBody(Body):
         )
 
 
-class SessionBody(Reply):
+class SessionBody(ReplyBase):
     """Where a session stands."""
 
     model: str
@@ -168,12 +168,12 @@ class SessionBody(Reply):
     auto_warning: str
 
 
-class QParamsBody(Reply):
+class QParamsBody(ReplyBase):
     scale: float
     zero_point: int
 
 
-class LayerBody(Reply):
+class LayerBody(ReplyBase):
     """One layer of the graph."""
 
     index: int
@@ -186,7 +186,7 @@ class LayerBody(Reply):
     parameters: int
 
 
-class GraphBody(Reply):
+class GraphBody(ReplyBase):
     """The layers in the order they run."""
 
     input_shape: list[int]
@@ -194,7 +194,7 @@ class GraphBody(Reply):
     outputs: list[str]
 
 
-class StatisticsBody(Reply):
+class StatisticsBody(ReplyBase):
     low: float
     high: float
     mean: float
@@ -203,14 +203,14 @@ class StatisticsBody(Reply):
     clipped: int | None = None
 
 
-class HistogramBody(Reply):
+class HistogramBody(ReplyBase):
     """counts[i] elements lie from edges[i] to edges[i + 1]."""
 
     edges: list[float]
     counts: list[int]
 
 
-class TensorBody(Reply):
+class TensorBody(ReplyBase):
     """A tensor of a layer in figures."""
 
     shape: list[int]
@@ -218,7 +218,7 @@ class TensorBody(Reply):
     histogram: HistogramBody
 
 
-class CardBody(Reply):
+class CardBody(ReplyBase):
     """What a layer is."""
 
     layer: LayerBody
@@ -229,7 +229,7 @@ class CardBody(Reply):
     scales: TensorBody | None = None
 
 
-class VisitBody(Reply):
+class VisitBody(ReplyBase):
     """A stop at a layer."""
 
     index: int
@@ -238,13 +238,13 @@ class VisitBody(Reply):
     sqnr_db: float = Field(description="Signal to noise against the float run; 200 is exact")
 
 
-class SumsBody(Reply):
+class SumsBody(ReplyBase):
     low: int
     high: int
     count: int
 
 
-class LookBody(Reply):
+class LookBody(ReplyBase):
     """A layer's value."""
 
     visit: VisitBody
@@ -252,7 +252,7 @@ class LookBody(Reply):
     sums: SumsBody | None = None
 
 
-class DifferenceBody(Reply):
+class DifferenceBody(ReplyBase):
     """Of a layer's value in two states of the model."""
 
     layer: str
@@ -261,7 +261,7 @@ class DifferenceBody(Reply):
     changed_fraction: float
 
 
-class CrossingBody(Reply):
+class CrossingBody(ReplyBase):
     """Signal to noise of one layer in dB: high is good, 200 is exact."""
 
     layer: str
@@ -271,7 +271,7 @@ class CrossingBody(Reply):
     total_db: float = Field(description="In integers on the integer run's input: what it passes on")
 
 
-class ProgressBody(Reply):
+class ProgressBody(ReplyBase):
     """Where long work is; both numbers 0 where it is not counted."""
 
     step: str
@@ -340,7 +340,7 @@ class PrecisionEdit(Body):
 
 Edit = Annotated[NumbersEdit | ScaleEdit | RangeEdit | PrecisionEdit, Field(discriminator="kind")]
 
-ReplyBody = TypeVar("ReplyBody", bound=Reply)
+ReplyBody = TypeVar("ReplyBody", bound=ReplyBase)
 
 
 def body_of(kind: type[ReplyBody], message: Message) -> ReplyBody:

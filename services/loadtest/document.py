@@ -4,10 +4,10 @@ import math
 from typing import Any
 
 from services.loadtest.confidence import Bounds
-from services.loadtest.run import Run
+from services.loadtest.run import ScenarioRun
 
 
-def as_document(run: Run) -> dict[str, Any]:
+def as_document(run: ScenarioRun) -> dict[str, Any]:
     """Spell a run: verdict, promises, numbers, and a row for each request. What no answer gave is null."""
     judgement, summary = run.judgement, run.summary
     return {

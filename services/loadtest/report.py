@@ -9,7 +9,7 @@ from typing import Any
 
 from services.loadtest.arrivals import expected_by
 from services.loadtest.confidence import percentile
-from services.loadtest.run import Run
+from services.loadtest.run import ScenarioRun
 from services.loadtest.samples import Sample
 from services.loadtest.summary import latencies_ms
 from services.loadtest.text import number
@@ -34,7 +34,7 @@ figure { margin: 2em 0; } svg { max-width: 100%; height: auto; }
 """
 
 
-def html_report(run: Run, where: str, when: datetime) -> str:
+def html_report(run: ScenarioRun, where: str, when: datetime) -> str:
     """Write the page.
 
     Args:
@@ -58,14 +58,14 @@ def html_report(run: Run, where: str, when: datetime) -> str:
     return "\n".join(parts)
 
 
-def _findings(run: Run) -> list[Sequence[str]]:
+def _findings(run: ScenarioRun) -> list[Sequence[str]]:
     return [
         (each.promise, str(each.verdict), number(each.measured), f"{100 * each.sure:.2f} %", each.why)
         for each in run.judgement.findings
     ]
 
 
-def _numbers(run: Run) -> list[Sequence[str]]:
+def _numbers(run: ScenarioRun) -> list[Sequence[str]]:
     summary = run.summary
     if summary is None:
         return []
@@ -95,7 +95,7 @@ def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return f"<table><tr>{head}" + "".join(f"<tr>{''.join(row)}" for row in cells) + "</table>"
 
 
-def _figure(title: str, draw: Callable[[Any, Run], None], run: Run) -> str:
+def _figure(title: str, draw: Callable[[Any, ScenarioRun], None], run: ScenarioRun) -> str:
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -112,7 +112,7 @@ def _figure(title: str, draw: Callable[[Any, Run], None], run: Run) -> str:
     return f"<figure>{drawing[drawing.index('<svg') :]}</figure>"
 
 
-def _latency_over_time(axis: Any, run: Run) -> None:
+def _latency_over_time(axis: Any, run: ScenarioRun) -> None:
     for way, chosen in _by_way(run).items():
         due_s, latencies = [each.due_s for each in chosen], [each.latency_ms for each in chosen]
         # As pixels: a drawn dot each would make the file slow to open.
@@ -126,7 +126,7 @@ def _latency_over_time(axis: Any, run: Run) -> None:
     axis.legend(loc="upper right", fontsize=8)
 
 
-def _percentiles(axis: Any, run: Run) -> None:
+def _percentiles(axis: Any, run: ScenarioRun) -> None:
     ordered = latencies_ms(run.samples)
     shares = [each / 100 for each in range(1, 100)]
     shares += [0.995, 0.999] if len(ordered) >= 1000 else []
@@ -145,7 +145,7 @@ def _percentiles(axis: Any, run: Run) -> None:
     axis.minorticks_off()
 
 
-def _arrivals(axis: Any, run: Run) -> None:
+def _arrivals(axis: Any, run: ScenarioRun) -> None:
     seconds = run.scenario.seconds
     at_s = [seconds * step / 200 for step in range(201)]
     planned = [expected_by(run.scenario.phases, run.factor, each) for each in at_s]
@@ -157,7 +157,7 @@ def _arrivals(axis: Any, run: Run) -> None:
     axis.legend(fontsize=8)
 
 
-def _outcomes(axis: Any, run: Run) -> None:
+def _outcomes(axis: Any, run: ScenarioRun) -> None:
     width_s = max(1.0, run.scenario.seconds / 60)
     bins = [n * width_s for n in range(math.ceil(run.scenario.seconds / width_s) + 1)]
     shown = _by_way(run)
@@ -172,7 +172,7 @@ def _outcomes(axis: Any, run: Run) -> None:
     axis.legend(fontsize=8)
 
 
-def _by_way(run: Run) -> dict[str, list[Sample]]:
+def _by_way(run: ScenarioRun) -> dict[str, list[Sample]]:
     """Sort the samples by how they ended, in the colours' order; only ways that there are."""
     sorted_samples: dict[str, list[Sample]] = {way: [] for way in _COLOURS}
     for sample in run.samples:
@@ -181,7 +181,7 @@ def _by_way(run: Run) -> dict[str, list[Sample]]:
     return {way: samples for way, samples in sorted_samples.items() if samples}
 
 
-_PLOTS: dict[str, Callable[[Any, Run], None]] = {
+_PLOTS: dict[str, Callable[[Any, ScenarioRun], None]] = {
     "Latency over time": _latency_over_time,
     "Percentiles": _percentiles,
     "Arrivals against the schedule": _arrivals,

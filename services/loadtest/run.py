@@ -32,7 +32,7 @@ class Asker(Protocol):
 
 
 @dataclass(frozen=True)
-class Run:
+class ScenarioRun:
     """One run of a scenario, its samples in the order in which they were due.
 
     Attributes:
@@ -128,7 +128,7 @@ async def run(
     deck: Deck,
     tell: Callable[[Sample], None],
     kill: Killer | None = None,
-) -> Run:
+) -> ScenarioRun:
     """Run a prepared scenario and judge it.
 
     Args:
@@ -153,10 +153,10 @@ async def run(
     return conclude(scenario, factor, target, samples)
 
 
-def conclude(scenario: Scenario, factor: float, target: Target, samples: Sequence[Sample]) -> Run:
+def conclude(scenario: Scenario, factor: float, target: Target, samples: Sequence[Sample]) -> ScenarioRun:
     """Sum up and judge the samples of a run, whatever generated them."""
     ordered = tuple(sorted(samples, key=lambda sample: sample.due_s))
-    return Run(
+    return ScenarioRun(
         scenario,
         factor,
         target,

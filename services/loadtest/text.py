@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 
-from services.loadtest.run import Run
+from services.loadtest.run import ScenarioRun
 
 
 def number(value: float) -> str:
@@ -11,7 +11,7 @@ def number(value: float) -> str:
     return "never" if value == math.inf else "" if value == -math.inf else f"{value:.4g}"
 
 
-def outcome_lines(run: Run) -> Iterator[str]:
+def outcome_lines(run: ScenarioRun) -> Iterator[str]:
     """Say what became of the requests, and the verdict."""
     if summary := run.summary:
         p50, p90, p99 = (number(each.value) for each in summary.latencies_ms.values())
@@ -24,7 +24,7 @@ def outcome_lines(run: Run) -> Iterator[str]:
     yield f"Verdict: {run.judgement.verdict}"
 
 
-def promises(run: Run) -> Iterator[str]:
+def promises(run: ScenarioRun) -> Iterator[str]:
     """Say what became of each promise."""
     for each in run.judgement.findings:
         yield f"{each.promise}: {each.verdict}, measured {number(each.measured)}; {each.why}"
