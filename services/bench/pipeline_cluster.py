@@ -29,6 +29,7 @@ _ROUNDS = 5
 _LONGEST_S = 300.0
 _READ_STAT = "print(open('/proc/1/stat').read())"
 """In Python, which each stage's image has; not every base has `cat`."""
+_CONTAINER = "stage"
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -134,7 +135,7 @@ def _cpu_seconds(cluster: Cluster, stage: str) -> float:
     """What the stage's process, the first of its container, has used since it was started."""
     selector = f"serving.knative.dev/service={_PIPELINE}-{stage}"
     (pod, *_) = cluster.get("pods", "--selector", selector)["items"]
-    command = ("exec", pod["metadata"]["name"], "--container", "user-container", "--", "python", "-c", _READ_STAT)
+    command = ("exec", pod["metadata"]["name"], "--container", _CONTAINER, "--", "python", "-c", _READ_STAT)
     fields = cluster.kubectl(*command).rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
