@@ -1,4 +1,5 @@
-# The images of Strata, one target each: `model`, `stage`, `ensemble` and `workbench`. They share the layer with torch.
+# The images of Strata, one target each: `model`, `stage`, `ensemble`, `workbench` and `console`. All but the
+# console's share the layer with torch; `make web` has to have built its page.
 #
 #   docker build --target model -t dev.local/strata/model:0.2.0 --build-arg UV_TORCH_BACKEND=cpu .
 #
@@ -118,3 +119,30 @@ COPY services/workbench services/workbench
 RUN python -m compileall -q --invalidation-mode unchecked-hash quant services
 USER 10001:10001
 ENTRYPOINT ["python", "-m", "services.workbench"]
+
+
+FROM ${BASE_IMAGE} AS console
+ENV PATH=/opt/strata/venv/bin:$PATH \
+    VIRTUAL_ENV=/opt/strata/venv \
+    PYTHONPATH=/opt/strata \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    PYC_INVALIDATION_MODE=UNCHECKED_HASH \
+    HOME=/tmp
+WORKDIR /opt/strata
+COPY docker/install docker/console.lock docker/
+RUN useradd --uid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin strata \
+ && docker/install --require-hashes -r docker/console.lock
+COPY pyproject.toml .
+COPY docker/record_version.py docker/
+RUN python docker/record_version.py
+COPY quant/__init__.py quant/errors.py quant/
+COPY services/__init__.py services/
+COPY services/artifacts services/artifacts
+COPY services/contracts services/contracts
+COPY services/edge services/edge
+COPY services/console services/console
+RUN test -f services/console/bundle/index.html || { echo 'the page is not built: run make web'; exit 1; } \
+ && python -m compileall -q --invalidation-mode unchecked-hash quant services
+USER 10001:10001
+ENTRYPOINT ["python", "-m", "services.console"]

@@ -30,7 +30,7 @@ lock: ## Resolve pyproject.toml into the hashed lock files, and these into the i
 	$(UV) pip compile pyproject.toml $(COMPILE) -c requirements-dev.lock -o requirements.lock
 	@# Images take torch's CPU build, whose hashes differ from place to place: torch and all of CUDA stay out of their locks.
 	grep -oE '^(torch|torchvision)==[0-9.]+' requirements.lock >docker/torch.txt
-	for image in torch model ensemble; do \
+	for image in torch model ensemble console; do \
 	  $(UV) pip compile docker/$$image.in $(COMPILE) --python-version 3.11 -c requirements.lock -o docker/$$image.lock \
 	    $$(sed -nE 's/^(torch|torchvision|triton|nvidia-[a-z0-9-]+|cuda-[a-z]+)==.*/--no-emit-package \1/p' requirements.lock) || exit 1; \
 	done
@@ -97,10 +97,10 @@ CLUSTER := ../shared/cluster/cluster
 IMAGE_BUILD ?= $(if $(wildcard $(CLUSTER)),$(CLUSTER) build,docker build --build-arg UV_TORCH_BACKEND=cpu)
 IMAGE_TAG ?= $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' pyproject.toml)
 MODEL_FOLDERS ?= examples/fashion/models
-IMAGES := model ensemble stage workbench
+IMAGES := model ensemble stage workbench console
 
 .PHONY: image
-image: ## Build the images dev.local/strata/{model,ensemble,stage,workbench}:IMAGE_TAG
+image: $(if $(filter console,$(IMAGES)),web) ## Build the images dev.local/strata/{model,ensemble,stage,workbench,console}:IMAGE_TAG
 	for target in $(IMAGES); do \
 	  $(IMAGE_BUILD) -t dev.local/strata/$$target:$(IMAGE_TAG) --target $$target --build-arg MODEL_FOLDERS="$(MODEL_FOLDERS)" -f Dockerfile . || exit 1; \
 	done
@@ -110,7 +110,7 @@ CONTENT = $(shell find Dockerfile .dockerignore docker pyproject.toml quant serv
   -not -path '*/__pycache__/*' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum | cut -c1-12)
 
 .PHONY: e2e
-e2e: setup ## Build the images, and test the chart on the cluster that KUBECONFIG points at
+e2e: setup web ## Build the images, and test the chart on the cluster that KUBECONFIG points at
 	@test -n "$$KUBECONFIG" || { echo "KUBECONFIG is not set: point it at a cluster with Knative Serving (k8s/README.md)"; exit 1; }
 	@tag=$(CONTENT); \
 	present=$$(kubectl get nodes -o jsonpath='{.items[*].status.images[*].names}') || exit 1; \

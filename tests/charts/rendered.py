@@ -73,6 +73,15 @@ VALUE_SETS: dict[str, dict[str, Any]] = {
         },
         "networkPolicy": {"enabled": True},
     },
+    "console": {
+        "workbench": {"enabled": True},
+        "console": {
+            "enabled": True,
+            "secret": "console",
+            "store": {"url": "s3://console/files", "endpoint": "http://s3:7070"},
+        },
+        "networkPolicy": {"enabled": True},
+    },
     "own": {"models": OWN_MODEL, "ensembles": {"pair": PAIR}, "images": {"pullSecrets": ["registry"]}},
 }
 

@@ -46,7 +46,7 @@ def test_each_target_runs_the_service_of_its_name() -> None:
         assert f"COPY services/{name} services/{name}" in body
 
 
-@pytest.mark.parametrize("stage", ["compiled", "model", "ensemble"])
+@pytest.mark.parametrize("stage", ["compiled", "model", "ensemble", "console"])
 def test_an_image_has_every_package_that_its_packages_import(stage: str) -> None:
     stages = re.split(r"^FROM \S+ AS (\w+)$", DOCKERFILE, flags=re.MULTILINE)[1:]
     body = dict(zip(stages[::2], stages[1::2], strict=True))[stage]
@@ -83,7 +83,7 @@ def test_images_run_as_a_numeric_user_that_the_chart_names_too() -> None:
     assert "runAsUser: 10001" in names
 
 
-@pytest.mark.parametrize("image", ["torch", "model", "ensemble"])
+@pytest.mark.parametrize("image", ["torch", "model", "ensemble", "console"])
 def test_image_locks_pin_what_the_projects_lock_pins_and_leave_torch_out(image: str) -> None:
     project = _pins(ROOT / "requirements.lock")
     locked = _pins(ROOT / "docker" / f"{image}.lock")

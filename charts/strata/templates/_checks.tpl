@@ -22,6 +22,9 @@
 {{- if .Values.workbench.enabled -}}
 {{- include "strata.check.workbench" . -}}
 {{- end -}}
+{{- if .Values.console.enabled -}}
+{{- include "strata.check.console" . -}}
+{{- end -}}
 {{- $declared := include "strata.ensemble.annotations" . | len -}}
 {{- if gt $declared 250000 -}}
 {{- fail (printf "models and ensembles declare %d bytes of files, and a pod carries at most 250000: put model files with long lists of labels into an image" $declared) -}}
@@ -69,6 +72,26 @@
 {{- $name := include "strata.workbench.name" . -}}
 {{- if or (hasKey (include "strata.present" .Values.models | fromJson) $name) (has $name (include "strata.stage.names" . | fromJsonArray)) -}}
 {{- fail (printf "%s: the workbench's own Service has this name; name the model, the pipeline or the release otherwise" $name) -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "strata.check.console" -}}
+{{- $console := .Values.console -}}
+{{- if not .Values.workbench.enabled -}}
+{{- fail "console.enabled: the console needs the workbench; set workbench.enabled too" -}}
+{{- end -}}
+{{- if not $console.secret -}}
+{{- fail "console.secret: name a Secret with the keys `database` and `tokenKey`" -}}
+{{- end -}}
+{{- if not $console.store.url -}}
+{{- fail "console.store.url: name a bucket for users' files, s3://BUCKET/PREFIX" -}}
+{{- end -}}
+{{- include "strata.check.resources" (dict "of" "console" "resources" $console.resources) -}}
+{{- include "strata.check.duration" (dict "of" "console: scale.window" "duration" $console.scale.window "least" 6.0) -}}
+{{- include "strata.check.duration" (dict "of" "console: scale.retention" "duration" $console.scale.retention "least" 0.0) -}}
+{{- $name := include "strata.console.name" . -}}
+{{- if or (hasKey (include "strata.present" .Values.models | fromJson) $name) (has $name (include "strata.stage.names" . | fromJsonArray)) -}}
+{{- fail (printf "%s: the console's own Service has this name; name the model, the pipeline or the release otherwise" $name) -}}
 {{- end -}}
 {{- end -}}
 

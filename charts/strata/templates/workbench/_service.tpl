@@ -38,6 +38,9 @@ spec:
             - {name: AWS_ENDPOINT_URL, value: {{ . | quote }}}
             {{- end }}
             {{- end }}
+            {{- if .Values.console.enabled }}
+            - {{ include "strata.console.secretVariable" (dict "secret" .Values.console.secret "name" "WORKBENCH_TOKEN_KEY" "key" "tokenKey") }}
+            {{- end }}
             {{- with $workbench.extraEnv }}{{ toYaml . | nindent 12 }}{{ end }}
           {{- with $workbench.store.secret }}
           envFrom:

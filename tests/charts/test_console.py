@@ -1,0 +1,81 @@
+"""The console in the chart: off until it has a database, a store and a key, which the workbench shares."""
+
+from typing import Any
+
+import pytest
+
+from services.console.settings import PREFIX, Settings
+from tests.charts.rendered import Document, Refused, model_of, needs_helm, render
+
+pytestmark = needs_helm
+
+STORE = {"url": "s3://console/files", "endpoint": "http://s3:7070", "secret": "console-store"}
+WHOLE = {"enabled": True, "secret": "console", "store": STORE}
+
+
+def values(**console: Any) -> dict[str, Any]:
+    return {"workbench": {"enabled": True}, "console": {**WHOLE, **console}}
+
+
+def container_of(objects: Any, component: str) -> Document:
+    (container,) = model_of(objects, f"strata-{component}")["spec"]["template"]["spec"]["containers"]
+    found: Document = container
+    return found
+
+
+def secrets_of(container: Document) -> dict[str, tuple[str, str]]:
+    chosen = {each["name"]: each["valueFrom"]["secretKeyRef"] for each in container["env"] if "valueFrom" in each}
+    return {name: (ref["name"], ref["key"]) for name, ref in chosen.items()}
+
+
+def test_there_is_none_until_it_is_asked_for() -> None:
+    objects = render({"workbench": {"enabled": True}})
+    assert not [name for _, name in objects if "console" in name]
+    assert secrets_of(container_of(objects, "workbench")) == {}
+
+
+def test_its_variables_are_its_settings() -> None:
+    given = [each["name"] for each in container_of(render(values()), "console")["env"]]
+    names = {name for name in given if name.startswith(PREFIX)}
+    assert names <= {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    assert {f"{PREFIX}{name}" for name in ("DATABASE", "STORE", "TOKEN_KEY", "WORKBENCH")} <= names
+
+
+def test_the_workbench_believes_what_the_console_signs() -> None:
+    objects = render(values())
+    ours, theirs = (secrets_of(container_of(objects, each)) for each in ("console", "workbench"))
+    assert ours["CONSOLE_TOKEN_KEY"] == theirs["WORKBENCH_TOKEN_KEY"] == ("console", "tokenKey")
+    variables = {each["name"]: each.get("value") for each in container_of(objects, "console")["env"]}
+    assert variables["CONSOLE_WORKBENCH"] == "strata-workbench.demo.svc.cluster.local:80"
+
+
+def test_two_pods_never_do_one_run() -> None:
+    template = model_of(render(values()), "strata-console")["spec"]["template"]
+    assert template["metadata"]["annotations"]["autoscaling.knative.dev/max-scale"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("console", "named"),
+    [
+        ({"secret": ""}, "console.secret"),
+        ({"store": {**STORE, "url": ""}}, "console.store.url"),
+        ({"store": {**STORE, "url": "file:///data"}}, "/console/store/url"),
+        ({"scale": {"min": 2}}, "/console/scale/min"),
+        ({"scale": {"window": "5s"}}, "scale.window 5s"),
+        ({"resources": {"requests": {"memory": "9Gi"}}}, "console: resources.requests.memory"),
+        ({"secureCookies": "yes"}, "/console/secureCookies"),
+        ({"replicas": 2}, "replicas"),
+    ],
+)
+def test_what_cannot_run_is_refused_before_it_is_installed(console: dict[str, Any], named: str) -> None:
+    with pytest.raises(Refused) as refused:
+        render(values(**console))
+    assert named in str(refused.value)
+
+
+def test_without_the_workbench_or_beside_a_model_of_its_name_it_is_refused() -> None:
+    with pytest.raises(Refused, match="needs the workbench"):
+        render({"console": WHOLE})
+    model = {"strata-console": {"file": {"architecture": "resnet18", "weights": "random://1"}}}
+    with pytest.raises(Refused, match="console's own Service"):
+        render({**values(), "models": model})
