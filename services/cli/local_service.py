@@ -100,7 +100,7 @@ async def local_ensembles(
 
 @contextmanager
 def _keeping_unclaimed(folder: Path) -> Iterator[Callable[[str, LastWords], None]]:
-    """Keep what models' processes spent and held after their last answers, or for nobody."""
+    """Keep what models' processes spent and held after their last answers, or for no request."""
     with closing(ReceiptLog(folder)) as log:
 
         def keep(model: str, words: LastWords) -> None:

@@ -23,7 +23,7 @@ class Entry:
     Attributes:
         at_s: when it was answered, in s since 1970.
         user: as a signed token names them; empty without one.
-        unclaimed: what models' processes said, with this answer, that they spent and held for nobody.
+        unclaimed: what models' processes said, with this answer, that they spent and held for no request.
     """
 
     at_s: float

@@ -7,7 +7,7 @@ from services.edge.meter import Reading
 from services.edge.receipts import GIB, Allocation
 
 _IDLE_S = 5.0
-"""With nothing under way for longer, what was spent meanwhile is nobody's work: probes, timers, the start."""
+"""With nothing under way for longer, what was spent meanwhile belongs to no request: probes, timers, the start."""
 
 
 @dataclass(frozen=True)
@@ -76,11 +76,11 @@ class Ledger:
         return self._settle(size_bytes, passes_s, after)
 
     def give_up(self, size_bytes: int, now: Reading) -> None:
-        """Note a request that failed: what it took is nobody's."""
+        """Note a request that failed: what it took is on no receipt."""
         self._keep(self._settle(size_bytes, 0.0, now))
 
     def waste(self, size_bytes: int, before: Reading, after: Reading) -> Claim:
-        """Note a request that was computed for a caller that had gone: what it took is nobody's."""
+        """Note a request that was computed for a caller that had gone: what it took is on no receipt."""
         wasted = self.claim(size_bytes, before, after)
         self._keep(wasted)
         return wasted
@@ -91,7 +91,7 @@ class Ledger:
         return taken
 
     def rest(self, now: Reading) -> Allocation:
-        """Say what is on nobody's receipt yet."""
+        """Say what is on no receipt yet."""
         cpu_s = now.cpu_s - self._last.cpu_s + self._around_s + self._idle_s
         gb_s = self._held_gb_s + (now.wall_s - self._last.wall_s) * now.resident_bytes / GIB
         return self._unclaimed + Allocation(cpu_s, gb_s)

@@ -46,7 +46,7 @@ class Holder:
 
 
 HasEnded: TypeAlias = Callable[[Holder], bool]
-"""Tells whether a driver's process is known to have ended; False where nobody here can see it."""
+"""Tells whether a driver's process is known to have ended; False where it cannot be seen from here."""
 
 
 @dataclass(frozen=True)
