@@ -1,10 +1,13 @@
-"""A pipeline whose stages are Knative Services: 20 records through AlexNet in four."""
+"""A pipeline whose stages are Knative Services: 20 records through AlexNet in four, and a pod killed at work."""
 
+import asyncio
 import base64
 import json
 import os
+import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +31,9 @@ STAGES = {"conv-1": "conv_1", "conv-2": "conv_2", "conv-3": "conv_3", "fc": None
 MEMORY = {"conv-1": "768Mi", "conv-2": "384Mi", "conv-3": "384Mi", "fc": "768Mi"}
 SIZE = (224, 224)
 PICTURES = ROOT / "examples" / "fashion" / "pictures"
+
+COPIES = 12
+"""Of all pictures in one record: a quarter of a CPU is at work on them for longer than a killed pod is left to live."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +71,8 @@ def pipeline() -> Iterator[Pipeline]:
                     },
                     "stages": stages,
                     "runtime": "onnxruntime",
-                    "scale": {"window": "6s", "max": 2},
+                    "limits": {"cpu": "250m"},
+                    "scale": {"window": "30s", "max": 2},
                 }
             },
             "store": {"versitygw": {"service": {"type": "NodePort"}}},
@@ -112,6 +119,22 @@ async def answers(store: ObjectStore, job: str) -> dict[str, Any]:
     return {line["picture"]: line for content in contents for line in map(json.loads, content.splitlines())}
 
 
+def run_words(pipeline: Pipeline, records: str, job: str) -> list[str]:
+    return [
+        *("run", "alexnet", f"s3://strata/{records}", "-o", "s3://strata/out", "--job", job, "--json"),
+        *("--services", pipeline.services, "--workers", "2"),
+    ]
+
+
+def check(found: dict[str, Any], expected: dict[str, list[float]]) -> None:
+    """Every picture has the whole model's answer."""
+    assert found.keys() == expected.keys()
+    for name, line in found.items():
+        assert line["scores"][0]["index"] == int(np.argmax(expected[name]))
+        for score in line["scores"]:
+            assert score["score"] == pytest.approx(expected[name][score["index"]], abs=1e-4)
+
+
 async def test_twenty_records_wake_four_stages_and_every_answer_is_the_whole_models(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -119,8 +142,7 @@ async def test_twenty_records_wake_four_stages_and_every_answer_is_the_whole_mod
     assert packed.returncode == 0, packed.stderr
     for stage in STAGES:
         pipeline.cluster.wait_for_zero(f"alexnet-{stage}")
-    words = ["run", "alexnet", "s3://strata/records", "-o", "s3://strata/out", "--job", "twenty", "--json"]
-    ran = pipeline.strata(*words, "--services", pipeline.services, "--workers", "2")
+    ran = pipeline.strata(*run_words(pipeline, "records", "twenty"))
     assert ran.returncode == 0, ran.stderr
     report = json.loads(ran.stdout)
     assert (report["records"], report["pictures"], report["failed_records"]) == (20, 40, [])
@@ -128,10 +150,67 @@ async def test_twenty_records_wake_four_stages_and_every_answer_is_the_whole_mod
     assert all(stage["requests"] == 20 and stage["cold_starts"] >= 1 for stage in report["stages"])
     for stage in report["stages"]:
         assert stage["peak_bytes"] < float(MEMORY[stage["stage"]].removesuffix("Mi")) * 2**20
+    store = read_store(pipeline, monkeypatch)
+    check(await answers(store, "twenty"), whole_model(sorted(PICTURES.rglob("*.png"))))
+
+
+async def test_a_pod_that_is_killed_at_work_costs_a_retry_and_no_answer(
+    pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for copy in range(COPIES):
+        shutil.copytree(PICTURES, tmp_path / "large" / str(copy))
+    packed = pipeline.strata("pack", str(tmp_path / "large"), "--per-record", "1000", "-o", "s3://strata/large")
+    assert packed.returncode == 0, packed.stderr
+    store = read_store(pipeline, monkeypatch)
+    with (tmp_path / "log").open("w") as log:
+        running = subprocess.Popen(
+            pipeline.command(*run_words(pipeline, "large", "killed")),
+            env=pipeline.environment,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
+        limit = time.monotonic() + 300
+        while not await store.exists("killed/job.json"):  # all stages are awake, and the first gets its record
+            assert running.poll() is None, (tmp_path / "log").read_text()
+            assert time.monotonic() < limit
+            await asyncio.sleep(0.1)
+        await asyncio.sleep(1)
+        assert not await store.keys("killed/activations/")
+        selector = "serving.knative.dev/service=alexnet-conv-1"
+        # One second is the shortest: with none the pod is only forgotten, and its process goes on.
+        pipeline.cluster.kubectl("delete", "pod", "--selector", selector, "--grace-period=1", "--wait=false")
+        output, _ = running.communicate(timeout=300)
+    assert running.returncode == 0, (tmp_path / "log").read_text()
+    report = json.loads(output)
+    assert report["retries"] >= 1
+    assert (report["records"], report["pictures"], report["failed_records"]) == (1, 40 * COPIES, [])
     expected = whole_model(sorted(PICTURES.rglob("*.png")))
-    found = await answers(read_store(pipeline, monkeypatch), "twenty")
-    assert found.keys() == expected.keys()
-    for name, line in found.items():
-        assert line["scores"][0]["index"] == int(np.argmax(expected[name]))
-        for score in line["scores"]:
-            assert score["score"] == pytest.approx(expected[name][score["index"]], abs=1e-4)
+    found = await answers(store, "killed")
+    check(found, {f"{copy}/{name}": row for copy in range(COPIES) for name, row in expected.items()})
+
+
+async def test_a_submitted_job_runs_beside_its_stages_and_ends_with_its_drivers_code(
+    pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    some = tmp_path / "some"
+    shutil.copytree(PICTURES / "Coat", some / "Coat")
+    packed = pipeline.strata("pack", str(some), "--per-record", "2", "-o", "s3://strata/some")
+    assert packed.returncode == 0, packed.stderr
+    where = ["-o", "s3://strata/out", "--namespace", pipeline.cluster.namespace]
+    words = ["submit", "alexnet", "s3://strata/some", *where]
+    ran = pipeline.strata(*words, "--job", "sent", "--json")
+    assert ran.returncode == 0, ran.stderr
+    paths = sorted(some.rglob("*.png"))
+    assert json.loads(ran.stdout)["pictures"] == len(paths)
+    expected = whole_model([PICTURES / path.relative_to(some) for path in paths])
+    check(await answers(read_store(pipeline, monkeypatch), "sent"), expected)
+    again = pipeline.strata(*words, "--job", "sent")
+    assert again.returncode == 2
+    assert "a Job 'alexnet-sent' is in namespace" in again.stderr
+    missing = pipeline.strata("submit", "alexnet", "s3://strata/nothing", *where, "--job", "empty")
+    assert missing.returncode == 2
+    assert "no records here" in missing.stderr
+    nobody = pipeline.strata("submit", "resnet", "s3://strata/some", *where)
+    assert nobody.returncode == 2
+    assert "no pipeline 'resnet' in namespace" in nobody.stderr
