@@ -174,7 +174,7 @@ def test_a_small_install_runs_the_graph_in_the_front_door() -> None:
         "containers"
     ]
     assert environment(container)["ENSEMBLE_EXECUTOR"] == "embedded"
-    assert [mount["mountPath"] for mount in container["volumeMounts"]] == ["/tmp"]
+    assert [mount["mountPath"] for mount in container["volumeMounts"]] == ["/tmp", "/var/lib/strata/receipts"]
 
 
 def test_models_scale_to_zero_by_default() -> None:

@@ -315,6 +315,17 @@ def test_what_the_services_take_the_schema_takes_too(values: dict[str, Any]) -> 
         fields.model_validate({key: each for key, each in declared.items() if key in fields.model_fields})
 
 
+def test_receipts_are_kept_on_the_claim_that_values_name() -> None:
+    for ray in ("deployment", "kuberay"):
+        (spec,) = [
+            spec
+            for owner, spec in pod_specs(render({"ensemble": {"ray": ray, "receipts": {"claim": "kept"}}})).items()
+            if any(each["name"] == "ensemble" for each in spec["containers"]) and "enforce" not in owner
+        ]
+        assert {"name": "receipts", "persistentVolumeClaim": {"claimName": "kept"}} in spec["volumes"]
+        assert spec["securityContext"] == {"fsGroup": 10001}
+
+
 # What the platform gives, or the image has: nothing an installer could choose.
 NOT_VALUES = {
     "MODEL_": {"SERVER", "GRPC_ADDRESS", "HTTP_ADDRESS", "THREADS", "DRAIN_S"},
@@ -329,7 +340,7 @@ def test_the_chart_sets_every_setting_and_no_other(prefix: str, settings: set[st
         for values in VALUE_SETS.values()
         for spec in pod_specs(render(values)).values()
         for container in spec["containers"]
-        for name in environment(container)
+        for name in (variable["name"] for variable in container.get("env", []))
         if name.startswith(prefix)
     }
     assert given | NOT_VALUES[prefix] == {name.upper() for name in settings}

@@ -21,6 +21,9 @@ spec:
       serviceAccountName: {{ include "strata.ensemble.name" . }}
       {{- include "strata.pod" (dict "root" . "values" .Values.ensemble) | nindent 6 }}
       terminationGracePeriodSeconds: 60
+      {{- if .Values.ensemble.receipts.claim }}
+      securityContext: {fsGroup: 10001}
+      {{- end }}
       containers:
         - {{- include "strata.ensemble.container" . | nindent 10 }}
       volumes: {{- include "strata.ensemble.volumes" . | nindent 8 }}

@@ -19,6 +19,11 @@ env:
   {{- with .Values.ensemble.tariff }}
   - {name: ENSEMBLE_TARIFF, value: {{ dict "per_cpu_second" .perCpuSecond "per_gb_second" .perGbSecond "per_request" .perRequest "currency" .currency | toJson | quote }}}
   {{- end }}
+  - {name: ENSEMBLE_RECEIPTS, value: /var/lib/strata/receipts}
+  - {name: ENSEMBLE_RECEIPTS_BYTES, value: {{ include "strata.number" .Values.ensemble.receipts.maxBytes | quote }}}
+  {{- if .Values.console.enabled }}
+  - {{ include "strata.console.secretVariable" (dict "secret" .Values.console.secret "name" "ENSEMBLE_TOKEN_KEY" "key" "tokenKey") }}
+  {{- end }}
   - {name: STRATA_MODELS, value: {{ include "strata.ensemble.modelFolders" . | quote }}}
   {{- if eq .Values.ensemble.ray "kuberay" }}
   - {name: RAY_ADDRESS, value: "127.0.0.1:6379"}
@@ -66,6 +71,7 @@ volumeMounts: {{- include "strata.ensemble.mounts" . | nindent 2 }}
 
 {{- define "strata.ensemble.mounts" -}}
 - {name: tmp, mountPath: /tmp}
+- {name: receipts, mountPath: /var/lib/strata/receipts}
 {{- if ne .Values.ensemble.ray "none" }}
 - {name: shm, mountPath: /dev/shm}
 {{- end }}
@@ -76,6 +82,11 @@ volumeMounts: {{- include "strata.ensemble.mounts" . | nindent 2 }}
 
 {{- define "strata.ensemble.volumes" -}}
 - {{ include "strata.scratch" (dict "name" "tmp" "size" .Values.ensemble.scratch) }}
+{{- with .Values.ensemble.receipts.claim }}
+- {name: receipts, persistentVolumeClaim: {claimName: {{ . | quote }}}}
+{{- else }}
+- {{ include "strata.scratch" (dict "name" "receipts" "size" (mul 2 (int64 .Values.ensemble.receipts.maxBytes))) }}
+{{- end }}
 {{- if ne .Values.ensemble.ray "none" }}
 - {{ include "strata.scratch" (dict "name" "shm" "size" .Values.ensemble.sharedMemory "medium" "Memory") }}
 {{- end }}

@@ -53,5 +53,8 @@ spec:
               securityContext: {{- include "strata.securityContext" . | nindent 16 }}
               volumeMounts: {{- include "strata.ensemble.mounts" . | nindent 16 }}
             - {{- include "strata.ensemble.container" . | nindent 14 }}
+          {{- if .Values.ensemble.receipts.claim }}
+          securityContext: {fsGroup: 10001}
+          {{- end }}
           volumes: {{- include "strata.ensemble.volumes" . | nindent 12 }}
 {{- end -}}

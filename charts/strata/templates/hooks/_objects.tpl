@@ -15,6 +15,9 @@
 {{- if .Values.workbench.enabled -}}
 {{- $workloads = append $workloads (include "strata.workbench.service" . | fromYaml) -}}
 {{- end -}}
+{{- if .Values.console.enabled -}}
+{{- $workloads = append $workloads (include "strata.console.service" . | fromYaml) -}}
+{{- end -}}
 {{- $objects := list -}}
 {{- range $workloads -}}
 {{- $path := printf "/apis/%s/namespaces/%s/%ss/%s" .apiVersion $.Release.Namespace (lower .kind) .metadata.name -}}
