@@ -1,7 +1,7 @@
 """What every test runs under.
 
 One OpenMP thread a process, here and in the processes that tests start, so that two workers of pytest share two cores;
-`make test-processors` asks for others. Torch reads it once, when it is imported.
+`make test-processors` asks for others. Torch reads it once, when it is imported. Hypothesis holds no example to a time.
 """
 
 import os
@@ -9,6 +9,11 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes is the machine's matter.
+settings.register_profile("strata", deadline=None)
+settings.load_profile("strata")
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 

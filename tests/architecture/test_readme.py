@@ -83,6 +83,9 @@ def test_every_strata_command_succeeds(
         done = CliRunner().invoke(
             app, words[at + 1 :], input=script.removesuffix("END"), env={**environment, **settings}
         )
+        # A load test says by itself where this machine had no room to send in time: then it proves nothing.
+        if done.exit_code == 3 and "the generator did not keep its own schedule" in done.output:
+            continue
         assert done.exit_code == 0, f"{head}\n{done.output[-2000:]}\n{done.exception!r}"
 
 

@@ -40,6 +40,8 @@ def of_model(name: str, figures: dict[str, float]) -> dict[str, float]:
 def test_every_key_held_to_a_bar_is_a_figure_of_the_whole_or_of_a_known_model() -> None:
     whole = {"matrix", "wrong_accumulators", "darknet_error", "auto.regressions", "map_drop", "top1_drop", "cross_s"}
     whole |= {"own_sqnr_db.median", "own_sqnr_db.min", "step_ms", "jump_ms", "edit_ms", "run_error"}
+    whole |= {"pretrained.boxes", "pretrained.boxes.int8", "pretrained.map_drop", "pretrained.top1_agreement"}
+    whole |= {"onnx.max_code_error", "onnx.answers", "served.vs_openvino", "served.cold_start"}
     for isa in ("AMX", "VNNI"):
         bars = area.bars(isa)
         assert whole <= bars.keys()
