@@ -28,13 +28,27 @@ Runtime = Annotated[
 ]
 
 Measure = Annotated[bool, typer.Option("--measure", help="Measure the stages anew.")]
+PictureCount = Annotated[int, typer.Option(min=1, max=10_000_000, help="How many there are.")]
+PerRecord = Annotated[int, typer.Option(min=1, max=1000, help="Pictures in a record.")]
+
+Answers = Annotated[str, typer.Option("-o", "--to", metavar="URL", help="Where answers and the job's state go.")]
+Services = Annotated[
+    str,
+    typer.Option(
+        metavar="HOST:PORT,...", help="Stages that run elsewhere, in their order; HOST:PORT/NAME behind an ingress."
+    ),
+]
+TopK = Annotated[int, typer.Option(min=1, help="How many classes to name for each picture.")]
+Activations = Annotated[
+    str, typer.Option(metavar="float32|float16|int8", help="How stages keep values for one another; float32.")
+]
 
 
 @app.command()
 def pack(
     pictures: Annotated[list[Path], typer.Argument(metavar="PICTURES...", help="Pictures, or folders of them.")],
     to: Annotated[str, typer.Option("-o", "--to", metavar="URL", help="A folder, or s3://BUCKET/PREFIX.")],
-    per_record: Annotated[int, typer.Option(min=1, max=1000, help="Pictures in a record.")] = 500,
+    per_record: PerRecord = 500,
     as_json: Json = False,
 ) -> None:
     """Pack pictures into records: checksummed files of up to 1000 each, for `run`."""
@@ -108,7 +122,7 @@ def cut(
 @app.command()
 def size(
     model: Model,
-    per_record: Annotated[int, typer.Option(min=1, max=1000, help="Pictures in a record.")] = 500,
+    per_record: PerRecord = 500,
     stages: Stages = None,
     at: At = "",
     weights: Weights = None,
@@ -126,7 +140,7 @@ def plan(
     model: Model,
     deadline: Annotated[str, typer.Option(metavar="TIME", help="The cheapest plan in 60s, 5m, 1h.")] = "",
     budget: Annotated[float | None, typer.Option(min=0, metavar="USD", help="The fastest plan for the money.")] = None,
-    pictures: Annotated[int, typer.Option(min=1, max=10_000_000, help="How many there are.")] = 10_000,
+    pictures: PictureCount = 10_000,
     cpus: Annotated[
         int | None, typer.Option(min=1, max=1024, help="CPUs for stages; this machine's by default.")
     ] = None,
@@ -156,8 +170,8 @@ def plan(
 @app.command()
 def simulate(
     model: Model,
-    pictures: Annotated[int, typer.Option(min=1, max=10_000_000, help="How many there are.")] = 100_000,
-    per_record: Annotated[int, typer.Option(min=1, max=1000, help="Pictures in a record.")] = 1000,
+    pictures: PictureCount = 100_000,
+    per_record: PerRecord = 1000,
     workers: Annotated[
         str, typer.Option(metavar="N,...", help="Records under way at a time.")
     ] = "1,2,4,8,16,32,64,128,256,512,1024",
@@ -205,7 +219,7 @@ def simulate(
 def run(
     model: Model,
     records: Annotated[str, typer.Argument(metavar="RECORDS", help="Where `pack` wrote the records.")],
-    to: Annotated[str, typer.Option("-o", "--to", metavar="URL", help="Where answers and the job's state go.")],
+    to: Answers,
     workers: Annotated[
         int | None, typer.Option(min=1, max=1024, help="Records under way at a time; 2, or the plan's.")
     ] = None,
@@ -214,20 +228,13 @@ def run(
     ] = None,
     job: Annotated[str, typer.Option(help="The job's name; made from the model and the time if absent.")] = "",
     resume: Annotated[str, typer.Option(metavar="JOB", help="Go on with a job that was not finished.")] = "",
-    services: Annotated[
-        str,
-        typer.Option(
-            metavar="HOST:PORT,...", help="Stages that run elsewhere, in their order; HOST:PORT/NAME behind an ingress."
-        ),
-    ] = "",
+    services: Services = "",
     stages: Stages = None,
     at: At = "",
     weights: Weights = None,
     runtime: Runtime = "auto",
-    top_k: Annotated[int, typer.Option(min=1, help="How many classes to name for each picture.")] = 5,
-    activations: Annotated[
-        str, typer.Option(metavar="float32|float16|int8", help="How stages keep values for one another; float32.")
-    ] = "",
+    top_k: TopK = 5,
+    activations: Activations = "",
     as_json: Json = False,
 ) -> None:
     """Run records through a model's stages; answers are written as each record is done.
@@ -248,18 +255,11 @@ def predict(
     model: Model,
     pictures: Annotated[list[Path], typer.Argument(metavar="PICTURE...", help="Pictures, or folders of them.")],
     deadline_ms: Annotated[int | None, typer.Option(min=1, help="Give up on a picture by then; ten seconds.")] = None,
-    services: Annotated[
-        str,
-        typer.Option(
-            metavar="HOST:PORT,...", help="Stages that run elsewhere, in their order; HOST:PORT/NAME behind an ingress."
-        ),
-    ] = "",
+    services: Services = "",
     stages: Stages = None,
     at: At = "",
     weights: Weights = None,
-    runtime: Annotated[
-        str, typer.Option(metavar="auto|torch|onnxruntime|openvino", help="What runs the stages; auto: the fastest.")
-    ] = "auto",
+    runtime: Runtime = "auto",
     as_json: Json = False,
 ) -> None:
     """Classify single pictures with a model's stages, without the store: each gets its values in the message."""
@@ -274,14 +274,12 @@ def predict(
 def submit(
     pipeline: Annotated[str, typer.Argument(metavar="PIPELINE", help="One of `pipelines` in the release's values.")],
     records: Annotated[str, typer.Argument(metavar="RECORDS", help="Where the records are, as the stages reach them.")],
-    to: Annotated[str, typer.Option("-o", "--to", metavar="URL", help="Where answers and the job's state go.")],
+    to: Answers,
     workers: Annotated[int, typer.Option(min=1, max=1024, help="Records under way at a time.")] = 2,
     job: Annotated[str, typer.Option(help="The job's name; one that is in the store already is gone on with.")] = "",
     namespace: Annotated[str, typer.Option("--namespace", "-n", help="By default the one kubectl uses.")] = "",
-    top_k: Annotated[int, typer.Option(min=1, help="How many classes to name for each picture.")] = 5,
-    activations: Annotated[
-        str, typer.Option(metavar="float32|float16|int8", help="How stages keep values for one another; float32.")
-    ] = "",
+    top_k: TopK = 5,
+    activations: Activations = "",
     follow: Annotated[bool, typer.Option("--follow/--no-follow", help="Show the driver's log until it ends.")] = True,
     as_json: Json = False,
 ) -> None:
