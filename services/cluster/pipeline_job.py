@@ -70,24 +70,14 @@ def driver_job(stages: Sequence[Document], name: str, namespace: str, settings: 
         "securityContext": stage["securityContext"],
         "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],
     }
-    kept = {
-        key: pod[key] for key in ("imagePullSecrets", "serviceAccountName", "nodeSelector", "tolerations") if key in pod
-    }
+    kept = {key: pod[key] for key in _OF_THE_POD if key in pod}
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {"name": name, "namespace": namespace, "labels": labels},
         "spec": {
             "backoffLimit": _TRIES,
-            "podFailurePolicy": {
-                "rules": [
-                    {
-                        "action": "FailJob",
-                        "onExitCodes": {"containerName": "driver", "operator": "In", "values": _FOR_GOOD},
-                    },
-                    {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]},
-                ]
-            },
+            "podFailurePolicy": {"rules": [_WHAT_ENDS_IT, _WHAT_DOES_NOT_COUNT]},
             "template": {
                 "metadata": {"labels": labels},
                 "spec": {
