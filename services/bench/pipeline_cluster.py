@@ -5,20 +5,16 @@ import base64
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
-
-import grpc
 
 from services.artifacts.store import ObjectStore, open_store
 from services.bench.cluster import Cluster
 from services.bench.pipeline_pictures import pack_synthetic
 from services.bench.pipeline_subject import RUNTIME, Figures
 from services.bench.rounds import Spread
-from services.edge.grpc_channel import open_channel
 from services.edge.progress import Progress
-from services.pipeline.client import StageClient
+from services.pipeline.client import StageClient, open_stages
 
 RELEASE = "bench"
 _PIPELINE = "alexnet"
@@ -80,8 +76,8 @@ async def _measure(place: KnativePlace, rounds: int) -> tuple[Spread, dict[str, 
     chain: list[float] = []
     alone: dict[str, list[float]] = {name: [] for name in _STAGES}
     cpu_s: dict[str, list[float]] = {name: [] for name in _STAGES}
-    async with AsyncExitStack() as stack:
-        client = await _client(place.cluster, stack)
+    places = [(place.cluster.ingress, place.cluster.authority(f"{_PIPELINE}-{name}")) for name in _STAGES]
+    async with open_stages(places, _LONGEST_S) as client:
         numbers = range(len(_STAGES))
         for number in range(rounds):
             place.progress("cold: the chain", number, rounds)
@@ -113,17 +109,6 @@ async def _pass(client: StageClient, store: ObjectStore, number: int, stages: Se
 
 def _key(number: int, stage: int) -> str:
     return f"cold/{number}/{stage}"
-
-
-async def _client(cluster: Cluster, stack: AsyncExitStack) -> StageClient:
-    channels = [open_channel(cluster.ingress, cluster.authority(f"{_PIPELINE}-{name}")) for name in _STAGES]
-    for channel in channels:
-        stack.push_async_callback(channel.close)
-    return StageClient([partial(_always, channel) for channel in channels], _LONGEST_S)
-
-
-async def _always(channel: grpc.aio.Channel) -> grpc.aio.Channel:
-    return channel
 
 
 async def _wait_for_zero(cluster: Cluster, stages: Sequence[str]) -> None:

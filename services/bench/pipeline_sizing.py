@@ -7,21 +7,18 @@ import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
-import grpc
 import numpy as np
 
 from services.artifacts.activation import read_activation
 from services.artifacts.store import ObjectStore, open_store
 from services.bench.pipeline_pictures import pack_synthetic
 from services.edge.errors import DeadlineExceeded, FailedPrecondition, Unavailable
-from services.edge.grpc_channel import open_channel
 from services.edge.progress import Progress
 from services.local.memory_group import memory_group
 from services.local.process import start_service
-from services.pipeline.client import StageClient
+from services.pipeline.client import open_stages
 from services.pipeline.sizing import MIB, find_floor
 from services.stage.publishing import publish
 from services.zoo.stage_manifest import StageManifest
@@ -117,9 +114,7 @@ class Trials:
                     group.wrapper if group else (),
                 )
                 stack.push_async_callback(child.stop, _SPARE_S)
-                channel = open_channel(child.address)
-                stack.push_async_callback(channel.close)
-                client = StageClient([partial(_always, channel)], longest_s)
+                client = await stack.enter_async_context(open_stages([(child.address, "")], longest_s))
                 started_s = time.monotonic() - began_s
                 for _ in range(times):
                     await self._store.remove([outputs])  # else it would be found done
@@ -159,7 +154,3 @@ async def _size(trials: Trials, stage: int, progress: Progress) -> StageSize:
 
     floor = await find_floor(survives, free.peak_bytes, f"stage {name}")
     return StageSize(name, floor.size_bytes, free.peak_bytes, floor.trials, trials.oom_kills - killed_before)
-
-
-async def _always(channel: grpc.aio.Channel) -> grpc.aio.Channel:
-    return channel

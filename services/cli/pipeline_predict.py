@@ -5,7 +5,6 @@ import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 
 from rich.box import SIMPLE
@@ -20,7 +19,6 @@ from services.cli.local_chains import compile_chain, local_members
 from services.cli.pipeline_model import choose_cutting, find_model
 from services.cli.steps import showing_progress
 from services.edge.errors import InvalidInput, Unavailable
-from services.edge.grpc_channel import open_channel
 from services.edge.progress import Progress
 from services.ensemble.chains import ChainedMembers
 from services.ensemble.domain import Ensemble, EnsembleMode, Member, Rule
@@ -30,7 +28,7 @@ from services.ensemble.served import Served
 from services.ensemble.settings import Settings
 from services.ensemble.usecases import Predictor
 from services.local.running import state_folder
-from services.pipeline.client import StageClient, always, split_service
+from services.pipeline.client import open_stages, split_service
 from services.pipeline.domain import StageDescription, check_chain
 from services.zoo.model_file import InputDeclaration, ModelFile
 
@@ -88,13 +86,8 @@ async def _here(wanted: WantedAnswers, progress: Progress) -> AsyncIterator[Pred
 async def _elsewhere(wanted: WantedAnswers) -> AsyncIterator[Predictor]:
     """Wake stages that run elsewhere, and have them say what they are."""
     places = [split_service(each) for each in wanted.services.split(",")]
-    channels = [open_channel(*place) for place in places]
-    try:
-        client = StageClient([partial(always, channel) for channel in channels], _WAKE_TIMEOUT_S)
+    async with open_stages(places, _WAKE_TIMEOUT_S) as client:
         descriptions = await asyncio.gather(*map(client.describe, range(len(places))))
-    finally:
-        for channel in channels:
-            await channel.close()
     check_chain(descriptions)
     model_file = _model_of(descriptions)
     if model_file.name not in (wanted.model, Path(wanted.model).stem):

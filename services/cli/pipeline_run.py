@@ -6,7 +6,7 @@ import os
 import random
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -23,11 +23,10 @@ from services.cli.pipeline_model import choose_cutting, find_model
 from services.cli.pipeline_report import print_report
 from services.cli.steps import showing_progress
 from services.edge.errors import ArtifactNotFound, InvalidInput
-from services.edge.grpc_channel import open_channel
 from services.edge.progress import Progress
 from services.local.running import state_folder
 from services.local.stages import local_stages
-from services.pipeline.client import StageClient, always, split_service
+from services.pipeline.client import CALL_TIMEOUT_S, StageClient, open_stages, split_service
 from services.pipeline.domain import DEFAULT_WORKERS, Job, Retry
 from services.pipeline.driver import JobStatus, Means, run_job, wake
 from services.pipeline.job_store import JobStore, record_keys
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
     from services.cli.pipeline_planned import Planned
 
 EXIT_SET_ASIDE = 3
-_CALL_TIMEOUT_S = 900.0
 
 
 @dataclass(frozen=True)
@@ -114,8 +112,7 @@ async def _run(
     await lease.check()
     if not await record_keys(records):
         raise ArtifactNotFound(f"{records.url}: no records here; make some with `strata pipeline pack`")
-    async with AsyncExitStack() as stack:
-        stages = await stack.enter_async_context(_stages(wanted, planned, [records, output], progress))
+    async with _stages(wanted, planned, [records, output], progress) as stages:
         means = Means(
             stages=stages,
             workers=wanted.workers or (planned.workers if planned else DEFAULT_WORKERS),
@@ -150,23 +147,19 @@ async def _stages(
     wanted: RunWanted, planned: "Planned | None", stores: Sequence[ObjectStore], progress: Progress
 ) -> AsyncIterator[StageClient]:
     """Open the stages: those that run elsewhere, or child processes that end with this one."""
-    async with AsyncExitStack() as stack:
-        if wanted.services:
-            channels = [open_channel(*split_service(each)) for each in wanted.services.split(",")]
-            for channel in channels:
-                stack.push_async_callback(channel.close)
-            yield StageClient([partial(always, channel) for channel in channels], _CALL_TIMEOUT_S)
-            return
-        model_file = find_model(wanted.model, wanted.weights)
-        if planned:
-            planned.check(model_file.name)
-        cutting = planned.cutting() if planned else choose_cutting(model_file, wanted.stages, wanted.at)
-        runtime = planned.runtime if planned else wanted.runtime
-        folders = compile_stages(model_file, cutting, default_cache(os.environ), runtime, progress)
-        logs = state_folder(os.environ) / "logs"
-        urls = [store.url for store in stores]
-        supervisor = await stack.enter_async_context(local_stages({each.name: each for each in folders}, urls, logs))
-        yield StageClient([partial(supervisor.channel, folder.name) for folder in folders], _CALL_TIMEOUT_S)
+    if wanted.services:
+        async with open_stages(map(split_service, wanted.services.split(",")), CALL_TIMEOUT_S) as client:
+            yield client
+        return
+    model_file = find_model(wanted.model, wanted.weights)
+    if planned:
+        planned.check(model_file.name)
+    cutting = planned.cutting() if planned else choose_cutting(model_file, wanted.stages, wanted.at)
+    runtime = planned.runtime if planned else wanted.runtime
+    folders = compile_stages(model_file, cutting, default_cache(os.environ), runtime, progress)
+    logs = state_folder(os.environ) / "logs"
+    async with local_stages({each.name: each for each in folders}, [store.url for store in stores], logs) as supervisor:
+        yield StageClient([partial(supervisor.channel, folder.name) for folder in folders], CALL_TIMEOUT_S)
 
 
 def _describe(status: JobStatus) -> str:

@@ -1,6 +1,8 @@
 """The stages of a chain over gRPC."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import TypeAlias
 
 import grpc
@@ -11,10 +13,13 @@ from services.contracts.strata.stage.v1 import stage_pb2 as pb
 from services.contracts.strata.stage.v1 import stage_pb2_grpc as pb_grpc
 from services.edge.address import split_address
 from services.edge.errors import InvalidInput, StageUnavailable, Unavailable
+from services.edge.grpc_channel import open_channel
 from services.edge.receipt_messages import line_of_message
 from services.edge.remote_errors import error_of
 from services.pipeline.domain import StageAnswer, StageDescription
 from services.zoo.manifest import InputSpec
+
+CALL_TIMEOUT_S = 900.0
 
 Channel: TypeAlias = Callable[[], Awaitable[grpc.aio.Channel]]
 """Asked at each call: what keeps the stage running learns from it that it is used."""
@@ -28,11 +33,6 @@ def split_service(text: str) -> tuple[str, str]:
     except ValueError as error:
         raise InvalidInput(f"--services: {error}") from error
     return address, authority
-
-
-async def always(channel: grpc.aio.Channel) -> grpc.aio.Channel:
-    """A channel that is there, as what starts services gives one."""
-    return channel
 
 
 class StageClient:
@@ -83,6 +83,21 @@ class StageClient:
         except Unavailable as error:
             raise StageUnavailable(f"stage {stage}: {error}") from error
         return pb_grpc.StageServiceStub(channel)
+
+
+@asynccontextmanager
+async def open_stages(places: Iterable[tuple[str, str]], timeout_s: float) -> AsyncIterator[StageClient]:
+    """Open stages that run, each by its address and authority as `split_service` gives them, until the block ends."""
+    async with AsyncExitStack() as stack:
+        channels = [open_channel(*place) for place in places]
+        for channel in channels:
+            stack.push_async_callback(channel.close)
+        yield StageClient([partial(_always, channel) for channel in channels], timeout_s)
+
+
+async def _always(channel: grpc.aio.Channel) -> grpc.aio.Channel:
+    """A channel that is there, as what starts services gives one."""
+    return channel
 
 
 def _spec(said: pb.PictureInput) -> InputSpec:

@@ -9,18 +9,15 @@ import signal
 import socket
 import time
 import uuid
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from services.artifacts.precision import Encoding
 from services.artifacts.store import open_store
 from services.edge.environment import read_settings, setting
 from services.edge.errors import JobUnderWay, StrataError, Unavailable
-from services.edge.grpc_channel import open_channel
 from services.edge.lean_logs import configure_lean_logs
-from services.pipeline.client import StageClient, always, split_service
+from services.pipeline.client import CALL_TIMEOUT_S, open_stages, split_service
 from services.pipeline.domain import DEFAULT_TOP_K, Job, Retry
 from services.pipeline.driver import JobStatus, Means, run_job, wake
 from services.pipeline.job_store import JobStore
@@ -28,7 +25,6 @@ from services.pipeline.lease import Holder, Lease
 
 PREFIX = "PIPELINE_"
 EXIT_SET_ASIDE, EXIT_BAD_INPUT, EXIT_TRY_AGAIN = 3, 2, 1
-_CALL_TIMEOUT_S = 900.0
 
 _log = logging.getLogger("services.pipeline")
 
@@ -78,12 +74,9 @@ async def _run(settings: DriverSettings) -> dict[str, Any]:
     jobs = JobStore(output, settings.job)
     lease = Lease(output, settings.job, Holder(uuid.uuid4().hex, socket.gethostname(), os.getpid(), "", 0), _unknown)
     await lease.check()
-    async with AsyncExitStack() as stack:
-        channels = [open_channel(*split_service(each)) for each in settings.services.split(",")]
-        for channel in channels:
-            stack.push_async_callback(channel.close)
+    async with open_stages(map(split_service, settings.services.split(",")), CALL_TIMEOUT_S) as stages:
         means = Means(
-            stages=StageClient([partial(always, channel) for channel in channels], _CALL_TIMEOUT_S),
+            stages=stages,
             workers=settings.workers,
             retry=Retry(random.random),
             clock=time.monotonic,
