@@ -16,7 +16,7 @@ from services.bench.pipeline_pictures import pack_synthetic
 from services.edge.cpu_share import thread_count
 from services.local.stages import local_stages
 from services.pipeline.client import StageClient
-from services.pipeline.domain import Job, Retry, StageDescription
+from services.pipeline.domain import Retry, StageDescription, job_of
 from services.pipeline.driver import Means, run_job, wake
 from services.pipeline.job_store import JobStore
 
@@ -65,10 +65,8 @@ class Runner:
 
     async def run(self, records: ObjectStore, workers: int) -> Ran:
         """Run a job of its own over records. Raises StrataError: it did not end well."""
-        first, last = self._descriptions[0], self._descriptions[-1]
         jobs = JobStore(self.store("answers"), f"job-{next(self._numbers)}")
-        names = tuple(each.name for each in self._descriptions)
-        job = Job(jobs.name, first.model, first.chain, names, records.url, last.labels)
+        job = job_of(self._descriptions, jobs.name, records.url)
         means = Means(self._stages, workers, Retry(random.random, tries=1), time.monotonic, asyncio.sleep)
         await jobs.begin(job)
         report = await run_job(means, job, jobs, records)

@@ -27,7 +27,7 @@ from services.edge.progress import Progress
 from services.local.running import state_folder
 from services.local.stages import local_stages
 from services.pipeline.client import CALL_TIMEOUT_S, StageClient, open_stages, split_service
-from services.pipeline.domain import DEFAULT_WORKERS, Job, Retry
+from services.pipeline.domain import DEFAULT_WORKERS, Retry, job_of
 from services.pipeline.driver import JobStatus, Means, run_job, wake
 from services.pipeline.job_store import JobStore, record_keys
 from services.zoo.cache_folder import default_cache
@@ -123,16 +123,8 @@ async def _run(
         )
         progress("waking the stages")
         descriptions = await wake(means)
-        job = Job(
-            name=name,
-            model=descriptions[0].model,
-            chain=descriptions[0].chain,
-            stages=tuple(each.name for each in descriptions),
-            records=records.url,
-            labels=descriptions[-1].labels,
-            top_k=wanted.top_k,
-            activations=wanted.activations or (begun.activations if begun else Encoding.FLOAT32),
-        )
+        activations = wanted.activations or (begun.activations if begun else Encoding.FLOAT32)
+        job = job_of(descriptions, name, records.url, wanted.top_k, activations)
         if planned:
             planned.check(job.model, job.chain)
         if wanted.resume:

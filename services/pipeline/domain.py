@@ -1,6 +1,6 @@
 """A job, its stages, and which errors end what."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -46,6 +46,19 @@ class StageDescription:
     name: str
     labels: tuple[str, ...]
     input: InputSpec | None = None
+
+
+def job_of(
+    descriptions: Sequence[StageDescription],
+    name: str,
+    records: str,
+    top_k: int = DEFAULT_TOP_K,
+    activations: Encoding = Encoding.FLOAT32,
+) -> Job:
+    """Put a job together from what its stages, a chain, say of themselves."""
+    first, last = descriptions[0], descriptions[-1]
+    stages = tuple(each.name for each in descriptions)
+    return Job(name, first.model, first.chain, stages, records, last.labels, top_k, activations)
 
 
 @dataclass(frozen=True)

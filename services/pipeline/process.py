@@ -18,7 +18,7 @@ from services.edge.environment import read_settings, setting
 from services.edge.errors import JobUnderWay, StrataError, Unavailable
 from services.edge.lean_logs import configure_lean_logs
 from services.pipeline.client import CALL_TIMEOUT_S, open_stages, split_service
-from services.pipeline.domain import DEFAULT_TOP_K, Job, Retry
+from services.pipeline.domain import DEFAULT_TOP_K, Retry, job_of
 from services.pipeline.driver import JobStatus, Means, run_job, wake
 from services.pipeline.job_store import JobStore
 from services.pipeline.lease import Holder, Lease
@@ -85,16 +85,7 @@ async def _run(settings: DriverSettings) -> dict[str, Any]:
         )
         _log.info("waking the stages")
         descriptions = await wake(means)
-        job = Job(
-            name=settings.job,
-            model=descriptions[0].model,
-            chain=descriptions[0].chain,
-            stages=tuple(each.name for each in descriptions),
-            records=records.url,
-            labels=descriptions[-1].labels,
-            top_k=settings.top_k,
-            activations=Encoding(settings.activations),
-        )
+        job = job_of(descriptions, settings.job, records.url, settings.top_k, Encoding(settings.activations))
         if await jobs.exists():
             job = await jobs.resume(job)
         else:
