@@ -78,6 +78,10 @@ class ObjectStore:
         """The URL of one object."""
         return f"{self.url.rstrip('/')}/{key}"
 
+    def key_of(self, url: str) -> str:
+        """The key of an object of this store by its URL."""
+        return url.removeprefix(self.url_of(""))
+
     async def read(self, key: str) -> bytes:
         """Read an object whole."""
         with self._naming(key):

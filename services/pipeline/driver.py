@@ -199,8 +199,7 @@ class _Driver:
         return replace(answer, seconds=self._means.clock() - began_s)
 
     async def _finish(self, record: str, answers: list[StageAnswer], url: str) -> None:
-        key = url.removeprefix(f"{self._jobs.store.url.rstrip('/')}/")
-        pieces = self._jobs.store.stream(key)
+        pieces = self._jobs.store.stream(self._jobs.store.key_of(url))
         predictions = await write_predictions(pieces, url, self._job.labels, self._job.top_k)
         passage = _passage(record, self._job, answers)
         await self._jobs.finish(record, len(answers), predictions, passage)

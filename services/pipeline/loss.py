@@ -56,8 +56,8 @@ async def _first_pictures(records: ObjectStore, record: str) -> list[Picture]:
 
 async def _scores(store: ObjectStore, url: str) -> Values:
     """[N, K] of the last stage; [0] where no picture could be decoded."""
-    key = url.removeprefix(f"{store.url.rstrip('/')}/")
-    parts = [part async for part in read_activation(store.stream(key), url) if isinstance(part, np.ndarray)]
+    pieces = store.stream(store.key_of(url))
+    parts = [part async for part in read_activation(pieces, url) if isinstance(part, np.ndarray)]
     return np.concatenate(parts) if parts else np.zeros(0, np.float32)
 
 
