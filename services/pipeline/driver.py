@@ -135,10 +135,9 @@ class _Driver:
             await self._jobs.clean(record, len(self._job.stages))  # its driver ended in between
         self._status.records, self._status.done = len(keys), len(done)
         await self._work([key for key in keys if key not in done])
-        time_s = self._means.clock() - began_s
-        written = report(
-            self._totals, self._means.tariff, time_s, self._driver_usage(), self._failed.values(), await self._loss()
-        )
+        time_s, usage = self._means.clock() - began_s, self._driver_usage()
+        loss = await self._loss([key for key in keys if key not in self._failed])
+        written = report(self._totals, self._means.tariff, time_s, usage, self._failed.values(), loss)
         job = {"job": self._job.name, "model": self._job.model, "activations": self._job.activations}
         written = {**job, **written, "retries": self._status.retries}
         await _patiently(self._means, lambda: self._jobs.write_report(written))
@@ -226,11 +225,10 @@ class _Driver:
         self._status.money = self._totals.money(self._means.tariff)
         self._means.observe(replace(self._status, busy=dict(self._status.busy)))
 
-    async def _loss(self) -> dict[str, Any] | None:
+    async def _loss(self, done: Sequence[str]) -> dict[str, Any] | None:
         """What activations in fewer bits lose, measured once, on a record that is done; None for float32."""
         if self._job.activations is Encoding.FLOAT32:
             return None
-        done = await _patiently(self._means, self._jobs.done_records)
         loss = await _patiently(self._means, self._jobs.loss)
         if loss is None and done:
             stages, chain = self._means.stages, self._job.chain

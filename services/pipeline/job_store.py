@@ -109,12 +109,6 @@ class JobStore:
             found[key.removeprefix(prefix).removesuffix(".json") + SUFFIX] = json.loads(await self.store.read(key))
         return found
 
-    async def done_records(self) -> list[str]:
-        """List the records that are done, sorted."""
-        prefix = self._key("done/")
-        keys = await self.store.keys(prefix)
-        return [key.removeprefix(prefix).removesuffix(".json") + SUFFIX for key in keys]
-
     async def under_way(self) -> set[str]:
         """List the records of which something is under way."""
         prefix = self._key("activations/")
