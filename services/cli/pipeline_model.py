@@ -1,12 +1,24 @@
 """Which model a pipeline is of, and where it is cut: what a user types -> a model file and cuts."""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from services.edge.errors import InvalidInput
 from services.zoo.catalog import default_catalog
 from services.zoo.model_file import ModelFile, program_file, read_model_file, with_weights
 from services.zoo.stage_compile import Cutting
+
+
+@dataclass(frozen=True)
+class ChainWanted:
+    """What a user says of a model and of its stages; `stages` and `at` exclude each other."""
+
+    model: str
+    weights: str | None
+    stages: int | None
+    at: str
+    runtime: str
 
 
 def find_model(reference: str, weights: str | None) -> ModelFile:

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from services.cli.durations import read_duration
-from services.cli.pipeline_model import choose_cutting, find_model
+from services.cli.pipeline_model import ChainWanted, choose_cutting, find_model
 from services.cli.pipeline_plots import plot_front
 from services.cli.pipeline_profiles import profile_of
 from services.cli.steps import showing_progress
@@ -29,14 +29,9 @@ _STAGES = (1, 2, 4)
 
 
 @dataclass(frozen=True)
-class PlanWanted:
+class PlanWanted(ChainWanted):
     """What the command was asked for; `deadline` and `budget` exclude each other."""
 
-    model: str
-    weights: str | None
-    stages: int | None
-    at: str
-    runtime: str
     deadline: str
     budget: float | None
     pictures: int

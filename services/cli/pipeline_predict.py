@@ -16,7 +16,7 @@ from services.cli.ensemble_answers import ask_for_each, print_answers
 from services.cli.ensemble_source import Embedded
 from services.cli.ensemble_tables import Answered, Refused
 from services.cli.local_chains import compile_chain, local_members
-from services.cli.pipeline_model import choose_cutting, find_model
+from services.cli.pipeline_model import ChainWanted, choose_cutting, find_model
 from services.cli.steps import showing_progress
 from services.edge.errors import InvalidInput, Unavailable
 from services.edge.progress import Progress
@@ -38,14 +38,9 @@ _WAKE_TIMEOUT_S = 300.0
 
 
 @dataclass(frozen=True)
-class WantedAnswers:
+class WantedAnswers(ChainWanted):
     """What the command was asked for."""
 
-    model: str
-    weights: str | None
-    stages: int | None
-    at: str
-    runtime: str
     services: str
     deadline_ms: int | None
 

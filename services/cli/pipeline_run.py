@@ -19,7 +19,7 @@ from rich.console import Console
 from services.artifacts.precision import Encoding
 from services.artifacts.store import ObjectStore, open_store
 from services.cli.pipeline_lease import lease_of
-from services.cli.pipeline_model import choose_cutting, find_model
+from services.cli.pipeline_model import ChainWanted, choose_cutting, find_model
 from services.cli.pipeline_report import print_report
 from services.cli.steps import showing_progress
 from services.edge.errors import ArtifactNotFound, InvalidInput
@@ -40,14 +40,9 @@ EXIT_SET_ASIDE = 3
 
 
 @dataclass(frozen=True)
-class RunWanted:
+class RunWanted(ChainWanted):
     """What the command was asked for."""
 
-    model: str
-    weights: str | None
-    stages: int | None
-    at: str
-    runtime: str
     records: str
     to: str
     job: str

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
-from services.cli.pipeline_model import choose_cutting, find_model
+from services.cli.pipeline_model import ChainWanted, choose_cutting, find_model
 from services.cli.pipeline_plots import plot_workers
 from services.cli.pipeline_profiles import profile_of
 from services.cli.steps import showing_progress
@@ -19,14 +19,9 @@ from services.pipeline.simulation import Batch, Expectation, Place, Store, simul
 
 
 @dataclass(frozen=True)
-class SimulationWanted:
+class SimulationWanted(ChainWanted):
     """What the command was asked for; `cpus` None is a place where each record has an instance of its own."""
 
-    model: str
-    weights: str | None
-    stages: int | None
-    at: str
-    runtime: str
     pictures: int
     per_record: int
     workers: str
