@@ -65,7 +65,7 @@ def plan_model(wanted: PlanWanted, as_json: bool) -> None:
         chosen = fastest_for(choices, wanted.budget)
     cutting = next(each for each, profile in zip(cuttings, profiles, strict=True) if profile is chosen.profile)
     if wanted.to:
-        stages = cutting.stages if not cutting.layers else len(cutting.layers) + 1
+        stages = len(chosen.profile.stages)
         PlanFile(chosen, cutting.layers, cutting.names, stages, wanted.runtime, cpus).write(wanted.to)
     best = front(choices)
     if wanted.plot:
