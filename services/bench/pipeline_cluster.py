@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from services.artifacts.store import ObjectStore, open_store
 from services.bench.cluster import Cluster
 from services.bench.pipeline_pictures import pack_synthetic
-from services.bench.pipeline_subject import RUNTIME, Figures
+from services.bench.pipeline_subject import RUNTIME, Figures, with_spread
 from services.bench.rounds import Spread
 from services.edge.progress import Progress
 from services.pipeline.client import StageClient, open_stages
@@ -52,7 +52,7 @@ def cold_chain(place: KnativePlace) -> Iterator[Figures]:
     work = sum(spread.median for spread in cpu_s.values()) / cores
     least = max(slowest, work)
     yield {"cold_s.chain": chain.median, "cold_s.work": work}
-    yield {key: value / least for key, value in _spread("cold_chain", chain).items()}
+    yield {key: value / least for key, value in with_spread("cold_chain", chain).items()}
 
 
 def _values(images: Mapping[str, str]) -> dict[str, object]:
@@ -127,10 +127,6 @@ def _cpu_seconds(cluster: Cluster, stage: str) -> float:
 
 def _cpus(quantity: str) -> float:
     return float(quantity.removesuffix("m")) / 1000 if quantity.endswith("m") else float(quantity)
-
-
-def _spread(key: str, spread: Spread) -> Figures:
-    return {key: spread.median, f"{key}.low": spread.low, f"{key}.high": spread.high}
 
 
 @contextmanager

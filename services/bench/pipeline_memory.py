@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from services.bench.pipeline_sizing import StageSize, Trials, size_stages
-from services.bench.pipeline_subject import PAPERS, Figures, PipelineSubject
+from services.bench.pipeline_subject import PAPERS, Figures, PipelineSubject, with_spread
 from services.bench.rounds import Spread, ratio
 from services.edge.progress import Progress
 from services.edge.receipts import GIB
@@ -34,8 +34,8 @@ def memory(subject: PipelineSubject) -> Iterator[Figures]:
         for kind, (time_s, gb_seconds) in found.items():
             yield {f"chain_s.{kind}.{per_record}": time_s.median, f"gb_s.{kind}.{per_record}": gb_seconds.median}
         if per_record == PER_RECORD[0] or subject.quick:
-            yield _with_spread("gbs_ratio", ratio(found["floors"][1], found["single"][1]))
-            yield _with_spread("gbs_ratio.time", ratio(found["floors"][0], found["single"][0]))
+            yield with_spread("gbs_ratio", ratio(found["floors"][1], found["single"][1]))
+            yield with_spread("gbs_ratio.time", ratio(found["floors"][0], found["single"][0]))
 
 
 async def _passages(
@@ -66,7 +66,3 @@ async def _passages(
             parts = zip(limits[kind], passed, strict=True)
             gb_seconds[kind].append(sum(limit / GIB * each.time_s for limit, each in parts))
     return {kind: (Spread(tuple(times[kind])), Spread(tuple(gb_seconds[kind]))) for kind in limits}
-
-
-def _with_spread(key: str, spread: Spread) -> Figures:
-    return {key: spread.median, f"{key}.low": spread.low, f"{key}.high": spread.high}

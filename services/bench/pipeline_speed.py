@@ -8,7 +8,7 @@ from pathlib import Path
 from services.artifacts.store import ObjectStore
 from services.bench.pipeline_pictures import pack_synthetic
 from services.bench.pipeline_runs import Runner, running
-from services.bench.pipeline_subject import PAPERS, Figures, PipelineSubject
+from services.bench.pipeline_subject import PAPERS, Figures, PipelineSubject, with_spread
 from services.bench.rounds import Spread, ratio
 from services.edge.progress import Progress
 
@@ -29,8 +29,7 @@ def overhead(subject: PipelineSubject) -> Iterator[Figures]:
         for kind, spread in found.items():
             yield {f"cpu_s.{kind}.{name}": spread.median}
         share = ratio(found["stages"], found["whole"])
-        key = "overhead" if name == PAPERS else f"overhead.{name}"
-        yield {key: share.median, f"{key}.low": share.low, f"{key}.high": share.high}
+        yield with_spread("overhead" if name == PAPERS else f"overhead.{name}", share)
 
 
 async def _cpu_s(
@@ -65,8 +64,7 @@ def efficiency(subject: PipelineSubject) -> Iterator[Figures]:
         **{str(each): ratio(rates[str(each)], rates["2"]) for each in WORKERS if each > 2},
     }
     for kind, spread in found.items():
-        key = f"efficiency.{kind}"
-        yield {key: spread.median, f"{key}.low": spread.low, f"{key}.high": spread.high}
+        yield with_spread(f"efficiency.{kind}", spread)
 
 
 async def _rates(subject: PipelineSubject) -> dict[str, Spread]:
