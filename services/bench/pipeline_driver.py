@@ -1,7 +1,6 @@
 """How much memory the driver takes, and whether that grows with the job: the command itself, as a process."""
 
 import asyncio
-import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -14,6 +13,7 @@ from services.bench.pipeline_subject import Figures, PipelineSubject
 from services.edge.cpu_share import thread_count
 from services.edge.errors import Unavailable
 from services.local.process import start_service
+from services.local.stages import stage_settings
 
 _MODEL = "fashion-mobilenet-v2"
 """Small, so that 100 000 pictures take minutes; the driver sees records and scores, whatever the model."""
@@ -39,12 +39,7 @@ async def _peaks(subject: PipelineSubject, counts: Sequence[int]) -> dict[int, i
     async with AsyncExitStack() as stack:
         addresses = []
         for folder in folders:
-            settings = {
-                "STAGE_COMPILED": os.fspath(folder.resolve()),
-                "STAGE_STORES": url,
-                "STAGE_THREADS": "1",
-                "STAGE_CONCURRENCY": str(thread_count()),
-            }
+            settings = stage_settings(folder, [url])
             child = await start_service("services.stage", folder.name, settings, scratch / "logs" / folder.name, 180)
             stack.push_async_callback(child.stop, 30.0)
             addresses.append(child.address)
