@@ -24,7 +24,7 @@ from services.edge.grpc_channel import open_blocking_channel
 from services.edge.meter import process_began, read_process
 from services.edge.receipts import Allocation, Tariff, Usage, summary, write_receipt
 from services.ensemble.receipt_log import ReceiptLog
-from services.model.ledger import Ledger
+from services.model.ledger import Ledger, Part
 from services.zoo.cache_folder import default_cache
 from services.zoo.compile import compile_model
 from services.zoo.model_file import read_model_file
@@ -183,7 +183,7 @@ def _metering_ms(rounds: int = 500) -> float:
         for _ in range(rounds):
             ledger.arrive(1, read_process)
             before = read_process()
-            claim = ledger.claim(1, before, read_process())
+            (claim,) = ledger.claim([Part(1)], before, read_process())
             receipt = write_receipt([("model", Usage(1, claim.cpu_s), claim.allocation)], Tariff())
             summary(receipt)
             log.append("", "ensemble", receipt, {"model": Allocation()})

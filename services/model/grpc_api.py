@@ -6,6 +6,7 @@ import grpc
 
 from services.contracts.inference.v2 import open_inference_pb2 as pb
 from services.contracts.inference.v2 import open_inference_pb2_grpc as pb_grpc
+from services.edge.deadline import Deadline
 from services.model.converters import answer_to_message, metadata_to_message, request_from_message
 from services.model.domain import check_address, describe, describe_server
 from services.model.usecases import Model
@@ -45,4 +46,5 @@ class InferenceServicer(pb_grpc.GRPCInferenceServiceServicer):
         return metadata_to_message(describe(self._model.manifest))
 
     async def ModelInfer(self, request: pb.ModelInferRequest, context: "_Context") -> pb.ModelInferResponse:
-        return answer_to_message(await self._model.infer(request_from_message(request)))
+        deadline = Deadline.after(context.time_remaining())
+        return answer_to_message(await self._model.infer(request_from_message(request), deadline))

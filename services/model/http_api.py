@@ -47,7 +47,9 @@ def create_app(model: Model, max_body_bytes: int, max_bodies: int) -> Starlette:
         deadline = Deadline.after(read_request_timeout(request.headers.get(REQUEST_TIMEOUT)))
         body = await within(deadline, request.body(), "the request had not arrived")
         parsed, binary = request_from_body(*_address(request), body, request.headers.get(HEADER_LENGTH))
-        answer = await within(deadline, model.infer(parsed), f"model '{model.manifest.name}' had not answered")
+        answer = await within(
+            deadline, model.infer(parsed, deadline), f"model '{model.manifest.name}' had not answered"
+        )
         content, header_length = body_from_answer(answer, binary)
         if header_length is None:
             return Response(content, media_type="application/json")

@@ -1,6 +1,6 @@
 """Who pays for what this process spends: all of it is shared out among the requests that it answers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from services.edge.meter import Reading
@@ -11,11 +11,19 @@ _IDLE_S = 5.0
 
 
 @dataclass(frozen=True)
+class Part:
+    """One request of a pass: its bytes, and its share of the pass; the shares of a pass add up to 1."""
+
+    size_bytes: int
+    share: float = 1.0
+
+
+@dataclass(frozen=True)
 class Claim:
     """What one request pays for.
 
     Attributes:
-        cpu_s: of its passes, and its part of the work around them: reading, queueing and writing messages.
+        cpu_s: its share of its pass, and its part of the work around them: reading, queueing and writing messages.
         idle_cpu_s: what the process spent before it with nothing under way.
         gb_s: the memory that the process held since the claim before it, in GiB·s.
     """
@@ -33,9 +41,10 @@ class Claim:
 class Ledger:
     """The account of one process, whose passes run one after the other.
 
-    Each claim takes what its passes took, and of what the process spent around passes the part that its bytes are of
-    the bytes under way. Nothing is counted twice and nothing is left out: at every moment all claims, what `unclaimed`
-    gave and what `rest` says add up to what the process has spent.
+    Each claim takes its share of what its pass took, and of what the process spent around passes the part that its
+    bytes are of the bytes under way; what was spent with nothing under way goes to the first of a pass. Nothing is
+    counted twice and nothing is left out: at every moment all claims, what `unclaimed` gave and what `rest` says add up
+    to what the process has spent.
     """
 
     def __init__(self, began: Reading, one_thread: bool):
@@ -70,20 +79,25 @@ class Ledger:
         """Note that a request went before anything of it ran."""
         self._under_way_bytes -= size_bytes
 
-    def claim(self, size_bytes: int, before: Reading, after: Reading) -> Claim:
-        """Have a request pay, whose passes ran from `before` to `after`, both read by the thread that ran them."""
+    def claim(self, parts: Sequence[Part], before: Reading, after: Reading) -> list[Claim]:
+        """Have the requests of a pass pay, which ran from `before` to `after`, both read by the thread that ran it."""
         passes_s = after.thread_s - before.thread_s if self._one_thread else after.cpu_s - before.cpu_s
-        return self._settle(size_bytes, passes_s, after)
+        # Below 0 where a request that gave up was given a part of the passes that ran meanwhile.
+        self._around_s += after.cpu_s - self._last.cpu_s - passes_s
+        self._hold(after)
+        held_gb_s, self._held_gb_s = self._held_gb_s, 0.0
+        claims = []
+        for part in parts:
+            around_s = max(0.0, self._around_s) * part.size_bytes / max(part.size_bytes, self._under_way_bytes)
+            claims.append(Claim(part.share * passes_s + around_s, self._idle_s, part.share * held_gb_s))
+            self._around_s -= around_s
+            self._idle_s = 0.0
+            self._under_way_bytes -= part.size_bytes
+        return claims
 
-    def give_up(self, size_bytes: int, now: Reading) -> None:
-        """Note a request that failed: what it took is on no receipt."""
-        self._keep(self._settle(size_bytes, 0.0, now))
-
-    def waste(self, size_bytes: int, before: Reading, after: Reading) -> Claim:
-        """Note a request that was computed for a caller that had gone: what it took is on no receipt."""
-        wasted = self.claim(size_bytes, before, after)
-        self._keep(wasted)
-        return wasted
+    def keep(self, claim: Claim) -> None:
+        """Put a claim on no receipt: its request failed, or was computed for a caller that had gone."""
+        self._unclaimed += claim.allocation
 
     def unclaimed(self) -> Allocation:
         """Hand out, once, what no request pays for."""
@@ -96,20 +110,6 @@ class Ledger:
         gb_s = self._held_gb_s + (now.wall_s - self._last.wall_s) * now.resident_bytes / GIB
         return self._unclaimed + Allocation(cpu_s, gb_s)
 
-    def _settle(self, size_bytes: int, passes_s: float, until: Reading) -> Claim:
-        # Below 0 where a request that gave up was given a part of the passes that ran meanwhile.
-        self._around_s += until.cpu_s - self._last.cpu_s - passes_s
-        part_s = max(0.0, self._around_s) * size_bytes / max(size_bytes, self._under_way_bytes)
-        self._hold(until)
-        claimed = Claim(passes_s + part_s, self._idle_s, self._held_gb_s)
-        self._around_s -= part_s
-        self._idle_s = self._held_gb_s = 0.0
-        self._under_way_bytes -= size_bytes
-        return claimed
-
     def _hold(self, until: Reading) -> None:
         self._held_gb_s += max(0.0, until.wall_s - self._last.wall_s) * until.resident_bytes / GIB
         self._last = until
-
-    def _keep(self, claim: Claim) -> None:
-        self._unclaimed += claim.allocation

@@ -26,6 +26,7 @@ class _TotalsCollector(Collector):
             requests.add_metric([self._model, outcome], count)
         yield requests
         for name, text, value in (
+            ("strata_model_passes", "Passes that requests ran in, alone or together", totals.passes),
             ("strata_model_compute_seconds", "Time in decoding and forward passes of answers", totals.compute_s),
             ("strata_model_cpu_seconds", "CPU time of answers", totals.cpu_s),
             (

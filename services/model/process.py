@@ -17,10 +17,11 @@ from services.edge.grpc_server import GrpcServer, start_grpc
 from services.edge.lean_logs import configure_lean_logs
 from services.edge.meter import process_began, read_process
 from services.edge.stop import stop_event
+from services.model.computing import Forward
 from services.model.ledger import Ledger
 from services.model.settings import PREFIX, Settings, settings_from
 from services.model.start_clock import StartClock
-from services.model.usecases import Forward, Model
+from services.model.usecases import Model
 from services.zoo.manifest import Manifest
 from services.zoo.serving import import_engine, load_forward, read_picture
 

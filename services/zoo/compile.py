@@ -18,10 +18,11 @@ from services.edge.errors import InvalidDeclaration, InvalidWeights, Unsupported
 from services.edge.progress import Progress, no_progress
 from services.zoo.agreement import Forward, Images, Reference
 from services.zoo.architectures import build
+from services.zoo.batching_choice import choose_batching
 from services.zoo.compiled import digest_of, made_once
 from services.zoo.exported.graph import graph_of, graph_of_program
 from services.zoo.from_onnx.graph import graph_of_onnx
-from services.zoo.manifest import INPUT_NAME, OUTPUT_NAME, Manifest
+from services.zoo.manifest import INPUT_NAME, OUTPUT_NAME, Batching, Manifest
 from services.zoo.model_file import FLOAT, SLEEP, ModelFile
 from services.zoo.onnx_form.program import onnx_program
 from services.zoo.programs import load_program, read_onnx
@@ -58,9 +59,9 @@ def compile_model(model_file: ModelFile, cache: Path, runtime: str = "auto", rep
 
     def make(made: Path) -> None:
         if model_file.architecture == SLEEP:
-            _write_manifest(
-                model_file, digest, SLEEP, int(model_file.parameters.get("classes", IMAGENET_CLASSES)), made
-            )
+            classes = int(model_file.parameters.get("classes", IMAGENET_CLASSES))
+            batching = choose_batching(model_file.batching, None, np.zeros((1, 3, *model_file.input.size), np.float32))
+            _write_manifest(model_file, digest, SLEEP, classes, batching, made)
         else:
             _compile_into(made, model_file, weights, digest, runtime, report)
 
@@ -114,7 +115,8 @@ def _compile_into(
     times = ", ".join(f"{name} {each:.1f} ms" for name, each in sorted(times_ms.items(), key=lambda item: item[1]))
     report(f"{model_file.name}: {times}")
     remove_others(made, kept)
-    _write_manifest(model_file, digest, kept, reference.scores.shape[1], made)
+    batching = choose_batching(model_file.batching, forwards[kept], example[:1])
+    _write_manifest(model_file, digest, kept, reference.scores.shape[1], batching, made)
 
 
 def load_module(model_file: ModelFile, weights: FetchedWeights | None = None) -> nn.Module:
@@ -230,7 +232,9 @@ def time_forwards(forwards: Mapping[str, Forward], batch: Images) -> dict[str, f
     return best_ms
 
 
-def _write_manifest(model_file: ModelFile, digest: str, runtime: str, classes: int, folder: Path) -> None:
+def _write_manifest(
+    model_file: ModelFile, digest: str, runtime: str, classes: int, batching: Batching, folder: Path
+) -> None:
     labels = model_file.label_names()
     if labels and len(labels) != classes:
         raise InvalidDeclaration(f"model '{model_file.name}' has {classes} classes and {len(labels)} labels")
@@ -246,4 +250,5 @@ def _write_manifest(model_file: ModelFile, digest: str, runtime: str, classes: i
         input_spec=model_file.input.spec(),
         parameters=model_file.parameters,
         precision=model_file.precision,
+        batching=batching,
     ).write(folder)

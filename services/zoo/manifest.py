@@ -34,6 +34,19 @@ class InputSpec:
 
 
 @dataclass(frozen=True)
+class Batching:
+    """How requests that wait together run.
+
+    Attributes:
+        largest: pictures of a pass; 1 is each request by itself.
+        wait_ms: how long a pass that could begin is held at most, where more requests are expected.
+    """
+
+    largest: int = 1
+    wait_ms: float = 0.0
+
+
+@dataclass(frozen=True)
 class Manifest:
     """A compiled model.
 
@@ -56,6 +69,7 @@ class Manifest:
     input_spec: InputSpec
     parameters: dict[str, float | int | str]
     precision: str = "float"
+    batching: Batching = Batching()
 
     @classmethod
     def read(cls, folder: Path) -> Self:
@@ -67,7 +81,8 @@ class Manifest:
                 key: tuple(value) if isinstance(value, list) else value for key, value in content["input_spec"].items()
             }
             shapes = {key: tuple(content[key]) for key in ("input_shape", "output_shape", "labels")}
-            return cls(**{**content, **shapes, "input_spec": InputSpec(**spec)})
+            batching = Batching(**content.get("batching", {}))
+            return cls(**{**content, **shapes, "input_spec": InputSpec(**spec), "batching": batching})
         except FileNotFoundError as error:
             raise ArtifactNotFound(f"{folder}: no compiled model here ({FILE_NAME} is missing)") from error
         except (ValueError, KeyError, TypeError, AttributeError) as error:

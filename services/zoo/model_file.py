@@ -42,6 +42,13 @@ class InputDeclaration(Declaration):
         return InputSpec(self.size, self.resize or max(self.size), self.mean, self.std, self.interpolation)
 
 
+class BatchingDeclaration(Declaration):
+    """`batching:` of a model file, where it is not left to what was measured."""
+
+    largest: Annotated[int, Field(gt=0, le=64)]
+    wait_ms: Annotated[float, Field(ge=0, le=1000)] = 2.0
+
+
 class ModelFile(Declaration):
     """One model as its user declares it.
 
@@ -49,6 +56,7 @@ class ModelFile(Declaration):
     `stages` is how a pipeline cuts the model unless asked otherwise: each stage's name and its last layer, in their
     order, the last stage's layer being null. A model of another precision than float has its integers from a file that
     `strata quant calibrate` wrote, or from a folder of pictures; both may be relative, the file an `s3://` reference.
+    `batching` auto has requests that wait together run together where the compiled model gains by it.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z]([-a-z0-9]{0,50}[a-z0-9])?$")]
@@ -63,6 +71,7 @@ class ModelFile(Declaration):
     integers: str | None = None
     calibration: str | None = None
     stages: dict[str, str | None] = Field(default_factory=dict)
+    batching: Literal["auto", "off"] | BatchingDeclaration = "auto"
     folder: Path
 
     @field_validator("weights")

@@ -33,9 +33,9 @@ RANKS: dict[str, dict[int, str]] = {
         DOMAIN: "manifest stage_manifest chunks cache_folder alexnet nasnet efficientnet efficientnet_lite "
         "architectures exported detection darknet decoding resizing lean_preprocessing preprocessing quiet agreement "
         "tensor_codec graph_codec integers integer_codec",
-        ADAPTERS: "cuts costs split model_file name_lists catalog packages pretrained weight_references weights "
-        "picture_files quantised programs runtimes onnx_form from_onnx references serving writers compiled "
-        "compile stage_compile stage_programs",
+        ADAPTERS: "cuts costs split model_file batching_choice name_lists catalog packages pretrained "
+        "weight_references weights picture_files quantised programs runtimes onnx_form from_onnx references serving "
+        "writers compiled compile stage_compile stage_programs",
     },
     "artifacts": {DOMAIN: "frames precision", ADAPTERS: "store folders", EDGES: "activation record"},
     "ensemble": {
@@ -47,8 +47,8 @@ RANKS: dict[str, dict[int, str]] = {
         MAIN: "process __main__",
     },
     "model": {
-        DOMAIN: "domain tensors ledger start_clock",
-        USECASES: "usecases",
+        DOMAIN: "domain tensors ledger start_clock batching",
+        USECASES: "passes computing usecases",
         ADAPTERS: "settings metrics",
         EDGES: "converters open_inference_json grpc_api http_api kserve_model",
         MAIN: "process __main__",

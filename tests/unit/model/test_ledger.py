@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from services.edge.meter import Reading
 from services.edge.receipts import GIB, Allocation
-from services.model.ledger import Ledger
+from services.model.ledger import Claim, Ledger, Part
 
 
 def at(wall_s: float, cpu_s: float, thread_s: float = 0.0) -> Reading:
@@ -19,10 +19,16 @@ def ledger() -> Ledger:
     return Ledger(Reading(0, 0, 0), one_thread=True)
 
 
+def pay(book: Ledger, size_bytes: int, before: Reading, after: Reading) -> Claim:
+    """A pass of one request."""
+    (claim,) = book.claim([Part(size_bytes)], before, after)
+    return claim
+
+
 def test_the_first_request_is_told_what_the_start_took() -> None:
     book = ledger()
     book.arrive(100, lambda: at(2, 1.5))
-    claim = book.claim(100, at(2, 1.5, 7.0), at(3, 2.25, 7.5))
+    claim = pay(book, 100, at(2, 1.5, 7.0), at(3, 2.25, 7.5))
     assert (claim.cpu_s, claim.idle_cpu_s, claim.gb_s) == (0.75, 1.5, 3)
 
 
@@ -30,8 +36,8 @@ def test_work_around_a_pass_goes_by_bytes() -> None:
     book = ledger()
     book.arrive(100, lambda: at(1, 1))
     book.arrive(300, lambda: at(1, 1))
-    first = book.claim(100, at(1, 1, 0.0), at(2, 1.5, 0.1))  # 0.4 s around a pass of 0.1 s
-    second = book.claim(300, at(2, 1.5, 0.1), at(3, 2.0, 0.5))
+    first = pay(book, 100, at(1, 1, 0.0), at(2, 1.5, 0.1))  # 0.4 s around a pass of 0.1 s
+    second = pay(book, 300, at(2, 1.5, 0.1), at(3, 2.0, 0.5))
     assert first.cpu_s == pytest.approx(0.1 + 0.4 / 4)
     assert second.cpu_s == pytest.approx(0.4 + 0.3 + 0.1)
 
@@ -39,11 +45,11 @@ def test_work_around_a_pass_goes_by_bytes() -> None:
 def test_a_short_rest_belongs_to_the_next_request_and_a_long_one_to_its_allocation_alone() -> None:
     book = ledger()
     book.arrive(1, lambda: at(0, 0))
-    book.claim(1, at(0, 0), at(1, 0))
+    pay(book, 1, at(0, 0), at(1, 0))
     book.arrive(1, lambda: at(2, 0.25))
-    short = book.claim(1, at(2, 0.25), at(2, 0.25))
+    short = pay(book, 1, at(2, 0.25), at(2, 0.25))
     book.arrive(1, lambda: at(100, 1.25))
-    long = book.claim(1, at(100, 1.25), at(100, 1.25))
+    long = pay(book, 1, at(100, 1.25), at(100, 1.25))
     assert (short.cpu_s, short.idle_cpu_s) == (0.25, 0)
     assert (long.cpu_s, long.idle_cpu_s, long.gb_s) == (0, 1, 98)
     assert long.allocation == Allocation(1, 98)
@@ -52,13 +58,23 @@ def test_a_short_rest_belongs_to_the_next_request_and_a_long_one_to_its_allocati
 def test_what_was_computed_for_nobody_is_unclaimed_and_said_once() -> None:
     book = ledger()
     book.arrive(1, lambda: at(0, 0))
-    book.waste(1, at(0, 0, 0), at(1, 2, 2))
+    book.keep(pay(book, 1, at(0, 0, 0), at(1, 2, 2)))
     assert (book.unclaimed(), book.unclaimed()) == (Allocation(2, 1), Allocation())
+
+
+def test_those_who_run_together_share_the_pass_and_the_first_has_what_was_spent_before() -> None:
+    book = ledger()
+    for _ in range(2):
+        book.arrive(100, lambda: at(2, 1))
+    first, second = book.claim([Part(100, 0.25), Part(100, 0.75)], at(2, 1, 0), at(6, 3, 1))
+    # A pass of 1 s by shares, and 1 s around it by bytes.
+    assert (first.cpu_s, first.idle_cpu_s, first.gb_s) == (0.25 + 0.5, 1, 1.5)
+    assert (second.cpu_s, second.idle_cpu_s, second.gb_s) == (0.75 + 0.5, 0, 4.5)
 
 
 EVENTS = st.lists(
     st.tuples(
-        st.sampled_from(["arrive", "claim", "give_up", "waste", "leave"]),
+        st.sampled_from(["arrive", "claim", "together", "keep", "leave"]),
         st.integers(1, 10**7),
         st.floats(0, 20),
         st.floats(0, 2),
@@ -82,16 +98,16 @@ def test_claims_unclaimed_and_rest_are_what_was_spent(
         if what == "arrive" or not waiting:
             book.arrive(size_bytes, partial(at, now.wall_s, now.cpu_s, now.thread_s))
             waiting.append(size_bytes)
-        elif what == "claim":
-            claim = book.claim(waiting.pop(0), before, now)
-            assert claim.cpu_s >= 0
-            claimed += claim.allocation
-        elif what == "give_up":
-            book.give_up(waiting.pop(0), now)
-        elif what == "waste":
-            book.waste(waiting.pop(0), before, now)
-        else:
+        elif what == "leave":
             book.leave(waiting.pop(0))
+        else:
+            running, waiting = (waiting, []) if what == "together" else (waiting[:1], waiting[1:])
+            for claim in book.claim([Part(each, 1 / len(running)) for each in running], before, now):
+                assert claim.cpu_s >= 0
+                if what == "keep":
+                    book.keep(claim)
+                else:
+                    claimed += claim.allocation
         if size_bytes % 3 == 0:
             claimed += book.unclaimed()
     everything = claimed + book.rest(now)

@@ -2,18 +2,20 @@
 
 import asyncio
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from services.edge.errors import Internal, NotAPicture, NotReady, QueueFull
 from services.edge.meter import Reading
-from services.model import usecases
-from services.model.domain import Images, InferRequest
+from services.model import computing
+from services.model.computing import Forward
+from services.model.domain import Images, InferAnswer, InferRequest
 from services.model.ledger import Ledger
 from services.model.tensors import Tensor
-from services.model.usecases import Forward, Model
-from services.zoo.manifest import Manifest
+from services.model.usecases import Model
+from services.zoo.manifest import Batching, Manifest
 
 
 class Engine:
@@ -57,9 +59,10 @@ def engine() -> Engine:
     return Engine()
 
 
-def model_of(manifest: Manifest, engine: Forward, max_queue: int = 8) -> Model:
+def model_of(manifest: Manifest, engine: Forward, max_queue: int = 8, largest: int = 1) -> Model:
     ledger = Ledger(Reading(0, 0, 0), one_thread=False)
     meter = Meter()
+    manifest = replace(manifest, batching=Batching(largest))
     return Model(
         manifest, lambda: engine, read_picture, max_batch=1000, max_queue=max_queue, read_meter=meter, ledger=ledger
     )
@@ -108,7 +111,7 @@ async def test_it_is_never_ready_when_the_pass_fails(manifest: Manifest) -> None
 async def test_chunks_give_the_same_scores_in_the_same_order(
     model: Model, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(usecases, "chunk_length", lambda item_bytes: 4 * 4 * 24 // item_bytes)
+    monkeypatch.setattr(computing, "chunk_length", lambda item_bytes: 4 * 4 * 24 // item_bytes)
     answer = await model.infer(images(10))
     assert engine.batches[1:] == [4, 4, 2]
     np.testing.assert_array_equal(np.asarray(answer.outputs[0].values)[:, 0], np.arange(10))
@@ -119,7 +122,7 @@ async def test_chunks_give_the_same_scores_in_the_same_order(
 async def test_pictures_are_read_in_order_and_a_broken_one_is_named(
     model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(usecases, "chunk_length", lambda item_bytes: 2 * 4 * 24 // item_bytes)
+    monkeypatch.setattr(computing, "chunk_length", lambda item_bytes: 2 * 4 * 24 // item_bytes)
     answer = await model.infer(pictures(b"x", b"xx", b"xxx"))
     np.testing.assert_array_equal(np.asarray(answer.outputs[0].values)[:, 0], [1, 2, 3])
     with pytest.raises(NotAPicture, match="picture 3: a broken picture"):
@@ -209,3 +212,45 @@ async def test_totals_count_answers_and_failures(model: Model) -> None:
         await model.infer(pictures(b"broken"))
     totals = model.totals
     assert (totals.answered, totals.failed, totals.compute_s, totals.cpu_s) == (1, 1, 1.0, 4.0)
+
+
+async def asked_while_one_runs(
+    model: Model, engine: Engine, *requests: InferRequest
+) -> list[InferAnswer | BaseException]:
+    """The answers of requests that wait together behind one of a single picture."""
+    engine.go.clear()
+    first = asyncio.create_task(model.infer(images(1)))
+    while not engine.running:
+        await asyncio.sleep(0.001)
+    waiting = [asyncio.create_task(model.infer(each)) for each in requests]
+    await asyncio.sleep(0)
+    engine.go.set()
+    await first
+    return await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def test_requests_that_wait_together_run_together_and_each_has_its_own_scores_and_share(
+    manifest: Manifest, engine: Engine
+) -> None:
+    model = model_of(manifest, engine, largest=4)
+    await model.load()
+    one, three = await asked_while_one_runs(model, engine, images(1), images(3))
+    assert engine.batches[1:] == [1, 4]
+    assert isinstance(one, InferAnswer)
+    assert isinstance(three, InferAnswer)
+    np.testing.assert_array_equal(np.asarray(one.outputs[0].values)[:, 0], [0])
+    np.testing.assert_array_equal(np.asarray(three.outputs[0].values)[:, 0], [0, 1, 2])
+    assert 3 * one.cost.resident_bytes == three.cost.resident_bytes
+    assert 3 * one.cost.allocated_gb_seconds == pytest.approx(three.cost.allocated_gb_seconds)
+    assert (model.totals.answered, model.totals.passes) == (3, 2)
+
+
+async def test_a_broken_picture_fails_its_own_request_alone(manifest: Manifest, engine: Engine) -> None:
+    model = model_of(manifest, engine, largest=4)
+    await model.load()
+    broken, whole, tensor = await asked_while_one_runs(model, engine, pictures(b"broken"), pictures(b"xx"), images(1))
+    assert isinstance(broken, NotAPicture)
+    assert isinstance(whole, InferAnswer)
+    assert isinstance(tensor, InferAnswer)
+    assert engine.batches[1:] == [1, 2]
+    np.testing.assert_array_equal(np.asarray(whole.outputs[0].values)[:, 0], [2])

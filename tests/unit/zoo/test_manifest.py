@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 
 from services.edge.errors import ArtifactNotFound, InvalidDeclaration
-from services.zoo.manifest import InputSpec, Manifest
+from services.zoo.manifest import Batching, InputSpec, Manifest
 
 MANIFEST = Manifest(
     "m", "abc", "onnxruntime", "image", (-1, 3, 8, 8), "scores", (-1, 2), ("a", "b"),
     InputSpec((8, 8), 8, (0, 0, 0), (1, 1, 1), "bilinear"), {"width_mult": 0.5},
+    batching=Batching(8, 2.0),
 )  # fmt: skip
 
 

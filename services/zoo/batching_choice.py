@@ -1,0 +1,46 @@
+"""Whether a model answers pictures sooner together than one by one: measured, as it differs from network to network."""
+
+import math
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from services.zoo.agreement import Forward, Images
+from services.zoo.manifest import Batching
+from services.zoo.model_file import BatchingDeclaration
+
+_TOGETHER = Batching(largest=8, wait_ms=2.0)
+_LEAST_GAIN = 1.15
+"""Pictures a second together over one by one; below it, who waits for others waits for little."""
+_ROUNDS = 3
+
+
+def choose_batching(
+    declared: BatchingDeclaration | str,
+    forward: Forward | None,
+    image: Images,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Batching:
+    """Say how a model's requests run together: as declared, or, where that is `auto`, as it gains by it.
+
+    Args:
+        forward: the model's, on one thread; None where it computes nothing that could be measured.
+        image: [1, 3, H, W].
+    """
+    if isinstance(declared, BatchingDeclaration):
+        return Batching(declared.largest, declared.wait_ms)
+    if declared == "off" or forward is None:
+        return Batching()
+    count = _TOGETHER.largest
+    alone_s = together_s = math.inf
+    for _ in range(_ROUNDS):  # in turns, the best of each: a machine that is busy for a while is so for both
+        alone_s = min(alone_s, _takes_s(lambda: forward(image), clock))
+        together_s = min(together_s, _takes_s(lambda: forward(np.repeat(image, count, axis=0)), clock))
+    return _TOGETHER if count * alone_s >= _LEAST_GAIN * together_s else Batching()
+
+
+def _takes_s(compute: Callable[[], object], clock: Callable[[], float]) -> float:
+    began_s = clock()
+    compute()
+    return clock() - began_s
