@@ -143,6 +143,10 @@ bench-pipeline: setup ## Measure the pipeline's figures (as root: memory is limi
 bench-quant: setup $(HELD_OUT) ## Measure the quantisation engine's figures
 	$(BIN)/strata bench quant $(addprefix --pictures ,$(HELD_OUT)) --json docs/results/quant.json --report docs/results/quant.md
 
+.PHONY: bench-slo
+bench-slo: setup ## Measure deadlines, admission, receipts, batching and verdicts (as root: receipts are held to a cgroup)
+	$(BIN)/strata bench slo --json docs/results/slo.json --report docs/results/slo.md
+
 FUZZ_SECONDS ?= 300
 
 .PHONY: fuzz

@@ -4,15 +4,19 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from services.bench.floor import floor_ratio
+from services.bench.report import Group
+from services.bench.slo_batching import MODELS, batching
 from services.bench.slo_deadline import in_deadline, overload
 from services.bench.slo_queue import queued_bytes
 from services.bench.slo_receipts import receipts
+from services.bench.slo_soak import soak
 from services.bench.slo_verdict import AROUND, agreement
 
 Figures: TypeAlias = dict[str, float]
 
 PACKAGES = ("grpcio", "numpy", "mlcommons-loadgen")
-PARTS = ("receipts", "queue", "deadline", "overload", "verdict")
+PARTS = ("receipts", "queue", "batching", "floor", "deadline", "overload", "verdict", "soak")
 BARS = {
     "in_deadline": ">= 0.99",
     "in_deadline.complete": ">= 0.97",
@@ -22,11 +26,44 @@ BARS = {
     "accepted_late": "<= 0.01",
     "subset_misses": "<= 0.2",
     "queued_bytes": "<= 1.2",
+    "batching.throughput": ">= 1.3",
+    "batching.throughput.worst": ">= 0.97",
+    "batching.added_ms": "<= 1",
+    "floor_ratio.embedded": "<= 1.5",
     "receipt_error": "<= 0.05",
     "receipt_gap": "<= 0",
     "metering_cost": "<= 0.01",
     "verdict_agreement": ">= 10",
+    "soak.wrong": "<= 0",
+    "soak.lost": "<= 0",
+    "soak.memory_growth": "<= 0.05",
 }
+PLOTS = (
+    Group(
+        "Answered in time, one member late on a tenth",
+        "share of requests",
+        ("in_deadline", "in_deadline.complete", "in_deadline.complete_of_all"),
+        ("by the deadline", "by all members,\nno late work", "by all members"),
+    ),
+    Group(
+        "Offered twice the capacity",
+        "answers in time over capacity",
+        ("goodput", "goodput.subset", "goodput.start"),
+        ("refuse", "subset", "start all"),
+    ),
+    Group(
+        "Memory of a picture that waits",
+        "over its file",
+        ("queued_bytes.grpc", "queued_bytes.http"),
+        ("gRPC", "HTTP"),
+    ),
+    Group(
+        "Eight users: with batching over without",
+        "answers a second, ratio",
+        [f"batching.throughput.{name.replace('_', '-')}" for name in MODELS],
+        [name.replace("_", "-") for name in MODELS],
+    ),
+)
 NOTES = """
 Everything runs on one machine, as `strata serve` runs it; latency counts from when a request was due, in open loops
 with Poisson arrivals and a fixed seed.
@@ -47,6 +84,15 @@ chosen first, by those where all members start and are waited for; `.with_refusa
 
 `queued_bytes`: what each of 24 requests that wait adds to the resident memory of the front door, over its file.
 
+`batching.throughput`: AlexNet as a service of one thread, asked directly by eight users, each of whom sends a picture,
+waits for its scores, and sends the next: answers a second with batching as it was chosen when the model was compiled,
+over those without; `.NAME` the same of other models at full size, `.worst` the least of all. `batching.largest.NAME` is
+what was chosen, 1 being off. `batching.added_ms`: how much later the median answer is for one user alone.
+
+`floor_ratio.embedded`: what an ensemble of members that sleep 100, 60 and 40 ms adds to the slowest, over what bare
+hops add: gRPC servers in as many processes that pass the same bytes on, rest as long, and do nothing else. Medians of
+20 requests, in turns; `.overhead_ms` and `.floor_ms` are both in ms.
+
 `receipt_error`: MobileNetV2 at full size in a control group of its own. The sum of what receipts state as usage against
 what the kernel counted: the larger error of batch 1 alone, batch 32 alone, both at once, and each of these two at once
 against what the same requests took alone. `receipt_gap`: allocations, and what is on no receipt, against the kernel's
@@ -59,20 +105,36 @@ members that sleep 20 and 30 ms, p99 of 150 ms, at ten loads around the highest 
 turns, each with its own Poisson arrivals and as many queries. `verdict_agreement.limit` is the limit in requests a
 second, `.load.N` each load. `.ours.N` and `.loadgen.N` are 1 where it was said to be kept, `.late` how many of the
 queries were late.
+
+`soak`: the shipped ensemble for half an hour, four requests of a picture a second over gRPC and one of eight over
+HTTP, while a member's process is killed each minute. `.wrong`: answers that are none, and complete ones that are right
+about a picture where the first was not, or the other way round; `.lost`: requests without an answer; `.memory_growth`:
+of the front door, from the second fifth of the time to the last. `.complete`: the share that all members answered.
 """
 
 
 @dataclass(frozen=True)
 class SloEffort:
-    """How much is measured: requests of each run, those of the verdict's, and the loads that it is given at."""
+    """How much is measured.
+
+    Attributes:
+        requests: of each run.
+        judged: requests of each run of the verdict's.
+        loads: that the verdict is given at, over the limit.
+        models: that are asked with batching and without.
+        soak_s, kill_every_s: how long load lasts, and how often a process is killed meanwhile.
+    """
 
     requests: int
     judged: int
     loads: Sequence[float]
+    models: Sequence[str]
+    soak_s: float
+    kill_every_s: float
 
 
-FULL_EFFORT = SloEffort(1500, 1500, AROUND)
-QUICK_EFFORT = SloEffort(200, 500, (0.5, 2.0))
+FULL_EFFORT = SloEffort(1500, 1500, AROUND, MODELS, 1800, 60)
+QUICK_EFFORT = SloEffort(200, 500, (0.5, 2.0), MODELS[:1], 60, 15)
 
 
 def measure(effort: SloEffort, parts: Sequence[str], tell: Callable[[str], None]) -> Iterator[Figures]:
@@ -86,9 +148,15 @@ def measure(effort: SloEffort, parts: Sequence[str], tell: Callable[[str], None]
         yield from receipts(effort.requests // 5, tell)
     if "queue" in parts:
         yield from queued_bytes(tell)
+    if "batching" in parts:
+        yield from batching(effort.models, effort.requests // 10, 3, tell)
+    if "floor" in parts:
+        yield from floor_ratio(max(3, effort.requests // 150), tell)
     if "deadline" in parts:
         yield from in_deadline(effort.requests, tell)
     if "overload" in parts:
         yield from overload(effort.requests, tell)
     if "verdict" in parts:
         yield from agreement(effort.judged, effort.loads, tell)
+    if "soak" in parts:
+        yield from soak(effort.soak_s, effort.kill_every_s, tell)

@@ -53,17 +53,18 @@ async def _held_bytes(target: str, data: bytes, pid: int) -> float:
         await asyncio.gather(*ask(1))
         calls = ask(_ASKED)
         await asyncio.sleep(_SETTLE_S)
-        before_bytes = _resident_bytes(pid)
+        before_bytes = resident_bytes(pid)
         calls += ask(_WAITING)
         await asyncio.sleep(_SETTLE_S)
-        held_bytes = _resident_bytes(pid) - before_bytes
+        held_bytes = resident_bytes(pid) - before_bytes
         for call in calls:
             call.cancel()
         await asyncio.gather(*calls, return_exceptions=True)
     return held_bytes / _WAITING
 
 
-def _resident_bytes(pid: int) -> int:
+def resident_bytes(pid: int) -> int:
+    """What a process holds of the memory."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 

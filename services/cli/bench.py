@@ -222,7 +222,7 @@ def slo(
     if json:
         console.print(f"wrote {json}", markup=False)
     if report:
-        page = Page("The SLO's figures", "strata bench slo", area.NOTES)
+        page = Page("Deadlines, admission and receipts: the figures", "make bench-slo", area.NOTES, area.PLOTS)
         _publish(report, page, figures, provenance, lambda _: area.BARS, merge)
         console.print(f"wrote {report}", markup=False)
 

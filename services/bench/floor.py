@@ -1,0 +1,87 @@
+"""What an embedded ensemble adds, over what its bare hops take: the same processes, bytes and rests, no work."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from services.bench.clients import BlockingFrontDoorClient
+from services.bench.echo import METHOD, SERVICE, Hop, rested_s
+from services.bench.ensemble import MEASURE
+from services.bench.local_figures import served
+from services.bench.rounds import Spread, interleave, percentile
+from services.bench.slo_loads import picture
+from services.contracts.inference.v2 import open_inference_pb2 as oip
+from services.contracts.strata.ensemble.v1 import ensemble_pb2 as pb
+from services.edge.grpc_channel import open_blocking_channel
+
+Figures: TypeAlias = dict[str, float]
+
+_ENSEMBLE = "sleepers"
+_RESTS_S = (0.1, 0.06, 0.04)
+"""Of its members."""
+_SCORES = 1000
+_ROUND = 20
+
+
+def floor_ratio(rounds: int, tell: Callable[[str], None]) -> Iterator[Figures]:
+    """Ask the ensemble of sleepers and bare hops in turns; what is beyond the slowest rest is overhead."""
+    encoded = picture(0)
+    with served([MEASURE / "sleepers.yaml"]) as place, ExitStack() as hops:
+        door = BlockingFrontDoorClient(place)
+        answer = door.predict(_ENSEMBLE, [encoded]).answer
+        sent = oip.ModelInferRequest(raw_input_contents=[np.zeros((1, 3, 32, 32), np.float32).tobytes()]).ByteSize()
+        members = tuple(
+            hops.enter_context(_running(Hop(reply_bytes=4 * _SCORES, rest_s=rest_s))) for rest_s in _RESTS_S
+        )
+        echo = hops.enter_context(_running(Hop(answer.ByteSize(), members=members, member_bytes=sent)))
+        asked = pb.PredictRequest(ensemble=_ENSEMBLE, pictures=[encoded], top_k=1).SerializeToString()
+
+        def ensemble_ms() -> float:
+            timed = door.predict(_ENSEMBLE, [encoded])
+            return timed.latency_ms - max(member.compute_ms for member in timed.answer.members)
+
+        with open_blocking_channel(echo) as channel:
+            call: Any = channel.unary_unary(f"/{SERVICE}/{METHOD}")
+            tell("floor_ratio.embedded: the ensemble of sleepers and bare hops, in turns")
+            overhead_ms = interleave(
+                {"ensemble": lambda: _p50(ensemble_ms), "floor": lambda: _p50(lambda: _bare_ms(call, asked))}, rounds
+            )
+    yield {
+        "floor_ratio.embedded": overhead_ms["ensemble"].median / overhead_ms["floor"].median,
+        **_figures("floor_ratio.embedded.overhead_ms", overhead_ms["ensemble"]),
+        **_figures("floor_ratio.embedded.floor_ms", overhead_ms["floor"]),
+    }
+
+
+def _bare_ms(call: Callable[[bytes], bytes], asked: bytes) -> float:
+    began_s = time.perf_counter()
+    reply = call(asked)
+    return 1e3 * (time.perf_counter() - began_s - rested_s(reply))
+
+
+def _p50(measure_ms: Callable[[], float]) -> float:
+    return percentile([measure_ms() for _ in range(_ROUND)], 0.5)
+
+
+def _figures(key: str, spread: Spread) -> Figures:
+    return {key: spread.median, f"{key}.low": spread.low, f"{key}.high": spread.high}
+
+
+@contextmanager
+def _running(hop: Hop) -> Iterator[str]:
+    """Run a hop as a process; yields its address."""
+    command = [sys.executable, "-m", "services.bench.echo", json.dumps(asdict(hop))]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout
+        yield f"127.0.0.1:{process.stdout.readline().strip()}"
+    finally:
+        process.terminate()
+        process.wait(timeout=10)
