@@ -11,20 +11,28 @@ _HALVED_AFTER_S = 10.0
 """A member that is forecast to be too late is not asked, and so not measured: a forecast that nothing has confirmed for
 so long counts half, until the member is asked again."""
 _SAFE = 0.8
-"""The share of forecasts that shall not be exceeded, by what was exceeded lately."""
+"""The share of answers that shall be in by their forecasts: what is added for that, by how much those that had to wait
+took longer than is likely. A member with nothing to do is asked without it: there is no better time to ask."""
+_UNSURE = 1.3
+"""What waits ahead is taken to last so much longer than usual: the more of it there is, the less is known of its end,
+and the less does it cost to let it become shorter."""
 
 
 @dataclass(frozen=True)
 class Ticket:
-    """A member's part of one request: `forecast_s` is None where nothing was known of the member.
+    """A member's part of one request.
 
-    `gap_s` is how long the member had rested, infinite where it was never asked.
+    Attributes:
+        forecast_s: as `likely_s`, with what is added to be safe; both are None where nothing was known of the member.
+        likely_s: until its answer, by what it takes usually.
+        gap_s: how long the member had rested, infinite where it was never asked.
     """
 
     model: str
     pictures: int
     began_s: float
     forecast_s: float | None
+    likely_s: float | None
     gap_s: float
 
 
@@ -34,7 +42,7 @@ class _Member:
 
     Attributes:
         picture_s: how long it was busy with a picture, each time.
-        exceeded_s: by how much its forecasts were exceeded, at least 0.
+        exceeded_s: by how much it took longer than was likely, at least 0.
         cold_s: what its starts added.
         pictures: under way.
         free_s: when it last ended something.
@@ -53,13 +61,18 @@ class _Member:
     cold_gap_s: float = math.inf
 
     def forecast_s(self, pictures: int, now_s: float) -> float:
-        picture_s = median(self.picture_s) if self.picture_s else 0.0
-        queued_s = max(0.0, self.pictures * picture_s - max(0.0, now_s - max(self.free_s, self.busy_since_s)))
-        waits_s = max(queued_s, self.busy_until_s - now_s)
-        takes_s = waits_s + pictures * picture_s + _quantile(self.exceeded_s, _SAFE)
+        takes_s = self.likely_s(pictures, now_s)
+        if self.pictures or self.busy_until_s > now_s:
+            takes_s += _quantile(self.exceeded_s, _SAFE)
         if self.is_cold(now_s):
             return takes_s + median(self.cold_s)
         return takes_s * math.exp2(-max(0.0, now_s - self.free_s) / _HALVED_AFTER_S)
+
+    def likely_s(self, pictures: int, now_s: float) -> float:
+        """Say how long it likely takes, after what is under way, while it runs."""
+        picture_s = median(self.picture_s) if self.picture_s else 0.0
+        queued_s = max(0.0, self.pictures * picture_s - max(0.0, now_s - max(self.free_s, self.busy_since_s)))
+        return _UNSURE * max(queued_s, self.busy_until_s - now_s) + pictures * picture_s
 
     def is_cold(self, now_s: float) -> bool:
         """Tell whether it has rested for longer than it stays, by all that was seen so far."""
@@ -89,7 +102,8 @@ class Forecasts:
         """Note that a member is going to be asked."""
         member = self._of(model)
         forecast_s = member.forecast_s(pictures, now_s) if member.picture_s else None
-        ticket = Ticket(model, pictures, now_s, forecast_s, now_s - member.free_s)
+        likely_s = member.likely_s(pictures, now_s) if member.picture_s else None
+        ticket = Ticket(model, pictures, now_s, forecast_s, likely_s, now_s - member.free_s)
         if not member.pictures:
             member.busy_since_s = now_s
         member.pictures += pictures
@@ -105,8 +119,8 @@ class Forecasts:
             member.cold_gap_s = min(member.cold_gap_s, ticket.gap_s)
         else:
             member.picture_s.append((now_s - max(ticket.began_s, member.free_s)) / ticket.pictures)
-            if ticket.forecast_s is not None:
-                member.exceeded_s.append(max(0.0, now_s - ticket.began_s - ticket.forecast_s))
+            if ticket.likely_s is not None:
+                member.exceeded_s.append(max(0.0, now_s - ticket.began_s - ticket.likely_s))
             if math.isfinite(ticket.gap_s):
                 member.warm_gap_s = max(member.warm_gap_s, ticket.gap_s)
         member.free_s, member.busy_until_s = now_s, -math.inf
@@ -116,10 +130,10 @@ class Forecasts:
         member = self._of(ticket.model)
         member.pictures -= ticket.pictures
         took_s = now_s - ticket.began_s
-        if ticket.forecast_s is None:
+        if ticket.forecast_s is None or ticket.likely_s is None:
             member.busy_until_s = now_s + took_s
         elif took_s > ticket.forecast_s:
-            member.exceeded_s.append(took_s - ticket.forecast_s)
+            member.exceeded_s.append(took_s - ticket.likely_s)
             member.busy_until_s = now_s + took_s
 
     def failed(self, ticket: Ticket) -> None:
