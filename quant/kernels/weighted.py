@@ -128,15 +128,15 @@ def weighted_kernel(
     else:
         pack = partial(ConvProduct, operation, x=x, input_shape=input_shape)
     product = pack(weights.codes)
-    layer, uncoded = (_Bound(operation.activation, product, x, weights, each) for each in (out, None))
+    layer = _Bound(operation.activation, product, x, weights)
     if not residual:
-        run = layer.run(post_op)
-        return WeightedKernel(run, run, uncoded.run(post_op), product, pack, weights, x)
-    run = run_over = layer.run_with_residual()
+        run = layer.run(post_op, out)
+        return WeightedKernel(run, run, layer.run(post_op, None), product, pack, weights, x)
+    run = run_over = layer.run_with_residual(out)
     if sums_codes(operation):
-        run_over = layer.run_over_residual(residual[0])
+        run_over = layer.run_over_residual(residual[0], out)
         run = partial(_on_a_copy, run_over)
-    return WeightedKernel(run, run_over, uncoded.run_with_residual(), product, pack, weights, x)
+    return WeightedKernel(run, run_over, layer.run_with_residual(None), product, pack, weights, x)
 
 
 def _on_a_copy(run_over: Kernel, codes: Tensor, residual: Tensor) -> Tensor:
@@ -166,40 +166,37 @@ def _is_wide(conv: Conv2d) -> bool:
 
 
 class _Bound:
-    """The constants of one layer's runs, bound once."""
+    """The constants of one layer's runs, bound once; a run gives codes of `out`, or float32 where it is None."""
 
-    def __init__(
-        self, activation: Activation, product: Product, x: QParams, weights: IntegerWeights, out: QParams | None
-    ) -> None:
-        self._activation, self._product, self._out = activation, product, out
+    def __init__(self, activation: Activation, product: Product, x: QParams, weights: IntegerWeights) -> None:
+        self._activation, self._product = activation, product
         self._x_scale, self._w_scale = x.scale, weights.scale
         self._bias = weights.real_bias_less(product.offset)
-        self._out_spec = out_of(out)
 
-    def run(self, post_op: PostOp | None) -> Kernel:
+    def run(self, post_op: PostOp | None, out: QParams | None) -> Kernel:
         """One call where the post-op exists; else float32, the activation, and codes."""
-        product = self._product
-        x_scale, w_scale, bias, out_spec = self._x_scale, self._w_scale, self._bias, self._out_spec
+        product, out_spec = self._product, out_of(out)
+        x_scale, w_scale, bias = self._x_scale, self._w_scale, self._bias
         if post_op is not None:
             return lambda codes: product(codes, x_scale, w_scale, bias, out_spec, post_op)
-        return lambda codes: self._finish(product(codes, x_scale, w_scale, bias, FLOAT_OUT, NO_POST_OP))
+        return lambda codes: self._finish(product(codes, x_scale, w_scale, bias, FLOAT_OUT, NO_POST_OP), out)
 
-    def run_over_residual(self, residual_qparams: QParams | None) -> Kernel:
+    def run_over_residual(self, residual: QParams | None, out: QParams | None) -> Kernel:
         """The sum in the same call, in the residual's place."""
         assert isinstance(self._product, SummingProduct)
-        add_to, relu = self._product.add_to, self._activation is Activation.RELU
-        x_scale, w_scale, bias, out_spec = self._x_scale, self._w_scale, self._bias, self._out_spec
-        return lambda codes, residual: add_to(residual, residual_qparams, codes, x_scale, w_scale, bias, out_spec, relu)
+        add_to, relu, out_spec = self._product.add_to, self._activation is Activation.RELU, out_of(out)
+        x_scale, w_scale, bias = self._x_scale, self._w_scale, self._bias
+        return lambda codes, into: add_to(into, residual, codes, x_scale, w_scale, bias, out_spec, relu)
 
-    def run_with_residual(self) -> Kernel:
+    def run_with_residual(self, out: QParams | None) -> Kernel:
         """The sum in float32."""
 
         def run(codes: Tensor, residual: Tensor) -> Tensor:
             y = self._product(codes, self._x_scale, self._w_scale, self._bias, FLOAT_OUT, NO_POST_OP)
-            return self._finish(y.add_(residual))
+            return self._finish(y.add_(residual), out)
 
         return run
 
-    def _finish(self, y: Tensor) -> Tensor:
+    def _finish(self, y: Tensor, out: QParams | None) -> Tensor:
         y = F.leaky_relu_(y, LEAKY_SLOPE) if self._activation is Activation.LEAKY else activate(y, self._activation)
-        return y if self._out is None else quantise(y, self._out, over_input=True)
+        return y if out is None else quantise(y, out, over_input=True)
