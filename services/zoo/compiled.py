@@ -5,13 +5,13 @@ A change of file, weights or versions makes another one. Without torch: what is 
 
 import hashlib
 import json
-import tempfile
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 
 from services.edge.disk_room import is_full
 from services.edge.errors import Unavailable
+from services.edge.whole_files import make_whole
 from services.zoo.model_file import ModelFile
 from services.zoo.picture_files import find_pictures, read_picture_file
 from services.zoo.weight_references import FetchedWeights, fetch_weights
@@ -53,23 +53,11 @@ def made_once(folder: Path, make: Callable[[Path], None]) -> Path:
     except OSError as error:
         raise _cannot_keep(folder.parent, error) from error
     try:
-        return _make_beside(folder, make)
+        make_whole(folder, make)
     except OSError as error:
         if is_full(error):
             raise _cannot_keep(folder.parent, error) from error
         raise
-
-
-def _make_beside(folder: Path, make: Callable[[Path], None]) -> Path:
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
-        made = Path(scratch) / "made"
-        made.mkdir()
-        make(made)
-        try:
-            made.rename(folder)
-        except OSError:
-            if not folder.exists():  # another process was faster, with the same content
-                raise
     return folder
 
 
