@@ -48,10 +48,11 @@ def keep(path: Path, run: BenchRun, continues: bool) -> list[BenchRun]:
     """Put a run before the others, and return them all.
 
     Args:
-        continues: it goes on from the newest run with these instructions, and takes its place.
+        continues: it goes on from the newest run with these instructions and versions, and takes its place.
     """
     before = read_runs(path)
-    if continues and (last := next((each for each in before if each.isa == run.isa), None)):
+    same = (each for each in before if (each.isa, each.versions) == (run.isa, run.versions))
+    if continues and (last := next(same, None)):
         before.remove(last)
     runs = [run, *before]
     write_whole({path: "".join(json.dumps(asdict(each)) + "\n" for each in runs).encode()})

@@ -1,6 +1,7 @@
 """Pages of figures: the newest run of each instruction set, and every run as a column of the history."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from services.bench.history import BenchRun, keep, newest_of_each_isa, read_runs, runs_of
@@ -60,3 +61,11 @@ def test_runs_are_kept_newest_first_and_a_run_that_continues_takes_the_place_of_
         keep(path, each, continues=False)
     assert keep(path, whole, continues=True) == read_runs(path) == [whole, other, first]
     assert newest_of_each_isa(read_runs(path)) == [whole, other]
+
+
+def test_a_run_of_another_version_takes_no_place(tmp_path: Path) -> None:
+    path = runs_of(tmp_path / "figures.md")
+    earlier = replace(run("2026-01-01", "AMX", speed=1), versions={"strata": "0.1.0"})
+    keep(path, earlier, continues=False)
+    later = run("2026-01-02", "AMX", speed=2)
+    assert keep(path, later, continues=True) == [later, earlier]
