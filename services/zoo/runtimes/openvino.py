@@ -11,6 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from services.edge.errors import Unsupported
+from services.zoo.runtimes.openvino_sums import adds_up
+
 
 def _import_openvino() -> Any:
     """Import OpenVINO without its converter: two thirds of the time, and it reports each import to its makers."""
@@ -34,13 +37,18 @@ def load(folder: Path, threads: int) -> Callable[[NDArray[np.float32]], NDArray[
 
     Returns:
         Maps float32 [N, 3, H, W] to [N, K] on `threads` threads.
+    Raises:
+        Unsupported: its integers were made for a processor that adds up 8-bit products exactly, and this one does not.
     """
     core = openvino.Core()
     blob = folder / blob_name()
     if blob.exists():
         compiled = core.import_model(blob.read_bytes(), "CPU", settings(threads))
     else:
-        compiled = core.compile_model(core.read_model(folder / FILE_NAME), "CPU", settings(threads))
+        model = core.read_model(folder / FILE_NAME)
+        if not adds_up(openvino, model, settings(threads)):
+            raise Unsupported("this processor adds up its 8-bit products inexactly")
+        compiled = core.compile_model(model, "CPU", settings(threads))
     own = threading.local()  # a request is one thread's at a time
 
     def forward(batch: NDArray[np.float32]) -> NDArray[np.float32]:

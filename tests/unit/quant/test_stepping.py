@@ -89,7 +89,7 @@ def test_what_lies_beyond_a_range_is_counted_in_every_integer_layer(stepper: Ste
         wanted = operation.run(*inputs)
         if product is not None:
             assert isinstance(operation, Conv2d)
-            weights = stepper.variant.calibration.of_weights(layer)
+            weights = product.weights  # 7-bit where the processor has no exact 8-bit product
             real = (
                 weights.codes.float() * weights.scale.view(-1, 1, 1, 1),
                 weights.bias * weights.x_scale * weights.scale,
