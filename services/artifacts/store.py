@@ -29,6 +29,7 @@ from services.edge.errors import (
     StoreRefused,
     StoreUnavailable,
 )
+from services.edge.tracing import span_across_pauses
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig
@@ -84,21 +85,21 @@ class ObjectStore:
 
     async def read(self, key: str) -> bytes:
         """Read an object whole."""
-        with self._naming(key):
+        with self._naming("read", key):
             content = await asyncio.to_thread(lambda: bytes(obstore.get(self._client, key).bytes()))
         self._count_read(len(content))
         return content
 
     def read_now(self, key: str) -> bytes:
         """Read an object whole, without an event loop."""
-        with self._naming(key):
+        with self._naming("read", key):
             content = bytes(obstore.get(self._client, key).bytes())
         self._count_read(len(content))
         return content
 
     async def stream(self, key: str) -> AsyncIterator[bytes]:
         """Read an object piece by piece."""
-        with self._naming(key):
+        with self._naming("read", key):
             self._count_read(0)
             pieces = await asyncio.to_thread(self._open_stream, key)
             while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
@@ -107,13 +108,13 @@ class ObjectStore:
 
     async def write(self, key: str, content: bytes) -> None:
         """Write an object, in place of any that was there."""
-        with self._naming(key):
+        with self._naming("write", key):
             await asyncio.to_thread(obstore.put, self._client, key, content, use_multipart=False)
         self._count_write(len(content))
 
     async def create(self, key: str, content: bytes) -> None:
         """Write an object that must not be there yet. Raises ArtifactExists."""
-        with self._naming(key):
+        with self._naming("write", key):
             await asyncio.to_thread(obstore.put, self._client, key, content, use_multipart=False, mode="create")
         self._count_write(len(content))
 
@@ -137,7 +138,7 @@ class ObjectStore:
                 size_bytes += len(piece)
                 yield piece
 
-        with self._naming(key):
+        with self._naming("write", key):
             await asyncio.to_thread(
                 obstore.put, self._client, key, pulled(), chunk_size=PART_BYTES, max_concurrency=_PARTS_AT_A_TIME
             )
@@ -147,7 +148,7 @@ class ObjectStore:
         """Tell whether an object is there."""
         self._count_read(0)
         try:
-            with self._naming(key):
+            with self._naming("look up", key):
                 await asyncio.to_thread(obstore.head, self._client, key)
         except ArtifactNotFound:
             return False
@@ -156,14 +157,14 @@ class ObjectStore:
     async def modified(self, key: str) -> datetime:
         """When an object was last written, by the store's clock; S3's counts whole seconds."""
         self._count_read(0)
-        with self._naming(key):
+        with self._naming("look up", key):
             found = await asyncio.to_thread(obstore.head, self._client, key)
         return found["last_modified"]
 
     async def keys(self, prefix: str = "") -> list[str]:
         """List the keys below a prefix, which ends at a slash, sorted."""
         found: list[str] = []
-        with self._naming(prefix):
+        with self._naming("list", prefix):
             for batch in await asyncio.to_thread(lambda: list(obstore.list(self._client, prefix or None))):
                 self._count_read(0)
                 found += [each["path"] for each in batch]
@@ -173,7 +174,7 @@ class ObjectStore:
         """Remove objects; those that are not there are left alone."""
         if not keys:
             return
-        with self._naming(keys[0]):
+        with self._naming("remove", keys[0]):
             await asyncio.to_thread(self._remove_now, keys)
 
     def _open_stream(self, key: str) -> "obstore.BytesStream":
@@ -196,11 +197,12 @@ class ObjectStore:
         self.use.bytes_written += size_bytes
 
     @contextmanager
-    def _naming(self, key: str) -> Iterator[None]:
-        """Turn what the client raises into errors of ours that name the object."""
+    def _naming(self, verb: str, key: str) -> Iterator[None]:
+        """Note a span, and turn what the client raises into errors of ours that name the object."""
         url = self.url_of(key)
         try:
-            yield
+            with span_across_pauses(f"store {verb}", url=url):
+                yield
         except FileNotFoundError as error:
             what = "no such bucket" if "NoSuchBucket" in str(error) else "no such object"
             raise ArtifactNotFound(f"{url}: {what}") from error

@@ -17,6 +17,7 @@ from services.edge.errors import ModelNotFound, Unavailable
 from services.edge.progress import Progress
 from services.edge.receipts import Allocation, Receipt
 from services.edge.stop import interruptible, stop_event
+from services.edge.tracing import start_tracing
 from services.ensemble.chains import ChainedMembers
 from services.ensemble.front_door import open_front_door
 from services.ensemble.loading import load_ensembles
@@ -129,6 +130,7 @@ async def serve(
         Unavailable: an address is taken or not ours; and what `local_ensembles` raises.
     """
     stop = stop_event()
+    start_tracing("strata-ensemble", os.environ)
     with _naming_options():
         for address in (http, grpc):
             listen(*split_address(address)).close()  # now, not after minutes of compilation

@@ -8,6 +8,7 @@ import grpc
 
 from services.edge.deadline import Deadline
 from services.edge.status import ERROR_METADATA_KEY
+from services.edge.tracing import is_on
 
 _OPTIONS = [
     # What a message may weigh is its server's to say.
@@ -36,7 +37,7 @@ Reply = TypeVar("Reply")
 
 def open_channel(address: str, authority: str = "") -> grpc.aio.Channel:
     """Open a channel to host:port; `authority` is the name an ingress knows the service by, where it differs."""
-    return grpc.aio.insecure_channel(address, _options(authority))
+    return grpc.aio.insecure_channel(address, _options(authority), interceptors=_tracing())
 
 
 def open_blocking_channel(address: str, authority: str = "") -> grpc.Channel:
@@ -69,6 +70,14 @@ def way_broke(error: grpc.aio.AioRpcError) -> bool:
     """Tell a broken way from a service that says itself that it is unavailable."""
     said_so = any(key == ERROR_METADATA_KEY for key, _ in error.trailing_metadata() or ())
     return error.code() is grpc.StatusCode.UNAVAILABLE and not said_so
+
+
+def _tracing() -> list[grpc.aio.ClientInterceptor]:
+    if not is_on():
+        return []
+    from services.edge.grpc_tracing import TracedCalls
+
+    return [TracedCalls()]
 
 
 def _options(authority: str) -> list[tuple[str, str | int]]:

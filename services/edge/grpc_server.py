@@ -18,6 +18,7 @@ from grpc_health.v1.health import aio as health_aio
 from services.edge.address import listen, split_address
 from services.edge.errors import ServiceStopping
 from services.edge.status import ERROR_METADATA_KEY, PUSHBACK_METADATA_KEY, forget_frames, status_of
+from services.edge.tracing import is_on
 
 _SPARE_CALLS = 8
 _LAST_WORDS_S = 2.0
@@ -150,7 +151,7 @@ async def start_grpc(
     """
     errors = ErrorsAsStatus()
     server = grpc.aio.server(
-        interceptors=(errors,),
+        interceptors=(errors, *_tracing()),
         options=[
             ("grpc.max_receive_message_length", max_message_bytes),
             ("grpc.max_send_message_length", max_message_bytes),
@@ -176,6 +177,14 @@ async def start_grpc(
     await running.set_ready(False)
     await server.start()
     return running
+
+
+def _tracing() -> list[grpc.aio.ServerInterceptor]:
+    if not is_on():
+        return []
+    from services.edge.grpc_tracing import TracedServer
+
+    return [TracedServer()]
 
 
 def _add_reflection(names: Sequence[str], server: grpc.aio.Server) -> None:

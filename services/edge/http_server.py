@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 from services.edge.address import listen
 from services.edge.http_connections import connection_limit, http_protocol, log_accept_errors_seldom
 from services.edge.http_hangup import EndWithCaller
+from services.edge.tracing import is_on
 
 _BACKLOG = 128
 _LAST_WORDS_S = 5.0
@@ -48,7 +49,7 @@ async def start_http(app: ASGIApp, host: str, port: int, grace_s: float = 30.0) 
     log_accept_errors_seldom(asyncio.get_running_loop())
     watched = EndWithCaller(app)
     config = uvicorn.Config(
-        watched,
+        _traced(watched),
         http=http_protocol(connection_limit()),
         backlog=_BACKLOG,
         log_config=None,
@@ -61,6 +62,14 @@ async def start_http(app: ASGIApp, host: str, port: int, grace_s: float = 30.0) 
     while not server.started and not task.done():
         await asyncio.sleep(0.005)
     return HttpServer(server, task, listener.getsockname()[1], watched, grace_s)
+
+
+def _traced(app: ASGIApp) -> ASGIApp:
+    if not is_on():
+        return app
+    from services.edge.http_tracing import TracedHttp
+
+    return TracedHttp(app)
 
 
 class _Embedded(uvicorn.Server):

@@ -15,6 +15,7 @@ from services.edge.deadline import Deadline
 from services.edge.errors import DeadlineExceeded, MemberUnavailable, NotFound, Unavailable
 from services.edge.grpc_channel import call_over_a_broken_way
 from services.edge.receipts import GIB, Allocation, Usage
+from services.edge.tracing import span
 from services.ensemble.chains import ChainClient
 from services.ensemble.fan_out import ChunkReply
 from services.ensemble.members import Members
@@ -46,9 +47,10 @@ class ModelClient:
             DeadlineExceeded: the deadline passed.
         """
         try:
-            if model in self._chains:
-                return await self._chain_client.infer(model, images, deadline)
-            return await self._infer_whole(model, images, deadline)
+            with span("member", model=model, pictures=len(images)):
+                if model in self._chains:
+                    return await self._chain_client.infer(model, images, deadline)
+                return await self._infer_whole(model, images, deadline)
         except (NotFound, Unavailable) as error:
             raise MemberUnavailable(str(error)) from error
         except grpc.aio.AioRpcError as error:

@@ -10,6 +10,7 @@ from contextlib import AbstractAsyncContextManager
 from services.edge.errors import NotReady, StrataError
 from services.edge.logs import configure_logs
 from services.edge.stop import stop_event
+from services.edge.tracing import start_tracing
 from services.ensemble.front_door import open_front_door
 from services.ensemble.loading import load_ensembles
 from services.ensemble.served import Served
@@ -24,6 +25,7 @@ def main() -> int:
     """Serve until SIGTERM or SIGINT; return the exit code."""
     configure_logs("ensemble")
     try:
+        start_tracing("strata-ensemble", os.environ)
         asyncio.run(_serve(settings_from(os.environ)))
     except (StrataError, OSError) as error:
         _log.error("%s: %s", type(error).__name__, error)

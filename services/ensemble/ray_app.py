@@ -12,6 +12,7 @@ from ray import serve
 from ray.serve import Application
 
 from services.edge.errors import StrataError
+from services.edge.tracing import Carrier, handed_over, start_tracing
 from services.ensemble.domain import Answer, PredictRequest, Started
 from services.ensemble.loading import load_ensembles
 from services.ensemble.members import StaticMembers, chains_of
@@ -28,6 +29,7 @@ class EnsembleDeployment:
         # Imported here, in the replica: the process that deploys it does not need torch.
         from services.ensemble.graph import build_predictor
 
+        start_tracing("strata-ensemble", os.environ)
         settings = settings_from(environment)
         served = load_ensembles(settings.files, environment)
         chains = chains_of(settings.members)
@@ -36,10 +38,11 @@ class EnsembleDeployment:
         self._members = StaticMembers(settings.members)
         self._predictor = build_predictor(served, self._members, settings, chains)
 
-    async def predict(self, request: PredictRequest) -> Answer | StrataError:
+    async def predict(self, request: PredictRequest, trace: Carrier) -> Answer | StrataError:
         """Answer a request. A refusal is returned, not raised: Ray wraps what is raised in a class of its own."""
         try:
-            return await self._predictor.predict(request)
+            with handed_over("graph", trace):
+                return await self._predictor.predict(request)
         except StrataError as error:
             return error
 

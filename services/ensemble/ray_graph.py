@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from services.edge.errors import DeadlineExceeded, NotReady, StrataError
+from services.edge.tracing import hand_over
 from services.ensemble.domain import Answer, Description, PredictRequest, Started, time_allowed
 from services.ensemble.ray_cluster import cluster_address, join_cluster, start_head
 from services.ensemble.served import Served, find
@@ -41,8 +42,8 @@ class RayPredictor:
         """Answer a request; raises as `Predictor.predict` does, and NotReady where no replica answers."""
         allowed_s = time_allowed(request, find(self._served, request.ensemble).ensemble)
         pictures = tuple(map(bytes, request.pictures))  # parts of a message do not travel
-        handed_over = replace(request, pictures=pictures, deadline_s=allowed_s, latest_s=None)
-        answer = await _call(self._handle.predict.remote(handed_over), allowed_s + _LATE_S)
+        asked = replace(request, pictures=pictures, deadline_s=allowed_s, latest_s=None)
+        answer = await _call(self._handle.predict.remote(asked, hand_over()), allowed_s + _LATE_S)
         if isinstance(answer, StrataError):
             raise answer
         assert isinstance(answer, Answer)

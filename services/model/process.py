@@ -17,6 +17,7 @@ from services.edge.grpc_server import GrpcServer, start_grpc
 from services.edge.lean_logs import configure_lean_logs
 from services.edge.meter import process_began, read_process
 from services.edge.stop import stop_event
+from services.edge.tracing import start_tracing
 from services.model.computing import Forward
 from services.model.ledger import Ledger
 from services.model.settings import PREFIX, Settings, settings_from
@@ -38,6 +39,7 @@ def main() -> int:
     configure_lean_logs("model")
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     try:
+        start_tracing("strata-model", os.environ)
         settings = settings_from(os.environ)
         folder = _compiled_folder(settings)
         if settings.server == "kserve":

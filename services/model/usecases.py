@@ -12,6 +12,7 @@ from services.edge.deadline import Deadline
 from services.edge.errors import NotReady
 from services.edge.meter import Reading
 from services.edge.receipts import Allocation
+from services.edge.tracing import note_span
 from services.model.computing import Batch, Computation, Forward, ReadPicture
 from services.model.domain import (
     Images,
@@ -126,8 +127,10 @@ class Model:
         except Exception:
             self.totals.failed += 1
             raise
+        cost = answer.cost
+        note_span("forward", cost.compute_ms / 1e3, model=request.model, cold=cost.cold, cpu_seconds=cost.cpu_seconds)
         output = Tensor.of(self.manifest.output_name, answer.scores)
-        return InferAnswer(self.manifest.name, self.manifest.version, request.id, (output,), answer.cost)
+        return InferAnswer(self.manifest.name, self.manifest.version, request.id, (output,), cost)
 
     async def _answer(self, request: InferRequest, deadline: Deadline) -> _Answer:
         check_address(self.manifest, request.model, request.version)

@@ -6,6 +6,7 @@ import grpc
 
 from services.contracts.strata.stage.v1 import stage_pb2 as pb
 from services.contracts.strata.stage.v1 import stage_pb2_grpc as pb_grpc
+from services.edge.tracing import note_span
 from services.stage.converters import (
     answer_to_message,
     description_to_message,
@@ -35,7 +36,9 @@ class StageServicer(pb_grpc.StageServiceServicer):
         return answer_to_message(await self._stage.run(request_from_message(request)))
 
     async def Infer(self, request: pb.InferRequest, context: "_Context") -> pb.InferResponse:
-        return inferred_to_message(await self._stage.infer(request.chain, values_of_message(request)))
+        answer = await self._stage.infer(request.chain, values_of_message(request))
+        note_span("forward", answer.compute_ms / 1e3, stage=self._stage.manifest.name, cold=answer.cold)
+        return inferred_to_message(answer)
 
     async def Describe(self, request: pb.DescribeRequest, context: "_Context") -> pb.DescribeResponse:
         return description_to_message(self._stage.manifest)

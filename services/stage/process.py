@@ -16,6 +16,7 @@ from services.edge.lean_logs import configure_lean_logs
 from services.edge.memory_share import memory_limit_bytes
 from services.edge.meter import peak_bytes, read_process
 from services.edge.stop import stop_event
+from services.edge.tracing import start_tracing
 from services.stage.domain import message_bytes
 from services.stage.grpc_api import SERVICE, StageServicer
 from services.stage.publishing import fetch
@@ -32,6 +33,7 @@ def main() -> int:
     """Serve until SIGTERM or SIGINT; return the exit code."""
     configure_lean_logs("stage")
     try:
+        start_tracing("strata-stage", os.environ)
         settings = settings_from(os.environ)
         with tempfile.TemporaryDirectory() as scratch:
             asyncio.run(_serve(settings, _compiled_folder(settings, Path(scratch))))

@@ -25,9 +25,9 @@ RANKS: dict[str, dict[int, str]] = {
     "edge": {
         DOMAIN: "errors suggestion deadline admission receipts progress whole_number message_size",
         ADAPTERS: "address cpu_share memory_share declaration environment settings meter onednn owner_token "
-        "whole_files disk_room stop logs lean_logs",
+        "whole_files disk_room stop logs lean_logs tracing",
         EDGES: "status remote_errors grpc_channel grpc_server http_errors http_body http_hangup http_connections "
-        "http_server http_form http_app receipt_messages receipt_bodies",
+        "http_server http_form http_app receipt_messages receipt_bodies grpc_tracing http_tracing",
     },
     "zoo": {
         DOMAIN: "manifest stage_manifest chunks cache_folder alexnet nasnet efficientnet efficientnet_lite "

@@ -10,6 +10,7 @@ from services.ensemble import ray_graph
 from services.ensemble import settings as ensemble_settings
 from tests.charts.rendered import (
     OWN_MODEL,
+    PIPELINES,
     SHIPPED,
     TASKS,
     Objects,
@@ -125,6 +126,17 @@ def test_a_monitor_scrapes_the_front_doors_service() -> None:
     (endpoint,) = monitor["spec"]["endpoints"]
     assert endpoint == {"port": "http", "path": "/metrics", "interval": "15s"}
     assert "http" in {port["name"] for port in service["spec"]["ports"]}
+
+
+def test_whatever_answers_requests_sends_its_traces_to_the_collector() -> None:
+    endpoint = "http://collector:4317"
+    objects = render({"tracing": {"endpoint": endpoint}, "pipelines": PIPELINES})
+    sending = {
+        owner.partition("/")[2]
+        for owner, spec in pod_specs(objects).items()
+        if environment(spec["containers"][0]).get("OTEL_EXPORTER_OTLP_ENDPOINT") == endpoint
+    }
+    assert sending == {*SHIPPED, "strata-ensemble", "alexnet-conv-1", "alexnet-fc"}
 
 
 PLACEMENT = {

@@ -34,6 +34,13 @@ capabilities: {drop: [ALL]}
 seccompProfile: {type: RuntimeDefault}
 {{- end -}}
 
+{{/* Where traces go, as OpenTelemetry's own variable; nothing where there is no collector. */}}
+{{- define "strata.tracing.environment" -}}
+{{- with .Values.tracing.endpoint }}
+- {name: OTEL_EXPORTER_OTLP_ENDPOINT, value: {{ . | quote }}}
+{{- end }}
+{{- end -}}
+
 {{/* An empty folder of a bounded size. Arguments: name, size, medium. */}}
 {{- define "strata.scratch" -}}
 {name: {{ .name }}, emptyDir: {sizeLimit: {{ include "strata.quantity.text" .size | quote }}{{ with .medium }}, medium: {{ . }}{{ end }}}}

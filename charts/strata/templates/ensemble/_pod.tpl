@@ -32,6 +32,7 @@ env:
     valueFrom:
       secretKeyRef: {name: {{ include "strata.ensemble.name" . }}-ray, key: auth_token}
   {{- end }}
+  {{- include "strata.tracing.environment" . | nindent 2 }}
   {{- with .Values.ensemble.extraEnv }}{{ toYaml . | nindent 2 }}{{ end }}
 # Not 8000, 8080 and 9000: Ray Serve and KubeRay's metrics listen there.
 ports:

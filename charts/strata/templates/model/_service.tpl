@@ -47,6 +47,7 @@ spec:
             - {name: MODEL_MAX_QUEUE, value: {{ include "strata.number" $model.maxQueue | quote }}}
             - {name: MODEL_MAX_BATCH, value: {{ include "strata.number" $model.maxBatch | quote }}}
             - {name: MODEL_MAX_MESSAGE_BYTES, value: {{ include "strata.number" $model.maxMessageBytes | quote }}}
+            {{- include "strata.tracing.environment" $root | nindent 12 }}
             {{- with $model.extraEnv }}{{ toYaml . | nindent 12 }}{{ end }}
           {{- with $model.secret }}
           envFrom:

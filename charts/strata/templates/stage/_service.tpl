@@ -34,6 +34,7 @@ spec:
             - {name: STAGE_STORES, value: {{ $root.Values.store.url | quote }}}
             - {name: STAGE_MICRO_BATCH, value: {{ include "strata.number" $pipeline.microBatch | quote }}}
             {{- include "strata.store.environment" $root | nindent 12 }}
+            {{- include "strata.tracing.environment" $root | nindent 12 }}
             {{- with $pipeline.extraEnv }}{{ toYaml . | nindent 12 }}{{ end }}
           ports:
             - {name: h2c, containerPort: 8080}

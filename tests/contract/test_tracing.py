@@ -1,0 +1,141 @@
+"""One request's trace, from the caller through the front door to the forward pass, as a collector gets it."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+import httpx
+import pytest
+import yaml
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as otlp
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2_grpc as otlp_grpc
+
+from services.contracts.strata.ensemble.v1 import ensemble_pb2 as pb
+from services.contracts.strata.ensemble.v1 import ensemble_pb2_grpc as pb_grpc
+from services.zoo.compile import compile_model
+from services.zoo.model_file import read_model_file
+
+TRACES = {"grpc": "0af7651916cd43dd8448eb211c80319c", "http": "1bf7651916cd43dd8448eb211c80319d"}
+CALLER = "b7ad6b7169203331"
+MODELS = ("left", "right")
+
+
+class Collector(otlp_grpc.TraceServiceServicer):
+    """Keeps spans as they come: service, name, trace, own and parent's id, attributes."""
+
+    def __init__(self) -> None:
+        self.spans: list[tuple[str, Any]] = []
+
+    async def Export(self, request: otlp.ExportTraceServiceRequest, context: Any) -> otlp.ExportTraceServiceResponse:
+        for resource in request.resource_spans:
+            named = {each.key: each.value.string_value for each in resource.resource.attributes}
+            for scope in resource.scope_spans:
+                self.spans += [(named["service.name"], span) for span in scope.spans]
+        return otlp.ExportTraceServiceResponse()
+
+    def ways(self, trace: str) -> set[tuple[str, ...]]:
+        """The way to each span of a trace that has none below it: the caller's id, then names."""
+        spans = {span.span_id.hex(): (service, span) for service, span in self.spans if span.trace_id.hex() == trace}
+        above = {span.parent_span_id.hex() for _, span in spans.values()}
+
+        def way(own: str) -> tuple[str, ...]:
+            if own not in spans:
+                return (own,)
+            service, span = spans[own]
+            return (*way(span.parent_span_id.hex()), f"{service}: {span.name}")
+
+        return {way(own) for own in spans if own not in above}
+
+
+@pytest.fixture
+async def collector() -> AsyncIterator[tuple[Collector, str]]:
+    server = grpc.aio.server()
+    collector = Collector()
+    otlp_grpc.add_TraceServiceServicer_to_server(collector, server)  # type: ignore[no-untyped-call]
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    yield collector, f"http://127.0.0.1:{port}"
+    await server.stop(0)
+
+
+@contextmanager
+def running(module: str, endpoint: str, **settings: str) -> Iterator[dict[str, Any]]:
+    """A service that sends its spans before it ends; yields its ready line."""
+    environment = {**os.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, **settings}
+    process = subprocess.Popen([sys.executable, "-m", module], env=environment, stdout=subprocess.PIPE)
+    try:
+        assert process.stdout
+        yield json.loads(process.stdout.readline())
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
+
+
+def declare(folder: Path) -> dict[str, Path]:
+    """An ensemble of two members; returns where each is compiled."""
+    (folder / "models").mkdir()
+    compiled = {}
+    for name in MODELS:
+        declared = {"name": name, "architecture": "sleep", "weights": "random://0", "input": {"size": [32, 32]}}
+        path = folder / "models" / f"{name}.yaml"
+        path.write_text(yaml.safe_dump({**declared, "parameters": {"delay_ms": 1, "classes": 3}}))
+        compiled[name] = compile_model(read_model_file(path), folder / "cache")
+    (folder / "pair.yaml").write_text(yaml.safe_dump({"name": "pair", "members": [{"model": each} for each in MODELS]}))
+    return compiled
+
+
+async def ask(door: dict[str, Any], picture: bytes) -> None:
+    """Once over each protocol, with a trace that the caller began."""
+    carriers = {protocol: f"00-{trace}-{CALLER}-01" for protocol, trace in TRACES.items()}
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{door['grpc_port']}") as channel:
+        stub: Any = pb_grpc.EnsembleServiceStub(channel)
+        await stub.Predict(pb.PredictRequest(pictures=[picture]), metadata=(("traceparent", carriers["grpc"]),))
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{door['http_port']}") as http:
+        headers = {"traceparent": carriers["http"]}
+        (await http.post("/v1/ensembles/pair:predict", content=picture, headers=headers)).raise_for_status()
+        await http.get("/readyz", headers=headers)
+
+
+async def test_one_trace_leads_from_the_caller_over_the_door_and_each_member_to_its_pass(
+    collector: tuple[Collector, str], tmp_path: Path
+) -> None:
+    kept, endpoint = collector
+    compiled = declare(tmp_path)
+    picture = (Path(__file__).parents[2] / "examples/fashion/pictures/Sandal/00008.png").read_bytes()
+
+    def serve() -> None:
+        with (
+            running("services.model", endpoint, MODEL_COMPILED=str(compiled["left"]), MODEL_HTTP_ADDRESS="") as left,
+            running("services.model", endpoint, MODEL_COMPILED=str(compiled["right"]), MODEL_HTTP_ADDRESS="") as right,
+        ):
+            places = {"left": left, "right": right}
+            members = {name: {"address": f"127.0.0.1:{said['grpc_port']}"} for name, said in places.items()}
+            settings = {"ENSEMBLE_FILES": str(tmp_path / "pair.yaml"), "ENSEMBLE_MEMBERS": json.dumps(members)}
+            with running("services.ensemble", endpoint, **settings) as door:
+                asyncio.run(ask(door, picture))
+
+    await asyncio.to_thread(serve)
+    infer = "inference.GRPCInferenceService/ModelInfer"
+    to_the_pass = (
+        "strata-ensemble: member",
+        f"strata-ensemble: {infer}",
+        f"strata-model: {infer}",
+        "strata-model: forward",
+    )
+    doors = {"grpc": "strata.ensemble.v1.EnsembleService/Predict", "http": "POST /v1/ensembles/pair:predict"}
+    for protocol, door in doors.items():
+        assert kept.ways(TRACES[protocol]) == {(CALLER, f"strata-ensemble: {door}", *to_the_pass)}
+    asked = sorted(
+        attribute.value.string_value
+        for _, span in kept.spans
+        for attribute in span.attributes
+        if span.name == "forward" and attribute.key == "model"
+    )
+    assert asked == ["left", "left", "right", "right"]
