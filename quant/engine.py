@@ -63,7 +63,7 @@ class Engine:
         self.plan = supported_plan(graph, plan)
         self.calibration = calibration or Calibration()
         self.cpu = cpu or this_cpu()
-        self.formats = _formats(graph, self.plan, self.calibration)
+        self.formats = stored_formats(graph, self.plan, self.calibration)
         known = {layer.name: layer for layer in reuse.layers} if reuse else {}
         with torch.inference_mode():
             prepared = [self._prepare(layer, known.get(layer.name)) for layer in graph.layers]
@@ -208,7 +208,7 @@ def _in_memory_of_its_own(graph: Graph, layer: Layer, position: int) -> bool:
     return name != INPUT and all(isinstance(graph.layer(other).operation, _NEW_MEMORY) for other in others)
 
 
-def _formats(graph: Graph, plan: Plan, calibration: Calibration) -> dict[str, Format]:
+def stored_formats(graph: Graph, plan: Plan, calibration: Calibration) -> dict[str, Format]:
     """Codes where every reader takes codes, or the maker is an integer layer and at least one reader takes them."""
     formats: dict[str, Format] = {}
     for name in (INPUT, *(layer.name for layer in graph.layers)):

@@ -6,21 +6,20 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from quant.affine import Value
-from quant.crossing import Crossing
 from quant.engine import Engine
 from quant.graph import INPUT, Graph
-from quant.precision import Mode, Plan, Precision, uniform_plan
+from quant.precision import Mode, Plan, Precision
 
 Clock = Callable[[], float]
 """Seconds, as `time.perf_counter`."""
 
-SPOILED_DB = 15.0
-"""A layer whose own signal-to-noise ratio is below this is kept in float."""
 WORTH_FRACTION = 0.97
 """A plan must take less than this share of another's time to be preferred to it: less is noise."""
 
 LEAST_ROUNDS, MEASURED_S = 7, 2.0
 """Whole runs are timed this often and this long: a busy machine needs many runs to show its best."""
+_WARM_RUNS = 2
+"""An engine compiles its script in its second run."""
 
 
 @dataclass(frozen=True)
@@ -36,17 +35,16 @@ class PlanChoice:
     """What AUTO will run, and why.
 
     Attributes:
-        times_s: of a whole run under each plan that was tried.
+        times_s, losses: of each plan that was tried, the seconds of a whole run and the points lost.
         transitions: values that change between float and codes on the way.
-        kept: layers kept in float though they have an integer kernel, with the reason.
     """
 
     plan: Mapping[str, Precision]
     chosen: str
     reason: str
     times_s: Mapping[str, float]
+    losses: Mapping[str, float]
     transitions: int
-    kept: Mapping[str, str]
 
 
 def time_layers(
@@ -55,8 +53,8 @@ def time_layers(
     """Time every layer in both precisions on the values of their own runs, interleaved."""
     best: dict[str, tuple[float, float]] = {}
     for _ in range(rounds):
-        in_float = _layer_seconds(float_engine, x, clock)
-        in_int8 = _layer_seconds(int8_engine, x, clock)
+        in_float = layer_seconds(float_engine, x, clock)
+        in_int8 = layer_seconds(int8_engine, x, clock)
         for name, seconds in in_float.items():
             before = best.get(name, (float("inf"), float("inf")))
             best[name] = (min(before[0], seconds), min(before[1], in_int8[name]))
@@ -74,61 +72,54 @@ def time_run(engine: Engine, x: Tensor, clock: Clock, rounds: int = 5) -> float:
     return min(seconds)
 
 
-def mixed_plan(
-    graph: Graph, times: Mapping[str, LayerTimes], errors: Mapping[str, Crossing]
-) -> tuple[Plan, dict[str, str]]:
-    """Start from INT8 and keep in float what it slows down or spoils.
-
-    Returns:
-        the plan, and of each layer kept in float the reason.
-    """
-    plan = uniform_plan(graph, Mode.INT8)
-    kept: dict[str, str] = {}
-    for layer in graph.layers:
-        if plan[layer.name] is Precision.FLOAT:
-            continue
-        timed, own_db = times[layer.name], errors[layer.name].own_db
-        if own_db < SPOILED_DB:
-            kept[layer.name] = f"its own error is {own_db:.1f} dB"
-        elif timed.int8_s > timed.float_s:
-            kept[layer.name] = f"{timed.int8_s * 1e3:.2f} ms in int8, {timed.float_s * 1e3:.2f} ms in float"
-    return {name: Precision.FLOAT if name in kept else precision for name, precision in plan.items()}, kept
-
-
 def choose_plan(
     graph: Graph,
     candidates: Mapping[str, Engine],
-    kept: Mapping[str, str],
     losses: Mapping[str, float],
     x: Tensor,
     clock: Clock,
+    max_drop: float = 1.0,
 ) -> PlanChoice:
     """Of engines that keep the accuracy, take the fastest as a whole; a tie goes to the simpler plan.
 
     Args:
-        candidates: by name, simplest first: `float`, `int8`, and mixed ones. `float` is always eligible.
-        kept: reasons of the mixed plan.
+        candidates: by name, simplest first: `float`, `int8`, and others. `float` is always eligible.
         losses: of each candidate the accuracy or agreement lost against float, in points (hundredths).
+        max_drop: in points; a candidate must lose less, or nothing.
     """
-    eligible = {name: engine for name, engine in candidates.items() if name == Mode.FLOAT or losses[name] < 1.0}
+    times = _time_runs(candidates, x, clock)
+    eligible = [name for name in candidates if name == Mode.FLOAT or keeps_answers(losses[name], max_drop)]
+    chosen = eligible[0]
+    for name in eligible:
+        if times[name] < WORTH_FRACTION * times[chosen]:
+            chosen = name
+    parts = [
+        f"{name} {times[name] * 1e3:.1f} ms" if name in eligible else f"{name} loses {losses[name]:.1f} points"
+        for name in candidates
+    ]
+    plan = candidates[chosen].plan
+    return PlanChoice(plan, chosen, ", ".join(parts), times, losses, count_transitions(graph, plan))
+
+
+def keeps_answers(points_lost: float, max_drop: float) -> bool:
+    """Whether a plan is within the budget: it loses less, or nothing."""
+    return points_lost < max_drop or points_lost <= 0
+
+
+def _time_runs(engines: Mapping[str, Engine], x: Tensor, clock: Clock) -> dict[str, float]:
+    """Seconds of a whole run of each, the best of many, the engines taking turns."""
     times: dict[str, float] = {}
-    for engine in eligible.values():
-        engine.run(x)
+    for engine in engines.values():
+        for _ in range(_WARM_RUNS):
+            engine.run(x)
     begun, rounds = clock(), 0
     while rounds < LEAST_ROUNDS or clock() - begun < MEASURED_S:
         rounds += 1
-        for name, engine in eligible.items():
+        for name, engine in engines.items():
             started = clock()
             engine.run(x)
             times[name] = min(times.get(name, float("inf")), clock() - started)
-    chosen = next(iter(times))
-    for name, seconds in times.items():
-        if seconds < WORTH_FRACTION * times[chosen]:
-            chosen = name
-    dropped = [f"{name} loses {losses[name]:.1f} points" for name in candidates if name not in eligible]
-    reason = ", ".join([*(f"{name} {seconds * 1e3:.1f} ms" for name, seconds in times.items()), *dropped])
-    plan = candidates[chosen].plan
-    return PlanChoice(plan, chosen, reason, times, count_transitions(graph, plan), kept if chosen == "mixed" else {})
+    return times
 
 
 def count_transitions(graph: Graph, plan: Plan) -> int:
@@ -140,7 +131,8 @@ def count_transitions(graph: Graph, plan: Plan) -> int:
     return sum(in_codes(source) != in_codes(layer.name) for layer in graph.layers for source in layer.inputs)
 
 
-def _layer_seconds(engine: Engine, x: Tensor, clock: Clock) -> dict[str, float]:
+def layer_seconds(engine: Engine, x: Tensor, clock: Clock) -> dict[str, float]:
+    """Of each layer the seconds of one run, on the values of this run."""
     seconds: dict[str, float] = {}
     values: dict[str, Value] = {INPUT: engine.enter(x)}
     for prepared in engine.layers:
@@ -149,11 +141,3 @@ def _layer_seconds(engine: Engine, x: Tensor, clock: Clock) -> dict[str, float]:
         values[prepared.name] = prepared.run(*inputs)
         seconds[prepared.name] = clock() - started
     return seconds
-
-
-def careful_plan(plan: Plan, errors: Mapping[str, Crossing], count: int) -> tuple[Plan, dict[str, str]]:
-    """Of a plan's integer layers keep the `count` with the largest own errors in float."""
-    integer = [name for name, precision in plan.items() if precision is Precision.INT8]
-    worst = sorted(integer, key=lambda name: errors[name].own_db)[:count]
-    kept = {name: f"its own error, {errors[name].own_db:.1f} dB, is among the {count} largest" for name in worst}
-    return {name: Precision.FLOAT if name in kept else precision for name, precision in plan.items()}, kept

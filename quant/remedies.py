@@ -4,15 +4,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor
 
-from quant.affine import QParams, Value, as_float, dequantise, quantise
-from quant.calibration import Granularity, choose_value, choose_weights, decode_weights, run_decoded
+from quant.affine import Value, as_float, dequantise, quantise
+from quant.calibration import Granularity, choose_value, choose_weights
 from quant.edits import EditRange
 from quant.engine import Engine
 from quant.observations import Observations
 from quant.operations import Conv2d, Weighted
 from quant.precision import Precision
+from quant.reconstruction import layer_sample
+from quant.refinements import AdaRound, BiasCorrection, Refinement
 from quant.scales import IntegerWeights
 from quant.statistics import sqnr_db
 from quant.variant import Variant
@@ -81,20 +82,6 @@ def find_remedy(
     return Remedy(layer, "keep it in float", before_db, own_db(in_float), in_float)
 
 
-def correct_bias(operation: Weighted, integers: IntegerWeights, x_qparams: QParams, crops: Tensor) -> IntegerWeights:
-    """Take the mean error of each output channel off its bias (before the activation).
-
-    Source: M. Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias Correction", ICCV 2019,
-    section 4.2, with pictures in place of batch norm's statistics.
-    """
-    plain = replace(operation, activation=operation.activation.NONE)
-    coded = dequantise(quantise(crops, x_qparams), x_qparams)
-    error = run_decoded(plain, decode_weights(integers), integers, coded) - plain.run(crops)
-    mean = error.mean(dim=[d for d in range(error.dim()) if d != 1]).double()
-    shift = (mean / (integers.x_scale * integers.scale.double())).round().to(torch.int64)
-    return replace(integers, bias=(integers.bias - shift).to(torch.int32))
-
-
 def _ideas(variant: Variant, observations: Observations, name: str, bits: int) -> Iterator[tuple[str, Variant]]:
     layer = variant.graph.layer(name)
     operation, integers = layer.operation, variant.calibration.weights[name]
@@ -117,11 +104,17 @@ def _ideas(variant: Variant, observations: Observations, name: str, bits: int) -
     if per_tensor:
         tensor_best, tensor_choice = choose_weights(layer, x_qparams, crops, None, Granularity.TENSOR, bits)
         yield f"algorithm {tensor_choice.algorithm}", with_weights(tensor_best)
-    yield "bias correction", with_weights(correct_bias(operation, integers, x_qparams, crops))
-    corrected = correct_bias(operation, best, x_qparams, crops)
-    yield f"algorithm {choice.algorithm} and bias correction", with_weights(corrected)
-    both = f"{channel}algorithm {choice.algorithm}, bias correction and range by {value_choice.algorithm}"
-    yield both, with_range(with_weights(corrected))
+    sample = layer_sample(operation, dequantise(quantise(crops, x_qparams), x_qparams), crops)
+    for first in (None, AdaRound()):
+        name_of_first = f"{first.name}, " if first else ""
+
+        def refined(integers: IntegerWeights, first: Refinement | None = first) -> IntegerWeights:
+            return BiasCorrection().refine(sample, first.refine(sample, integers) if first else integers)
+
+        yield f"{name_of_first}bias correction", with_weights(refined(integers))
+        algorithm = f"{channel}algorithm {choice.algorithm}, {name_of_first}bias correction"
+        yield algorithm, with_weights(refined(best))
+        yield f"{algorithm} and range by {value_choice.algorithm}", with_range(with_weights(refined(best)))
     if isinstance(operation, Conv2d) and int(integers.codes.abs().max()) > 63:
         narrow, _ = choose_weights(layer, x_qparams, crops, bits=7)
         yield "7-bit weights", with_weights(narrow)

@@ -25,6 +25,7 @@ PARTS = ("correctness", "accuracy", "pretrained", "onnx", "served", "use", "spee
 MODES = ("float", "hybrid", "int8", "step", "cross")
 RUNTIMES = ("onnxruntime", "openvino")
 SERVED = ("resnet-50", "mobilenet-v2", "efficientnet-b0")
+AUTOS = ("yolov3-tiny", "resnet-50", "mobilenet-v2", "efficientnet-b0", "efficientnet-lite0")
 NOTES = """
 One thread, batch 1, random weights, YOLO at 416x416; each model is timed in a process of its own, its subjects in
 blocks of at least 0.3 s and three runs that take turns, and of a block the best run counts. `speedup` is int8 over the
@@ -55,7 +56,10 @@ harshest test of `auto`, and not what int8 does to answers. For that see `map_dr
 on Darknet's seven photographs and nine of scikit-image and scikit-learn, times five augmentations; each is answered by
 integers calibrated on the other half. `.boxes` is the share of Darknet's own boxes (threshold 0.3, its seven
 photographs) that ours has at IoU 0.9 with a score within 0.02; `.boxes.int8` at IoU 0.75 within 0.1; `.map_drop` takes
-float's boxes for the truth, in points; `.top1_agreement` is the share with float's class, of the worst network.
+float's boxes for the truth, in points; `.top1_agreement` is the share with float's class, of the worst network;
+`.auto` of the plan that `strata quant calibrate --auto --max-drop 1` takes. `auto.speedup_share` is the time of the
+faster of int8 and hybrid over auto's, where int8 loses less than a point; `auto.over_float` float's over auto's;
+yolov3-tiny and EfficientNet-Lite0 are trained.
 
 `onnx` is of the exported program in ONNX Runtime and OpenVINO: `.max_code_error` the largest difference of a code, each
 layer given the runtime's own inputs; `.answers` the least share of eight pictures' classes or boxes that are the
@@ -86,6 +90,8 @@ def bars(isa: str) -> dict[str, str]:
         **{f"vs_onnxruntime.{name}": limit for name, limit in peers.items()},
         **{f"vs_openvino.{name}": "<= 1.5" for name in MODELS},
         "auto.regressions": "<= 0",
+        **{f"auto.speedup_share.{name}": ">= 0.9" for name in AUTOS},
+        **{f"auto.over_float.{name}": "> 1" for name in AUTOS},
         "own_sqnr_db.median": ">= 30",
         "own_sqnr_db.min": ">= 20",
         "map_drop": "<= 1.0",
@@ -94,6 +100,7 @@ def bars(isa: str) -> dict[str, str]:
         "pretrained.boxes.int8": ">= 0.95",
         "pretrained.map_drop": "<= 0.5",
         "pretrained.top1_agreement": ">= 0.97",
+        "pretrained.top1_agreement.auto": ">= 0.99",
         "onnx.max_code_error": "<= 1",
         "onnx.answers": ">= 1",
         "served.vs_openvino": "<= 1.1",

@@ -17,8 +17,8 @@ import torch
 from quant.precision import Mode
 from services.bench.quant_subject import Subject, prepare
 from services.edge.progress import Progress
-from services.workbench.calibrating import DETECTION_THRESHOLD
 from services.workbench.findings import agreement
+from services.workbench.judging import DETECTION_THRESHOLD
 from services.zoo.onnx_form.agreement import compare_codes
 from services.zoo.onnx_form.program import onnx_program
 from services.zoo.onnx_form.runs import RUNS

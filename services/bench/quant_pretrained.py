@@ -1,4 +1,4 @@
-"""What int8 does to the answers of the networks that others trained, on photographs that calibration has not seen.
+"""What int8 and auto do to answers of networks that others trained, on photographs that calibration has not seen.
 
     python -m services.bench.quant_pretrained
 
@@ -8,7 +8,8 @@ prints one JSON object.
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -16,22 +17,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from quant.calibration import calibrate
 from quant.engine import Engine
-from quant.observations import observe
 from quant.precision import Mode
 from services.bench import libdarknet
 from services.bench.photographs import DARKNETS, photographs
+from services.bench.quant_speed import block, speed_figures
+from services.bench.rounds import interleave
 from services.edge.progress import Progress
-from services.workbench.engine_model import EngineModel
+from services.workbench.calibrating import MAX_DROP, calibrate_model
 from services.workbench.engines import engine_of
 from services.workbench.findings import boxes, top_classes
+from services.workbench.judging import DETECTION_THRESHOLD
+from services.workbench.margins import points_lost
 from services.workbench.opening import open_model
-from services.workbench.picture_files import read_picture
+from services.workbench.picture_files import PictureFiles, read_picture
 from services.workbench.pictures import as_input, augmented
 from services.zoo.catalog import default_catalog
 from services.zoo.detection import Detection, average_precision, match_boxes
-from services.zoo.integers import Integers
 from services.zoo.pretrained import PRETRAINED, fetch_pretrained, kept_folder
 
 DETECTOR, CLASSIFIERS = "yolov3-tiny", ("efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2")
@@ -40,12 +42,16 @@ LEAST_SCORE = 0.01
 """Of a box that counts in a precision-recall curve."""
 FOLDS = 2
 """Each picture is answered by integers that the pictures of the other folds were calibrated on."""
-
-Answers = Sequence[Mapping[str, Tensor]]
+ROUNDS = 5
 
 
 class HeldOut:
-    """A trained model on every picture, in float and in int8; pictures times five augmentations."""
+    """A trained model on every picture, in float, int8 and auto; pictures times five augmentations.
+
+    Attributes:
+        answers: by mode, of each picture those of its copies.
+        engines: by mode, of the first fold; the plan of auto is chosen as `strata quant calibrate --auto` does.
+    """
 
     def __init__(self, name: str, paths: Sequence[Path], progress: Progress) -> None:
         fetch_pretrained(name, report=progress)
@@ -53,41 +59,44 @@ class HeldOut:
         self.paths = paths
         self.pictures = [list(augmented(read_picture(path))) for path in paths]
         self.inputs = [[as_input(self.model, each) for each in group] for group in self.pictures]
-        in_float = engine_of(self.model, Mode.FLOAT, Integers())
-        engines = [self._calibrated(fold, progress) for fold in range(FOLDS)]
+        folds = [self._engines(fold, progress) for fold in range(FOLDS)]
+        self.engines = folds[0]
         progress(f"{name}: answering")
-        self.float = [[in_float.run(x) for x in group] for group in self.inputs]
-        self.int8 = [[engines[number % FOLDS].run(x) for x in group] for number, group in enumerate(self.inputs)]
+        self.answers = {
+            mode: [[folds[number % FOLDS][mode].run(x) for x in group] for number, group in enumerate(self.inputs)]
+            for mode in self.engines
+        }
 
-    def _calibrated(self, fold: int, progress: Progress) -> Engine:
+    def _engines(self, fold: int, progress: Progress) -> dict[Mode, Engine]:
         progress(f"{self.model.name}: calibrating, {fold + 1} of {FOLDS}")
-        seen = [x for number, group in enumerate(self.inputs) if number % FOLDS != fold for x in group]
-        graph = self.model.graph
-        return engine_of(self.model, Mode.INT8, Integers(calibrate(graph.layers, observe(graph, seen)).calibration))
+        seen = PictureFiles([path for number, path in enumerate(self.paths) if number % FOLDS != fold])
+        found = calibrate_model(self.model, seen, augment=True, clock=time.perf_counter, max_drop=MAX_DROP)
+        assert found.front
+        progress(f"{self.model.name}: auto takes {found.front.choice.chosen}: {found.front.choice.reason}")
+        return {mode: engine_of(self.model, mode, found.integers) for mode in Mode}
 
 
 def detector_figures(held: HeldOut) -> dict[str, float]:
     """`pretrained.boxes`, of Darknet's boxes those that ours has, in float and in int8; `pretrained.map_drop`."""
-    model, figures = held.model, dict[str, float]()
+    figures = dict[str, float]()
     if libdarknet.available():
         darknets = [number for number, path in enumerate(held.paths) if path.parent == DARKNETS]
         wanted = [_darknets_boxes(held.pictures[number][0].pixels) for number in darknets]
-        for key, answers, least_iou, apart in (("", held.float, 0.9, 0.02), (".int8", held.int8, 0.75, 0.1)):
-            found = [_boxes(model, held, answers, number, 0, THRESHOLD - apart) for number in darknets]
+        for key, mode, least_iou, apart in (("", Mode.FLOAT, 0.9, 0.02), (".int8", Mode.INT8, 0.75, 0.1)):
+            found = [_boxes(held, mode, number, 0, THRESHOLD - apart) for number in darknets]
             figures[f"pretrained.boxes{key}"] = _share_found(wanted, found, least_iou, apart)
     places = [(number, copy) for number, group in enumerate(held.pictures) for copy in range(len(group))]
-    truth = [_boxes(model, held, held.float, *place, THRESHOLD) for place in places]
+    truth = [_boxes(held, Mode.FLOAT, *place, THRESHOLD) for place in places]
     curves = {
-        mode: average_precision([_boxes(model, held, answers, *place, LEAST_SCORE) for place in places], truth).mean
-        for mode, answers in (("float", held.float), ("int8", held.int8))
+        mode: average_precision([_boxes(held, mode, *place, LEAST_SCORE) for place in places], truth).mean
+        for mode in (Mode.FLOAT, Mode.INT8, Mode.AUTO)
     }
-    return figures | {"pretrained.map_drop": 100 * (curves["float"] - curves["int8"])}
+    drops = {mode: 100 * (curves[Mode.FLOAT] - curves[mode]) for mode in (Mode.INT8, Mode.AUTO)}
+    return figures | {"pretrained.map_drop": drops[Mode.INT8], "pretrained.map_drop.auto": drops[Mode.AUTO]}
 
 
-def _boxes(
-    model: EngineModel, held: HeldOut, answers: Sequence[Answers], number: int, copy: int, threshold: float
-) -> list[Detection]:
-    return boxes(model, answers[number][copy], held.pictures[number][copy].size, threshold)
+def _boxes(held: HeldOut, mode: Mode, number: int, copy: int, threshold: float) -> list[Detection]:
+    return boxes(held.model, held.answers[mode][number][copy], held.pictures[number][copy].size, threshold)
 
 
 def _darknets_boxes(pixels: Tensor) -> list[Detection]:
@@ -107,27 +116,37 @@ def _share_found(
     return sum(abs(one.score - other.score) <= apart for one, other in pairs) / sum(map(len, wanted))
 
 
-def top1_agreement(held: HeldOut) -> float:
-    """The share of the pictures of which int8 names float's class."""
-    pairs = [
-        (one, other)
-        for floats, integers in zip(held.float, held.int8, strict=True)
-        for one, other in zip(floats, integers, strict=True)
-    ]
-    same = sum(
-        top_classes(held.model, one, 1)[0].label == top_classes(held.model, other, 1)[0].label for one, other in pairs
+def top1_agreement(held: HeldOut, mode: Mode) -> float:
+    """The share of the pictures of which a mode names float's class."""
+    floats, ours = (
+        [top_classes(held.model, each, 1)[0].label for group in held.answers[which] for each in group]
+        for which in (Mode.FLOAT, mode)
     )
-    return same / len(pairs)
+    return sum(one == other for one, other in zip(floats, ours, strict=True)) / len(floats)
+
+
+def auto_speed(held: HeldOut) -> dict[str, float]:
+    """See `speed_figures`; the loss of int8 is that on the pictures it was not calibrated on."""
+    floats, int8 = ([each for group in held.answers[mode] for each in group] for mode in (Mode.FLOAT, Mode.INT8))
+    lost = points_lost(held.model, floats, int8, DETECTION_THRESHOLD)
+    x = held.inputs[0][0]
+    runs = {mode.value: block(lambda engine=engine: engine.run(x)) for mode, engine in held.engines.items()}  # type: ignore[misc]
+    found = speed_figures(interleave(runs, ROUNDS), lost)
+    return {f"{key}.{held.model.name}": value for key, value in found.items()}
 
 
 def main() -> None:
     torch.set_num_threads(1)
     progress = partial(print, file=sys.stderr, flush=True)
     paths = photographs(progress)
-    figures = detector_figures(HeldOut(DETECTOR, paths, progress))
-    agreements = {name: top1_agreement(HeldOut(name, paths, progress)) for name in CLASSIFIERS}
-    figures["pretrained.top1_agreement"] = min(agreements.values())
-    figures |= {f"pretrained.top1_agreement.{name}": each for name, each in agreements.items()}
+    detector = HeldOut(DETECTOR, paths, progress)
+    figures = detector_figures(detector) | auto_speed(detector)
+    for name in CLASSIFIERS:
+        held = HeldOut(name, paths, progress)
+        for mode, key in ((Mode.INT8, "pretrained.top1_agreement"), (Mode.AUTO, "pretrained.top1_agreement.auto")):
+            figures[f"{key}.{name}"] = top1_agreement(held, mode)
+            figures[key] = min(figures.get(key, 1.0), figures[f"{key}.{name}"])
+        figures |= auto_speed(held)
     print(json.dumps(figures))
 
 

@@ -10,21 +10,22 @@ import json
 import math
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from quant.precision import Mode
+from quant.precision import Mode, Precision
 from services.bench.quant_peers import Run, eager, peers
 from services.bench.quant_subject import Subject, prepare, with_auto
 from services.bench.rounds import Spread, interleave, ratio
 from services.edge.progress import Progress
-from services.workbench.calibrating import DETECTION_THRESHOLD
 from services.workbench.findings import agreement
+from services.workbench.judging import DETECTION_THRESHOLD
 from services.workbench.margins import points_lost
+from services.zoo.pretrained import KNOWN
 
 BLOCK_S = 0.3
 BLOCK_RUNS = 3
@@ -41,8 +42,8 @@ def speed(subject: Subject, cache: Path, rounds: int, progress: Progress) -> dic
     """
     name = subject.model.name
     progress(f"{name}: choosing auto's plan")
-    subject, choice = with_auto(subject)
-    progress(f"{name}: auto takes {choice.chosen}: {choice.reason}")
+    subject, front = with_auto(subject)
+    progress(f"{name}: auto takes {front.choice.chosen}: {front.choice.reason}")
     engines = {mode.value: subject.engine(mode) for mode in Mode}
     runs: dict[str, Run] = {"torch": eager(subject)}
     runs |= {mode: lambda engine=engine: engine.run(subject.x) for mode, engine in engines.items()}  # type: ignore[misc]
@@ -58,7 +59,33 @@ def speed(subject: Subject, cache: Path, rounds: int, progress: Progress) -> dic
     return (
         _with_ends(figures)
         | auto_figures(subject, spreads)
-        | {"auto.float_layers": len(choice.kept), "auto.transitions": choice.transitions}
+        | {"auto.float_layers": _float_layers(subject), "auto.transitions": front.choice.transitions}
+    )
+
+
+def speed_figures(spreads: Mapping[str, Spread], int8_lost: float) -> dict[str, float]:
+    """Hold the speed of `auto` against the plain modes.
+
+    Args:
+        spreads: milliseconds of every mode.
+        int8_lost: points that int8 loses.
+    Returns:
+        auto.over_float: float's time over auto's; auto.speedup_share: that of the faster of int8 and hybrid, where int8
+        keeps the answers.
+    """
+    figures = {"auto.over_float": ratio(spreads["float"], spreads["auto"]).median}
+    if int8_lost < POINTS_LOST:
+        faster = min(("int8", "hybrid"), key=lambda key: spreads[key].median)
+        figures["auto.speedup_share"] = ratio(spreads[faster], spreads["auto"]).median
+    return figures
+
+
+def _float_layers(subject: Subject) -> int:
+    """How many layers `auto` keeps in float that int8 does not."""
+    in_int8 = subject.engine(Mode.INT8).plan
+    return sum(
+        precision is Precision.FLOAT and in_int8[name] is not Precision.FLOAT
+        for name, precision in subject.integers.auto_plan.items()
     )
 
 
@@ -80,7 +107,10 @@ def auto_figures(subject: Subject, spreads: dict[str, Spread]) -> dict[str, floa
     loses = {mode: figures[f"points_lost.{mode}"] >= POINTS_LOST for mode in (Mode.INT8, Mode.AUTO)}
     better = "float" if loses[Mode.INT8] else min("float", "int8", key=lambda key: spreads[key].median)
     share = ratio(spreads[better], spreads["auto"]).median
-    return figures | {"auto.share": share, "auto.regression": float(share < LEAST_SHARE or loses[Mode.AUTO])}
+    # Of a model that others trained, the part `pretrained` has these figures.
+    trained = subject.model.name in KNOWN
+    speeds = {} if trained else speed_figures(spreads, figures[f"points_lost.{Mode.INT8}"])
+    return figures | speeds | {"auto.share": share, "auto.regression": float(share < LEAST_SHARE or loses[Mode.AUTO])}
 
 
 def _agreements(subject: Subject, inputs: Sequence[Tensor]) -> dict[Mode, float]:

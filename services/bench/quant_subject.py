@@ -13,13 +13,13 @@ from torch import Tensor
 from quant.calibration import calibrate
 from quant.engine import Engine
 from quant.observations import observe
-from quant.plan_choice import PlanChoice
 from quant.precision import Mode
 from services.edge.errors import OtherModel
-from services.workbench.calibrating import choose_auto
 from services.workbench.engine_model import EngineModel
 from services.workbench.engines import engine_of
 from services.workbench.files import read_integers, write_integers
+from services.workbench.front import MeasuredFront, find_front
+from services.workbench.judging import JudgedPicture
 from services.workbench.opening import open_model
 from services.workbench.picture_files import read_picture
 from services.workbench.pictures import DecodedPicture, as_input
@@ -88,10 +88,11 @@ def prepare(name: str, size: int | None = None, cache: Path | None = None) -> Su
     return replace(bare, integers=Integers(found))
 
 
-def with_auto(subject: Subject) -> tuple[Subject, PlanChoice]:
+def with_auto(subject: Subject) -> tuple[Subject, MeasuredFront]:
     """Choose the plan of `auto` by measuring on this machine."""
-    choice = choose_auto(subject.model, subject.integers.calibration, subject.seen, time.perf_counter)
-    return replace(subject, integers=Integers(subject.integers.calibration, choice.plan)), choice
+    judged = [JudgedPicture(x) for x in subject.seen]
+    front = find_front(subject.model, subject.integers.calibration, judged, time.perf_counter)
+    return replace(subject, integers=Integers(subject.integers.calibration, front.choice.plan)), front
 
 
 def _scenes(count: int) -> list[DecodedPicture]:

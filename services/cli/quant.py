@@ -122,6 +122,11 @@ def calibrate(
     per: Annotated[str, typer.Option(help="Weights share a scale per `tensor` or per `channel`.")] = "channel",
     augment: Annotated[bool, typer.Option(help="Five pictures of each: rotated, blurred, flipped, flopped.")] = False,
     auto: Annotated[bool, typer.Option(help="Also measure the plan of --mode auto on this machine.")] = False,
+    max_drop: Annotated[
+        float | None, typer.Option(help="Points that auto may lose (1), or nothing is written.", min=0, max=100)
+    ] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw auto's plans, loss against time: a .png or .svg.")] = None,
+    points: Annotated[Path | None, typer.Option(help="A folder for integers of each plan, to run as auto.")] = None,
     recursive: Recursive = False,
     layers: Annotated[bool, typer.Option("--layers", help="Show every algorithm on every value and layer.")] = False,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The .integers file to write.")] = None,
@@ -132,25 +137,31 @@ def calibrate(
 ) -> None:
     """Choose every scale in one pass over the pictures, by all algorithms at once."""
     from quant.calibration import Granularity
+    from services.cli.quant_front import FrontPlaces, check_front_options, front_files, front_table
     from services.cli.quant_tables import calibration_lines, choice_table, print_json
     from services.cli.quant_verbs import calibrate_at
     from services.workbench.files import INTEGER_SUFFIX, check_place, integer_path, write_files
     from services.workbench.workbench import CalibrationRequest
 
     request = CalibrationRequest(algorithm, one_of(Granularity, per, "--per"), augment, auto)
+    path = output or integer_path(model_name)
+    places = FrontPlaces(max_drop, plot, points, path)
+    check_front_options(context, auto, places)
     compute_here(context, threads)
     paths = pictures_to_measure(pictures, recursive)
-    path = output or integer_path(model_name)
     check_place(path, "a file of integers", INTEGER_SUFFIX)
-    integers, found = calibrate_at(context.obj, model_name, paths, request, weights, size)
+    integers, found, front = calibrate_at(context.obj, model_name, paths, request, weights, size, max_drop)
+    files = {path: integers} | (front_files(front, places) if front else {})
     replaced = path.exists()
-    write_files({path: integers})
+    write_files(files)
     err.print(f"wrote {path}{', in place of the one that was there' if replaced else ''}")
+    for each in list(files)[1:]:
+        err.print(f"wrote {each}")
     if found.auto:
         err.print(found.auto)
     if as_json:
         head = {"file": str(path), **found.machine._asdict(), "pictures": len(paths)}
-        print_json({**head, "values": found.values, "weights": found.weights})
+        print_json({**head, "values": found.values, "weights": found.weights, "front": found.front})
         return
     if layers:
         out.print(choice_table("values", found.values.values()))
@@ -159,6 +170,8 @@ def calibrate(
     out.print(f"pictures: {', '.join(f'{count} in {folder}' for folder, count in folders.items())}")
     for line in calibration_lines(found):
         out.print(line)
+    if found.front:
+        out.print(front_table(found.front))
 
 
 @app.command()

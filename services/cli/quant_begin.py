@@ -71,7 +71,7 @@ def integers_with_notice(
     if found is None and mode in ("hybrid", "int8"):
         err.print("no integers beside the model: calibrating on this picture, augmented to five")
         with progress_bar("calibrating") as step:
-            found = calibrate_model(model, [picture], augment=True, progress=step).integers
+            found = calibrate_model(model, [picture], augment=True, refined=False, progress=step).integers
     found = found or Integers()
     if mode == "auto":
         tell_of_other_machine(found)

@@ -14,7 +14,7 @@ StrataError
 ├── TooLarge                 the body is over the limit
 │   └── QuotaExceeded
 ├── FailedPrecondition       right request, wrong moment: not compiled
-│   ├── NoIntegers           NoAutoPlan
+│   ├── NoIntegers           NoAutoPlan       BudgetNotMet
 │   ├── ArtifactExists       StoreRefused     StoreFull    MemoryTooSmall
 │   ├── NameTaken            another user has that name
 │   ├── JobUnderWay          another driver runs the job
@@ -172,6 +172,10 @@ class NoIntegers(FailedPrecondition):
 
 class NoAutoPlan(FailedPrecondition):
     """Nobody has measured a plan of the mode `auto` for the model."""
+
+
+class BudgetNotMet(FailedPrecondition):
+    """No integer plan of a model keeps as much of its answers as was asked for."""
 
 
 class ArtifactExists(FailedPrecondition):

@@ -1,29 +1,32 @@
 """The verb `calibrate`: a model's integers from pictures, and the plan of `auto` by measuring."""
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from quant.algorithms import algorithm_named
 from quant.calibration import BEST, Calibrated, Choice, Granularity, calibrate
 from quant.cpu import this_cpu
-from quant.crossing import cross
-from quant.engine import Engine
 from quant.observations import Observations, observe, weighted_layers
-from quant.plan_choice import Clock, PlanChoice, careful_plan, choose_plan, mixed_plan, time_layers
-from quant.precision import Mode, Precision
-from quant.scales import Calibration
+from quant.plan_choice import Clock
+from quant.reconstruction import picture_count, refine
 from services.edge.progress import Progress, no_progress
 from services.workbench.engine_model import EngineModel
-from services.workbench.engines import engine_of, this_machine
-from services.workbench.margins import points_lost
-from services.workbench.pictures import Pictures, as_input, augmented
+from services.workbench.engines import this_machine
+from services.workbench.front import Front, MeasuredFront, find_front
+from services.workbench.judging import JudgedPicture, TrueBoxes
+from services.workbench.pictures import AUGMENTED, DecodedPicture, Pictures, as_input, augmented
+from services.zoo.detection import Detection
 from services.zoo.integers import Integers, Machine
 
 AGREEMENT_PICTURES = 32
-DETECTION_THRESHOLD = 0.25
+MAX_DROP = 1.0
+"""Points that AUTO may lose where nobody says otherwise."""
+
+Truths = Sequence[int] | Sequence[tuple[Detection, ...]]
+"""Of each picture its class, or its boxes as fractions of it."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,7 @@ class CalibrationSummary:
         asked: the algorithm that was asked for, or BEST.
         auto: how the plan of AUTO was chosen, in words; empty where it was not measured.
         machine: what it was made on.
+        front: the plans that AUTO was chosen from, where it was measured in this process.
     """
 
     values: Mapping[str, Choice]
@@ -42,6 +46,7 @@ class CalibrationSummary:
     asked: str
     auto: str
     machine: Machine
+    front: Front | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,21 +57,23 @@ class CalibratedModel:
         integers: to run, store or export the model with.
         found: every algorithm tried on every value and layer, and which was taken.
         observations: what the pictures showed.
-        choice: how the plan of AUTO was chosen; None where it was not measured.
+        front: the plans that AUTO was chosen from; None where none was measured.
     """
 
     integers: Integers
     found: Calibrated
     observations: Observations
-    choice: PlanChoice | None
+    front: MeasuredFront | None
 
     @property
     def summary(self) -> CalibrationSummary:
         """What people read of it."""
-        choice, auto = self.choice, ""
-        if choice:
+        auto = ""
+        if self.front:
+            choice = self.front.choice
             auto = f"auto takes {choice.chosen}: {choice.reason}; {choice.transitions} transitions"
-        return CalibrationSummary(self.found.values, self.found.weights, self.found.asked, auto, this_machine())
+        front = self.front.front if self.front else None
+        return CalibrationSummary(self.found.values, self.found.weights, self.found.asked, auto, this_machine(), front)
 
 
 def calibrate_model(
@@ -76,29 +83,45 @@ def calibrate_model(
     granularity: Granularity = Granularity.CHANNEL,
     *,
     augment: bool = False,
+    refined: bool = True,
     clock: Clock | None = None,
+    max_drop: float = MAX_DROP,
+    truths: Truths | None = None,
     progress: Progress = no_progress,
 ) -> CalibratedModel:
     """One float pass over the pictures, then a choice per value and layer; 7-bit weights where the processor needs it.
 
+
     Args:
         augment: take five pictures of each.
-        clock: measures the plan of AUTO with the threads now set, on the first pictures; None leaves it out.
+        refined: with BEST, better rounding and biases after that on some of the pictures, which takes as long again.
+        clock: measures the front of AUTO with the threads now set, on the first pictures; None leaves it out.
+        max_drop: points that the plan of AUTO may lose.
+        truths: of the pictures, where they are known; plans are then held against them, and against float otherwise.
     Raises:
         EmptyCalibration, AlgorithmNotFound, NonFiniteValue, PictureTooLarge.
         what iterating over `pictures` raises.
     """
     if algorithm != BEST:
         algorithm_named(algorithm)  # refused now, not when all pictures have been seen
-    compared: list[Tensor] = []
+    judged, kept = list[JudgedPicture](), list[Tensor]()
+    copies = AUGMENTED if augment else 1
+    reconstructed = picture_count(model.graph) if refined and algorithm == BEST else 0
+    compared = AGREEMENT_PICTURES if clock is not None else 0
 
     def inputs() -> Iterator[Tensor]:
         for done, picture in enumerate(pictures):
             progress("pictures", done, len(pictures))
             for number, each in enumerate(augmented(picture) if augment else (picture,)):
-                x = as_input(model, each)
-                if clock is not None and number == 0 and len(compared) < AGREEMENT_PICTURES:
-                    compared.append(x)
+                x, index = as_input(model, each), done * copies + number
+                if _is_taken(index, reconstructed, len(pictures) * copies):
+                    kept.append(x)
+                if truths:
+                    # what a label says of the picture, it does not say of a turned or mirrored one
+                    if number == 0 and _is_taken(done, compared, len(pictures)):
+                        judged.append(JudgedPicture(x, _truth(picture, truths[done])))
+                elif _is_taken(index, compared, len(pictures) * copies):
+                    judged.append(JudgedPicture(x))
                 yield x
 
     observations = observe(model.graph, inputs())
@@ -111,44 +134,26 @@ def calibrate_model(
         this_cpu().weight_bits,
         on_layer=lambda name: progress("layers", layers.index(name) + 1, len(layers)),
     )
+    if kept:
+        found = refine(
+            model.graph,
+            found,
+            torch.cat(kept),
+            on_layer=lambda name: progress("refining layers", layers.index(name) + 1, len(layers)),
+        )
     here = this_machine()
     integers = Integers(found.calibration, isa=here.isa)
     if clock is None:
         return CalibratedModel(integers, found, observations, None)
-    progress("measuring the plan of auto")
-    choice = choose_auto(model, found.calibration, compared, clock)
-    integers = integers._replace(auto_plan=choice.plan, measured_on=here)
-    return CalibratedModel(integers, found, observations, choice)
+    front = find_front(model, found.calibration, judged, clock, max_drop, progress)
+    integers = integers._replace(auto_plan=front.choice.plan, measured_on=here)
+    return CalibratedModel(integers, found, observations, front)
 
 
-def choose_auto(model: EngineModel, calibration: Calibration, inputs: Sequence[Tensor], clock: Clock) -> PlanChoice:
-    """Measure float, int8 and mixed plans on this machine and take the fastest that keeps the answers.
+def _is_taken(index: int, count: int, of: int) -> bool:
+    """Is this one of `count`, taken evenly, the first among them?"""
+    return index * count % of < count
 
-    Args:
-        inputs: [1, C, H, W] each; the first is timed, up to 32 are compared.
-    """
-    integers = Integers(calibration)
-    in_float, in_int8 = (engine_of(model, mode, integers) for mode in (Mode.FLOAT, Mode.INT8))
-    x = inputs[0]
-    errors = {row.layer: row for row in cross(in_float, in_int8, x)}
-    mixed, kept = mixed_plan(model.graph, time_layers(in_float, in_int8, x, clock), errors)
-    candidates = {"float": in_float, "int8": in_int8}
-    if mixed != in_int8.plan:
-        candidates["mixed"] = Engine(model.graph, mixed, calibration, reuse=in_int8)
-    compared = inputs[:AGREEMENT_PICTURES]
-    wanted = [in_float.run(each) for each in compared]
 
-    def lost(engine: Engine) -> float:
-        return points_lost(model, wanted, [engine.run(each) for each in compared], DETECTION_THRESHOLD)
-
-    losses = {name: 0.0 if engine is in_float else lost(engine) for name, engine in candidates.items()}
-    if all(losses[name] >= 1 for name in candidates if name != "float"):
-        # nothing integer keeps the answers: give back the worst layers, more of them until one does
-        weighted = sum(precision is Precision.INT8 for precision in in_int8.plan.values())
-        for share in (1 / 16, 1 / 8, 1 / 4, 1 / 2):
-            plan, kept = careful_plan(in_int8.plan, errors, math.ceil(weighted * share))
-            candidates["mixed"] = Engine(model.graph, plan, calibration, reuse=in_int8)
-            losses["mixed"] = lost(candidates["mixed"])
-            if losses["mixed"] < 1:
-                break
-    return choose_plan(model.graph, candidates, kept, losses, x, clock)
+def _truth(picture: DecodedPicture, truth: int | tuple[Detection, ...]) -> int | TrueBoxes:
+    return TrueBoxes(picture.size, truth) if isinstance(truth, tuple) else truth

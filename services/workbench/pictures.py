@@ -86,6 +86,10 @@ def inputs_of(model: EngineModel, pictures: Iterable[DecodedPicture]) -> Iterato
     return (as_input(model, picture) for picture in pictures)
 
 
+AUGMENTED = 5
+"""How many pictures `augmented` makes of one."""
+
+
 def augmented(picture: DecodedPicture) -> Iterator[DecodedPicture]:
     """The picture itself, and four made of it."""
     return (DecodedPicture(picture.source, pixels) for pixels in augment(picture.pixels))

@@ -1,4 +1,4 @@
-"""Errors as curves, values as histograms: as the bytes of PNG files."""
+"""Errors and fronts as curves, values as histograms: as the bytes of PNG files, and of SVG."""
 
 from collections.abc import Sequence
 from io import BytesIO
@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from quant.crossing import Crossing
+from services.workbench.front import Front
 
 matplotlib.use("Agg")
 _HIGHEST_DB = 80.0
@@ -23,7 +24,7 @@ def plot_crossings(title: str, rows: Sequence[Crossing]) -> bytes:
     axes.set_xticks(range(len(rows)), [row.layer for row in rows], rotation=90, fontsize=6)
     axes.grid(alpha=0.3)
     axes.legend()
-    return _png(figure)
+    return _drawn(figure)
 
 
 def plot_histogram(title: str, edges: Tensor, counts: Tensor) -> bytes:
@@ -33,10 +34,28 @@ def plot_histogram(title: str, edges: Tensor, counts: Tensor) -> bytes:
     axes.stairs(counts.numpy(), edges.numpy(), fill=True)
     axes.set(title=title, xlabel="value", ylabel="elements")
     axes.set_yscale("symlog")
-    return _png(figure)
+    return _drawn(figure)
 
 
-def _png(figure: Figure) -> bytes:
+def plot_front(title: str, front: Front, form: str = "png") -> bytes:
+    """Points lost against milliseconds: a point each plan, a line through those that none beats; PNG or SVG."""
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    axes = figure.subplots()
+    best = [point for point in front.points if point.best]
+    axes.plot([point.ms for point in best], [point.points_lost for point in best], drawstyle="steps-post", alpha=0.5)
+    for point in front.points:
+        colour = "tab:red" if point.name == front.chosen else "tab:blue" if point.best else "lightgrey"
+        axes.plot(point.ms, point.points_lost, marker="o", color=colour)
+        axes.annotate(point.name, (point.ms, point.points_lost), (4, 4), textcoords="offset points", fontsize=8)
+    axes.axhline(front.max_drop, linestyle=":", color="grey", label=f"budget, {front.max_drop:g} points")
+    axes.set(title=title, xlabel="milliseconds", ylabel=f"points lost ({front.measure})")
+    axes.set_yscale("symlog", linthresh=1.0)
+    axes.grid(alpha=0.3)
+    axes.legend()
+    return _drawn(figure, form)
+
+
+def _drawn(figure: Figure, form: str = "png") -> bytes:
     written = BytesIO()
-    figure.savefig(written, dpi=120, format="png")
+    figure.savefig(written, dpi=120, format=form)
     return written.getvalue()

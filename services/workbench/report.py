@@ -19,10 +19,11 @@ from quant.precision import Mode
 from quant.variant import Variant
 from services.edge.errors import EmptyBatch
 from services.edge.progress import Progress
-from services.workbench.calibrating import DETECTION_THRESHOLD, calibrate_model
+from services.workbench.calibrating import calibrate_model
 from services.workbench.engine_model import EngineModel
 from services.workbench.engines import engine_of
 from services.workbench.findings import Agreement, PictureOutcome, accuracy, compare_outcomes, outcome, outcome_like
+from services.workbench.judging import DETECTION_THRESHOLD
 from services.workbench.pictures import Pictures, as_input
 from services.workbench.remedies import Remedies, RemedyRow
 from services.zoo.integers import Integers

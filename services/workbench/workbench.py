@@ -230,7 +230,7 @@ class Workbench:
         digest = await self._run(lambda: opened.digest)
         on_picture = integer_file is None and mode in (Mode.HYBRID, Mode.INT8)
         if on_picture:
-            made = await self._run(lambda: calibrate_model(opened, [picture], augment=True).integers)
+            made = await self._run(lambda: calibrate_model(opened, [picture], augment=True, refined=False).integers)
             integer_file = await owned.write_file(encode_integers(opened, made))
         integers = await self._integers(owned, opened, integer_file)
         opening = Opening(model, digest, integer_file, on_picture, encoded.name, mode)

@@ -68,11 +68,11 @@ RANKS: dict[str, dict[int, str]] = {
         MAIN: "process __main__",
     },
     "workbench": {
-        DOMAIN: "engine_model model_codec findings margins augmentation "
+        DOMAIN: "engine_model model_codec findings margins judging augmentation "
         "pictures drawing layer_card edit_places edit_result events session_log",
-        USECASES: "engines calibrating running crossing exporting remedies report session tensor_parts long_work "
+        USECASES: "engines front calibrating running crossing exporting remedies report session tensor_parts long_work "
         "shared_models open_sessions owner_store workbench",
-        ADAPTERS: "files picture_files plots opening settings",
+        ADAPTERS: "files picture_files truths plots opening settings",
         EDGES: "requests converters grpc_api replies client",
         MAIN: "process __main__",
     },
@@ -103,6 +103,7 @@ QUANT_IMPORTS = {
     *("torch", "numpy", "quant"),
     *(
         "abc",
+        "bisect",
         "collections",
         "copy",
         "dataclasses",

@@ -42,10 +42,12 @@ def test_every_key_held_to_a_bar_is_a_figure_of_the_whole_or_of_a_known_model() 
     whole |= {"own_sqnr_db.median", "own_sqnr_db.min", "step_ms", "jump_ms", "edit_ms", "run_error"}
     whole |= {"pretrained.boxes", "pretrained.boxes.int8", "pretrained.map_drop", "pretrained.top1_agreement"}
     whole |= {"onnx.max_code_error", "onnx.answers", "served.vs_openvino", "served.cold_start"}
+    whole |= {"pretrained.top1_agreement.auto"}
     for isa in ("AMX", "VNNI"):
         bars = area.bars(isa)
         assert whole <= bars.keys()
-        assert {key.partition(".")[2] for key in bars.keys() - whole} == set(area.MODELS)
+        models = {key.rpartition(".")[2] for key in bars.keys() - whole}
+        assert models == {*area.MODELS, "efficientnet-lite0"}
     assert area.bars("AMX-INT8")["speedup.yolov3-tiny"] == ">= 5"
     assert area.bars("AVX512-VNNI")["speedup.yolov3-tiny"] == ">= 2.5"
 
@@ -159,5 +161,10 @@ def test_auto_is_held_against_int8_only_where_that_keeps_the_answers(
     lost = {Mode.INT8: 0.0 if keeps else 5.0, Mode.AUTO: 0.0}
     monkeypatch.setattr("services.bench.quant_speed._points_lost", lambda _: lost)
     monkeypatch.setattr("services.bench.quant_speed._agreements", lambda *_: {})
-    spreads = {name: Spread((ms,) * 3) for name, ms in (("float", 20.0), ("int8", 10.0), ("auto", auto_ms))}
-    assert auto_figures(subject, spreads)["auto.regression"] == regressed
+    spreads = {
+        name: Spread((ms,) * 3) for name, ms in (("float", 20.0), ("int8", 10.0), ("hybrid", 12.0), ("auto", auto_ms))
+    }
+    found = auto_figures(subject, spreads)
+    assert found["auto.regression"] == regressed
+    assert found["auto.over_float"] == 20 / auto_ms
+    assert found.get("auto.speedup_share") == (10 / auto_ms if keeps else None)

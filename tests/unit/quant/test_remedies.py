@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import pytest
-import torch
 from torch import Tensor
 
 from quant.affine import Value
@@ -11,9 +10,8 @@ from quant.calibration import Granularity, calibrate
 from quant.engine import Engine
 from quant.graph import INPUT, Graph
 from quant.observations import Observations, observe
-from quant.operations import Conv2d
 from quant.precision import Mode, Precision, uniform_plan
-from quant.remedies import correct_bias, find_remedy
+from quant.remedies import find_remedy
 from quant.variant import Variant
 
 
@@ -73,15 +71,3 @@ def test_healthy_layer_is_left_alone(graph: Graph, observations: Observations, p
     engine = Engine(graph, variant.plan, variant.calibration)
     remedy = find_remedy(variant, engine, observations, "deep", inputs_of(graph, pictures[0], "deep"))
     assert remedy.after_db >= remedy.before_db >= 20
-
-
-def test_bias_correction_takes_off_a_mean_error(graph: Graph, observations: Observations) -> None:
-    variant = variant_of(graph, observations, "minmax", Granularity.CHANNEL)
-    operation = graph.layer("expand").operation
-    assert isinstance(operation, Conv2d)
-    integers, x_qparams = variant.calibration.weights["expand"], variant.calibration.values["squeeze"]
-    off = replace(integers, bias=integers.bias + 1000)
-    corrected = correct_bias(operation, off, x_qparams, observations.inputs["expand"])
-    healed = correct_bias(operation, integers, x_qparams, observations.inputs["expand"])
-    assert (corrected.bias - healed.bias).abs().max() <= 1
-    assert torch.equal(corrected.codes, integers.codes)

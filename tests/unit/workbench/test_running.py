@@ -60,5 +60,5 @@ def test_pictures_are_decoded_once_though_auto_measures_on_them_too(model: Engin
     pictures = Counted()
     ticks = accumulate(iter(lambda: 0.01, None))
     found = calibrate_model(model, pictures, "minmax", augment=True, clock=lambda: next(ticks))
-    assert found.choice is not None
+    assert found.front is not None
     assert pictures.asked == 2

@@ -1,0 +1,135 @@
+"""The front of auto: plans between int8 and float, chosen by what they lose."""
+
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from quant.affine import QParams
+from quant.precision import Mode, Precision, uniform_plan
+from quant.scales import Calibration
+from services.edge.errors import BudgetNotMet
+from services.workbench.engine_model import EngineModel
+from services.workbench.files import read_integers
+from services.workbench.front import Front, FrontPoint, MeasuredFront, check_budget, find_front
+from services.workbench.judging import JudgedPicture
+from services.workbench.plots import plot_front
+from tests.unit.workbench.commands import answer, pixels, quant
+
+
+@pytest.fixture(scope="module")
+def judged(x: Tensor) -> list[JudgedPicture]:
+    generator = torch.Generator().manual_seed(2)
+    return [JudgedPicture(x), *(JudgedPicture(torch.rand(x.shape, generator=generator)) for _ in range(3))]
+
+
+@pytest.fixture(scope="module")
+def spoiled(calibration: Calibration) -> Calibration:
+    """The heads' raw values have four codes: no plan with this layer in int8 keeps the answers."""
+    qparams = calibration.of_value("body")
+    values = {**calibration.values, "body": QParams(64 * qparams.scale, qparams.zero_point)}
+    return replace(calibration, values=values)
+
+
+@pytest.fixture(scope="module")
+def measured(model: EngineModel, spoiled: Calibration, judged: list[JudgedPicture]) -> MeasuredFront:
+    return find_front(model, spoiled, judged, time.perf_counter, max_drop=1.0)
+
+
+def test_a_front_has_the_plain_plans_and_mixed_ones(measured: MeasuredFront, model: EngineModel) -> None:
+    names = [point.name for point in measured.front.points]
+    assert {"float", "int8", "hybrid"} < set(names)
+    assert any(name.startswith("mixed") for name in names)
+    assert measured.plans["int8"] == uniform_plan(model.graph, Mode.INT8)
+    assert all(sum(point.layers.values()) == len(model.graph.layers) for point in measured.front.points)
+    plans = list(measured.plans.values())
+    assert all(plans.count(plan) == 1 for plan in plans)
+
+
+def test_points_are_ordered_by_time_and_the_best_lose_less_the_longer_they_take(measured: MeasuredFront) -> None:
+    points = measured.front.points
+    assert [point.ms for point in points] == sorted(point.ms for point in points)
+    best = [point.points_lost for point in points if point.best]
+    assert best == sorted(best, reverse=True)
+    assert best[-1] == 0
+
+
+def test_a_spoiled_layer_is_the_one_that_gives_way(measured: MeasuredFront) -> None:
+    points = {point.name: point for point in measured.front.points}
+    assert points["int8"].points_lost > 10
+    within = [name for name, point in points.items() if point.points_lost < 1 and name not in ("float", "hybrid")]
+    assert within
+    assert all(measured.plans[name]["body"] is not Precision.INT8 for name in within)
+
+
+def point(name: str, lost: float) -> FrontPoint:
+    return FrontPoint(name, 1.0, lost, dict.fromkeys(Precision, 1), 0, True)
+
+
+def test_a_budget_that_only_float_meets_says_by_how_much() -> None:
+    front = Front("top-1", 0.5, "float", (point("int8", 4.0), point("mixed-1", 1.25), point("float", 0.0)))
+    with pytest.raises(BudgetNotMet) as caught:
+        check_budget(front)
+    assert str(caught.value) == (
+        "no plan with integers loses less than 0.5 points (top-1): mixed-1 is nearest and loses 1.25, 0.75 too many; "
+        "allow it as many, or run in float"
+    )
+    check_budget(replace(front, chosen="mixed-1"))
+    check_budget(replace(front, max_drop=2.0))  # float is within it, and the fastest
+
+
+@pytest.mark.parametrize("form", ["png", "svg"])
+def test_a_front_is_drawn(measured: MeasuredFront, form: str) -> None:
+    drawn = plot_front("small", measured.front, form)
+    assert drawn.startswith({"png": b"\x89PNG", "svg": b"<?xml"}[form])
+    assert drawn != plot_front("small", replace(measured.front, max_drop=20.0), form)
+
+
+def test_calibrate_prints_draws_and_keeps_the_front(place: Path, tmp_path: Path, model: EngineModel) -> None:
+    plot, points = tmp_path / "front.png", tmp_path / "points"
+    words = ("calibrate", "fresh.strata", "0.png", "1.png", "--auto", "-o", str(tmp_path / "fresh.integers"))
+    told = quant(place, *words, "--max-drop", "100", "--plot", str(plot), "--points", str(points))
+    assert told.exit_code == 0, told.output
+    assert "points lost (agreement with float)" in told.stdout
+    assert "takes" in told.stdout
+    assert pixels(plot).shape[2] >= 3
+    kept = sorted(points.iterdir())
+    assert {"fresh.float.integers", "fresh.int8.integers", "fresh.hybrid.integers"} <= {each.name for each in kept}
+    in_int8 = read_integers(points / "fresh.int8.integers", model)
+    assert in_int8.auto_plan == uniform_plan(model.graph, Mode.INT8)
+    for mode in ("int8", "auto"):
+        words = ("run", "fresh.strata", "0.png", "--integers", str(points / "fresh.int8.integers"), "--mode", mode)
+        ran = answer(place, *words, "-o", str(tmp_path / f"{mode}.png"))
+        assert isinstance(ran, dict)
+    assert (pixels(tmp_path / "int8.png") == pixels(tmp_path / "auto.png")).all()
+
+
+def test_json_has_the_front(place: Path, tmp_path: Path) -> None:
+    found = answer(place, "calibrate", "fresh.strata", "0.png", "--auto", "-o", str(tmp_path / "fresh.integers"))
+    assert isinstance(found, dict)
+    front = found["front"]
+    assert front["chosen"] in {each["name"] for each in front["points"]}
+    assert set(front["points"][0]["layers"]) == {"float", "hybrid", "int8"}
+    assert json.dumps(front)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--max-drop", "1"), "add --auto"),
+        (("--plot", "a.png"), "add --auto"),
+        (("--points", "a"), "add --auto"),
+        (("--auto", "--plot", "a.jpg"), "ends in .png or .svg"),
+        (("--auto", "--plot", "nowhere/a.png"), "there is no folder nowhere"),
+        (("--auto", "--max-drop=-1"), "greater than or equal to 0"),
+    ],
+)
+def test_what_cannot_be_done_is_said_before_the_work(place: Path, words: tuple[str, ...], said: str) -> None:
+    told = quant(place, "calibrate", "fresh.strata", "0.png", "-o", "never.integers", *words)
+    assert told.exit_code != 0
+    assert said in " ".join(told.output.replace("│", " ").split()) + str(told.exception)
+    assert not (place / "never.integers").exists()
