@@ -16,6 +16,8 @@ Clock = Callable[[], float]
 WORTH_FRACTION = 0.97
 """A plan must take less than this share of another's time to be preferred to it: less is noise."""
 
+SPARE_TIME = 0.05
+"""The share of the fastest plan's time that AUTO gives for less noise: pictures that were not measured gain by it."""
 LEAST_ROUNDS, MEASURED_S = 7, 2.0
 """Whole runs are timed this often and this long: a busy machine needs many runs to show its best."""
 _WARM_RUNS = 2
@@ -79,13 +81,16 @@ def choose_plan(
     x: Tensor,
     clock: Clock,
     max_drop: float = 1.0,
+    noises: Mapping[str, float] | None = None,
 ) -> PlanChoice:
-    """Of engines that keep the accuracy, take the fastest as a whole; a tie goes to the simpler plan.
+    """Of engines that keep the accuracy, take the fastest as a whole; a tie goes to the quieter or simpler plan.
 
     Args:
         candidates: by name, simplest first: `float`, `int8`, and others. `float` is always eligible.
         losses: of each candidate the accuracy or agreement lost against float, in points (hundredths).
         max_drop: in points; a candidate must lose less, or nothing.
+        noises: of each candidate, what its layers do to the outputs; of those within SPARE_TIME of the fastest the one
+            with the least is taken, however close to float its answers on a few pictures are.
     """
     times = _time_runs(candidates, x, clock)
     eligible = [name for name in candidates if name == Mode.FLOAT or keeps_answers(losses[name], max_drop)]
@@ -93,6 +98,9 @@ def choose_plan(
     for name in eligible:
         if times[name] < WORTH_FRACTION * times[chosen]:
             chosen = name
+    if noises:
+        near = [name for name in eligible if times[name] <= (1 + SPARE_TIME) * times[chosen]]
+        chosen = min(near, key=lambda name: (noises[name], name != chosen))
     parts = [
         f"{name} {times[name] * 1e3:.1f} ms" if name in eligible else f"{name} loses {losses[name]:.1f} points"
         for name in candidates

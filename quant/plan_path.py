@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from quant.graph import INPUT, Graph
 from quant.layer_costs import Costs
+from quant.plan_choice import SPARE_TIME
 from quant.precision import Mode, Plan, Precision, takes_codes, uniform_plan
 
 _FASTER_S = 1e-9
@@ -28,6 +29,17 @@ def plan_path(graph: Graph, costs: Costs, conversion_s: Mapping[str, float]) -> 
         path.append(dict(plan))
     in_float = uniform_plan(graph, Mode.FLOAT)
     return path if path[-1] == in_float else [*path, in_float]
+
+
+def quietest_in_time(graph: Graph, path: list[Plan], costs: Costs, conversion_s: Mapping[str, float]) -> Plan:
+    """The last plan of a path that by the sum of its layers takes no longer than the first one, and SPARE_TIME of it.
+
+    Args:
+        conversion_s: see `plan_path`.
+    """
+    estimate = _Estimate(graph, costs, conversion_s)
+    seconds = [estimate.seconds(plan) for plan in path]
+    return path[max(index for index, each in enumerate(seconds) if each <= (1 + SPARE_TIME) * seconds[0])]
 
 
 def plan_noise(plan: Plan, costs: Costs) -> float:
@@ -57,6 +69,13 @@ class _Estimate:
         for layer in graph.layers:
             for position, source in enumerate(layer.inputs):
                 self._readers[source].append((layer.name, takes_codes(layer.operation, position)))
+
+    def seconds(self, plan: Plan) -> float:
+        """Of a whole run."""
+        layers = sum(self._costs[name][precision].seconds for name, precision in plan.items())
+        return layers + sum(
+            self._converting(value, lambda name: plan[name] is Precision.INT8) for value in self._readers
+        )
 
     def gain(self, plan: Plan, name: str, precision: Precision) -> float:
         """The seconds that this layer in this precision saves."""

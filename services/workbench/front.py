@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from quant.engine import Engine
 from quant.layer_costs import Costs, measure_conversions, measure_costs
 from quant.plan_choice import Clock, PlanChoice, choose_plan, count_transitions, keeps_answers, time_run
-from quant.plan_path import plan_path, spaced
+from quant.plan_path import plan_noise, plan_path, quietest_in_time, spaced
 from quant.precision import Mode, Plan, Precision
 from quant.scales import Calibration
 from services.edge.errors import BudgetNotMet
@@ -84,13 +84,14 @@ def find_front(
         pictures: at least one; the first is timed, all are compared.
     """
     search = _Search(model, calibration, pictures, clock, progress)
-    path = search.path()
-    search.try_plans(
-        {f"mixed-{number}": plan for number, plan in enumerate(spaced(path, search.costs, MIXED_PLANS), 1)}
-    )
+    path, quiet = search.path()
+    steps = spaced(path, search.costs, MIXED_PLANS)
+    tried = [plan for plan in path if plan in steps or plan == quiet]
+    search.try_plans({f"mixed-{number}": plan for number, plan in enumerate(tried, 1)})
     search.look_between(path, max_drop)
     progress("timing the plans")
-    choice = choose_plan(model.graph, search.engines, search.losses, pictures[0].x, clock, max_drop)
+    noises = {name: plan_noise(engine.plan, search.costs) for name, engine in search.engines.items()}
+    choice = choose_plan(model.graph, search.engines, search.losses, pictures[0].x, clock, max_drop, noises)
     return _front(search, choice, max_drop)
 
 
@@ -132,8 +133,8 @@ class _Search:
         self.losses = {"float": 0.0} | {name: self._lost(self.engines[name]) for name in ("int8", "hybrid")}
         self.costs: Costs = {}
 
-    def path(self) -> list[Plan]:
-        """From the fastest plan to float; measures what each layer costs."""
+    def path(self) -> tuple[list[Plan], Plan]:
+        """From the fastest plan to float, and of these the quietest that is hardly slower; measures layers."""
         in_float, in_int8, in_hybrid = self.engines.values()
         # One look at a picture runs, for each layer and both integer precisions, the half of the network behind it.
         looks = max(1, min(_MOST_COST_PICTURES, int(_COST_BUDGET_S / (self._run_s * len(in_float.layers)))))
@@ -141,7 +142,9 @@ class _Search:
         inputs = [each.x for each in self._pictures[:looks]]
         self.costs = measure_costs(in_float, (in_hybrid, in_int8), inputs, self._clock)
         conversions = measure_conversions(in_float, self._calibration, inputs[0], self._clock)
-        return plan_path(self._model.graph, self.costs, conversions)
+        graph = self._model.graph
+        path = plan_path(graph, self.costs, conversions)
+        return path, quietest_in_time(graph, path, self.costs, conversions)
 
     def try_plans(self, plans: Mapping[str, Plan]) -> None:
         """Measure what each loses; a plan that is known already is left out."""

@@ -83,6 +83,23 @@ def test_a_budget_decides_which_plans_keep_the_answers(
     assert choose_plan(graph, engines, losses, pictures[0], clock, max_drop).chosen == chosen
 
 
+@pytest.mark.parametrize(
+    ("mixed_ms", "noise", "chosen"), [(2.09, 0.5, "mixed"), (2.11, 0.5, "int8"), (2.0, 1.0, "int8")]
+)
+def test_a_little_time_is_spent_on_less_noise(
+    graph: Graph,
+    engines: dict[str, Engine],
+    pictures: list[Tensor],
+    monkeypatch: pytest.MonkeyPatch,
+    mixed_ms: float,
+    noise: float,
+    chosen: str,
+) -> None:
+    clock = clock_of(engines, {"float": 10, "int8": 2, "mixed": mixed_ms}, monkeypatch)
+    losses, noises = dict.fromkeys(engines, 0.0), {"float": 0.0, "int8": 1.0, "mixed": noise}
+    assert choose_plan(graph, engines, losses, pictures[0], clock, noises=noises).chosen == chosen
+
+
 def test_transitions_are_the_edges_between_float_and_codes(graph: Graph) -> None:
     assert count_transitions(graph, uniform_plan(graph, Mode.FLOAT)) == 0
     assert count_transitions(graph, uniform_plan(graph, Mode.INT8)) == 2
