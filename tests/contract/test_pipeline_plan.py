@@ -3,20 +3,14 @@
 import json
 import os
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-MODEL = """
-name: {name}
-architecture: mobilenet_v2
-classes: 10
-weights: random://0
-input: {{size: [32, 32]}}
-parameters: {{width_mult: 0.25}}
-"""
+from tests.contract.command import run_strata
+from tests.contract.tiny_program import write_tiny
+
 PICTURES = Path(__file__).parents[2] / "examples" / "fashion" / "pictures"
 CHOSEN = ("--stages", "2", "--runtime", "onnxruntime")
 
@@ -36,15 +30,15 @@ class Place:
 
 def run(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
     environment = {**os.environ, "STRATA_CACHE": str(folder / "cache"), "STRATA_STATE": str(folder / "state")}
-    command = [sys.executable, "-m", "services.cli", "pipeline", *words]
-    return subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, timeout=800)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        return run_strata(environment, "pipeline", *words)
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     folder = tmp_path_factory.mktemp("plan")
-    for name in ("tiny", "other"):
-        (folder / f"{name}.yaml").write_text(MODEL.format(name=name))
+    write_tiny(folder, "tiny", "other")
     words = ("--deadline", "1h", "--pictures", "100", "-o", "plan.json", "--plot", "plan.png", "--json")
     return Place(folder, run(folder, "plan", "tiny.yaml", *CHOSEN, *words))
 

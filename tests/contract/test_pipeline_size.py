@@ -11,15 +11,7 @@ from services.local.memory_group import memory_group
 from services.pipeline.sizing import MIB
 from services.zoo.model_file import read_model_file
 from services.zoo.stage_compile import Cutting, compile_stages
-
-MODEL = """
-name: tiny
-architecture: mobilenet_v2
-classes: 10
-weights: random://0
-input: {size: [32, 32]}
-parameters: {width_mult: 0.25}
-"""
+from tests.contract.tiny_program import write_tiny
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -30,7 +22,7 @@ def test_a_stage_runs_with_enough_memory_and_fails_as_an_error_of_ours_with_too_
             pass
     except Unsupported as error:
         pytest.skip(str(error))
-    (tmp_path / "tiny.yaml").write_text(MODEL)
+    write_tiny(tmp_path, "tiny")
     model_file = read_model_file(tmp_path / "tiny.yaml")
     folders = compile_stages(model_file, Cutting(stages=2), tmp_path / "cache", "onnxruntime")
 
