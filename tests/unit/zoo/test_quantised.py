@@ -59,20 +59,32 @@ def declare(folder: Path, more: str) -> ModelFile:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Pictures, the float model's file, and integers of it."""
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Pictures, and the float model's file."""
     folder = tmp_path_factory.mktemp("models")
     write_pictures(folder / "pictures")
-    model, integers = calibrated(folder)
-    (folder / "small.integers").write_bytes(encode_integers(model, integers))
+    declare(folder, "")
     return folder
 
 
+@pytest.fixture(scope="module")
 def calibrated(folder: Path) -> tuple[EngineModel, Integers]:
-    declare(folder, "")
     model = open_model("small", Catalog([folder]))
     encoded = [EncodedPicture(path.name, path.read_bytes()) for path in sorted((folder / "pictures").iterdir())]
     return model, calibrate_model(model, EncodedPictures(encoded)).integers
+
+
+@pytest.fixture(scope="module")
+def place(folder: Path, calibrated: tuple[EngineModel, Integers]) -> Path:
+    """Pictures, the float model's file, and integers of it."""
+    (folder / "small.integers").write_bytes(encode_integers(*calibrated))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What one test compiled, the others find."""
+    return tmp_path_factory.mktemp("cache")
 
 
 def with_every_value(program: onnx.ModelProto, names: list[str]) -> onnx.ModelProto:
@@ -82,9 +94,11 @@ def with_every_value(program: onnx.ModelProto, names: list[str]) -> onnx.ModelPr
     return program
 
 
-def test_what_is_served_has_the_codes_of_what_is_inspected(place: Path, tmp_path: Path) -> None:
-    folder = compile_model(declare(place, "precision: int8\nintegers: small.integers\n"), tmp_path, "onnxruntime")
-    model, integers = calibrated(place)
+def test_what_is_served_has_the_codes_of_what_is_inspected(
+    place: Path, calibrated: tuple[EngineModel, Integers], cache: Path
+) -> None:
+    folder = compile_model(declare(place, "precision: int8\nintegers: small.integers\n"), cache, "onnxruntime")
+    model, integers = calibrated
     engine = engine_of(model, Mode.INT8, integers)
     served = with_every_value(onnx.load(folder / "model.onnx"), [layer.name for layer in model.graph.layers])
     x = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
@@ -94,12 +108,14 @@ def test_what_is_served_has_the_codes_of_what_is_inspected(place: Path, tmp_path
 
 
 @pytest.mark.parametrize("runtime", ["onnxruntime", "openvino", "auto"])
-def test_compiled_integers_answer_as_the_engine(runtime: str, place: Path, tmp_path: Path) -> None:
-    folder = compile_model(declare(place, "precision: int8\nintegers: small.integers\n"), tmp_path, runtime)
+def test_compiled_integers_answer_as_the_engine(
+    runtime: str, place: Path, calibrated: tuple[EngineModel, Integers], cache: Path
+) -> None:
+    folder = compile_model(declare(place, "precision: int8\nintegers: small.integers\n"), cache, runtime)
     manifest = Manifest.read(folder)
     assert manifest.precision == "int8"
     assert manifest.runtime in (("onnxruntime", "openvino") if runtime == "auto" else (runtime,))
-    model, integers = calibrated(place)
+    model, integers = calibrated
     x = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     (expected,) = engine_of(model, Mode.INT8, integers).run(x).values()
     (in_float,) = engine_of(model, Mode.FLOAT, integers).run(x).values()
@@ -154,7 +170,12 @@ def test_what_does_not_go_together_is_refused(more: str, message: str, tmp_path:
     ],
 )
 def test_faults_of_the_integers_are_named_and_nothing_is_written(
-    more: str, kind: type[StrataError], message: str, place: Path, tmp_path: Path
+    more: str,
+    kind: type[StrataError],
+    message: str,
+    place: Path,
+    calibrated: tuple[EngineModel, Integers],
+    tmp_path: Path,
 ) -> None:
     (place / "empty").mkdir(exist_ok=True)
     if not (place / "sorted").exists():
@@ -163,7 +184,7 @@ def test_faults_of_the_integers_are_named_and_nothing_is_written(
         (place / "broken" / "0.png").write_bytes(b"not a picture")
         whole = (place / "small.integers").read_bytes()
         (place / "cut.integers").write_bytes(whole[: len(whole) // 2])
-        model, integers = calibrated(place)
+        model, integers = calibrated
         first = model.graph.layers[0]
         assert isinstance(first.operation, Conv2d)
         louder = model.graph.with_operation(first.name, replace(first.operation, bias=first.operation.bias + 1))
