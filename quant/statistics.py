@@ -102,14 +102,15 @@ def evenly(value: Tensor, limit: int = 1 << 16) -> Tensor:
     return flat[:: -(-flat.numel() // limit) | 1]
 
 
-def tile_channels(value: Tensor, columns: int | None = None) -> Tensor:
+def tile_channels(value: Tensor, columns: int | None = None, span: tuple[float, float] | None = None) -> Tensor:
     """All channels of one feature map as one grey picture.
 
     Args:
         value: [C, H, W] or [C], float32.
         columns: channels side by side; by default about as many as rows.
+        span: what black and white stand for; by default each channel's own range.
     Returns:
-        uint8 [rows * (H + 1) - 1, columns * (W + 1) - 1]; each channel is stretched to 0..255 over its own range, a
+        uint8 [rows * (H + 1) - 1, columns * (W + 1) - 1]; each channel is stretched to 0..255 over its range, a
         constant one is mid-grey, gaps are black. Channels of a single number are squares of VECTOR_SIDE pixels,
         stretched over the range of all.
     """
@@ -121,7 +122,7 @@ def tile_channels(value: Tensor, columns: int | None = None) -> Tensor:
     C, H, W = maps.shape
     columns = columns or math.ceil(math.sqrt(C))
     rows = -(-C // columns)
-    low, high = maps.amin(over, keepdim=True), maps.amax(over, keepdim=True)
+    low, high = map(torch.tensor, span) if span else (maps.amin(over, keepdim=True), maps.amax(over, keepdim=True))
     grey = torch.where(high > low, (maps - low) / (high - low).clamp(min=1e-30), 0.5) * 255
     cells = torch.zeros(rows * columns, H + 1, W + 1, dtype=torch.uint8)
     cells[:C, :H, :W] = grey.round().to(torch.uint8)

@@ -12,8 +12,8 @@ from quant.errors import InvalidEdit, LayerNotFound
 from quant.graph import Graph
 from quant.layer_info import LayerInfo, describe_layer
 from quant.states import State, StateValues
-from quant.statistics import Statistics, sqnr_db
-from quant.value_figures import ValueFigures
+from quant.statistics import Statistics, sqnr_db, tile_channels
+from quant.value_figures import ValueFigures, check_finite
 from quant.variant import Variant
 
 UNDO_DEPTH = 32
@@ -68,8 +68,9 @@ class Stepper:
         x = x.contiguous(memory_format=torch.channels_last)
         self._values = StateValues(x, cache_bytes)
         self._versions_made = 0
+        self._float_graph, self._x = float_graph or variant.graph, x
         with torch.inference_mode():
-            self._figures = ValueFigures(self._values, (float_graph or variant.graph).values(x))
+            self._figures = ValueFigures(self._values, self._float_graph.values(x))
         self._branches = {"main": _Branch([State.first(variant)])}
         self.branch_name = "main"
 
@@ -220,16 +221,41 @@ class Stepper:
             LayerNotFound: no such layer or branch.
             InvalidEdit: nothing was edited, and no branch is named.
         """
+        return self.difference(layer, self.other_value(layer, other))
+
+    def other_value(self, layer: str, other: str | None = None) -> Tensor:
+        """A layer's value before the last edit, or on another branch. Raises as `compare`."""
         if other is not None:
             before = self._find(other).states[-1]
         elif len(self._branch.states) > 1:
             before = self._branch.states[-2]
         else:
             raise InvalidEdit("nothing was edited on this branch; name a branch to compare with")
-        wanted, found = as_float(self._values.of(before, layer)), as_float(self.value(layer))
+        return as_float(self._values.of(before, layer))
+
+    def float_value(self, layer: str) -> Tensor:
+        """A layer's value in the float run of the model as it was opened, which runs again. Raises LayerNotFound."""
+        self._float_graph.index(layer)
+        with torch.inference_mode():
+            return next(value for name, value in self._float_graph.values(self._x) if name == layer)
+
+    def difference(self, layer: str, wanted: Tensor) -> Difference:
+        """This branch's value of a layer against another of its shape. Raises LayerNotFound."""
+        found = as_float(self.value(layer))
         gap = (wanted - found).abs_()
         changed = int(torch.count_nonzero(gap)) / gap.numel()
         return Difference(sqnr_db(wanted, found), float(gap.max()), changed)
+
+    def difference_maps(self, layer: str, wanted: Tensor, columns: int | None = None) -> Tensor:
+        """How far the value is from another, channel by channel: uint8 [H, W], black where equal, white where most.
+
+        Raises:
+            LayerNotFound: no layer of that name.
+            NonFiniteValue: either holds NaN or infinity.
+        """
+        gap = (wanted[0] - as_float(self.value(layer))[0]).abs_()
+        check_finite(layer, gap)
+        return tile_channels(gap, columns, (0.0, float(gap.max()) or 1.0))
 
     def branch(self, name: str) -> None:
         """Start a branch here, and stand on it; values known so far are shared.

@@ -76,6 +76,11 @@ class ValueFigures:
         return self._clipped[at]
 
 
+def check_finite(layer: str, value: Tensor) -> None:
+    """Raises NonFiniteValue."""
+    _finite_range(layer, value)
+
+
 def _finite_range(layer: str, value: Tensor) -> tuple[float, float]:
     low, high = (float(end) for end in torch.aminmax(value))
     if not (math.isfinite(low) and math.isfinite(high)):

@@ -7,10 +7,11 @@ from torchvision.transforms import InterpolationMode, v2
 
 ROTATION_DEGREES = 10.0
 BLUR_KERNEL, BLUR_SIGMA = 5, 1.5
+NAMES = ("original", "rotated", "blurred", "flipped", "flopped")
 
 
 def augment(picture: Tensor) -> Iterator[Tensor]:
-    """The picture itself, rotated, blurred, flipped (upside down) and flopped (left to right).
+    """The picture itself, rotated, blurred, flipped (upside down) and flopped (left to right): those of NAMES.
 
     Args:
         picture: uint8 [3, H, W].

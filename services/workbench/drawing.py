@@ -38,6 +38,14 @@ def draw_boxes(model: KnownModel, picture: DecodedPicture, found: Sequence[Detec
     return _png(drawn)
 
 
+def draw_picture(pixels: Tensor, most_side: int = 0) -> bytes:
+    """Draw a picture, uint8 [3, H, W]; its longer side has `most_side` pixels at most, unless that is 0."""
+    drawn = Image.fromarray(pixels.permute(1, 2, 0).contiguous().numpy())
+    if most_side:
+        drawn.thumbnail((most_side, most_side))
+    return _png(drawn)
+
+
 def _colour(found: Detection) -> str:
     return _COLOURS[found.label % len(_COLOURS)]
 

@@ -53,6 +53,12 @@ class WorkbenchServicer(pb_grpc.WorkbenchServiceServicer):
     async def ListModels(self, request: pb.ListModelsRequest, context: _Context) -> pb.ListModelsResponse:
         return pb.ListModelsResponse(names=self._names())
 
+    async def Augment(self, request: pb.AugmentRequest, context: _Context) -> AsyncIterator[pb.AugmentResponse]:
+        self._caller(context)
+        given = requests.picture_from_message(request.picture, request.picture_name)
+        for name, png in await self._workbench.augment(given, request.most_side):
+            yield pb.AugmentResponse(name=name, picture=png)
+
     async def UploadFile(
         self, request_iterator: AsyncIterator[pb.UploadFileRequest], context: _Context
     ) -> pb.UploadFileResponse:
@@ -138,11 +144,13 @@ class WorkbenchServicer(pb_grpc.WorkbenchServiceServicer):
         return await self._workbench.change(self._key(request, context), undo)
 
     async def Compare(self, request: pb.CompareRequest, context: _Context) -> pb.CompareResponse:
-        def compare(session: Session) -> pb.Difference:
-            found = session.compare(request.branch or None)
-            return converters.difference_to_message(session.layer or "", found)
+        def compare(session: Session) -> pb.CompareResponse:
+            asked = requests.comparison_from_message(request)
+            layer = session.info(request.layer).layer
+            found = converters.difference_to_message(layer, session.compare(**asked))
+            return pb.CompareResponse(difference=found, png=session.drawn_difference(**asked) if request.draw else b"")
 
-        return pb.CompareResponse(difference=await self._workbench.ask(self._key(request, context), compare))
+        return await self._workbench.ask(self._key(request, context), compare)
 
     async def Branch(self, request: pb.BranchRequest, context: _Context) -> pb.BranchResponse:
         if not request.name:

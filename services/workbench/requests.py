@@ -1,5 +1,7 @@
 """Messages of strata.workbench.v1 -> what callers ask for."""
 
+from typing import TypedDict
+
 import torch
 from torch import Tensor
 
@@ -104,6 +106,19 @@ def naming_from_message(message: pb.RunRequest) -> Naming:
     if not 0 <= threshold <= 1:
         raise InvalidInput(f"threshold {threshold:g}: from 0 to 1")
     return {"top": message.top_k or 5, "threshold": threshold}
+
+
+class ComparedWith(TypedDict):
+    """With what a layer's value is compared: see `Session.compare`."""
+
+    branch: str | None
+    layer: str | None
+    with_float: bool
+
+
+def comparison_from_message(message: pb.CompareRequest) -> ComparedWith:
+    """What to compare."""
+    return {"branch": message.branch or None, "layer": message.layer or None, "with_float": message.with_float}
 
 
 def edit_from_message(message: pb.EditRequest, layer: str) -> Edit:

@@ -204,14 +204,25 @@ class Session:
         """Take back the last edit of this branch. Raises InvalidEdit where there is none."""
         self._stepper.undo()
 
-    def compare(self, branch: str | None = None) -> Difference:
-        """The value one stands at against that before the last edit, or against another branch's.
+    def compare(self, branch: str | None = None, layer: str | None = None, *, with_float: bool = False) -> Difference:
+        """A layer's value against that before the last edit, another branch's, or the float run's.
 
         Raises:
-            LayerNotFound: no such branch.
-            InvalidEdit: nothing was edited, and no branch is named.
+            LayerNotFound: no such branch or layer.
+            InvalidEdit: nothing was edited, and neither a branch nor the float run is named.
         """
-        return self._stepper.compare(self._here(), branch)
+        named = self._named(layer)
+        return self._stepper.difference(named, self._other(named, branch, with_float))
+
+    def drawn_difference(
+        self, branch: str | None = None, layer: str | None = None, *, with_float: bool = False
+    ) -> bytes:
+        """Where those differ, as a PNG file: see `Stepper.difference_maps`. Raises as `compare`, and NonFiniteValue."""
+        named = self._named(layer)
+        return draw_grey(self._stepper.difference_maps(named, self._other(named, branch, with_float)))
+
+    def _other(self, layer: str, branch: str | None, with_float: bool) -> Tensor:
+        return self._stepper.float_value(layer) if with_float else self._stepper.other_value(layer, branch)
 
     def rerun(self, *, threshold: float = 0.5, top: int = 5) -> Findings:
         """Run the model to its end with all edits, and say what it finds; one stays where one is."""

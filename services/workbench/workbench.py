@@ -16,6 +16,7 @@ from quant.precision import Mode
 from services.artifacts.store import ObjectStore
 from services.edge.deadline import Clock
 from services.edge.errors import FailedPrecondition, OtherModel
+from services.workbench.augmented_pictures import AugmentedPicture, draw_augmented
 from services.workbench.calibrating import CalibratedModel, calibrate_model
 from services.workbench.engine_model import EngineModel
 from services.workbench.events import Event
@@ -105,6 +106,10 @@ class Workbench:
     async def upload(self, owner: str, pieces: AsyncIterator[bytes]) -> tuple[str, int]:
         """Keep a file; its id and its size in bytes. Raises TooLarge and InvalidInput: see `receive_file`."""
         return await OwnerStore(self._store, owner).receive_file(pieces, self.limits.upload_bytes)
+
+    async def augment(self, picture: EncodedPicture, most_side: int) -> list[AugmentedPicture]:
+        """Five pictures out of one, as calibrating takes them; raises as `draw_augmented`."""
+        return await self._run(partial(draw_augmented, picture, most_side))
 
     async def open(
         self, owner: str, model: NamedModel | str, integer_file: str | None, picture: EncodedPicture, mode: Mode

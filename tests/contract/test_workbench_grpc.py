@@ -152,7 +152,13 @@ PREPARED = {"Undo": "Edit", "Switch": "Branch"}
 
 
 def test_every_rpc_on_a_session_is_asked() -> None:
-    assert {method.name for method in SERVICE.methods} == {*ASKED, "ListModels", "UploadFile", "OpenSession"}
+    assert {method.name for method in SERVICE.methods} == {
+        *ASKED,
+        "ListModels",
+        "Augment",
+        "UploadFile",
+        "OpenSession",
+    }
 
 
 @pytest.mark.parametrize("rpc", ASKED)
@@ -273,6 +279,7 @@ LAYER_REQUESTS: dict[str, Any] = {
     "Edit": lambda **fields: pb.EditRequest(bias=number(0.0), **fields),
     "Step": pb.StepRequest,
     "Cross": pb.CrossRequest,
+    "Compare": pb.CompareRequest,
 }
 
 
@@ -285,8 +292,7 @@ def test_a_layer_that_is_none_is_not_found(bench: Bench, standing: str, rpc: str
 @pytest.mark.parametrize("rpc", ["GetLayer", "Look", "DrawFeatureMaps", "ReadTensor", "Edit", "Compare"])
 def test_before_the_first_layer_there_is_nothing_to_look_at(bench: Bench, rpc: str) -> None:
     session = bench.open(pb.MODE_FLOAT)
-    request = LAYER_REQUESTS[rpc](session=session) if rpc in LAYER_REQUESTS else pb.CompareRequest(session=session)
-    assert refused(bench, rpc, request)[:2] == (WRONG_MOMENT, "FailedPrecondition")
+    assert refused(bench, rpc, LAYER_REQUESTS[rpc](session=session))[:2] == (WRONG_MOMENT, "FailedPrecondition")
 
 
 @pytest.mark.parametrize(
@@ -370,6 +376,28 @@ def test_what_is_wrong_is_refused_by_name_and_changes_nothing(
     before = bench.call("GetSession", pb.GetSessionRequest(session=standing))
     assert refused(bench, rpc, request_(standing))[:2] == (code, name)
     assert bench.call("GetSession", pb.GetSessionRequest(session=standing)) == before
+
+
+def test_a_value_is_compared_with_the_float_runs_and_drawn(bench: Bench, standing: str) -> None:
+    visit = bench.call("Look", pb.LookRequest(session=standing, layer=SECOND)).visit
+    asked = pb.CompareRequest(session=standing, layer=SECOND, with_float=True, draw=True)
+    reply = bench.call("Compare", asked)
+    assert reply.difference.layer == SECOND
+    assert reply.difference.sqnr_db == pytest.approx(visit.sqnr_db, abs=0.5)  # that one is of a sample
+    drawn = Image.open(io.BytesIO(reply.png))
+    assert (drawn.mode, drawn.getextrema()) == ("L", (0, 255))
+    same = bench.call("Compare", pb.CompareRequest(session=standing, branch="main", draw=True))
+    assert Image.open(io.BytesIO(same.png)).getextrema() == (0, 0)
+
+
+def test_five_pictures_come_out_of_one_in_its_shape(bench: Bench) -> None:
+    pictures = bench.call("Augment", pb.AugmentRequest(picture=PICTURE, most_side=64))
+    assert [each.name for each in pictures] == ["original", "rotated", "blurred", "flipped", "flopped"]
+    first, *others = (np.asarray(Image.open(io.BytesIO(each.picture))) for each in pictures)
+    assert max(first.shape[:2]) == 64
+    assert np.array_equal(others[3], first[:, ::-1])
+    assert all(each.shape == first.shape and not np.array_equal(each, first) for each in others)
+    assert refused(bench, "Augment", pb.AugmentRequest(picture=b"no picture"))[:2] == (BAD, "NotAPicture")
 
 
 def test_calibrating_over_edits_is_refused_unless_they_may_go(bench: Bench) -> None:

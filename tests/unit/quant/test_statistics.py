@@ -97,6 +97,11 @@ def test_tiles_show_each_channel_stretched_and_in_its_place() -> None:
     assert sheet[2].eq(0).all()
 
 
+def test_tiles_over_a_given_span_show_all_channels_alike() -> None:
+    sheet = tile_channels(torch.tensor([0.0, 0.5, 1.0, 2.0]).view(2, 1, 2), span=(0.0, 2.0))
+    assert sheet.tolist() == [[0, 64, 0, 128, 255]]
+
+
 @pytest.mark.parametrize("shape", [(10,), (10, 1, 1)], ids=["a vector", "maps of one pixel"])
 def test_channels_of_one_number_are_squares_over_the_range_of_all(shape: tuple[int, ...]) -> None:
     sheet = tile_channels(torch.arange(10.0).view(shape))

@@ -54,6 +54,14 @@ def test_statistics_at_a_stop_are_those_of_the_value(stepper: Stepper) -> None:
     assert edges[0] < real.min() <= real.max() < edges[-1]
 
 
+def test_a_value_is_compared_with_the_float_runs_element_by_element(stepper: Stepper) -> None:
+    wanted = stepper.float_value("expand")
+    difference = stepper.difference("expand", wanted)
+    assert difference.sqnr_db == pytest.approx(stepper.look("expand").sqnr_db, abs=1.0)
+    assert stepper.difference_maps("expand", wanted).max() == 255
+    assert stepper.difference_maps("expand", as_float(stepper.value("expand"))).eq(0).all()
+
+
 SATURATING = [Activation.RELU6, Activation.SIGMOID, Activation.HARDSIGMOID]
 
 

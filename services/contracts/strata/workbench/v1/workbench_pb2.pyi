@@ -140,6 +140,58 @@ class ListModelsResponse(_message.Message):
 Global___ListModelsResponse: _TypeAlias = ListModelsResponse  # noqa: Y015
 
 @_typing.final
+class AugmentRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PICTURE_FIELD_NUMBER: _builtins.int
+    PICTURE_NAME_FIELD_NUMBER: _builtins.int
+    MOST_SIDE_FIELD_NUMBER: _builtins.int
+    picture: _builtins.bytes
+    """An encoded picture: JPEG, PNG, WebP, BMP or GIF."""
+    picture_name: _builtins.str
+    """What the picture is called in errors."""
+    most_side: _builtins.int
+    """The longer side of the answers in pixels at most; 0 is the picture's own."""
+    def __init__(
+        self,
+        *,
+        picture: _builtins.bytes = ...,
+        picture_name: _builtins.str = ...,
+        most_side: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["most_side", b"most_side", "picture", b"picture", "picture_name", b"picture_name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AugmentRequest: _TypeAlias = AugmentRequest  # noqa: Y015
+
+@_typing.final
+class AugmentResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    PICTURE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """original, rotated, blurred, flipped or flopped."""
+    picture: _builtins.bytes
+    """A PNG file."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        picture: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "picture", b"picture"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AugmentResponse: _TypeAlias = AugmentResponse  # noqa: Y015
+
+@_typing.final
 class UploadFileRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1270,18 +1322,30 @@ class CompareRequest(_message.Message):
 
     SESSION_FIELD_NUMBER: _builtins.int
     BRANCH_FIELD_NUMBER: _builtins.int
+    LAYER_FIELD_NUMBER: _builtins.int
+    WITH_FLOAT_FIELD_NUMBER: _builtins.int
+    DRAW_FIELD_NUMBER: _builtins.int
     session: _builtins.str
     branch: _builtins.str
     """Empty compares with the state before the last edit."""
+    layer: _builtins.str
+    """Empty is the one that one stands at."""
+    with_float: _builtins.bool
+    """Compare with the float run of the model as it was opened instead."""
+    draw: _builtins.bool
+    """Also draw where they differ."""
     def __init__(
         self,
         *,
         session: _builtins.str = ...,
         branch: _builtins.str = ...,
+        layer: _builtins.str = ...,
+        with_float: _builtins.bool = ...,
+        draw: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["branch", b"branch", "session", b"session"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["branch", b"branch", "draw", b"draw", "layer", b"layer", "session", b"session", "with_float", b"with_float"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1292,16 +1356,20 @@ class CompareResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     DIFFERENCE_FIELD_NUMBER: _builtins.int
+    PNG_FIELD_NUMBER: _builtins.int
+    png: _builtins.bytes
+    """The channels row by row: black where the values are equal, white where they differ most. Empty unless asked for."""
     @_builtins.property
     def difference(self) -> Global___Difference: ...
     def __init__(
         self,
         *,
         difference: Global___Difference | None = ...,
+        png: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["difference", b"difference"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["difference", b"difference"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["difference", b"difference", "png", b"png"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

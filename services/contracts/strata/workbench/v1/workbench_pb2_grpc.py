@@ -39,6 +39,11 @@ class WorkbenchServiceStub:
                 request_serializer=strata_dot_workbench_dot_v1_dot_workbench__pb2.ListModelsRequest.SerializeToString,
                 response_deserializer=strata_dot_workbench_dot_v1_dot_workbench__pb2.ListModelsResponse.FromString,
                 _registered_method=True)
+        self.Augment = channel.unary_stream(
+                '/strata.workbench.v1.WorkbenchService/Augment',
+                request_serializer=strata_dot_workbench_dot_v1_dot_workbench__pb2.AugmentRequest.SerializeToString,
+                response_deserializer=strata_dot_workbench_dot_v1_dot_workbench__pb2.AugmentResponse.FromString,
+                _registered_method=True)
         self.UploadFile = channel.stream_unary(
                 '/strata.workbench.v1.WorkbenchService/UploadFile',
                 request_serializer=strata_dot_workbench_dot_v1_dot_workbench__pb2.UploadFileRequest.SerializeToString,
@@ -156,6 +161,13 @@ class WorkbenchServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Augment(self, request, context):
+        """Five pictures out of one, as Calibrate takes them where it is to augment: the picture itself comes first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def UploadFile(self, request_iterator, context):
         """Send a .strata or .integers file in pieces of up to 4 MiB; what it holds is checked when a session opens it.
         """
@@ -240,7 +252,7 @@ class WorkbenchServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Compare(self, request, context):
-        """This branch's value of a layer against that before the last edit, or against another branch's.
+        """This branch's value of a layer against that before the last edit, another branch's, or the float run's.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -309,6 +321,11 @@ def add_WorkbenchServiceServicer_to_server(servicer, server):
                     servicer.ListModels,
                     request_deserializer=strata_dot_workbench_dot_v1_dot_workbench__pb2.ListModelsRequest.FromString,
                     response_serializer=strata_dot_workbench_dot_v1_dot_workbench__pb2.ListModelsResponse.SerializeToString,
+            ),
+            'Augment': grpc.unary_stream_rpc_method_handler(
+                    servicer.Augment,
+                    request_deserializer=strata_dot_workbench_dot_v1_dot_workbench__pb2.AugmentRequest.FromString,
+                    response_serializer=strata_dot_workbench_dot_v1_dot_workbench__pb2.AugmentResponse.SerializeToString,
             ),
             'UploadFile': grpc.stream_unary_rpc_method_handler(
                     servicer.UploadFile,
@@ -443,6 +460,33 @@ class WorkbenchService:
             '/strata.workbench.v1.WorkbenchService/ListModels',
             strata_dot_workbench_dot_v1_dot_workbench__pb2.ListModelsRequest.SerializeToString,
             strata_dot_workbench_dot_v1_dot_workbench__pb2.ListModelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Augment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/strata.workbench.v1.WorkbenchService/Augment',
+            strata_dot_workbench_dot_v1_dot_workbench__pb2.AugmentRequest.SerializeToString,
+            strata_dot_workbench_dot_v1_dot_workbench__pb2.AugmentResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -42,6 +42,8 @@ class WorkbenchServiceStub:
     def __new__(cls, channel: _aio.Channel) -> WorkbenchServiceAsyncStub: ...
     ListModels: _grpc.UnaryUnaryMultiCallable[_workbench_pb2.ListModelsRequest, _workbench_pb2.ListModelsResponse]
     """The models that OpenSession takes by name."""
+    Augment: _grpc.UnaryStreamMultiCallable[_workbench_pb2.AugmentRequest, _workbench_pb2.AugmentResponse]
+    """Five pictures out of one, as Calibrate takes them where it is to augment: the picture itself comes first."""
     UploadFile: _grpc.StreamUnaryMultiCallable[_workbench_pb2.UploadFileRequest, _workbench_pb2.UploadFileResponse]
     """Send a .strata or .integers file in pieces of up to 4 MiB; what it holds is checked when a session opens it."""
     OpenSession: _grpc.UnaryUnaryMultiCallable[_workbench_pb2.OpenSessionRequest, _workbench_pb2.OpenSessionResponse]
@@ -67,7 +69,7 @@ class WorkbenchServiceStub:
     Undo: _grpc.UnaryUnaryMultiCallable[_workbench_pb2.UndoRequest, _workbench_pb2.UndoResponse]
     """Take the last edit of this branch back."""
     Compare: _grpc.UnaryUnaryMultiCallable[_workbench_pb2.CompareRequest, _workbench_pb2.CompareResponse]
-    """This branch's value of a layer against that before the last edit, or against another branch's."""
+    """This branch's value of a layer against that before the last edit, another branch's, or the float run's."""
     Branch: _grpc.UnaryUnaryMultiCallable[_workbench_pb2.BranchRequest, _workbench_pb2.BranchResponse]
     """Start a branch here and stand on it."""
     Switch: _grpc.UnaryUnaryMultiCallable[_workbench_pb2.SwitchRequest, _workbench_pb2.SwitchResponse]
@@ -90,6 +92,8 @@ class WorkbenchServiceAsyncStub(WorkbenchServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListModels: _aio.UnaryUnaryMultiCallable[_workbench_pb2.ListModelsRequest, _workbench_pb2.ListModelsResponse]  # type: ignore[assignment]
     """The models that OpenSession takes by name."""
+    Augment: _aio.UnaryStreamMultiCallable[_workbench_pb2.AugmentRequest, _workbench_pb2.AugmentResponse]  # type: ignore[assignment]
+    """Five pictures out of one, as Calibrate takes them where it is to augment: the picture itself comes first."""
     UploadFile: _aio.StreamUnaryMultiCallable[_workbench_pb2.UploadFileRequest, _workbench_pb2.UploadFileResponse]  # type: ignore[assignment]
     """Send a .strata or .integers file in pieces of up to 4 MiB; what it holds is checked when a session opens it."""
     OpenSession: _aio.UnaryUnaryMultiCallable[_workbench_pb2.OpenSessionRequest, _workbench_pb2.OpenSessionResponse]  # type: ignore[assignment]
@@ -115,7 +119,7 @@ class WorkbenchServiceAsyncStub(WorkbenchServiceStub):
     Undo: _aio.UnaryUnaryMultiCallable[_workbench_pb2.UndoRequest, _workbench_pb2.UndoResponse]  # type: ignore[assignment]
     """Take the last edit of this branch back."""
     Compare: _aio.UnaryUnaryMultiCallable[_workbench_pb2.CompareRequest, _workbench_pb2.CompareResponse]  # type: ignore[assignment]
-    """This branch's value of a layer against that before the last edit, or against another branch's."""
+    """This branch's value of a layer against that before the last edit, another branch's, or the float run's."""
     Branch: _aio.UnaryUnaryMultiCallable[_workbench_pb2.BranchRequest, _workbench_pb2.BranchResponse]  # type: ignore[assignment]
     """Start a branch here and stand on it."""
     Switch: _aio.UnaryUnaryMultiCallable[_workbench_pb2.SwitchRequest, _workbench_pb2.SwitchResponse]  # type: ignore[assignment]
@@ -141,6 +145,14 @@ class WorkbenchServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_workbench_pb2.ListModelsResponse, _abc.Awaitable[_workbench_pb2.ListModelsResponse]]:
         """The models that OpenSession takes by name."""
+
+    @_abc_1.abstractmethod
+    def Augment(
+        self,
+        request: _workbench_pb2.AugmentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_workbench_pb2.AugmentResponse], _abc.AsyncIterator[_workbench_pb2.AugmentResponse]]:
+        """Five pictures out of one, as Calibrate takes them where it is to augment: the picture itself comes first."""
 
     @_abc_1.abstractmethod
     def UploadFile(
@@ -244,7 +256,7 @@ class WorkbenchServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _workbench_pb2.CompareRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_workbench_pb2.CompareResponse, _abc.Awaitable[_workbench_pb2.CompareResponse]]:
-        """This branch's value of a layer against that before the last edit, or against another branch's."""
+        """This branch's value of a layer against that before the last edit, another branch's, or the float run's."""
 
     @_abc_1.abstractmethod
     def Branch(
