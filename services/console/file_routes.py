@@ -1,17 +1,22 @@
 """Files and folders."""
 
+from collections.abc import AsyncIterator
+from pathlib import PurePath
 from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from services.console.domain import LONGEST_PATH
-from services.console.http_bodies import FileBody, PathBody
-from services.console.http_callers import Changer, ConsoleParts, Reader
+from services.console.domain import LONGEST_PATH, UserFile
+from services.console.http_bodies import AugmentedBody, FileBody, PathBody, encoded
+from services.console.http_callers import Changer, Console, ConsoleParts, Reader
+from services.console.runs import PICTURE_BYTES
+from services.contracts.strata.workbench.v1 import workbench_pb2 as pb
 
 UPLOAD_PATH = "/api/files"
 router = APIRouter(prefix="/api", tags=["files"])
+_SHOWN_SIDE = 512
 _CONTENT: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -50,6 +55,28 @@ async def move(console: ConsoleParts, caller: Changer, file: str, body: PathBody
 @router.delete("/files/{file}", status_code=204, summary="Delete a file, or a folder with all in it")
 async def remove(console: ConsoleParts, caller: Changer, file: str) -> None:
     await console.files.remove(caller.user.id, file)
+
+
+@router.get("/files/{file}/augmented", summary="Five pictures out of one, small enough to look at")
+async def look_at_augmented(console: ConsoleParts, caller: Reader, file: str) -> list[AugmentedBody]:
+    _, made = await _augmented(console, caller.user.id, file, _SHOWN_SIDE)
+    return [AugmentedBody(name=each.name, png=encoded(each.picture)) async for each in made]
+
+
+@router.post("/files/{file}/augmented", status_code=201, summary="Keep those five pictures as files of a folder")
+async def keep_augmented(console: ConsoleParts, caller: Changer, file: str, body: PathBody) -> list[FileBody]:
+    found, made = await _augmented(console, caller.user.id, file)
+    begin = f"{body.path.strip('/')}/{PurePath(found.path).stem}"
+    parts = ((f"{begin}-{each.name}.png", each.picture) async for each in made)
+    return [FileBody.of(kept) for kept in await console.files.receive_all(caller.user.id, parts)]
+
+
+async def _augmented(
+    console: Console, user: str, file: str, most_side: int = 0
+) -> tuple[UserFile, AsyncIterator[pb.AugmentResponse]]:
+    found, data = await console.files.read(user, file, PICTURE_BYTES)
+    asked = pb.AugmentRequest(picture=data, picture_name=found.path, most_side=most_side)
+    return found, console.workbench.stream(user, "Augment", asked)
 
 
 @router.get("/files/{file}/content", summary="Download a file", response_class=Response)

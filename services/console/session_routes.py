@@ -1,41 +1,33 @@
 """The session of a run: stepped, looked into, edited."""
 
-from collections.abc import AsyncIterable
-from dataclasses import dataclass
-from typing import Annotated, Any
+from pathlib import PurePath
+from typing import Annotated, Any, Literal
 
 import numpy as np
-from fastapi import APIRouter, Depends, Query, Response
-from fastapi.sse import EventSourceResponse
+from fastapi import APIRouter, Query, Response
 from google.protobuf.message import Message
 
-from quant.errors import QuantError
-from services.console.domain import RunMode
-from services.console.http_bodies import (
+from services.console.http_bodies import FileBody, PathBody, ResultBody, body_of, encoded
+from services.console.http_callers import Changer, Console, ConsoleParts, Reader
+from services.console.session_bodies import (
     MOST_VALUES,
     CardBody,
-    CrossEvent,
-    CrossingBody,
     DifferenceBody,
+    DifferenceView,
     Edit,
     GraphBody,
     LookBody,
     NumbersEdit,
     PrecisionEdit,
-    ProgressBody,
     RangeEdit,
-    ResultBody,
     ScaleEdit,
     SessionBody,
     StepStart,
     ValuesBody,
     VisitBody,
-    body_of,
 )
-from services.console.http_callers import Changer, Console, ConsoleParts, Reader
-from services.console.workbench_client import MODES, OPEN_S
+from services.console.workbench_client import OPEN_S
 from services.contracts.strata.workbench.v1 import workbench_pb2 as pb
-from services.edge.errors import StrataError
 
 router = APIRouter(prefix="/api/runs/{run}", tags=["session"])
 LayerName = Annotated[str, Query(max_length=400, description="Empty is the one that the session stands at")]
@@ -47,15 +39,8 @@ _PARTS = {
     "codes": pb.ReadTensorRequest.KIND_CODES,
     "scales": pb.ReadTensorRequest.KIND_SCALES,
 }
+_SUFFIXES = {pb.ExportResponse.KIND_MODEL: ".strata", pb.ExportResponse.KIND_INTEGERS: ".integers"}
 _PRECISIONS = {"float": pb.PRECISION_FLOAT, "hybrid": pb.PRECISION_HYBRID, "int8": pb.PRECISION_INT8}
-
-
-@dataclass(frozen=True)
-class OwnSession:
-    """A session, and the user whose it is."""
-
-    user: str
-    session: str
 
 
 @router.get("/session", summary="Where the session stands")
@@ -102,6 +87,21 @@ async def maps(console: ConsoleParts, caller: Reader, run: str, layer: LayerName
     return Response(reply.png, media_type="image/png", headers={"Cache-Control": "no-store"})
 
 
+@router.get("/difference", summary="A layer's value against another, in figures and as a grey PNG")
+async def difference(
+    console: ConsoleParts,
+    caller: Reader,
+    run: str,
+    layer: LayerName = "",
+    against: Annotated[
+        Literal["before", "float"], Query(description="The value before the last edit, or the float run's")
+    ] = "before",
+) -> DifferenceView:
+    asked = pb.CompareRequest(layer=layer, with_float=against == "float", draw=True)
+    reply = await _ask(console, caller.user.id, run, "Compare", asked)
+    return DifferenceView(difference=body_of(DifferenceBody, reply.difference), png=encoded(reply.png))
+
+
 @router.get("/tensor", summary="A part of a tensor")
 async def tensor(
     console: ConsoleParts,
@@ -124,30 +124,6 @@ async def tensor(
     return ValuesBody(shape=list(pieces[0].shape), dtype=pieces[0].dtype, first=first, values=values.tolist())
 
 
-async def _own_session(console: ConsoleParts, caller: Reader, run: str) -> OwnSession:
-    """Found before a stream of events begins: its status has gone by then."""
-    return OwnSession(caller.user.id, await console.runs.session(caller.user.id, run))
-
-
-@router.get("/cross", summary="Every layer in both precisions on both inputs", response_class=EventSourceResponse)
-async def cross(
-    console: ConsoleParts,
-    own: Annotated[OwnSession, Depends(_own_session)],
-    mode: Annotated[RunMode | None, Query(description="The session's own, unless given")] = None,
-) -> AsyncIterable[CrossEvent]:
-    asked = pb.CrossRequest(session=own.session, mode=MODES[mode] if mode else pb.MODE_UNSPECIFIED)
-    try:
-        async for reply in console.workbench.stream(own.user, "Cross", asked):
-            if reply.HasField("crossing"):
-                yield CrossEvent(crossing=body_of(CrossingBody, reply.crossing))
-            else:
-                yield CrossEvent(progress=body_of(ProgressBody, reply.progress))
-    except (StrataError, QuantError) as error:
-        yield CrossEvent(fault=str(error), is_last=True)
-    else:
-        yield CrossEvent(is_last=True)
-
-
 @router.post("/edits", summary="Change a layer")
 async def edit(console: ConsoleParts, caller: Changer, run: str, body: Edit) -> DifferenceBody:
     reply = await _ask(console, caller.user.id, run, "Edit", _edit(body))
@@ -158,6 +134,15 @@ async def edit(console: ConsoleParts, caller: Changer, run: str, body: Edit) -> 
 async def undo(console: ConsoleParts, caller: Changer, run: str) -> SessionBody:
     await _ask(console, caller.user.id, run, "Undo", pb.UndoRequest())
     return await session(console, caller, run)
+
+
+@router.post("/variant", status_code=201, summary="Keep the model as it is edited now as files of yours")
+async def keep_variant(console: ConsoleParts, caller: Changer, run: str, body: PathBody) -> list[FileBody]:
+    path = body.path.strip("/")
+    request = pb.ExportRequest(session=await console.runs.session(caller.user.id, run), name=PurePath(path).name)
+    pieces = console.workbench.stream(caller.user.id, "Export", request)
+    parts = ((f"{path}{_SUFFIXES[each.kind]}", each.piece) async for each in pieces)
+    return [FileBody.of(file) for file in await console.files.receive_all(caller.user.id, parts)]
 
 
 @router.post("/result", summary="Run the model as it is edited now")

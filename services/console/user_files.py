@@ -103,11 +103,36 @@ class UserFiles:
         return found, self._store.stream(_key(user, file))
 
     async def read(self, user: str, file: str, limit_bytes: int) -> tuple[UserFile, bytes]:
-        """A file that is not large, whole. Raises as `content`, and TooLarge."""
-        found, pieces = await self.content(user, file)
-        if found.size_bytes > limit_bytes:
-            raise TooLarge(f"{found.path} has {found.size_bytes} bytes; at most {limit_bytes} can be used here")
+        """A file that is not large, whole. Raises as `find_all`."""
+        (found,) = await self.find_all(user, [file], limit_bytes)
+        _, pieces = await self.content(user, file)
         return found, b"".join([piece async for piece in pieces])
+
+    async def find_all(self, user: str, files: Sequence[str], limit_bytes: int) -> Sequence[UserFile]:
+        """Files that are not large, in this order. Raises ArtifactNotFound; InvalidInput of a folder; TooLarge."""
+        found = [await self.get(user, file) for file in files]
+        for each in found:
+            if each.is_folder:
+                raise InvalidInput(f"{each.path} is a folder: ask for a file in it")
+            if each.size_bytes > limit_bytes:
+                raise TooLarge(f"{each.path} has {each.size_bytes} bytes; at most {limit_bytes} can be used here")
+        return found
+
+    async def receive_all(self, user: str, parts: AsyncIterator[tuple[str, bytes]]) -> Sequence[UserFile]:
+        """Keep several files that come one after the other, each in pieces beside its path; all of them, or none.
+
+        Raises:
+            as `receive`, and what `parts` raises.
+        """
+        kept = list[UserFile]()
+        try:
+            async for path, pieces in _by_path(parts):
+                kept.append(await self.receive(user, path, pieces, None))
+        except BaseException:
+            for each in kept:
+                await self.remove(user, each.id)
+            raise
+        return kept
 
     async def note_workbench_file(self, file: UserFile, workbench_file: str) -> None:
         """Remember which copy the workbench has."""
@@ -140,6 +165,21 @@ class _Counted:
             raise QuotaExceeded(
                 f"only {max(0, self._free_bytes)} bytes are left of your quota: remove files or runs first"
             )
+
+
+async def _by_path(parts: AsyncIterator[tuple[str, bytes]]) -> AsyncIterator[tuple[str, AsyncIterator[bytes]]]:
+    """Pieces that follow each other with the same path, together; each group is read before the next is asked for."""
+    head = await anext(parts, None)
+
+    async def same(path: str) -> AsyncIterator[bytes]:
+        nonlocal head
+        while head is not None and head[0] == path:
+            yield head[1]
+            head = await anext(parts, None)
+
+    while head is not None:
+        path = head[0]
+        yield path, same(path)
 
 
 def _key(user: str, file: str) -> str:

@@ -69,7 +69,7 @@ RANKS: dict[str, dict[int, str]] = {
     },
     "workbench": {
         DOMAIN: "engine_model model_codec findings margins judging augmentation "
-        "pictures drawing layer_card edit_places edit_result events session_log",
+        "pictures drawing augmented_pictures layer_card edit_places edit_result events session_log",
         USECASES: "engines front calibrating running crossing exporting remedies report session tensor_parts long_work "
         "shared_models open_sessions owner_store workbench",
         ADAPTERS: "files picture_files truths plots opening settings",
@@ -80,8 +80,8 @@ RANKS: dict[str, dict[int, str]] = {
         DOMAIN: "domain records",
         USECASES: "accounts user_files runs",
         ADAPTERS: "passwords tables migrations database sql_records settings",
-        EDGES: "http_bodies workbench_client http_callers account_routes file_routes run_routes session_routes pages "
-        "http_api",
+        EDGES: "http_bodies session_bodies work_bodies workbench_client http_callers account_routes file_routes "
+        "run_routes session_routes work_routes pages http_api",
         MAIN: "process __main__",
     },
     "loadtest": {

@@ -43,10 +43,13 @@ class Person:
         """Start a run and follow it to its end."""
         made = self.client.post("/api/runs", json=asked)
         assert made.status_code == 201, made.text
-        with self.client.stream("GET", f"/api/runs/{made.json()['id']}/events") as events:
-            told = [json.loads(line.removeprefix("data: ")) for line in events.iter_lines() if line.startswith("data:")]
-        found: dict[str, Any] = told[-1]
-        return found
+        return self.hear("GET", f"/api/runs/{made.json()['id']}/events")[-1]
+
+    def hear(self, method: str, path: str, **asked: Any) -> list[dict[str, Any]]:
+        """All events of a stream."""
+        with self.client.stream(method, path, **asked) as events:
+            assert events.status_code == 200, events.read()
+            return [json.loads(line.removeprefix("data: ")) for line in events.iter_lines() if line.startswith("data:")]
 
 
 @dataclass

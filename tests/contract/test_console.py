@@ -1,7 +1,7 @@
 """The console over HTTP, a real process over a real workbench: users, files, runs, sessions."""
 
-import json
 import re
+from base64 import b64decode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -219,8 +219,7 @@ def test_a_session_is_stepped_looked_into_edited_and_taken_back(ada: Person, don
 
 def test_a_cross_has_a_row_for_each_layer_and_ends(ada: Person, done: dict[str, Any]) -> None:
     base = f"/api/runs/{done['id']}"
-    with ada.client.stream("GET", f"{base}/cross") as events:
-        heard = [json.loads(line.removeprefix("data: ")) for line in events.iter_lines() if line.startswith("data:")]
+    heard = ada.hear("GET", f"{base}/cross")
     crossed = [each["crossing"]["layer"] for each in heard if each["crossing"]]
     layers = [layer["name"] for layer in ada.client.get(f"{base}/graph").json()["layers"]]
     assert set(crossed) <= set(layers)
@@ -230,10 +229,65 @@ def test_a_cross_has_a_row_for_each_layer_and_ends(ada: Person, done: dict[str, 
 
 
 def test_a_cross_that_cannot_be_says_why_and_ends(ada: Person, done: dict[str, Any]) -> None:
-    with ada.client.stream("GET", f"/api/runs/{done['id']}/cross", params={"mode": "auto"}) as events:
-        (heard,) = [json.loads(line.removeprefix("data: ")) for line in events.iter_lines() if line.startswith("data:")]
+    (heard,) = ada.hear("GET", f"/api/runs/{done['id']}/cross", params={"mode": "auto"})
     assert heard["is_last"]
     assert "plan" in heard["fault"]
+
+
+def test_a_model_is_measured_and_calibrated_on_pictures_and_says_how_far_it_is(
+    ada: Person, done: dict[str, Any]
+) -> None:
+    base = f"/api/runs/{done['id']}"
+    *told, last = ada.hear("POST", f"{base}/report", json={})
+    assert last["is_last"]
+    assert any(each["progress"] for each in told)
+    measured = told[-1]["measured"]
+    assert [row["mode"] for row in measured["modes"]] == ["float", "hybrid", "int8"]
+    assert measured["layers"][0]["int8_ms"] > 0
+    pictures = [ada.upload(f"calibration/{n}.jpg", PICTURE)["id"] for n in range(2)]
+    *told, last = ada.hear("POST", f"{base}/calibration", json={"pictures": pictures, "algorithm": "minmax"})
+    assert last == {"progress": None, "fault": "", "is_last": True, "calibrated": None}
+    (choice, *_) = told[-1]["calibrated"]["weights"]
+    assert choice["algorithm"] == "minmax"
+    assert len(choice["candidates"]) > 3
+    missing = ada.client.post(f"{base}/calibration", json={"pictures": ["nowhere"]})
+    assert (missing.status_code, missing.json()["kind"]) == (404, "ArtifactNotFound")
+
+
+def test_a_difference_is_drawn_and_what_was_not_edited_has_none_before(ada: Person, done: dict[str, Any]) -> None:
+    base, layer = f"/api/runs/{done['id']}", "convolutional_0"
+    found = ada.client.get(f"{base}/difference", params={"layer": layer, "against": "float"}).json()
+    assert found["difference"]["layer"] == layer
+    assert found["difference"]["changed_fraction"] > 0
+    assert b64decode(found["png"]).startswith(b"\x89PNG")
+    before = ada.client.get(f"{base}/difference", params={"layer": layer})
+    assert (before.status_code, before.json()["kind"]) == (400, "InvalidEdit")
+
+
+def test_a_variant_is_kept_as_files_that_run_and_all_of_them_or_none(ada: Person, done: dict[str, Any]) -> None:
+    kept = ada.client.post(f"/api/runs/{done['id']}/variant", json={"path": "variants/first"}).json()
+    assert [file["path"] for file in kept] == ["variants/first.strata", "variants/first.integers"]
+    picture = ada.upload("variants/shapes.jpg", PICTURE)["id"]
+    model, table = (file["id"] for file in kept)
+    asked = {"model": model, "is_file": True, "integer_file": table, "picture": picture}
+    assert ada.run(mode="int8", **asked)["result"]["boxes"]
+    ada.upload("variants/second.integers", b"in the way")
+    refused = ada.client.post(f"/api/runs/{done['id']}/variant", json={"path": "variants/second"})
+    assert (refused.status_code, refused.json()["kind"]) == (409, "ArtifactExists")
+    assert "variants/second.strata" not in {file["path"] for file in ada.client.get("/api/files").json()}
+
+
+def test_five_pictures_are_made_of_one_and_kept_where_one_wants_them(ada: Person) -> None:
+    picture = ada.upload("few/shapes.jpg", PICTURE)["id"]
+    shown = ada.client.get(f"/api/files/{picture}/augmented").json()
+    names = ["original", "rotated", "blurred", "flipped", "flopped"]
+    assert [each["name"] for each in shown] == names
+    assert all(b64decode(each["png"]).startswith(b"\x89PNG") for each in shown)
+    kept = ada.client.post(f"/api/files/{picture}/augmented", json={"path": "few/more"}).json()
+    assert [file["path"] for file in kept] == [f"few/more/shapes-{name}.png" for name in names]
+    note = ada.upload("few/note.jpg", b"this is no picture")["id"]
+    refused = ada.client.get(f"/api/files/{note}/augmented")
+    assert (refused.status_code, refused.json()["kind"]) == (400, "NotAPicture")
 
 
 OPEN = {("/api/account", "post"), ("/api/log-in", "post")}
@@ -248,6 +302,8 @@ def test_every_endpoint_refuses_nobody_and_shows_one_user_nothing_of_another(
         "PathBody": {"path": "stolen"},
         "RunStart": {"model": file["id"], "is_file": True, "mode": "float", "picture": file["id"]},
         "StepStart": {"to": "end"},
+        "ReportStart": {},
+        "CalibrationStart": {"pictures": [file["id"]]},
         "edit": {"kind": "precision", "precision": "float"},
     }
     tried = 0
