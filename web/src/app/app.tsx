@@ -11,6 +11,10 @@ import { ApiError } from "../lib/api";
 import { Shell } from "./shell";
 
 const CrossPage = lazy(() => import("../features/cross/cross-page"));
+const AugmentPage = lazy(() => import("../features/augment/augment-page"));
+const ModelPage = lazy(() => import("../features/model/model-page"));
+const PanesPage = lazy(() => import("../features/panes/panes-page"));
+const QuantisePage = lazy(() => import("../features/quantise/quantise-page"));
 const StepPage = lazy(() => import("../features/step/step-page"));
 
 const queries: QueryClient = new QueryClient({
@@ -57,8 +61,12 @@ function Entrance() {
           <Route path="/" element={<Navigate to="/runs" replace />} />
           <Route path="/files" element={<FilesPage account={account.data} />} />
           <Route path="/runs" element={<RunsPage />} />
+          <Route path="/panes" element={<PanesPage />} />
+          <Route path="/augment" element={<AugmentPage />} />
+          <Route path="/runs/:run/model" element={<ModelPage />} />
           <Route path="/runs/:run/step" element={<StepPage />} />
           <Route path="/runs/:run/cross" element={<CrossPage />} />
+          <Route path="/runs/:run/quantise" element={<QuantisePage />} />
           <Route path="*" element={<h1>There is no such page</h1>} />
         </Routes>
       </Suspense>

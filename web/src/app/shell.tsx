@@ -6,6 +6,7 @@ import { useTheme } from "../lib/theme";
 const PAGES = [
   ["/runs", "Runs"],
   ["/files", "Files"],
+  ["/augment", "Augment"],
 ] as const;
 
 /** What is around every page of somebody who is logged in. */

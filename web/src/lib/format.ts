@@ -23,6 +23,10 @@ export function formatPercent(fraction: number): string {
   return `${(100 * fraction).toFixed(fraction < 0.1 ? 1 : 0)} %`;
 }
 
+export function formatMilliseconds(value: number): string {
+  return `${value < 10 ? Number(value.toPrecision(2)) : value.toFixed(1)} ms`;
+}
+
 /** 200 dB is the engine's word for exact. */
 export function formatDecibel(value: number): string {
   return value >= 200 ? "exact" : `${value.toFixed(1)} dB`;

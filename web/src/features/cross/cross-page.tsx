@@ -1,39 +1,35 @@
 import { useMemo, useState } from "react";
-import { Link, useNavigate, useParams } from "react-router";
+import { useParams } from "react-router";
 
 import { ErrorNote } from "../../components/error-note";
+import { type Column, SortableTable } from "../../components/sortable-table";
 import { formatDecibel, formatPercent } from "../../lib/format";
 import { useTitle } from "../../lib/use-title";
 import { useRun } from "../runs/api";
-import { useStep } from "../step/api";
+import { RunHead } from "../runs/run-head";
+import { useOpenStep } from "../step/use-open-step";
 import { type Crossing, diagnose, shares } from "./diagnosis";
 import { ErrorCurve } from "./error-curve";
 import { useCross } from "./use-cross";
 
-type Column = "order" | "own_db" | "inherited_db" | "total_db" | "share";
+const NONE: Crossing[] = [];
 
 /** Which layers lose what integers lose. */
 export default function CrossPage() {
   const { run = "" } = useParams();
   const found = useRun(run);
   const { cross, start } = useCross(run);
-  const step = useStep(run);
-  const navigate = useNavigate();
+  const rows = cross?.found ?? NONE;
+  const { open, error } = useOpenStep(run);
   const [mode, setMode] = useState("int8");
   useTitle(found.data ? `Cross ${found.data.model}` : "Cross");
-  const diagnosis = useMemo(() => (cross?.isOver && cross.rows.length > 0 ? diagnose(cross.rows) : null), [cross]);
-  const open = (layer: string) =>
-    step.mutate({ to: "layer", layer, count: 1 }, { onSuccess: () => navigate(`/runs/${run}/step`) });
+  const diagnosis = useMemo(() => (cross?.isOver && rows.length > 0 ? diagnose(rows) : null), [cross, rows]);
 
   if (found.error) return <ErrorNote error={found.error} />;
+  if (!found.data) return null;
   return (
     <div className="stack">
-      <div className="row">
-        <h1>Cross {found.data?.model}</h1>
-        <span className="grow" />
-        <Link to={`/runs/${run}/step`}>Step</Link>
-        <Link to="/runs">All runs</Link>
-      </div>
+      <RunHead run={found.data} />
       <form
         className="card row"
         onSubmit={(event) => {
@@ -49,89 +45,69 @@ export default function CrossPage() {
             <option>auto</option>
           </select>
         </label>
-        <button className="primary" disabled={cross !== null && !cross.isOver}>
+        <button className="primary" disabled={cross && !cross.isOver}>
           Cross
         </button>
         {cross && !cross.isOver && (
           <p role="status">
-            <progress
-              aria-label="Crossing"
-              value={cross.progress?.total ? cross.progress.done : undefined}
-              max={cross.progress?.total || undefined}
-            />{" "}
-            {cross.rows.length} layers
+            <progress aria-label="Crossing" /> {rows.length} layers
           </p>
         )}
       </form>
-      <ErrorNote error={cross?.fault || step.error} />
+      <ErrorNote error={cross?.fault || error} />
       {diagnosis && (
         <p className="note" role="status">
           {diagnosis.words}
         </p>
       )}
-      {cross && cross.rows.length > 0 && (
+      {rows.length > 0 && (
         <>
           <section className="card" aria-label="Error over the layers">
-            <ErrorCurve rows={cross.rows} onOpen={open} />
+            <ErrorCurve rows={rows} onOpen={open} />
           </section>
-          <CrossTable rows={cross.rows} onOpen={open} />
+          <CrossTable rows={rows} onOpen={open} />
         </>
       )}
     </div>
   );
 }
 
-const COLUMNS: [Column, string][] = [
-  ["order", "Layer"],
-  ["own_db", "Adds itself"],
-  ["inherited_db", "Was given"],
-  ["total_db", "Passes on"],
-  ["share", "Share of the error"],
-];
-
 function CrossTable({ rows, onOpen }: { rows: Crossing[]; onOpen: (layer: string) => void }) {
-  const [column, setColumn] = useState<Column>("order");
-  const share = useMemo(() => shares(rows), [rows]);
-  const shown = useMemo(() => {
-    if (column === "order") return rows;
-    if (column === "share") return [...rows].sort((a, b) => (share.get(b.layer) ?? 0) - (share.get(a.layer) ?? 0));
-    return [...rows].sort((a, b) => a[column] - b[column]);
-  }, [rows, column, share]);
+  const columns = useMemo<Column<Crossing>[]>(() => {
+    const share = shares(rows);
+    const place = new Map(rows.map((row, n) => [row.layer, n]));
+    const decibels = (name: string, key: "own_db" | "inherited_db" | "total_db"): Column<Crossing> => ({
+      name,
+      isNumber: true,
+      value: (row) => row[key],
+      show: (row) => formatDecibel(row[key]),
+    });
+    return [
+      {
+        name: "Layer",
+        isName: true,
+        value: (row) => place.get(row.layer),
+        show: (row) => (
+          <button type="button" className="link" onClick={() => onOpen(row.layer)}>
+            {row.layer}
+          </button>
+        ),
+      },
+      decibels("Adds itself", "own_db"),
+      decibels("Was given", "inherited_db"),
+      decibels("Passes on", "total_db"),
+      {
+        name: "Share of the error",
+        isNumber: true,
+        highFirst: true,
+        value: (row) => share.get(row.layer),
+        show: (row) => formatPercent(share.get(row.layer) ?? 0),
+      },
+    ];
+  }, [rows, onOpen]);
   return (
-    <div className="card scroll" tabIndex={0} role="region" aria-label="The layers">
-      <table>
-        <thead>
-          <tr>
-            {COLUMNS.map(([key, name]) => (
-              <th
-                key={key}
-                scope="col"
-                className={key === "order" ? undefined : "number"}
-                aria-sort={column !== key ? "none" : key === "share" ? "descending" : "ascending"}
-              >
-                <button type="button" className="link" onClick={() => setColumn(key)}>
-                  {name}
-                </button>
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {shown.map((row) => (
-            <tr key={row.layer}>
-              <th scope="row">
-                <button type="button" className="link" onClick={() => onOpen(row.layer)}>
-                  {row.layer}
-                </button>
-              </th>
-              <td className="number">{formatDecibel(row.own_db)}</td>
-              <td className="number">{formatDecibel(row.inherited_db)}</td>
-              <td className="number">{formatDecibel(row.total_db)}</td>
-              <td className="number">{formatPercent(share.get(row.layer) ?? 0)}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <section className="card">
+      <SortableTable label="The layers" columns={columns} rows={rows} keyOf={(row) => row.layer} />
+    </section>
   );
 }

@@ -59,7 +59,8 @@ export function RemoveDialog({ file, onClose }: { file: UserFile; onClose: () =>
   );
 }
 
-function PathForm({
+/** Ask for a path. */
+export function PathForm({
   label,
   act,
   first,

@@ -3,16 +3,12 @@ import { useState } from "react";
 import { ErrorNote } from "../../components/error-note";
 import { type UserFile, useFiles } from "../files/api";
 import { DropZone } from "../files/drop-zone";
+import { ending, pictures } from "../files/kinds";
 import { useUploads } from "../files/upload";
 import { UploadList } from "../files/upload-list";
 import { MODES, type Mode, useModels, useStartRuns } from "./api";
 
-const PICTURE = /\.(jpe?g|png|webp|bmp|gif)$/i;
 const PICTURES = "image/jpeg,image/png,image/webp,image/bmp,image/gif";
-
-function ending(files: UserFile[] | undefined, end: RegExp): UserFile[] {
-  return (files ?? []).filter((file) => !file.is_folder && end.test(file.path));
-}
 
 export function RunForm() {
   const files = useFiles();
@@ -63,7 +59,7 @@ export function RunForm() {
           <option value="" disabled>
             Choose one
           </option>
-          <Options label="Your files" files={ending(files.data, PICTURE)} prefix="" />
+          <Options label="Your files" files={pictures(files.data)} prefix="" />
         </select>
       </label>
       <fieldset>

@@ -1,24 +1,41 @@
+import { useState } from "react";
 import { Link } from "react-router";
 
 import { ErrorNote } from "../../components/error-note";
 import { formatTime } from "../../lib/format";
 import { useTitle } from "../../lib/use-title";
 import { type Run, isOver, useRemoveRun, useRunEvents, useRuns } from "./api";
+import { MOST_PANES, panesAddress } from "../panes/address";
 import { Findings, PictureWithBoxes } from "./findings";
 import { RunForm } from "./run-form";
 
 export function RunsPage() {
   useTitle("Runs");
   const runs = useRuns();
+  const [chosen, setChosen] = useState<string[]>([]);
   return (
     <>
       <h1>Runs</h1>
       <RunForm />
       <ErrorNote error={runs.error} />
+      {chosen.length > 0 && (
+        <p>
+          <Link className="button" to={panesAddress(chosen)}>
+            Side by side ({chosen.length})
+          </Link>
+        </p>
+      )}
       {runs.data?.length === 0 && <p className="soft">Choose a model and a picture, and run it.</p>}
       <ul className="panes" aria-label="Runs, the newest first">
         {runs.data?.map((run) => (
-          <RunCard key={run.id} run={run} />
+          <RunCard
+            key={run.id}
+            run={run}
+            isChosen={chosen.includes(run.id)}
+            onChoose={(isChosen) =>
+              setChosen((before) => [...before.filter((id) => id !== run.id), ...(isChosen ? [run.id] : [])].slice(-MOST_PANES))
+            }
+          />
         ))}
       </ul>
     </>
@@ -27,7 +44,13 @@ export function RunsPage() {
 
 const DOING = { waiting: "waiting for its turn", opening: "opening the model", running: "running", done: "", failed: "" };
 
-function RunCard({ run }: { run: Run }) {
+interface CardProps {
+  run: Run;
+  isChosen: boolean;
+  onChoose: (isChosen: boolean) => void;
+}
+
+function RunCard({ run, isChosen, onChoose }: CardProps) {
   useRunEvents(run);
   const remove = useRemoveRun();
   const title = `${run.model}, ${run.mode}`;
@@ -52,6 +75,19 @@ function RunCard({ run }: { run: Run }) {
           <Link className="button" to={`/runs/${run.id}/step`} aria-label={`Step ${title}`}>
             Step
           </Link>
+        )}
+        {run.can_step && (
+          <Link className="button" to={`/runs/${run.id}/model`} aria-label={`Model of ${title}`}>
+            Model
+          </Link>
+        )}
+        {run.can_step && (
+          <label className="choice small">
+            <input type="checkbox" checked={isChosen} onChange={(event) => onChoose(event.target.checked)} />
+            <span>
+              compare<span className="hidden"> {title}</span>
+            </span>
+          </label>
         )}
         <span className="soft small grow">{formatTime(run.created)}</span>
         <button

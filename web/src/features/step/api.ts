@@ -1,5 +1,6 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 
+import { useRefreshFiles } from "../files/api";
 import { answer, client, errorOf, type Schema } from "../../lib/api";
 
 export type Layer = Schema<"LayerBody">;
@@ -7,6 +8,7 @@ export type Graph = Schema<"GraphBody">;
 export type Session = Schema<"SessionBody">;
 export type Difference = Schema<"DifferenceBody">;
 export type Edit = Schema<"NumbersEdit"> | Schema<"ScaleEdit"> | Schema<"RangeEdit"> | Schema<"PrecisionEdit">;
+export type Against = "before" | "float";
 export type Part = "weights" | "bias" | "codes" | "scales";
 
 /** Everything about a run's session; what an edit makes old is below "model". */
@@ -30,6 +32,7 @@ export function useGraph(run: string) {
   return useQuery({
     queryKey: keys.graph(run),
     queryFn: () => answer(client.GET("/api/runs/{run}/graph", { params })),
+    enabled: run !== "",
     staleTime: Infinity,
   });
 }
@@ -71,6 +74,15 @@ export function useMaps(run: string, layer: string) {
   });
 }
 
+export function useDifference(run: string, layer: string, against: Against) {
+  const params = { path: { run }, query: { layer, against } };
+  return useQuery({
+    queryKey: keys.layer(run, layer, `difference ${against}`),
+    queryFn: () => answer(client.GET("/api/runs/{run}/difference", { params })),
+    staleTime: Infinity,
+  });
+}
+
 export function useTensor(run: string, layer: string, part: Part, first: number, count: number) {
   const params = { path: { run }, query: { layer, part, first, count } };
   return useQuery({
@@ -108,6 +120,15 @@ export function useUndo(run: string) {
   });
 }
 
+/** Keep the model as it is edited now among the files, at a path without an ending. */
+export function useKeepVariant(run: string) {
+  const params = { path: { run } };
+  return useMutation({
+    mutationFn: (path: string) => answer(client.POST("/api/runs/{run}/variant", { params, body: { path } })),
+    onSuccess: useRefreshFiles(),
+  });
+}
+
 /** Run the model as it is edited now. */
 export function useRerun(run: string) {
   const params = { path: { run } };
@@ -115,9 +136,9 @@ export function useRerun(run: string) {
 }
 
 function refresh(queries: ReturnType<typeof useQueryClient>, run: string) {
+  queries.removeQueries({ queryKey: ["work", run] }); // what was measured was another model
   return Promise.all([
     queries.invalidateQueries({ queryKey: keys.session(run) }),
     queries.invalidateQueries({ queryKey: keys.model(run) }),
   ]);
 }
-

@@ -1,25 +1,32 @@
-import { useEffect, useState } from "react";
+import { useState } from "react";
 
 import { ErrorNote } from "../../components/error-note";
 import { Histogram } from "../../components/histogram";
-import { Facts, Statistics } from "../../components/statistics";
+import { Statistics } from "../../components/statistics";
 import type { Schema } from "../../lib/api";
-import { formatDecibel, formatNumber } from "../../lib/format";
-import { type Edit, type Part, useCard, useLook, useMaps } from "./api";
+import { formatDecibel } from "../../lib/format";
+import { type Edit, type Part, useCard, useLook } from "./api";
+import { LayerFacts } from "./layer-facts";
 import { TensorTable } from "./tensor-table";
+import { DifferenceView, ValueView } from "./value-view";
 
 interface Props {
   run: string;
   layer: string;
+  /** How many can be undone. */
+  edits: number;
   isBusy: boolean;
   onEdit: (edit: Edit) => void;
 }
 
 /** What is known of the layer that the session stands at. */
-export function LayerPanel({ run, layer, isBusy, onEdit }: Props) {
+export function LayerPanel({ run, layer, edits, isBusy, onEdit }: Props) {
   const card = useCard(run, layer);
   const look = useLook(run, layer);
-  const maps = useMaps(run, layer);
+  const [shown, setShown] = useState("output");
+  const inputs = (card.data?.layer.inputs ?? []).filter((name) => name !== "input");
+  const views = ["output", ...inputs.map(asInput), ...(edits ? ["change by the last edit"] : []), "difference to float"];
+  const view = views.includes(shown) ? shown : "output";
   return (
     <>
       <section className="card stack" aria-label="The layer's value" data-layer={look.data?.visit.layer}>
@@ -30,49 +37,35 @@ export function LayerPanel({ run, layer, isBusy, onEdit }: Props) {
           <span className="grow" />
           {look.data && <strong title="Signal to noise against float">{formatDecibel(look.data.visit.sqnr_db)}</strong>}
         </div>
-        <ErrorNote error={card.error ?? look.error ?? maps.error} />
-        {maps.data && <FeatureMaps png={maps.data} label={`Feature maps of ${layer}`} />}
-        {look.data && (
-          <div className="pair">
-            <Statistics of={look.data.visit.statistics} />
-            <Histogram of={look.data.histogram} label={`Value of ${layer}`} />
-          </div>
-        )}
-        {look.data?.sums && (
-          <p className="soft small">
-            Exact integer sums: {look.data.sums.low} to {look.data.sums.high}.
-          </p>
-        )}
+        <div className="row" role="group" aria-label="Show of the layer">
+          {views.map((each) => (
+            <button key={each} type="button" aria-pressed={each === view} onClick={() => setShown(each)}>
+              {each}
+            </button>
+          ))}
+        </div>
+        <ErrorNote error={card.error} />
+        {view === "output" && <ValueView run={run} layer={layer} qparams={card.data?.layer.qparams} onEdit={onEdit} />}
+        {inputs.map((name) => view === asInput(name) && <ValueView key={name} run={run} layer={name} />)}
+        {view === "change by the last edit" && <DifferenceView run={run} layer={layer} against="before" />}
+        {view === "difference to float" && <DifferenceView run={run} layer={layer} against="float" />}
       </section>
-      {card.data && <LayerFacts card={card.data} isBusy={isBusy} onEdit={onEdit} />}
+      {card.data && <TheLayer card={card.data} isBusy={isBusy} onEdit={onEdit} />}
       {card.data && <Tensors run={run} layer={layer} card={card.data} onEdit={onEdit} />}
     </>
   );
 }
 
-function FeatureMaps({ png, label }: { png: Blob; label: string }) {
-  const [url, setUrl] = useState("");
-  useEffect(() => {
-    const made = URL.createObjectURL(png);
-    setUrl(made);
-    return () => URL.revokeObjectURL(made);
-  }, [png]);
-  return url ? <img className="maps" src={url} alt={label} /> : null;
-}
+const asInput = (name: string) => `input ${name}`;
 
 const PRECISIONS = ["float", "hybrid", "int8"] as const;
 
-function LayerFacts({ card, isBusy, onEdit }: { card: Schema<"CardBody">; isBusy: boolean; onEdit: Props["onEdit"] }) {
+function TheLayer({ card, isBusy, onEdit }: { card: Schema<"CardBody">; isBusy: boolean; onEdit: Props["onEdit"] }) {
   const { layer } = card;
-  const rows: [string, React.ReactNode][] = Object.entries(card.parameters);
-  if (layer.parameters) rows.push(["parameters", layer.parameters.toLocaleString("en")]);
-  if (layer.qparams) {
-    rows.push(["scale", formatNumber(layer.qparams.scale)], ["zero point", String(layer.qparams.zero_point)]);
-  }
   return (
     <section className="card stack" aria-label="The layer">
       <h2>The layer</h2>
-      <Facts rows={rows} />
+      <LayerFacts card={card} />
       {layer.precision !== "unspecified" && (
         <fieldset className="row" disabled={isBusy}>
           <legend>Runs in</legend>

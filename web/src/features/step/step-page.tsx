@@ -1,15 +1,19 @@
 import { useCallback, useState } from "react";
-import { Link, useParams } from "react-router";
+import { useParams } from "react-router";
 
 import { ErrorNote } from "../../components/error-note";
+import { GraphView } from "../../components/graph/graph-view";
+import { BY_KIND } from "../../components/graph/shades";
 import { formatDecibel, formatPercent } from "../../lib/format";
 import { useTitle } from "../../lib/use-title";
 import { useRun } from "../runs/api";
 import { Findings, PictureWithBoxes } from "../runs/findings";
+import { RunHead } from "../runs/run-head";
 import { type Edit, useEdit, useGraph, useRerun, useSession, useStep, useUndo } from "./api";
-import { GraphView } from "./graph-view";
+import { KeepVariant } from "./keep-variant";
 import { LayerPanel } from "./layer-panel";
 import { LayerTable } from "./layer-table";
+import "./step.css";
 import { useKeys } from "./use-keys";
 
 /** One run's model, stopped at any layer, looked into and changed. */
@@ -38,21 +42,16 @@ export default function StepPage() {
   const wrong = found.error ?? session.error ?? graph.error;
   if (wrong) return <ErrorNote error={wrong} />;
   if (!found.data || !session.data || !graph.data) return <p className="soft">Opening the session …</p>;
-  const { model, mode, picture_name } = found.data;
+  const { picture_name } = found.data;
   const change = (body: Edit) => edit.mutate(body);
 
   return (
     <div className="step">
-      <div className="row head">
-        <h1>{model}</h1>
-        <span className={`tag mode-${mode}`}>{mode}</span>
+      <RunHead run={found.data}>
         <span className="soft small">
           {session.data.weights}, {session.data.isa}, {session.data.threads} thread(s)
         </span>
-        <span className="grow" />
-        <Link to={`/runs/${run}/cross`}>Cross</Link>
-        <Link to="/runs">All runs</Link>
-      </div>
+      </RunHead>
       <div className="toolbar" role="toolbar" aria-label="Stepping">
         <button type="button" onClick={back} disabled={!here} aria-keyshortcuts="p ArrowLeft">
           ← Back <kbd>p</kbd>
@@ -70,6 +69,7 @@ export default function StepPage() {
         <button type="button" onClick={runAgain} disabled={rerun.isPending} aria-keyshortcuts="r">
           {rerun.isPending ? "Running …" : "Run again"} <kbd>r</kbd>
         </button>
+        <KeepVariant run={run} />
       </div>
       <ErrorNote error={step.error ?? edit.error ?? undo.error ?? rerun.error} />
       {session.data.auto_warning && <p className="note">{session.data.auto_warning}</p>}
@@ -85,7 +85,7 @@ export default function StepPage() {
           </div>
           <div className="layers-body" tabIndex={view === "table" ? 0 : undefined}>
             {view === "graph" ? (
-              <GraphView graph={graph.data} here={here} onOpen={open} />
+              <GraphView graph={graph.data} here={here} onOpen={open} {...BY_KIND} />
             ) : (
               <LayerTable graph={graph.data} here={here} onOpen={open} />
             )}
@@ -99,7 +99,7 @@ export default function StepPage() {
             </p>
           )}
           {here ? (
-            <LayerPanel key={here} run={run} layer={here} isBusy={edit.isPending} onEdit={change} />
+            <LayerPanel key={here} run={run} layer={here} edits={session.data.edits} isBusy={edit.isPending} onEdit={change} />
           ) : (
             <section className="card stack">
               <h2>Before the first layer</h2>

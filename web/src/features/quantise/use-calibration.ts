@@ -1,0 +1,36 @@
+import { useQueryClient } from "@tanstack/react-query";
+
+import type { Schema } from "../../lib/api";
+import { useWork } from "../../lib/use-work";
+import type { Measured } from "../model/use-report";
+
+export type Calibrated = Schema<"CalibratedBody">;
+
+const ALGORITHMS = ["best", "log2-paper", "pow2", "minmax", "percentile", "mse", "kl"] as const;
+export { ALGORITHMS };
+
+/** A run's model calibrated: what every algorithm did to every layer. */
+export function useCalibration(run: string) {
+  const queries = useQueryClient();
+  const { work, start, stop } = useWork<Calibrated | null, Schema<"CalibrateEvent">>(
+    ["calibration", run],
+    null,
+    (before, { calibrated }) => calibrated ?? before,
+  );
+  async function calibrate(body: Schema<"CalibrationStart">) {
+    queries.removeQueries({ queryKey: ["work", run] }); // what was measured was with other integers
+    await start(`/api/runs/${run}/calibration`, body);
+    await queries.invalidateQueries({ queryKey: ["step", run] });
+  }
+  return { work, calibrate, stop };
+}
+
+/** The model measured on some pictures; `which` tells several of these apart. */
+export function useErrors(run: string, which: string) {
+  const { work, start } = useWork<Measured | null, Schema<"ReportEvent">>(
+    ["work", run, "report", which],
+    null,
+    (before, { measured }) => measured ?? before,
+  );
+  return { work, measure: (pictures: string[]) => start(`/api/runs/${run}/report`, { pictures }) };
+}
