@@ -37,6 +37,15 @@ def main(picture: Path) -> None:
             page.get_by_role("button", name="Cross").click()
             page.get_by_role("status").filter(has_text="error").wait_for()
             draw(page, "cross")
+            model(page)
+            draw(page, "model")
+            model_address = page.url
+            augment(page, picture)
+            draw(page, "augment")
+            panes(page)
+            draw(page, "panes")
+            quantise(page)
+            draw(page, "quantise")
             state = page.context.storage_state()
         context = browser.new_context(
             viewport={"width": NARROW[0], "height": NARROW[1]}, color_scheme="dark", storage_state=state
@@ -45,6 +54,9 @@ def main(picture: Path) -> None:
         narrow.goto(address)
         narrow.get_by_role("img", name="Feature maps of").wait_for(timeout=60_000)
         draw(narrow, "step-narrow-dark")
+        narrow.goto(model_address)
+        narrow.get_by_role("img", name=f"weights of {LAYER}").wait_for(timeout=60_000)
+        draw(narrow, "model-narrow-dark")
         context.close()
 
 
@@ -67,9 +79,48 @@ def run(page: Page, picture: Path) -> None:
 
 def step(page: Page) -> None:
     page.get_by_role("button", name="Next").click()
-    page.get_by_role("button", name=LAYER).click()
+    page.get_by_role("region", name="Layers", exact=True).get_by_role("button", name=LAYER).click()
     page.get_by_role("img", name=f"Feature maps of {LAYER}").wait_for()
     page.get_by_role("img", name=f"Value of {LAYER}").wait_for()
+
+
+def model(page: Page) -> None:
+    """Coloured by the cross that was made before."""
+    page.get_by_role("link", name="Model", exact=True).click()
+    page.get_by_role("button", name="error", exact=True).click()
+    page.get_by_role("region", name="Layers", exact=True).get_by_role("button", name=LAYER).click()
+    page.get_by_role("img", name=f"weights of {LAYER}").wait_for()
+
+
+def augment(page: Page, picture: Path) -> None:
+    page.get_by_role("link", name="Augment").click()
+    page.get_by_role("combobox", name="Picture").select_option(label=picture.name)
+    page.get_by_role("img", name="flopped").wait_for()
+    page.get_by_role("button", name="Keep them").click()
+    page.get_by_role("button", name="Keep", exact=True).click()
+    page.get_by_role("status").filter(has_text="Kept").wait_for()
+
+
+def panes(page: Page) -> None:
+    page.get_by_role("link", name="Runs", exact=True).click()
+    for mode in ("float", "int8"):
+        page.get_by_label(f"compare {MODEL}, {mode}").check()
+    page.get_by_role("link", name="Side by side").click()
+    page.get_by_role("region", name=f"{MODEL}, int8").get_by_role("button", name="convolutional_0").click()
+    for mode in ("float", "int8"):
+        page.get_by_role("region", name=f"{MODEL}, {mode}").get_by_role("img", name="Value of").wait_for()
+
+
+def quantise(page: Page) -> None:
+    page.get_by_role("link", name="Runs", exact=True).click()
+    page.get_by_role("link", name=f"Model of {MODEL}, int8").click()
+    page.get_by_role("link", name="Quantise").click()
+    page.get_by_role("button", name="Hold every second out").click()
+    page.get_by_role("button", name="Calibrate", exact=True).click()
+    page.get_by_role("region", name="Algorithms by layer").get_by_text("✓").first.wait_for(timeout=240_000)
+    for pictures in ("calibration", "held-out"):
+        page.get_by_role("button", name=f"{pictures} pictures").click()
+        page.get_by_role("columnheader", name=pictures).wait_for(timeout=240_000)
 
 
 def draw(page: Page, name: str) -> None:

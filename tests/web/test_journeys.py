@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.contract.console_process import Served, serving
 from tests.contract.workbench_process import PICTURE, detector, integers
@@ -63,6 +63,11 @@ def open_session(page: Page, mode: str) -> None:
     page.get_by_role("heading", name="Before the first layer").wait_for()
 
 
+def layers(page: Page) -> Locator:
+    """The graph, or the table in its place."""
+    return page.get_by_role("region", name="Layers", exact=True)
+
+
 def test_sign_up_upload_run_step_edit_run_again_and_undo(browser: Browser, console: Served, files: list[Path]) -> None:
     with page_of(browser, console.address) as page:
         sign_up(page, "journey")
@@ -111,8 +116,112 @@ def test_a_cross_leads_to_the_layer_that_loses_most(browser: Browser, console: S
         name = worst.inner_text()
         worst.click()
         page.get_by_role("heading", name=name, exact=True).wait_for()
-        page.get_by_role("button", name=FIRST).click()  # in the graph
+        layers(page).get_by_role("button", name=FIRST).click()
         page.get_by_role("heading", name=FIRST, exact=True).wait_for()
+
+
+def test_a_model_is_coloured_by_what_was_measured_and_a_layers_card_leads_to_its_step(
+    browser: Browser, console: Served, files: list[Path]
+) -> None:
+    with page_of(browser, console.address) as page:
+        sign_up(page, "modeller")
+        upload(page, files)
+        run(page, "int8")
+        page.get_by_role("link", name="Model of shapes.strata").click()
+        first = layers(page).get_by_role("button", name=FIRST)
+        first.wait_for()
+        assert page.evaluate("performance.getEntriesByName('layout').length") == 1
+        assert serious_findings(page) == []
+        page.get_by_role("button", name="error", exact=True).click()
+        page.get_by_role("button", name="Measure errors").click()
+        expect(page.get_by_role("list", name="Colours")).to_be_visible(timeout=60_000)
+        expect(first).to_have_text(re.compile(r"dB|exact"))
+        page.get_by_role("group", name="Graph of the layers").press("ArrowDown")
+        page.get_by_role("group", name="Graph of the layers").press("ArrowDown")
+        card = page.get_by_role("region", name="The layer", exact=True)
+        expect(card.get_by_role("heading").first).not_to_have_text("No layer is chosen")
+        expect(first).not_to_have_attribute("aria-current", "step")
+        page.get_by_role("button", name="table", exact=True).click()
+        layers(page).get_by_role("button", name="Parameters").click()
+        page.get_by_role("button", name=FIRST, exact=True).click()
+        page.get_by_role("img", name=f"weights of {FIRST}").wait_for()
+        assert serious_findings(page) == []
+        card.get_by_role("button", name="Step to it").click()
+        page.get_by_role("img", name=f"Feature maps of {FIRST}").wait_for()
+
+
+def test_a_range_is_narrowed_by_its_handle_and_the_difference_is_shown(
+    browser: Browser, console: Served, files: list[Path]
+) -> None:
+    with page_of(browser, console.address) as page:
+        sign_up(page, "clipper")
+        upload(page, files)
+        run(page, "int8")
+        open_session(page, "int8")
+        page.keyboard.press("n")
+        handle = page.get_by_role("slider", name="Highest value")
+        before = float(str(handle.get_attribute("aria-valuenow")))
+        box = handle.bounding_box()
+        assert box is not None
+        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 40)
+        page.mouse.down()
+        page.mouse.move(box["x"] - 60, box["y"] + 40, steps=3)
+        page.mouse.up()
+        expect(page.get_by_role("status").filter(has_text="The edit changed")).to_be_visible()
+        expect(handle).not_to_have_attribute("aria-valuenow", str(before))
+        assert float(str(handle.get_attribute("aria-valuenow"))) < before
+        page.get_by_role("button", name="change by the last edit").click()
+        page.get_by_role("img", name=f"Where {FIRST} differs").wait_for()
+        assert serious_findings(page) == []
+        page.get_by_role("button", name="Keep as files").click()
+        page.get_by_label("Folder/name").fill("variants/narrow")
+        page.get_by_role("button", name="Keep", exact=True).click()
+        expect(page.get_by_text("Kept variants/narrow.strata and variants/narrow.integers")).to_be_visible()
+
+
+def test_runs_stand_side_by_side_and_move_together(browser: Browser, console: Served, files: list[Path]) -> None:
+    with page_of(browser, console.address) as page:
+        sign_up(page, "comparer")
+        upload(page, files)
+        run(page, "float", "int8")
+        for mode in ("float", "int8"):
+            page.get_by_label(f"compare shapes.strata, {mode}").check()
+        page.get_by_role("link", name="Side by side (2)").click()
+        panes = [page.get_by_role("region", name=f"shapes.strata, {mode}") for mode in ("float", "int8")]
+        panes[1].get_by_role("button", name=FIRST).click()
+        for pane in panes:
+            pane.get_by_role("img", name=f"Feature maps of {FIRST}").wait_for()
+        page.keyboard.press("n")
+        for pane in panes:
+            pane.get_by_role("img", name="Feature maps of maxpool_1").wait_for()
+        assert serious_findings(page) == []
+
+
+def test_a_model_is_calibrated_on_some_pictures_and_checked_on_others(
+    browser: Browser, console: Served, files: list[Path]
+) -> None:
+    with page_of(browser, console.address) as page:
+        sign_up(page, "quantiser")
+        upload(page, files)
+        run(page, "int8")
+        page.get_by_role("link", name="Augment").click()
+        page.get_by_role("combobox", name="Picture").select_option(label="shapes.jpg")
+        expect(page.get_by_role("list", name="The five pictures").get_by_role("img")).to_have_count(5)
+        assert serious_findings(page) == []
+        page.get_by_role("button", name="Keep them").click()
+        page.get_by_role("button", name="Keep", exact=True).click()
+        expect(page.get_by_role("status").filter(has_text="Kept 5 pictures")).to_be_visible()
+        page.get_by_role("link", name="Runs").click()
+        page.get_by_role("link", name="Model of shapes.strata").click()
+        page.get_by_role("link", name="Quantise").click()
+        page.get_by_role("button", name="Hold every second out").click()
+        page.get_by_role("button", name="Calibrate", exact=True).click()
+        table = page.get_by_role("region", name="Algorithms by layer")
+        expect(table.get_by_role("row", name=FIRST).get_by_text("✓")).to_be_visible(timeout=60_000)
+        for pictures in ("calibration", "held-out"):
+            page.get_by_role("button", name=f"Measure on 3 {pictures} pictures").click()
+        expect(page.get_by_role("region", name="Answers by mode").get_by_role("columnheader")).to_have_count(4)
+        assert serious_findings(page) == []
 
 
 def test_every_layer_can_be_reached_by_the_keyboard_from_the_table(
@@ -129,7 +238,7 @@ def test_every_layer_can_be_reached_by_the_keyboard_from_the_table(
         layer.press("Enter")
         page.get_by_role("heading", name=name, exact=True).wait_for()
         assert serious_findings(page) == []
-        table = page.get_by_role("region", name="Layers").get_by_role("table")
+        table = layers(page).get_by_role("table")
         page.keyboard.press("p")
         expect(table.get_by_role("button").nth(1)).to_have_attribute("aria-current", "step")
         page.keyboard.press("e")
@@ -163,8 +272,10 @@ def test_no_page_is_wider_than_the_screen_and_axe_finds_nothing_serious(
         sign_up(page, f"{colours}-{size[0]}")
         upload(page, files)
         run(page, "int8")
-        places = ["/files", "/runs", str(page.get_by_role("link", name="Step shapes").get_attribute("href"))]
-        for place in places:
+        step = str(page.get_by_role("link", name="Step shapes").get_attribute("href"))
+        run_ = step.split("/")[2]
+        of_run = [f"/runs/{run_}/{name}" for name in ("model", "quantise")]
+        for place in ["/files", "/runs", "/augment", f"/panes?run={run_}&layer={FIRST}", *of_run, step]:
             page.goto(place)
             if place.endswith("step"):
                 page.get_by_role("button", name="Next").click()
