@@ -25,7 +25,7 @@ const PAGE_CODES = 16;
 export function ClipHistogram({ of, label, qparams, onRange }: Props) {
   const kept = rangeOf(qparams);
   const [draft, setDraft] = useState<Range | null>(null);
-  const [area, setArea] = useState({ left: 0, width: 0, height: 0 });
+  const [area, setArea] = useState({ left: 0, top: 0, width: 0, height: 0 });
   const range = draft ?? kept;
   const shown = shownRange(kept, of.edges);
   const place = (value: number) => `${(100 * (value - shown.low)) / (shown.high - shown.low)}%`;
@@ -34,7 +34,8 @@ export function ClipHistogram({ of, label, qparams, onRange }: Props) {
 
   function measure({ bbox }: uPlot) {
     const ratio = uPlot.pxRatio;
-    setArea({ left: bbox.left / ratio, width: bbox.width / ratio, height: bbox.height / ratio });
+    const { left, top, width, height } = bbox;
+    setArea({ left: left / ratio, top: top / ratio, width: width / ratio, height: height / ratio });
   }
   function drag(event: React.PointerEvent<HTMLElement>, end: End) {
     const over = event.currentTarget.parentElement;
