@@ -51,11 +51,14 @@ def main(picture: Path) -> None:
             viewport={"width": NARROW[0], "height": NARROW[1]}, color_scheme="dark", storage_state=state
         )
         narrow = context.new_page()
+        narrow.set_default_timeout(60_000)
         narrow.goto(address)
-        narrow.get_by_role("img", name="Feature maps of").wait_for(timeout=60_000)
+        narrow.get_by_role("group", name="Graph of the layers").wait_for()
+        narrow.get_by_role("button", name="Table").click()
+        step(narrow)
         draw(narrow, "step-narrow-dark")
         narrow.goto(model_address)
-        narrow.get_by_role("img", name=f"weights of {LAYER}").wait_for(timeout=60_000)
+        narrow.get_by_role("img", name=f"weights of {LAYER}").wait_for()
         draw(narrow, "model-narrow-dark")
         context.close()
 
