@@ -9,6 +9,7 @@ from prometheus_client import REGISTRY, CollectorRegistry
 
 from services.edge.address import split_address
 from services.edge.admission import Admission
+from services.edge.freed_memory import keep_returning_freed_memory
 from services.edge.grpc_server import GrpcServer, start_grpc
 from services.edge.http_app import Health
 from services.edge.http_server import HttpServer, start_http
@@ -20,6 +21,9 @@ from services.ensemble.receipt_log import ReceiptLog
 from services.ensemble.settings import Settings
 from services.ensemble.usecases import Predicts, UserOf
 from services.ensemble.vigil import Vigil
+
+_MANY = 8
+"""Requests under way, from which on what they went through is worth more than looking for it."""
 
 
 class Counted:
@@ -78,6 +82,9 @@ class FrontDoor:
         self._http = http_server
         self._readiness = readiness
         self._counted = counted
+        self._returning = asyncio.create_task(
+            keep_returning_freed_memory(lambda: counted.admission.under_way >= _MANY), name="freed memory"
+        )
         self.grpc_port = grpc_server.port
         self.http_port = http_server.port
 
@@ -95,6 +102,7 @@ class FrontDoor:
     async def drain(self, grace_s: float) -> None:
         """Turn readiness off, take no new requests, give the running ones `grace_s` to end."""
         self._readiness.value = False
+        self._returning.cancel()
         await asyncio.gather(self._grpc.drain(grace_s), self._http.drain())
         self._counted.close()
 

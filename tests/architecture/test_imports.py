@@ -25,7 +25,7 @@ RANKS: dict[str, dict[int, str]] = {
     "edge": {
         DOMAIN: "errors suggestion deadline admission receipts progress whole_number message_size",
         ADAPTERS: "address cpu_share memory_share declaration environment settings meter onednn owner_token "
-        "whole_files disk_room stop logs lean_logs tracing",
+        "whole_files disk_room stop logs lean_logs tracing freed_memory",
         EDGES: "status remote_errors grpc_channel grpc_server http_errors http_body http_hangup http_connections "
         "http_server http_form http_app receipt_messages receipt_bodies grpc_tracing http_tracing",
     },
