@@ -20,7 +20,7 @@ from services.edge.deadline import Deadline
 from services.edge.errors import ArtifactNotFound, BatchTooLarge
 from services.ensemble.accuracy import AccuracyFile
 from services.ensemble.accuracy_file import write_accuracy
-from services.ensemble.domain import EnsembleMode
+from services.ensemble.domain import EnsembleMode, Item
 from services.ensemble.ensemble_file import read_ensemble_file
 from services.ensemble.evaluation import BatchLatency, measure_accuracy, measure_latency
 from services.ensemble.labelled import labelled_pictures
@@ -87,7 +87,7 @@ async def _evaluate(
             pairs = labelled_pictures(folder, served.labels, labels)
             paths = [picture for picture, _ in pairs]
             # The models wake up here, before anything is timed.
-            await local.predictor.ask(served, [paths[0].read_bytes()], EnsembleMode.PARALLEL, Deadline())
+            await local.predictor.ask(served, [Item(paths[0].read_bytes())], EnsembleMode.PARALLEL, Deadline())
             began_s = time.monotonic()
             tally = await measure_accuracy(local.predictor, served, pairs, _BATCH, read_picture_file, progress)
             seconds = time.monotonic() - began_s

@@ -3,6 +3,7 @@
 StrataError
 ├── InvalidInput             the request or file is wrong and stays wrong
 │   ├── NotAPicture          PictureTooLarge  EmptyBatch  BatchTooLarge
+│   ├── NotASound
 │   ├── BodyTooSlow          UnknownEncoding
 │   ├── ShapeMismatch        DtypeMismatch    NonFiniteInput    UnknownTensor
 │   ├── InvalidDeclaration   a model, ensemble or settings file with a fault; names file and field
@@ -76,6 +77,10 @@ class Internal(StrataError):
 
 class NotAPicture(InvalidInput):
     """The bytes are not a picture that can be decoded, or are cut short."""
+
+
+class NotASound(InvalidInput):
+    """The bytes are not a sound that can be decoded, or one that is too long."""
 
 
 class PictureTooLarge(InvalidInput):

@@ -27,25 +27,26 @@ def is_form(headers: Headers) -> bool:
     return kind == b"multipart/form-data"
 
 
-async def read_form_files(request: Request, name: str) -> tuple[bytes, ...]:
-    """Read the files of a form, each a part called `name`.
+async def read_form_files(request: Request, *names: str) -> dict[str, tuple[bytes, ...]]:
+    """Read the files of a form, each a part with one of the names, by these.
 
     Raises:
         EmptyBatch: there are no parts.
         InvalidInput: no form, one that is cut off before its last boundary, or a part of another name, or of text.
     """
+    known = " or ".join(f"'{name}'" for name in names)
     form = await _parse(request)
     try:
         if not form:
-            raise EmptyBatch(f"the form has no part called '{name}'; send each file as one")
-        contents = []
+            raise EmptyBatch(f"the form has no part called {known}; send each file as one")
+        contents: dict[str, list[bytes]] = {name: [] for name in names}
         for n, (part, value) in enumerate(form.multi_items()):
-            if part != name:
-                raise InvalidInput(f"part {n} of the form is called '{part}'; call each file's part '{name}'")
+            if part not in contents:
+                raise InvalidInput(f"part {n} of the form is called '{part}'; call each file's part {known}")
             if not isinstance(value, UploadFile):
                 raise InvalidInput(f"part {n} of the form is text; send it as a file")
-            contents.append(await value.read())
-        return tuple(contents)
+            contents[part].append(await value.read())
+        return {name: tuple(files) for name, files in contents.items()}
     finally:
         await form.close()
 

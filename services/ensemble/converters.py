@@ -1,6 +1,6 @@
 """Requests and answers <-> the messages of strata.ensemble.v1."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -31,7 +31,7 @@ _STATES = {
 
 @dataclass(frozen=True)
 class ReceivedRequest:
-    """A request as it came: a message without its pictures, and these as parts of the bytes that it came in.
+    """A request as it came: a message without its files, and these as parts of the bytes that it came in.
 
     gRPC keeps those bytes for as long as a call lasts. A message that is read from them has a copy of each picture, and
     gives another one to who asks for it: what waits would be held three times.
@@ -39,20 +39,26 @@ class ReceivedRequest:
 
     message: pb.PredictRequest
     pictures: tuple[memoryview, ...]
+    sounds: tuple[memoryview, ...]
 
     @classmethod
     def read(cls, raw: bytes) -> Self:
         """Read the bytes of a call."""
         whole = pb.PredictRequest.FromString(raw)
-        pictures, begin = [], 0
-        for picture in whole.pictures:
-            begin = raw.index(picture, begin)
-            pictures.append(memoryview(raw)[begin : begin + len(picture)])
-            begin += len(picture)
         message = pb.PredictRequest(
             ensemble=whole.ensemble, mode=whole.mode, deadline_ms=whole.deadline_ms, top_k=whole.top_k
         )
-        return cls(message, tuple(pictures))
+        return cls(message, _parts_of(raw, whole.pictures), _parts_of(raw, whole.sounds))
+
+
+def _parts_of(raw: bytes, files: Iterable[bytes]) -> tuple[memoryview, ...]:
+    """Find where in a message its files lie; they are in their order."""
+    parts, begin = [], 0
+    for file in files:
+        begin = raw.index(file, begin)
+        parts.append(memoryview(raw)[begin : begin + len(file)])
+        begin += len(file)
+    return tuple(parts)
 
 
 def request_from_message(received: ReceivedRequest, time_remaining_s: float | None, user: str = "") -> PredictRequest:
@@ -75,6 +81,7 @@ def request_from_message(received: ReceivedRequest, time_remaining_s: float | No
         latest_s=time_remaining_s,
         top_k=message.top_k or DEFAULT_TOP_K,
         user=user,
+        sounds=received.sounds,
     )
 
 

@@ -1,15 +1,26 @@
 """What an ensemble is, what it is asked, and what it answers."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import zip_longest
 from typing import TypeAlias
 
-from services.edge.errors import BatchTooLarge, EmptyBatch
+from services.edge.errors import BatchTooLarge, EmptyBatch, InvalidInput
 from services.edge.receipts import Allocation, Receipt
+from services.zoo.manifest import PICTURE, SOUND
 
-EncodedPicture: TypeAlias = bytes | memoryview
+EncodedFile: TypeAlias = bytes | memoryview
 """A file, or the part of a message that one came in: what waits is held once."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """What one prediction is about: a picture, a sound, or both, encoded."""
+
+    picture: EncodedFile | None = None
+    sound: EncodedFile | None = None
+
 
 DEFAULT_TOP_K = 5
 
@@ -71,11 +82,12 @@ class Ensemble:
 
 @dataclass(frozen=True)
 class PredictRequest:
-    """Pictures to classify.
+    """Pictures to classify, sounds, or pictures with their sounds.
 
     Attributes:
         ensemble: may be empty where only one is served.
         pictures: encoded: JPEG, PNG, WebP, BMP or GIF.
+        sounds: WAV files, where members take them: as many as pictures, where these are taken too.
         mode: None is the ensemble's own.
         deadline_s: time the answer may take from now; None is the ensemble's own.
         latest_s: time until the caller hangs up; None is never. The sooner of the two counts.
@@ -84,12 +96,13 @@ class PredictRequest:
     """
 
     ensemble: str
-    pictures: tuple[EncodedPicture, ...]
+    pictures: tuple[EncodedFile, ...]
     mode: EnsembleMode | None = None
     deadline_s: float | None = None
     latest_s: float | None = None
     top_k: int = DEFAULT_TOP_K
     user: str = ""
+    sounds: tuple[EncodedFile, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -211,14 +224,37 @@ def time_allowed(request: PredictRequest, ensemble: Ensemble, waited_s: float = 
     return max(0.0, min(allowed_s, request.latest_s - waited_s - REPLY_MARGIN_S))
 
 
-def check_pictures(pictures: tuple[EncodedPicture, ...], max_pictures: int) -> None:
+def items_of(request: PredictRequest, kinds: Collection[str]) -> tuple[Item, ...]:
+    """Put together what each prediction is about.
+
+    Args:
+        kinds: that members of the ensemble take.
+    Raises:
+        InvalidInput: something is there that none of them takes, or not as much of one kind as of another.
+    """
+    given = {PICTURE: request.pictures, SOUND: request.sounds}
+    for kind, files in given.items():
+        if files and kind not in kinds:
+            raise InvalidInput(
+                f"{len(files)} {kind}s, and no member takes a {kind}; they take {', '.join(sorted(kinds))}s"
+            )
+    counts = {kind: len(given[kind]) for kind in sorted(kinds)}
+    if len(set(counts.values())) > 1:
+        said = " and ".join(f"{count} {kind}s" for kind, count in counts.items())
+        raise InvalidInput(f"{said}; members take both, so send as many of each")
+    return tuple(
+        Item(*each) for each in zip_longest(*(given[kind] if kind in kinds else () for kind in (PICTURE, SOUND)))
+    )
+
+
+def check_items(items: Sequence[Item], max_items: int) -> None:
     """Refuse a request whole, before anything of it runs.
 
     Raises:
-        EmptyBatch: no picture.
-        BatchTooLarge: more than `max_pictures`.
+        EmptyBatch: nothing.
+        BatchTooLarge: more than `max_items`.
     """
-    if not pictures:
+    if not items:
         raise EmptyBatch("no pictures; send at least one")
-    if len(pictures) > max_pictures:
-        raise BatchTooLarge(f"{len(pictures)} pictures; one request may have {max_pictures}: send them in parts")
+    if len(items) > max_items:
+        raise BatchTooLarge(f"{len(items)} pictures; one request may have {max_items}: send them in parts")

@@ -10,7 +10,7 @@ from typing import TypeAlias
 from services.edge.deadline import Clock, Deadline
 from services.edge.errors import MemberUnavailable, StrataError
 from services.edge.progress import Progress
-from services.ensemble.domain import EnsembleMode, MemberState
+from services.ensemble.domain import EnsembleMode, Item, MemberState
 from services.ensemble.fan_out import MemberRun
 from services.ensemble.served import Served
 from services.ensemble.tally import Tally
@@ -116,7 +116,7 @@ async def _ask_all(
     predictor: Predictor, served: Served, paths: Sequence[Path], mode: EnsembleMode, read: Read
 ) -> list[MemberRun]:
     try:
-        runs = await predictor.ask(served, list(map(read, paths)), mode, Deadline())
+        runs = await predictor.ask(served, [Item(read(path)) for path in paths], mode, Deadline())
     except StrataError as error:
         raise type(error)(f"{error} (pictures {paths[0]} to {paths[-1]})") from error
     for run in runs:

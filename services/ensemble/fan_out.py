@@ -105,7 +105,7 @@ class MemberRun:
 
 async def fan_out(
     runs: Sequence[MemberRun],
-    preparation: Preparation,
+    preparation: Preparation[Any],
     infer: Infer,
     mode: EnsembleMode,
     deadline: Deadline,
@@ -145,7 +145,7 @@ async def _together(parts: Sequence[Coroutine[Any, Any, None]], deadline: Deadli
 
 async def _run(
     run: MemberRun,
-    preparation: Preparation,
+    preparation: Preparation[Any],
     infer: Infer,
     deadline: Deadline,
     turn: Turn,

@@ -7,7 +7,7 @@ from services.edge.cpu_share import thread_count
 from services.ensemble.chains import CHAIN_LIMITS, ChainedMembers
 from services.ensemble.client import ModelClient
 from services.ensemble.members import Members, StaticMembers, chains_of
-from services.ensemble.pictures import preparation_pool, prepare_picture
+from services.ensemble.pictures import preparation_pool, prepare_item
 from services.ensemble.queue import Queue
 from services.ensemble.served import Served
 from services.ensemble.settings import Settings
@@ -29,7 +29,7 @@ def build_predictor(
         served,
         client.infer,
         ChainedMembers(services, chains),
-        prepare_picture,
+        prepare_item,
         preparation_pool(thread_count(), specs),
         settings.prices(),
         settings.max_pictures,

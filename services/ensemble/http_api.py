@@ -43,8 +43,14 @@ _BODY: dict[str, Any] = {
             "multipart/form-data": {
                 "schema": {
                     "type": "object",
-                    "required": ["pictures"],
-                    "properties": {"pictures": {"type": "array", "items": _BINARY["schema"]}},
+                    "properties": {
+                        "pictures": {"type": "array", "items": _BINARY["schema"]},
+                        "sounds": {
+                            "type": "array",
+                            "items": _BINARY["schema"],
+                            "description": "WAV files, where members of the ensemble take sounds: one for each picture",
+                        },
+                    },
                 }
             },
         },
@@ -87,9 +93,9 @@ def create_http_app(
         user = user_of(strata_owner or "")
         # From here on: a body that comes slowly uses up its caller's time.
         latest = Deadline.after(read_request_timeout(request_timeout))
-        pictures = await within(latest, _pictures(request), "the pictures had not arrived")
+        pictures, sounds = await within(latest, _files(request), "the pictures had not arrived")
         deadline_s = deadline_ms / 1e3 if deadline_ms else None
-        asked = PredictRequest(name, pictures, mode, deadline_s, latest.remaining_s, top_k, user)
+        asked = PredictRequest(name, pictures, mode, deadline_s, latest.remaining_s, top_k, user, sounds)
         answer = await predictor.predict(asked)
         response.headers[RECEIPT_METADATA_KEY] = summary(answer.receipt)
         return AnswerBody.of(answer)
@@ -115,8 +121,10 @@ def create_http_app(
     return app
 
 
-async def _pictures(request: Request) -> tuple[bytes, ...]:
+async def _files(request: Request) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+    """The pictures and the sounds."""
     if not is_form(request.headers):
         body = await request.body()
-        return (body,) if body else ()
-    return await read_form_files(request, "pictures")
+        return ((body,) if body else ()), ()
+    files = await read_form_files(request, "pictures", "sounds")
+    return files["pictures"], files["sounds"]

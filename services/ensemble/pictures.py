@@ -7,15 +7,21 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 from PIL import Image
 
+from services.ensemble.domain import Item
 from services.ensemble.preparation import Images
-from services.zoo.manifest import InputSpec
+from services.zoo.manifest import PICTURE, SOUND, InputSpec
 from services.zoo.preprocessing import decode, preprocess
+from services.zoo.sounds import read_sound
 
 
-def prepare_picture(picture: bytes, specs: Sequence[InputSpec]) -> Iterator[Images]:
-    """Decode once and normalise for each spec; a `Prepare`."""
-    decoded = decode(picture)
+def prepare_item(item: Item, specs: Sequence[InputSpec]) -> Iterator[Images]:
+    """Decode a picture once and normalise it for each spec, and a sound for each; a `Prepare`."""
+    decoded: torch.Tensor | None = None
     for spec in specs:
+        if spec.kind == SOUND:
+            yield read_sound(spec, bytes(item.sound or b""))
+            continue
+        decoded = decode(bytes(item.picture or b"")) if decoded is None else decoded
         images: Images = preprocess(decoded, spec).numpy()
         yield images
 
@@ -25,6 +31,7 @@ def preparation_pool(threads: int, specs: Sequence[InputSpec]) -> ThreadPoolExec
     pool = ThreadPoolExecutor(threads, "prepare", initializer=torch.set_num_threads, initargs=(1,))
     blank = io.BytesIO()
     Image.new("RGB", (64, 64)).save(blank, "PNG")
-    for _ in pool.map(lambda _: list(prepare_picture(blank.getvalue(), specs)), range(threads)):
+    of_pictures = [spec for spec in specs if spec.kind == PICTURE]
+    for _ in pool.map(lambda _: list(prepare_item(Item(blank.getvalue()), of_pictures)), range(threads)):
         pass
     return pool

@@ -6,20 +6,23 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Generic, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from services.edge.errors import StrataError
-from services.ensemble.domain import EncodedPicture
 from services.zoo.chunks import CHUNK_BYTES, chunk_length
 from services.zoo.manifest import InputSpec
 
 Images: TypeAlias = NDArray[np.float32]
 
-Prepare: TypeAlias = Callable[[bytes, Sequence[InputSpec]], Iterator[Images]]
-"""Decodes a picture and yields it as [3, H, W], one input spec after the other; raises NotAPicture, PictureTooLarge."""
+Source = TypeVar("Source")
+"""What one picture of tensors is made from."""
+
+Prepare: TypeAlias = Callable[[Source, Sequence[InputSpec]], Iterator[Images]]
+"""Decodes a picture, a sound, or both, and yields it as [3, H, W], one input spec after the other; raises NotAPicture,
+PictureTooLarge, NotASound."""
 
 KEPT_BYTES = 256 * 2**20
 """Chunks kept for members that are behind, of all requests together. Those further behind have theirs made again."""
@@ -36,7 +39,7 @@ class CallLimits:
     max_message_bytes: int = 64 * 2**20
 
 
-class Preparation:
+class Preparation(Generic[Source]):
     """The tensors of one request.
 
     Every member asks for its chunks at its own pace: a slow one delays no other, and memory stays bounded. Members with
@@ -45,9 +48,9 @@ class Preparation:
 
     def __init__(
         self,
-        pictures: Sequence[EncodedPicture],
+        pictures: Sequence[Source],
         specs: Sequence[InputSpec],
-        prepare: Prepare,
+        prepare: Prepare[Source],
         pool: Executor,
         limits: Sequence[CallLimits] = (CallLimits(),),
         may_keep_bytes: Callable[[], int] = lambda: KEPT_BYTES,
@@ -109,11 +112,11 @@ class Preparation:
             self._pool.submit(self._prepare_one, begin + n, picture, {spec: futures[spec][n] for spec in specs})
         return futures
 
-    def _prepare_one(self, n: int, picture: EncodedPicture, futures: Mapping[InputSpec, Future[Images]]) -> None:
+    def _prepare_one(self, n: int, picture: Source, futures: Mapping[InputSpec, Future[Images]]) -> None:
         if self._closed.is_set():
             return
         try:
-            for future, images in zip(futures.values(), self._prepare(bytes(picture), tuple(futures)), strict=True):
+            for future, images in zip(futures.values(), self._prepare(picture, tuple(futures)), strict=True):
                 if self._closed.is_set():
                     return
                 future.set_result(images)

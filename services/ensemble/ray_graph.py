@@ -41,8 +41,9 @@ class RayPredictor:
     async def predict(self, request: PredictRequest) -> Answer:
         """Answer a request; raises as `Predictor.predict` does, and NotReady where no replica answers."""
         allowed_s = time_allowed(request, find(self._served, request.ensemble).ensemble)
-        pictures = tuple(map(bytes, request.pictures))  # parts of a message do not travel
-        asked = replace(request, pictures=pictures, deadline_s=allowed_s, latest_s=None)
+        # Parts of a message do not travel.
+        pictures, sounds = (tuple(map(bytes, each)) for each in (request.pictures, request.sounds))
+        asked = replace(request, pictures=pictures, sounds=sounds, deadline_s=allowed_s, latest_s=None)
         answer = await _call(self._handle.predict.remote(asked, hand_over()), allowed_s + _LATE_S)
         if isinstance(answer, StrataError):
             raise answer

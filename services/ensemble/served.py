@@ -35,6 +35,11 @@ class Served:
         """How the members want their pictures, in their order."""
         return [self.spec(model) for model in self.ensemble.models]
 
+    @property
+    def kinds(self) -> frozenset[str]:
+        """What the members take: pictures, sounds, or both."""
+        return frozenset(spec.kind for spec in self.specs)
+
     def expected(self, models: Iterable[str]) -> float | None:
         """Look up the accuracy measured for exactly these members; None where it was not."""
         return self.accuracy.expected(models) if self.accuracy else None

@@ -18,14 +18,15 @@ from services.ensemble.domain import (
     REPLY_MARGIN_S,
     Answer,
     Description,
-    EncodedPicture,
     Ensemble,
     EnsembleMode,
+    Item,
     MemberAnswer,
     MemberState,
     PredictRequest,
     Started,
-    check_pictures,
+    check_items,
+    items_of,
     time_allowed,
 )
 from services.ensemble.fan_out import Infer, MemberRun, fan_out
@@ -74,7 +75,7 @@ class Predictor:
         served: Mapping[str, Served],
         infer: Infer,
         starts: Starts,
-        prepare: Prepare,
+        prepare: Prepare[Item],
         pool: Executor,
         tariff: Tariff,
         max_pictures: int,
@@ -119,7 +120,8 @@ class Predictor:
 
         Raises:
             EnsembleNotFound: no such ensemble.
-            EmptyBatch, BatchTooLarge, NotAPicture, PictureTooLarge: the request is refused; names the picture.
+            EmptyBatch, BatchTooLarge, NotAPicture, PictureTooLarge, NotASound: the request is refused; names the item.
+            InvalidInput: not as many sounds as pictures, or something that no member takes.
             MemberUnavailable: every member failed; the message has each one's reason.
             LateAlready: none would be in by the deadline, by what they take just now.
             DeadlineExceeded: fewer were in by the deadline than the ensemble asks for.
@@ -128,23 +130,24 @@ class Predictor:
         began_s = self._clock()
         served = find(self._served, request.ensemble)
         ensemble = served.ensemble
-        check_pictures(request.pictures, self._max_pictures)
+        items = items_of(request, served.kinds)
+        check_items(items, self._max_pictures)
         if request.deadline_s is None:
             await self._wake(ensemble.models, request.latest_s)
         mode = request.mode or ensemble.mode
         waited_s = self._clock() - began_s
         deadline = Deadline.after(time_allowed(request, ensemble, waited_s), self._clock)
-        runs = await self._ask_those_in_time(served, request.pictures, mode, deadline)
+        runs = await self._ask_those_in_time(served, items, mode, deadline)
         if sum(run.state is MemberState.ANSWERED for run in runs) < ensemble.min_members:
             raise _no_answer(ensemble, runs, self._clock() - began_s)
         return self._answer(served, runs, mode, request.top_k, began_s)
 
     async def _ask_those_in_time(
-        self, served: Served, pictures: Sequence[EncodedPicture], mode: EnsembleMode, deadline: Deadline
+        self, served: Served, items: Sequence[Item], mode: EnsembleMode, deadline: Deadline
     ) -> list[MemberRun]:
         """Ask those members that are forecast to be in by the deadline; the others are missing, and say so."""
         ensemble = served.ensemble
-        forecasts_s = self._queue.forecasts_s(ensemble.models, len(pictures))
+        forecasts_s = self._queue.forecasts_s(ensemble.models, len(items))
         chosen: Sequence[str] = ()
         try:
             chosen = choose_members(
@@ -152,22 +155,22 @@ class Predictor:
             )
         finally:  # refused or not: who asks again finds them awake
             self._queue.wake_cold([model for model in ensemble.models if model not in chosen])
-        asked = {run.model: run for run in await self.ask(served, pictures, mode, deadline, chosen)}
+        asked = {run.model: run for run in await self.ask(served, items, mode, deadline, chosen)}
         return [asked.get(model) or _left_out(served, model, forecasts_s[model]) for model in ensemble.models]
 
     async def ask(
         self,
         served: Served,
-        pictures: Sequence[EncodedPicture],
+        items: Sequence[Item],
         mode: EnsembleMode,
         deadline: Deadline,
         models: Sequence[str] | None = None,
     ) -> list[MemberRun]:
         """Ask an ensemble's members, or some of them, for their scores; see `fan_out`."""
-        check_pictures(tuple(pictures), self._max_pictures)
+        check_items(items, self._max_pictures)
         runs = [MemberRun(model, served.spec(model)) for model in models or served.ensemble.models]
         preparation = Preparation(
-            pictures,
+            items,
             [run.spec for run in runs],
             self._prepare,
             self._pool,
@@ -176,7 +179,7 @@ class Predictor:
         )
         self._ongoing += 1
         try:
-            with self._queue.asking([run.model for run in runs], len(pictures), deadline) as ended:
+            with self._queue.asking([run.model for run in runs], len(items), deadline) as ended:
                 await fan_out(runs, preparation, self._infer, mode, deadline, self._queue.turn, ended)
         finally:
             self._ongoing -= 1

@@ -18,9 +18,6 @@ from services.edge.errors import (
 from services.model.tensors import BYTES, Tensor
 from services.zoo.manifest import Manifest
 
-PICTURE = "picture"
-"""The input that takes encoded pictures (JPEG, PNG, ...) instead of the model's own tensor."""
-
 Images: TypeAlias = NDArray[np.float32]
 
 
@@ -120,12 +117,13 @@ def batch_of(request: InferRequest, manifest: Manifest, max_batch: int) -> Image
     for name in request.outputs:
         if name != manifest.output_name:
             raise UnknownTensor(f"output '{name}': model '{manifest.name}' has only '{manifest.output_name}'")
-    names = f"'{manifest.input_name}' or '{PICTURE}'"
+    encoded = manifest.input_spec.kind
+    names = f"'{manifest.input_name}' or '{encoded}'"
     if len(request.inputs) != 1:
         raise UnknownTensor(f"{len(request.inputs)} inputs: model '{manifest.name}' takes exactly one, {names}")
     (tensor,) = request.inputs
-    if tensor.name == PICTURE:
-        return _pictures(tensor, max_batch)
+    if tensor.name == encoded:
+        return _files(tensor, max_batch)
     if tensor.name != manifest.input_name:
         raise UnknownTensor(f"input '{tensor.name}': model '{manifest.name}' takes {names}")
     return _images(tensor, manifest.input_shape, max_batch)
@@ -139,7 +137,7 @@ def describe(manifest: Manifest) -> Metadata:
         platform=manifest.runtime,
         inputs=(
             TensorMetadata(manifest.input_name, "FP32", (-1, *manifest.input_shape[1:])),
-            TensorMetadata(PICTURE, BYTES, (-1,)),
+            TensorMetadata(manifest.input_spec.kind, BYTES, (-1,)),
         ),
         outputs=(TensorMetadata(manifest.output_name, "FP32", (-1, *manifest.output_shape[1:])),),
     )
@@ -158,11 +156,14 @@ def describe_server() -> ServerMetadata:
     return ServerMetadata("strata-model", version, ("binary_tensor_data",))
 
 
-def _pictures(tensor: Tensor, max_batch: int) -> list[bytes]:
+def _files(tensor: Tensor, max_batch: int) -> list[bytes]:
+    """What the input takes that is called as its kind, instead of the model's own tensor: JPEG, PNG, ...; or WAV."""
     if not isinstance(tensor.values, list):
-        raise DtypeMismatch(f"input '{PICTURE}': datatype {tensor.datatype}; encoded pictures are {BYTES}")
+        raise DtypeMismatch(f"input '{tensor.name}': datatype {tensor.datatype}; encoded {tensor.name}s are {BYTES}")
     if len(tensor.shape) not in (1, 2) or tensor.shape[1:] not in ((), (1,)):
-        raise ShapeMismatch(f"input '{PICTURE}': shape {list(tensor.shape)}; it is [N], one element a picture")
+        raise ShapeMismatch(
+            f"input '{tensor.name}': shape {list(tensor.shape)}; it is [N], one element a {tensor.name}"
+        )
     _check_length(len(tensor.values), max_batch)
     return tensor.values
 

@@ -13,17 +13,19 @@ from services.edge.errors import ArtifactNotFound, InvalidDeclaration
 FILE_NAME = "manifest.json"
 INPUT_NAME = "image"
 OUTPUT_NAME = "scores"
+PICTURE, SOUND = "picture", "sound"
 
 
 @dataclass(frozen=True)
 class InputSpec:
-    """How a picture becomes a tensor.
+    """How a picture, or a sound as a picture of its frequencies over time, becomes a tensor.
 
     Attributes:
         size: (H, W) of the tensor, in pixels; cut from the centre.
         resize: the shorter side, in pixels, before the cut.
         mean, std: per channel, in units of full brightness: value = (pixel / 255 - mean) / std.
         interpolation: of the resize, as torchvision names it.
+        kind: picture, or sound: then `size` is bands of frequency and spectra over time, and nothing is resized.
     """
 
     size: tuple[int, int]
@@ -31,6 +33,7 @@ class InputSpec:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     interpolation: str
+    kind: str = PICTURE
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ Positive: TypeAlias = Annotated[int, Field(gt=0)]
 class InputDeclaration(Declaration):
     """`input:` of a model file; the defaults are ImageNet's."""
 
+    kind: Literal["picture", "sound"] = "picture"
     size: tuple[Positive, Positive] = (224, 224)
     resize: Positive | None = None
     mean: Channels = (0.485, 0.456, 0.406)
@@ -35,11 +36,13 @@ class InputDeclaration(Declaration):
             raise ValueError("std must be above 0")
         if self.resize is not None and self.resize < max(self.size):
             raise ValueError(f"resize {self.resize} is below the size {list(self.size)} that is cut from it")
+        if self.kind == "sound" and not self.model_fields_set.isdisjoint(("resize", "interpolation")):
+            raise ValueError("resize and interpolation are for pictures; a sound's spectra are made in their size")
         return self
 
     def spec(self) -> InputSpec:
         """The same with its default resize filled in: the longer side of `size`."""
-        return InputSpec(self.size, self.resize or max(self.size), self.mean, self.std, self.interpolation)
+        return InputSpec(self.size, self.resize or max(self.size), self.mean, self.std, self.interpolation, self.kind)
 
 
 class BatchingDeclaration(Declaration):

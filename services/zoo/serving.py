@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.edge.errors import InvalidWeights, Unsupported
-from services.zoo.manifest import InputSpec
+from services.zoo.manifest import SOUND, InputSpec
 
 Values: TypeAlias = NDArray[np.float32]
 Forward: TypeAlias = Callable[[Values], Values]
@@ -42,7 +42,11 @@ def load_forward(runtime: str, folder: Path, threads: int) -> Forward:
 
 
 def read_picture(spec: InputSpec, data: bytes) -> Values:
-    """Decode a picture into [C, H, W], without torch. Raises NotAPicture, PictureTooLarge."""
+    """Decode a picture, or a sound, into [C, H, W], without torch. Raises NotAPicture, PictureTooLarge, NotASound."""
+    if spec.kind == SOUND:
+        from services.zoo.sounds import read_sound
+
+        return read_sound(spec, data)
     # Imported at the first encoded picture: tensors need no Pillow.
     from services.zoo.lean_preprocessing import read_picture as read
 

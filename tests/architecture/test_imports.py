@@ -30,7 +30,7 @@ RANKS: dict[str, dict[int, str]] = {
         "http_server http_form http_app receipt_messages receipt_bodies grpc_tracing http_tracing",
     },
     "zoo": {
-        DOMAIN: "manifest stage_manifest chunks cache_folder alexnet nasnet efficientnet efficientnet_lite "
+        DOMAIN: "manifest stage_manifest sounds chunks cache_folder alexnet nasnet efficientnet efficientnet_lite "
         "architectures exported detection darknet decoding resizing lean_preprocessing preprocessing quiet agreement "
         "tensor_codec graph_codec integers integer_codec",
         ADAPTERS: "cuts costs split model_file batching_choice name_lists catalog packages pretrained "

@@ -74,7 +74,7 @@ def application(work: Work, max_bodies: int) -> FastAPI:
     @app.post("/form")
     async def form(request: Request) -> list[int]:
         assert is_form(request.headers)
-        return [len(content) for content in await read_form_files(request, "pictures")]
+        return [len(content) for content in (await read_form_files(request, "pictures"))["pictures"]]
 
     @app.post("/fault")
     async def fault() -> None:

@@ -7,10 +7,11 @@ from services.ensemble.domain import (
     REPLY_MARGIN_S,
     Ensemble,
     EnsembleMode,
+    Item,
     Member,
     PredictRequest,
     Rule,
-    check_pictures,
+    check_items,
     time_allowed,
 )
 
@@ -39,8 +40,8 @@ def test_an_answer_takes_what_was_asked_or_declared_and_leaves_before_its_caller
 
 
 def test_a_request_has_one_picture_at_least_and_no_more_than_it_may() -> None:
-    check_pictures((b"1", b"2"), max_pictures=2)
+    check_items([Item(b"1"), Item(b"2")], max_items=2)
     with pytest.raises(EmptyBatch, match="at least one"):
-        check_pictures((), max_pictures=2)
+        check_items([], max_items=2)
     with pytest.raises(BatchTooLarge, match="3 pictures; one request may have 2"):
-        check_pictures((b"1", b"2", b"3"), max_pictures=2)
+        check_items([Item(b"1"), Item(b"2"), Item(b"3")], max_items=2)

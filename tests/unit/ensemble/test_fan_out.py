@@ -34,7 +34,7 @@ def prepare(picture: bytes, specs: Sequence[InputSpec]) -> Iterator[Images]:
         yield np.full((3, *spec.size), float(picture), np.float32)
 
 
-def preparation(pictures: Sequence[bytes], specs: Sequence[InputSpec] = (SPEC,), **options: Any) -> Preparation:
+def preparation(pictures: Sequence[bytes], specs: Sequence[InputSpec] = (SPEC,), **options: Any) -> Preparation[bytes]:
     return Preparation(pictures, specs, prepare, ThreadPoolExecutor(2), **options)
 
 

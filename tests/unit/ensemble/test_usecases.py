@@ -11,7 +11,7 @@ import pytest
 from services.edge.deadline import Deadline
 from services.edge.errors import DeadlineExceeded
 from services.edge.receipts import Tariff, Usage
-from services.ensemble.domain import MemberState, PredictRequest
+from services.ensemble.domain import Item, MemberState, PredictRequest
 from services.ensemble.fan_out import ChunkReply
 from services.ensemble.loading import load_ensembles
 from services.ensemble.preparation import Images
@@ -54,7 +54,7 @@ class Idle:
         await asyncio.shield(self._started[model])
 
 
-def prepare(picture: bytes, specs: Sequence[InputSpec]) -> Iterator[Images]:
+def prepare(item: Item, specs: Sequence[InputSpec]) -> Iterator[Images]:
     for spec in specs:
         yield np.zeros((3, *spec.size), np.float32)
 

@@ -25,41 +25,41 @@ _sym_db = _symbol_database.Default()
 from services.contracts.strata.receipt.v1 import receipt_pb2 as strata_dot_receipt_dot_v1_dot_receipt__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!strata/ensemble/v1/ensemble.proto\x12\x12strata.ensemble.v1\x1a\x1fstrata/receipt/v1/receipt.proto\"\x80\x01\n\x0ePredictRequest\x12\x10\n\x08\x65nsemble\x18\x01 \x01(\t\x12\x10\n\x08pictures\x18\x02 \x03(\x0c\x12&\n\x04mode\x18\x03 \x01(\x0e\x32\x18.strata.ensemble.v1.Mode\x12\x13\n\x0b\x64\x65\x61\x64line_ms\x18\x04 \x01(\r\x12\r\n\x05top_k\x18\x05 \x01(\r\"4\n\x05Score\x12\r\n\x05index\x18\x01 \x01(\r\x12\r\n\x05label\x18\x02 \x01(\t\x12\r\n\x05score\x18\x03 \x01(\x02\"7\n\nPrediction\x12)\n\x06scores\x18\x01 \x03(\x0b\x32\x19.strata.ensemble.v1.Score\"\xb7\x02\n\x0cMemberAnswer\x12\r\n\x05model\x18\x01 \x01(\t\x12\x35\n\x05state\x18\x02 \x01(\x0e\x32&.strata.ensemble.v1.MemberAnswer.State\x12\x0e\n\x06weight\x18\x03 \x01(\x01\x12\x33\n\x0bpredictions\x18\x04 \x03(\x0b\x32\x1e.strata.ensemble.v1.Prediction\x12\x12\n\nlatency_ms\x18\x05 \x01(\x01\x12\x12\n\ncompute_ms\x18\x06 \x01(\x01\x12\r\n\x05\x65rror\x18\x07 \x01(\t\x12\x0c\n\x04\x63old\x18\x08 \x01(\x08\"W\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x12\n\x0eSTATE_ANSWERED\x10\x01\x12\x11\n\rSTATE_MISSING\x10\x02\x12\x10\n\x0cSTATE_FAILED\x10\x03\"\xaa\x02\n\x0fPredictResponse\x12\x10\n\x08\x65nsemble\x18\x01 \x01(\t\x12&\n\x04mode\x18\x02 \x01(\x0e\x32\x18.strata.ensemble.v1.Mode\x12\x33\n\x0bpredictions\x18\x03 \x03(\x0b\x32\x1e.strata.ensemble.v1.Prediction\x12\x31\n\x07members\x18\x04 \x03(\x0b\x32 .strata.ensemble.v1.MemberAnswer\x12\x12\n\nlatency_ms\x18\x05 \x01(\x01\x12\x1e\n\x11\x65xpected_accuracy\x18\x06 \x01(\x01H\x00\x88\x01\x01\x12+\n\x07receipt\x18\x07 \x01(\x0b\x32\x1a.strata.receipt.v1.ReceiptB\x14\n\x12_expected_accuracy\"\x1f\n\x0bWakeRequest\x12\x10\n\x08\x65nsemble\x18\x01 \x01(\t\"<\n\x0bWokenMember\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07took_ms\x18\x02 \x01(\x01\x12\r\n\x05\x65rror\x18\x03 \x01(\t\"@\n\x0cWakeResponse\x12\x30\n\x07members\x18\x01 \x03(\x0b\x32\x1f.strata.ensemble.v1.WokenMember\"\x16\n\x14ListEnsemblesRequest\"/\n\x0e\x45nsembleMember\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0e\n\x06weight\x18\x02 \x01(\x01\"\xa8\x01\n\x08\x45nsemble\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x33\n\x07members\x18\x02 \x03(\x0b\x32\".strata.ensemble.v1.EnsembleMember\x12\x0c\n\x04rule\x18\x03 \x01(\t\x12&\n\x04mode\x18\x04 \x01(\x0e\x32\x18.strata.ensemble.v1.Mode\x12\x13\n\x0b\x64\x65\x61\x64line_ms\x18\x05 \x01(\r\x12\x0e\n\x06labels\x18\x06 \x03(\t\"H\n\x15ListEnsemblesResponse\x12/\n\tensembles\x18\x01 \x03(\x0b\x32\x1c.strata.ensemble.v1.Ensemble*@\n\x04Mode\x12\x14\n\x10MODE_UNSPECIFIED\x10\x00\x12\x11\n\rMODE_PARALLEL\x10\x01\x12\x0f\n\x0bMODE_SERIAL\x10\x02\x32\x96\x02\n\x0f\x45nsembleService\x12R\n\x07Predict\x12\".strata.ensemble.v1.PredictRequest\x1a#.strata.ensemble.v1.PredictResponse\x12I\n\x04Wake\x12\x1f.strata.ensemble.v1.WakeRequest\x1a .strata.ensemble.v1.WakeResponse\x12\x64\n\rListEnsembles\x12(.strata.ensemble.v1.ListEnsemblesRequest\x1a).strata.ensemble.v1.ListEnsemblesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!strata/ensemble/v1/ensemble.proto\x12\x12strata.ensemble.v1\x1a\x1fstrata/receipt/v1/receipt.proto\"\x90\x01\n\x0ePredictRequest\x12\x10\n\x08\x65nsemble\x18\x01 \x01(\t\x12\x10\n\x08pictures\x18\x02 \x03(\x0c\x12&\n\x04mode\x18\x03 \x01(\x0e\x32\x18.strata.ensemble.v1.Mode\x12\x13\n\x0b\x64\x65\x61\x64line_ms\x18\x04 \x01(\r\x12\r\n\x05top_k\x18\x05 \x01(\r\x12\x0e\n\x06sounds\x18\x06 \x03(\x0c\"4\n\x05Score\x12\r\n\x05index\x18\x01 \x01(\r\x12\r\n\x05label\x18\x02 \x01(\t\x12\r\n\x05score\x18\x03 \x01(\x02\"7\n\nPrediction\x12)\n\x06scores\x18\x01 \x03(\x0b\x32\x19.strata.ensemble.v1.Score\"\xb7\x02\n\x0cMemberAnswer\x12\r\n\x05model\x18\x01 \x01(\t\x12\x35\n\x05state\x18\x02 \x01(\x0e\x32&.strata.ensemble.v1.MemberAnswer.State\x12\x0e\n\x06weight\x18\x03 \x01(\x01\x12\x33\n\x0bpredictions\x18\x04 \x03(\x0b\x32\x1e.strata.ensemble.v1.Prediction\x12\x12\n\nlatency_ms\x18\x05 \x01(\x01\x12\x12\n\ncompute_ms\x18\x06 \x01(\x01\x12\r\n\x05\x65rror\x18\x07 \x01(\t\x12\x0c\n\x04\x63old\x18\x08 \x01(\x08\"W\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x12\n\x0eSTATE_ANSWERED\x10\x01\x12\x11\n\rSTATE_MISSING\x10\x02\x12\x10\n\x0cSTATE_FAILED\x10\x03\"\xaa\x02\n\x0fPredictResponse\x12\x10\n\x08\x65nsemble\x18\x01 \x01(\t\x12&\n\x04mode\x18\x02 \x01(\x0e\x32\x18.strata.ensemble.v1.Mode\x12\x33\n\x0bpredictions\x18\x03 \x03(\x0b\x32\x1e.strata.ensemble.v1.Prediction\x12\x31\n\x07members\x18\x04 \x03(\x0b\x32 .strata.ensemble.v1.MemberAnswer\x12\x12\n\nlatency_ms\x18\x05 \x01(\x01\x12\x1e\n\x11\x65xpected_accuracy\x18\x06 \x01(\x01H\x00\x88\x01\x01\x12+\n\x07receipt\x18\x07 \x01(\x0b\x32\x1a.strata.receipt.v1.ReceiptB\x14\n\x12_expected_accuracy\"\x1f\n\x0bWakeRequest\x12\x10\n\x08\x65nsemble\x18\x01 \x01(\t\"<\n\x0bWokenMember\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07took_ms\x18\x02 \x01(\x01\x12\r\n\x05\x65rror\x18\x03 \x01(\t\"@\n\x0cWakeResponse\x12\x30\n\x07members\x18\x01 \x03(\x0b\x32\x1f.strata.ensemble.v1.WokenMember\"\x16\n\x14ListEnsemblesRequest\"/\n\x0e\x45nsembleMember\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0e\n\x06weight\x18\x02 \x01(\x01\"\xa8\x01\n\x08\x45nsemble\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x33\n\x07members\x18\x02 \x03(\x0b\x32\".strata.ensemble.v1.EnsembleMember\x12\x0c\n\x04rule\x18\x03 \x01(\t\x12&\n\x04mode\x18\x04 \x01(\x0e\x32\x18.strata.ensemble.v1.Mode\x12\x13\n\x0b\x64\x65\x61\x64line_ms\x18\x05 \x01(\r\x12\x0e\n\x06labels\x18\x06 \x03(\t\"H\n\x15ListEnsemblesResponse\x12/\n\tensembles\x18\x01 \x03(\x0b\x32\x1c.strata.ensemble.v1.Ensemble*@\n\x04Mode\x12\x14\n\x10MODE_UNSPECIFIED\x10\x00\x12\x11\n\rMODE_PARALLEL\x10\x01\x12\x0f\n\x0bMODE_SERIAL\x10\x02\x32\x96\x02\n\x0f\x45nsembleService\x12R\n\x07Predict\x12\".strata.ensemble.v1.PredictRequest\x1a#.strata.ensemble.v1.PredictResponse\x12I\n\x04Wake\x12\x1f.strata.ensemble.v1.WakeRequest\x1a .strata.ensemble.v1.WakeResponse\x12\x64\n\rListEnsembles\x12(.strata.ensemble.v1.ListEnsemblesRequest\x1a).strata.ensemble.v1.ListEnsemblesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'strata.ensemble.v1.ensemble_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_MODE']._serialized_start=1426
-  _globals['_MODE']._serialized_end=1490
+  _globals['_MODE']._serialized_start=1442
+  _globals['_MODE']._serialized_end=1506
   _globals['_PREDICTREQUEST']._serialized_start=91
-  _globals['_PREDICTREQUEST']._serialized_end=219
-  _globals['_SCORE']._serialized_start=221
-  _globals['_SCORE']._serialized_end=273
-  _globals['_PREDICTION']._serialized_start=275
-  _globals['_PREDICTION']._serialized_end=330
-  _globals['_MEMBERANSWER']._serialized_start=333
-  _globals['_MEMBERANSWER']._serialized_end=644
-  _globals['_MEMBERANSWER_STATE']._serialized_start=557
-  _globals['_MEMBERANSWER_STATE']._serialized_end=644
-  _globals['_PREDICTRESPONSE']._serialized_start=647
-  _globals['_PREDICTRESPONSE']._serialized_end=945
-  _globals['_WAKEREQUEST']._serialized_start=947
-  _globals['_WAKEREQUEST']._serialized_end=978
-  _globals['_WOKENMEMBER']._serialized_start=980
-  _globals['_WOKENMEMBER']._serialized_end=1040
-  _globals['_WAKERESPONSE']._serialized_start=1042
-  _globals['_WAKERESPONSE']._serialized_end=1106
-  _globals['_LISTENSEMBLESREQUEST']._serialized_start=1108
-  _globals['_LISTENSEMBLESREQUEST']._serialized_end=1130
-  _globals['_ENSEMBLEMEMBER']._serialized_start=1132
-  _globals['_ENSEMBLEMEMBER']._serialized_end=1179
-  _globals['_ENSEMBLE']._serialized_start=1182
-  _globals['_ENSEMBLE']._serialized_end=1350
-  _globals['_LISTENSEMBLESRESPONSE']._serialized_start=1352
-  _globals['_LISTENSEMBLESRESPONSE']._serialized_end=1424
-  _globals['_ENSEMBLESERVICE']._serialized_start=1493
-  _globals['_ENSEMBLESERVICE']._serialized_end=1771
+  _globals['_PREDICTREQUEST']._serialized_end=235
+  _globals['_SCORE']._serialized_start=237
+  _globals['_SCORE']._serialized_end=289
+  _globals['_PREDICTION']._serialized_start=291
+  _globals['_PREDICTION']._serialized_end=346
+  _globals['_MEMBERANSWER']._serialized_start=349
+  _globals['_MEMBERANSWER']._serialized_end=660
+  _globals['_MEMBERANSWER_STATE']._serialized_start=573
+  _globals['_MEMBERANSWER_STATE']._serialized_end=660
+  _globals['_PREDICTRESPONSE']._serialized_start=663
+  _globals['_PREDICTRESPONSE']._serialized_end=961
+  _globals['_WAKEREQUEST']._serialized_start=963
+  _globals['_WAKEREQUEST']._serialized_end=994
+  _globals['_WOKENMEMBER']._serialized_start=996
+  _globals['_WOKENMEMBER']._serialized_end=1056
+  _globals['_WAKERESPONSE']._serialized_start=1058
+  _globals['_WAKERESPONSE']._serialized_end=1122
+  _globals['_LISTENSEMBLESREQUEST']._serialized_start=1124
+  _globals['_LISTENSEMBLESREQUEST']._serialized_end=1146
+  _globals['_ENSEMBLEMEMBER']._serialized_start=1148
+  _globals['_ENSEMBLEMEMBER']._serialized_end=1195
+  _globals['_ENSEMBLE']._serialized_start=1198
+  _globals['_ENSEMBLE']._serialized_end=1366
+  _globals['_LISTENSEMBLESRESPONSE']._serialized_start=1368
+  _globals['_LISTENSEMBLESRESPONSE']._serialized_end=1440
+  _globals['_ENSEMBLESERVICE']._serialized_start=1509
+  _globals['_ENSEMBLESERVICE']._serialized_end=1787
 # @@protoc_insertion_point(module_scope)

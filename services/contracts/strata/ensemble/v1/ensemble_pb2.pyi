@@ -48,6 +48,7 @@ class PredictRequest(_message.Message):
     MODE_FIELD_NUMBER: _builtins.int
     DEADLINE_MS_FIELD_NUMBER: _builtins.int
     TOP_K_FIELD_NUMBER: _builtins.int
+    SOUNDS_FIELD_NUMBER: _builtins.int
     ensemble: _builtins.str
     """May be empty where the service has just one ensemble."""
     mode: Global___Mode.ValueType
@@ -59,6 +60,10 @@ class PredictRequest(_message.Message):
     def pictures(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """Encoded pictures: JPEG, PNG, WebP, BMP or GIF."""
 
+    @_builtins.property
+    def sounds(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """Sounds, WAV files, where members of the ensemble take them: one for each picture, or, without pictures, by themselves."""
+
     def __init__(
         self,
         *,
@@ -67,10 +72,11 @@ class PredictRequest(_message.Message):
         mode: Global___Mode.ValueType = ...,
         deadline_ms: _builtins.int = ...,
         top_k: _builtins.int = ...,
+        sounds: _abc.Iterable[_builtins.bytes] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["deadline_ms", b"deadline_ms", "ensemble", b"ensemble", "mode", b"mode", "pictures", b"pictures", "top_k", b"top_k"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deadline_ms", b"deadline_ms", "ensemble", b"ensemble", "mode", b"mode", "pictures", b"pictures", "sounds", b"sounds", "top_k", b"top_k"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
