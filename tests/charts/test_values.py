@@ -81,6 +81,10 @@ LONG_LABELS = {
         ({"models": {"m": {"file": {"weights": "s3://b/m.safetensors"}}}}, "architecture"),
         ({"models": {"m": {"file": {"weights": "s3://b/m.pt2", "architecture": "alexnet"}}}}, "architecture"),
         ({"models": {"m": {"file": {"weights": "s3://b/m.pt2", "precision": "int4"}}}}, "/models/m/file/precision"),
+        (
+            {"models": {"m": {"file": {"weights": "s3://b/m.pt2", "batching": {"largest": 0}}}}},
+            "/models/m/file/batching",
+        ),
         ({"modelDefaults": {"maxQueue": 0}}, "/modelDefaults/maxQueue"),
         ({"ensemble": {"maxOngoing": 0}}, "/ensemble/maxOngoing"),
         ({"modelDefaults": {"protocol": "rest"}, "ensembles": {"pair": PAIR}}, "protocol grpc"),
@@ -303,6 +307,8 @@ def test_a_window_that_knative_takes_is_taken(duration: str) -> None:
         {"models": {"m": {"file": {"weights": "s3://b/m.pt2"}}}},
         {"models": {"m": {"file": {"weights": "random://1", "architecture": "alexnet"}}}},
         {"models": {"m": {"file": {"weights": "s3://b/m.pt2", "precision": "int8", "integers": "s3://b/m.integers"}}}},
+        {"models": {"m": {"file": {"weights": "s3://b/m.pt2", "batching": {"largest": 4, "wait_ms": 0.5}}}}},
+        {"models": {"m": {"file": {"weights": "s3://b/m.pt2", "batching": "off", "input": {"kind": "sound"}}}}},
         {"modelDefaults": {"scale": {"min": 5, "max": 0}, "resources": {"requests": {"cpu": "1000m", "memory": 1e9}}}},
     ],
 )
