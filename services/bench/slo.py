@@ -82,7 +82,8 @@ any members. `refusal_ms` counts from when the request was due. `accepted_late` 
 that was not answered in time. `subset_misses` divides requests accepted and not answered in time, with the subset
 chosen first, by those where all members start and are waited for; `.with_refusals` counts what was refused as missed.
 
-`queued_bytes`: what each of 24 requests that wait adds to the resident memory of the front door, over its file.
+`queued_bytes`: what each of 24 more requests that wait adds to the resident memory of the front door, over its file,
+where ten wait already.
 
 `batching.throughput`: AlexNet as a service of one thread, asked directly by eight users, each of whom sends a picture,
 waits for its scores, and sends the next: answers a second with batching as it was chosen when the model was compiled,

@@ -197,7 +197,8 @@ def slo(
     report: Report = None,
     quick: Quick = False,
     parts: Annotated[
-        str, typer.Option(help="Of receipts, queue, deadline, overload and verdict; all by default.")
+        str,
+        typer.Option(help="Of receipts, queue, batching, floor, deadline, overload, verdict and soak; all by default."),
     ] = "",
     merge: Merge = False,
 ) -> None:

@@ -20,13 +20,14 @@ def choose_batching(
     declared: BatchingDeclaration | str,
     forward: Forward | None,
     image: Images,
-    clock: Callable[[], float] = time.perf_counter,
+    clock: Callable[[], float] = time.process_time,
 ) -> Batching:
     """Say how a model's requests run together: as declared, or, where that is `auto`, as it gains by it.
 
     Args:
         forward: the model's, on one thread; None where it computes nothing that could be measured.
         image: [1, 3, H, W].
+        clock: the CPU time of this process, by default: on a machine that is busy otherwise wall time says little.
     """
     if isinstance(declared, BatchingDeclaration):
         return Batching(declared.largest, declared.wait_ms)
@@ -34,7 +35,7 @@ def choose_batching(
         return Batching()
     count = _TOGETHER.largest
     alone_s = together_s = math.inf
-    for _ in range(_ROUNDS):  # in turns, the best of each: a machine that is busy for a while is so for both
+    for _ in range(_ROUNDS):  # in turns, the best of each: caches that others fill are filled for both
         alone_s = min(alone_s, _takes_s(lambda: forward(image), clock))
         together_s = min(together_s, _takes_s(lambda: forward(np.repeat(image, count, axis=0)), clock))
     return _TOGETHER if count * alone_s >= _LEAST_GAIN * together_s else Batching()
