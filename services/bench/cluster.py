@@ -3,13 +3,15 @@
 import json
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from services.edge.errors import FailedPrecondition, Unavailable, Unsupported
+from services.edge.progress import Progress
 
 CHART = Path(__file__).resolve().parents[2] / "charts" / "strata"
 INGRESS = "http://127.0.0.1:8180"
@@ -53,6 +55,16 @@ class Cluster:
     def get(self, *arguments: str) -> Any:
         """Read objects as JSON."""
         return json.loads(self.kubectl("get", *arguments, "--output", "json"))
+
+    @contextmanager
+    def claimed(self, progress: Progress) -> Iterator[Self]:
+        """Have the namespace to oneself; it is removed at the end. Raises as `claim`."""
+        self.claim()
+        try:
+            yield self
+        finally:
+            progress("removing the namespace")
+            self.remove()
 
     def claim(self) -> None:
         """Create the namespace, labelled as one that may be removed; what an earlier run left of it goes first.

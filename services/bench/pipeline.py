@@ -9,6 +9,7 @@ from services.bench import (
     pipeline_driver,
     pipeline_exact,
     pipeline_memory,
+    pipeline_paper,
     pipeline_prediction,
     pipeline_speed,
 )
@@ -35,6 +36,7 @@ _PARTS: dict[str, Part] = {
     "efficiency": pipeline_speed.efficiency,
     "simulation": pipeline_prediction.simulation,
     "memory": pipeline_memory.memory,
+    "paper": pipeline_paper.paper,
     "driver": pipeline_driver.driver,
     "exact": pipeline_exact.exact,
 }
@@ -48,18 +50,20 @@ PLOTS = (
         [str(workers) for workers in pipeline_speed.WORKERS],
     ),
     Group(
-        "100 000 pictures by workers, simulated",
-        "s",
-        [f"figure_5.time_s.{workers}" for workers in pipeline_prediction.PAPERS_WORKERS],
-        [str(workers) for workers in pipeline_prediction.PAPERS_WORKERS],
+        "A record of 500 by the stages' memory",
+        "GiB·s",
+        [f"gb_s.{kind}.500" for kind in ("mem_max", "single", "floors")],
+        ["memMax", "one size", "memMin"],
     ),
     Group(
-        "the same, money",
-        "USD",
-        [f"figure_5.money.{workers}" for workers in pipeline_prediction.PAPERS_WORKERS],
-        [str(workers) for workers in pipeline_prediction.PAPERS_WORKERS],
+        "From zero to an answer",
+        "s",
+        [f"cold_s.{name}" for name in (*pipeline_cluster.STAGES, "chain")],
+        [*pipeline_cluster.STAGES, "the chain"],
     ),
 )
+TABULATED = ("figure_3.", "figure_4.", "figure_5.", "profile.", "floor_mib.", "peak_mib.", "chain_s.", "gb_s.")
+"""Figures that the notes lay out as the paper does, or that others are made of."""
 
 
 def measure(
@@ -75,9 +79,3 @@ def measure(
             yield from _PARTS[part](PipelineSubject(quick, scratch, progress))
         elif place:
             yield from pipeline_cluster.cold_chain(place)
-
-
-def ordered(figures: Figures) -> Figures:
-    """Those held to a bar first, in the bars' order, then the rest as they came."""
-    first = {key: figures[key] for key in BARS if key in figures}
-    return {**first, **{key: value for key, value in figures.items() if key not in first}}

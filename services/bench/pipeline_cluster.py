@@ -18,7 +18,7 @@ from services.pipeline.client import StageClient, open_stages
 
 RELEASE = "bench"
 _PIPELINE = "alexnet"
-_STAGES = {"conv-1": "conv_1", "conv-2": "conv_2", "conv-3": "conv_3", "fc": None}
+STAGES = {"conv-1": "conv_1", "conv-2": "conv_2", "conv-3": "conv_3", "fc": None}
 _MEMORY = {"conv-1": "768Mi", "conv-2": "384Mi", "conv-3": "384Mi", "fc": "768Mi"}
 _PICTURES = 16
 _ROUNDS = 5
@@ -56,7 +56,7 @@ def cold_chain(place: KnativePlace) -> Iterator[Figures]:
 
 
 def _values(images: Mapping[str, str]) -> dict[str, object]:
-    stages = [{"name": name, "last": last, "memory": _MEMORY[name]} for name, last in _STAGES.items()]
+    stages = [{"name": name, "last": last, "memory": _MEMORY[name]} for name, last in STAGES.items()]
     file = {"architecture": "alexnet_3c4f", "weights": "random://0", "input": {"size": [224, 224], "resize": 256}}
     scale = {"window": "6s", "max": 2}
     return {
@@ -74,16 +74,16 @@ async def _measure(place: KnativePlace, rounds: int) -> tuple[Spread, dict[str, 
     await store.remove(await store.keys("cold/"))
     await pack_synthetic(open_store("s3://strata/cold"), _PICTURES, _PICTURES)
     chain: list[float] = []
-    alone: dict[str, list[float]] = {name: [] for name in _STAGES}
-    cpu_s: dict[str, list[float]] = {name: [] for name in _STAGES}
-    places = [(place.cluster.ingress, place.cluster.authority(f"{_PIPELINE}-{name}")) for name in _STAGES]
+    alone: dict[str, list[float]] = {name: [] for name in STAGES}
+    cpu_s: dict[str, list[float]] = {name: [] for name in STAGES}
+    places = [(place.cluster.ingress, place.cluster.authority(f"{_PIPELINE}-{name}")) for name in STAGES]
     async with open_stages(places, _LONGEST_S) as client:
-        numbers = range(len(_STAGES))
+        numbers = range(len(STAGES))
         for number in range(rounds):
             place.progress("cold: the chain", number, rounds)
-            await _wait_for_zero(place.cluster, list(_STAGES))
+            await _wait_for_zero(place.cluster, list(STAGES))
             chain.append(await _pass(client, store, number, numbers))
-            for stage, name in enumerate(_STAGES):
+            for stage, name in enumerate(STAGES):
                 place.progress(f"cold: {name}", number, rounds)
                 await _wait_for_zero(place.cluster, [name])
                 await store.remove([_key(number, stage)])

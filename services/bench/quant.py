@@ -195,13 +195,6 @@ def summarise(figures: Figures) -> Figures:
     return found
 
 
-def ordered(figures: Figures) -> Figures:
-    """Those held to a bar first, in the bars' order, then the rest as they came; the summary made anew."""
-    together = {**figures, **summarise(figures)}
-    first = {key: together[key] for key in bars("") if key in together}
-    return {**first, **{key: value for key, value in together.items() if key not in first}}
-
-
 def _keyed(key: str, model: str) -> str:
     """Put the model's name before a spread's end: `ms.int8.low` of m becomes `ms.int8.m.low`."""
     for end in (".low", ".high"):

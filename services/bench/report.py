@@ -4,13 +4,19 @@ A page has the newest run of each instruction set; the page of history beside it
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 from services.bench.document import meets
 from services.bench.history import BenchRun, newest_of_each_isa
 from services.edge.whole_files import write_whole
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Drawing: TypeAlias = "Callable[[Mapping[str, float]], Figure | None]"
+"""Draws figures; None where what it shows was not measured."""
 Bars = Callable[[str], Mapping[str, str]]
 """An instruction set -> what figures are held to on it, text such as "<= 3", by key."""
 
@@ -27,12 +33,20 @@ class Group:
 
 @dataclass(frozen=True)
 class Page:
-    """What a report says beside the figures: its heading, the command that measures, how it was measured, and plots."""
+    """What a report says beside the figures: its heading, the command that measures, how it was measured, and plots.
+
+    Attributes:
+        notes: Markdown, which shows a drawing NAME as `![...](NAME.png)`.
+        drawings: what is drawn beside the page, as `PAGE.NAME.png`.
+        tabulated: what the keys begin with that the notes lay out, and that the first table therefore leaves out.
+    """
 
     title: str
     command: str
     notes: str
     plots: Sequence[Group] = ()
+    drawings: Mapping[str, Drawing] = field(default_factory=dict)
+    tabulated: tuple[str, ...] = ()
 
 
 def history_of(path: Path) -> Path:
@@ -56,6 +70,10 @@ def write_report(path: Path, page: Page, runs: Sequence[BenchRun], bars: Bars) -
 
 
 def _page(path: Path, page: Page, runs: Sequence[BenchRun], bars: Bars) -> list[str]:
+    shown = [key for key in _keys(runs) if not key.startswith(page.tabulated)]
+    notes = page.notes.strip()
+    for name in page.drawings:
+        notes = notes.replace(f"]({name}.png)", f"]({_drawn(path, name).name})")
     return [
         f"# {page.title}",
         "",
@@ -65,9 +83,9 @@ def _page(path: Path, page: Page, runs: Sequence[BenchRun], bars: Bars) -> list[
         *([f"![{page.title}]({path.stem}.png)", ""] if page.plots else []),
         f"The newest run of each instruction set; [all runs]({history_of(path).name}).",
         "",
-        *_table(["figure", "bar", *(run.name for run in runs)], _keys(runs), runs, bars),
+        *_table(["figure", "bar", *(run.name for run in runs)], shown, runs, bars),
         "",
-        page.notes.strip(),
+        notes,
         "",
     ]
 
@@ -144,3 +162,14 @@ def plot(path: Path, figures: Mapping[str, float], groups: Sequence[Group]) -> N
         axis.spines[["top", "right"]].set_visible(False)
     picture.savefig(path, dpi=110)
     plt.close(picture)
+
+
+def draw(path: Path, figures: Mapping[str, float], drawings: Mapping[str, Drawing]) -> None:
+    """Write each drawing whose figures were measured beside the page, as `PAGE.NAME.png`."""
+    for name, drawing in drawings.items():
+        if picture := drawing(figures):
+            picture.savefig(_drawn(path, name), dpi=80)
+
+
+def _drawn(path: Path, name: str) -> Path:
+    return path.with_suffix(f".{name}.png")

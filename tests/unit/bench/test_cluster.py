@@ -7,6 +7,7 @@ import pytest
 
 from services.bench.cluster import Cluster
 from services.edge.errors import FailedPrecondition
+from services.edge.progress import no_progress
 
 # It knows the four calls there are: get, create and delete, the last one with a selector; nothing else succeeds.
 KUBECTL = """#!/usr/bin/env python3
@@ -40,9 +41,9 @@ def namespaces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_namespace_is_claimed_anew_and_removed(namespaces: Path) -> None:
     cluster = Cluster("bench", "127.0.0.1:8180")
     cluster.claim()
-    cluster.claim()
-    assert [each.name for each in namespaces.iterdir()] == ["bench"]
-    cluster.remove()
+    with cluster.claimed(no_progress) as claimed:
+        assert claimed == cluster
+        assert [each.name for each in namespaces.iterdir()] == ["bench"]
     assert list(namespaces.iterdir()) == []
 
 

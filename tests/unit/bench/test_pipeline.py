@@ -1,13 +1,17 @@
 """How the pipeline's figures are made and shown: sampled cuts, figures from profiles, tables beside the paper's."""
 
 import re
+from collections.abc import Sequence
 
 import pytest
 
-from services.bench import pipeline as area
+from services.bench.pipeline_drawings import DRAWINGS
 from services.bench.pipeline_exact import sampled
 from services.bench.pipeline_notes import notes
+from services.bench.pipeline_paper import FLOORS_WITH, of_model, seen_by_model
 from services.bench.pipeline_prediction import PAPERS_WORKERS, figure_4, figure_5
+from services.bench.pipeline_subject import PAPERS
+from services.pipeline.profile import ChainProfile
 from services.zoo.cuts import Cut
 from tests.unit.pipeline.chains import chain, stage
 
@@ -34,19 +38,48 @@ def test_more_workers_take_less_time_up_to_one_for_each_record() -> None:
     assert money[0] < money[-1]
 
 
+def measured(chain: ChainProfile, sizes: Sequence[int]) -> dict[str, float]:
+    """What the parts `paper` and `memory` find of one network."""
+    found = {**figure_4(chain, chain), **figure_5(chain)}
+    for each in chain.stages:
+        found |= {f"figure_3.{what}.{each.name}.{size}": 2.5 for what in ("s", "mib") for size in (10, 100)}
+        found |= {f"floor_mib.{each.name}.{size}": 96.0 for size in sizes}
+    for kind in ("mem_max", "single", "floors"):
+        found |= {f"{what}.{kind}.{size}": 12.0 for what in ("chain_s", "gb_s") for size in sizes}
+    return found
+
+
+LARGER_CHAIN = chain(*(stage(f"stage-{number}") for number in range(4)))
+FIGURES = {**measured(CHAIN, (500, 1000)), **of_model("vgg-16", measured(LARGER_CHAIN, (FLOORS_WITH,)))}
+
+
+def headings(figures: dict[str, float]) -> list[tuple[str, str]]:
+    return re.findall(r"^## (Table|Figure) (\d)", notes(figures), flags=re.M)
+
+
 def test_every_table_of_the_paper_is_shown_beside_ours_once_it_is_measured() -> None:
-    figures = {**figure_4(CHAIN, chain(stage("whole"))), **figure_5(CHAIN)}
-    assert re.findall(r"^## (Table|Figure) (\d)", notes(figures), flags=re.M) == [("Figure", "4"), ("Figure", "5")]
-    for each in CHAIN.stages:
-        figures |= {f"profile.record_s.{each.name}": each.record_s, f"profile.picture_s.{each.name}": each.picture_s}
-        figures |= {f"floor_mib.{each.name}.{size}": 100.0 for size in (500, 1000)}
-    for kind in ("mem_max", "floors"):
-        figures |= {f"{what}.{kind}.{size}": 12.0 for what in ("chain_s", "gb_s") for size in (500, 1000)}
-    shown = notes(figures)
-    assert re.findall(r"^## (?:Table|Figure) (\d)", shown, flags=re.M) == ["1", "2", "3", "4", "5"]
+    assert headings({"overhead": 1.0}) == []
+    assert headings({**figure_4(CHAIN, CHAIN), **figure_5(CHAIN)}) == [("Figure", "4"), ("Figure", "5")]
+    assert headings(FIGURES) == [("Figure", "3"), ("Figure", "4"), ("Figure", "5"), ("Table", "1"), ("Table", "2")]
+    shown = notes(FIGURES)
     assert "| memMin-500 | 90 | 12.0 | 0.0281 | 0.0040 |" in shown
+    assert "| 500, the paper, MB | 1280 | 1024 | 768 | 768 | 1280 |" in shown
+    assert "| memMin-32 |  | 12.0 |  | 0.0040 |" in shown
+    assert "| vgg-16: pictures | stage-0 | stage-1 | stage-2 | stage-3 | one size for all |" in shown
 
 
-def test_figures_that_are_held_to_a_bar_come_first_in_its_order() -> None:
-    found = area.ordered({"floor_mib.FC.500": 1.0, "peak_mb.growth": 1.0, "exact": 1.0})
-    assert list(found) == ["exact", "peak_mb.growth", "floor_mib.FC.500"]
+def test_a_networks_figures_are_its_own() -> None:
+    assert seen_by_model("vgg-16", FIGURES) == measured(LARGER_CHAIN, (FLOORS_WITH,))
+    assert seen_by_model(PAPERS, FIGURES) == measured(CHAIN, (500, 1000))
+
+
+def test_each_figure_is_drawn_with_a_panel_for_each_network_and_left_out_where_nothing_was_measured() -> None:
+    titles = {
+        name: [axis.get_title() for axis in picture.axes if axis.get_title()]
+        for name, drawing in DRAWINGS.items()
+        if (picture := drawing(FIGURES))
+    }
+    both = ["alexnet-3c4f", "vgg-16"]
+    assert (titles["figure-4"], titles["figure-5"]) == (both, both)
+    assert titles["figure-3"][::4] == ["alexnet-3c4f: Conv_1", "vgg-16: stage-0"]
+    assert [drawing({"overhead": 1.0}) for drawing in DRAWINGS.values()] == [None] * 3

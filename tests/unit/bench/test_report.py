@@ -4,8 +4,10 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+from matplotlib.figure import Figure
+
 from services.bench.history import BenchRun, keep, newest_of_each_isa, read_runs, runs_of
-from services.bench.report import Page, history_of, write_report
+from services.bench.report import Page, draw, history_of, write_report
 
 PAGE = Page("Figures", "make bench", "How it was measured.")
 
@@ -69,3 +71,13 @@ def test_a_run_of_another_version_takes_no_place(tmp_path: Path) -> None:
     keep(path, earlier, continues=False)
     later = run("2026-01-02", "AMX", speed=2)
     assert keep(path, later, continues=True) == [later, earlier]
+
+
+def test_notes_show_drawings_and_have_tables_of_their_own(tmp_path: Path) -> None:
+    page = tmp_path / "figures.md"
+    notes = Page("Figures", "make bench", "![F](shape.png)", drawings={"shape": lambda _: Figure()}, tabulated=("at.",))
+    write_report(page, notes, [run("2026-01-01", "AMX", speed=6, **{"at.10": 3})], bars)
+    assert list(rows(page)) == ["speed"]
+    assert "![F](figures.shape.png)" in page.read_text()
+    draw(page, {"speed": 6}, {**notes.drawings, "not-measured": lambda _: None})
+    assert [each.name for each in tmp_path.glob("*.png")] == ["figures.shape.png"]
