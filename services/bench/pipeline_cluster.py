@@ -1,23 +1,30 @@
-"""The chain's start from zero on Knative: all stages wake at once, and each has its activation when it is ready."""
+"""The chain's start from zero on Knative, as the driver does it: all wake at once, and a record goes ahead."""
 
 import asyncio
 import base64
 import os
+import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from services.artifacts.store import ObjectStore, open_store
+from services.artifacts.precision import Encoding
+from services.artifacts.store import open_store
 from services.bench.cluster import Cluster
 from services.bench.pipeline_pictures import pack_synthetic
 from services.bench.pipeline_subject import RUNTIME, Figures, with_spread
 from services.bench.rounds import Spread
 from services.edge.progress import Progress
-from services.pipeline.client import StageClient, open_stages
+from services.pipeline.client import open_stages
+from services.pipeline.domain import Retry
+from services.pipeline.job_store import JobStore, record_keys
+from services.pipeline.means import Means, call_stage
+from services.pipeline.waking import sent_ahead, wake
 
 RELEASE = "bench"
 _PIPELINE = "alexnet"
+_JOB = "cold"
 STAGES = {"conv-1": "conv_1", "conv-2": "conv_2", "conv-3": "conv_3", "fc": None}
 _MEMORY = {"conv-1": "768Mi", "conv-2": "384Mi", "conv-3": "384Mi", "fc": "768Mi"}
 _PICTURES = 16
@@ -71,44 +78,38 @@ def _values(images: Mapping[str, str]) -> dict[str, object]:
 async def _measure(place: KnativePlace, rounds: int) -> tuple[Spread, dict[str, Spread], dict[str, Spread]]:
     """Seconds of the chain; of each stage alone; and each stage's CPU-seconds from its start to its first answer."""
     store = open_store("s3://strata")
-    await store.remove(await store.keys("cold/"))
-    await pack_synthetic(open_store("s3://strata/cold"), _PICTURES, _PICTURES)
+    await store.remove(await store.keys(f"{_JOB}-"))
+    records = open_store("s3://strata/cold")
+    await pack_synthetic(records, _PICTURES, _PICTURES)
+    (record,) = await record_keys(records)
     chain: list[float] = []
     alone: dict[str, list[float]] = {name: [] for name in STAGES}
     cpu_s: dict[str, list[float]] = {name: [] for name in STAGES}
     places = [(place.cluster.ingress, place.cluster.authority(f"{_PIPELINE}-{name}")) for name in STAGES]
     async with open_stages(places, _LONGEST_S) as client:
-        numbers = range(len(STAGES))
+        means = Means(client, 1, Retry(random.random), time.monotonic, asyncio.sleep)
         for number in range(rounds):
+            jobs = JobStore(store, f"{_JOB}-{number}")
             place.progress("cold: the chain", number, rounds)
             await _wait_for_zero(place.cluster, list(STAGES))
-            chain.append(await _pass(client, store, number, numbers))
+            began_s = time.monotonic()
+            async with sent_ahead(means, jobs, records, record, Encoding.FLOAT32) as ahead:
+                await wake(means)
+                await ahead.answers
+            chain.append(time.monotonic() - began_s)
             for stage, name in enumerate(STAGES):
                 place.progress(f"cold: {name}", number, rounds)
                 await _wait_for_zero(place.cluster, [name])
-                await store.remove([_key(number, stage)])
-                alone[name].append(await _pass(client, store, number, [stage]))
+                await jobs.remove_activation(record, stage)
+                began_s = time.monotonic()
+                await call_stage(means, jobs, records, record, stage, "", Encoding.FLOAT32)
+                alone[name].append(time.monotonic() - began_s)
                 cpu_s[name].append(await asyncio.to_thread(_cpu_seconds, place.cluster, name))
     return (
         Spread(tuple(chain)),
         {name: Spread(tuple(values)) for name, values in alone.items()},
         {name: Spread(tuple(values)) for name, values in cpu_s.items()},
     )
-
-
-async def _pass(client: StageClient, store: ObjectStore, number: int, stages: Sequence[int]) -> float:
-    """Wake stages at once and take a record through them, as the driver does; seconds."""
-    began_s = time.monotonic()
-    waking = asyncio.gather(*(client.describe(stage) for stage in stages))
-    for stage in stages:
-        inputs = _key(number, stage - 1) if stage else "cold/000000.record"
-        await client.run(stage, "", store.url_of(inputs), store.url_of(_key(number, stage)))
-    await waking
-    return time.monotonic() - began_s
-
-
-def _key(number: int, stage: int) -> str:
-    return f"cold/{number}/{stage}"
 
 
 async def _wait_for_zero(cluster: Cluster, stages: Sequence[str]) -> None:

@@ -17,8 +17,10 @@ from services.edge.cpu_share import thread_count
 from services.local.stages import local_stages
 from services.pipeline.client import StageClient
 from services.pipeline.domain import Retry, StageDescription, job_of
-from services.pipeline.driver import Means, run_job, wake
+from services.pipeline.driver import run_job
 from services.pipeline.job_store import JobStore
+from services.pipeline.means import Means
+from services.pipeline.waking import wake
 
 _CALL_TIMEOUT_S = 3600.0
 

@@ -6,7 +6,7 @@ import os
 import random
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -28,8 +28,10 @@ from services.local.running import state_folder
 from services.local.stages import local_stages
 from services.pipeline.client import CALL_TIMEOUT_S, StageClient, open_stages, split_service
 from services.pipeline.domain import DEFAULT_WORKERS, Retry, job_of
-from services.pipeline.driver import JobStatus, Means, run_job, wake
+from services.pipeline.driver import run_job
 from services.pipeline.job_store import JobStore, record_keys
+from services.pipeline.means import JobStatus, Means
+from services.pipeline.waking import sent_ahead, wake
 from services.zoo.cache_folder import default_cache
 from services.zoo.stage_compile import compile_stages
 
@@ -105,9 +107,11 @@ async def _run(
     else:
         await jobs.check_free()
     await lease.check()
-    if not await record_keys(records):
+    keys = await record_keys(records)
+    if not keys:
         raise ArtifactNotFound(f"{records.url}: no records here; make some with `strata pipeline pack`")
-    async with _stages(wanted, planned, [records, output], progress) as stages:
+    async with AsyncExitStack() as stack:
+        stages = await stack.enter_async_context(_stages(wanted, planned, [records, output], progress))
         means = Means(
             stages=stages,
             workers=wanted.workers or (planned.workers if planned else DEFAULT_WORKERS),
@@ -116,17 +120,20 @@ async def _run(
             sleep=asyncio.sleep,
             observe=lambda status: progress(tell(status), status.done + status.failed, status.records),
         )
-        progress("waking the stages")
-        descriptions = await wake(means)
         activations = wanted.activations or (begun.activations if begun else Encoding.FLOAT32)
+        progress("waking the stages")
+        ahead = None
+        if not begun:
+            ahead = await stack.enter_async_context(sent_ahead(means, jobs, records, keys[0], activations))
+        descriptions = await wake(means)
         job = job_of(descriptions, name, records.url, wanted.top_k, activations)
         if planned:
             planned.check(job.model, job.chain)
-        if wanted.resume:
+        if begun:
             job = await jobs.resume(job)
         else:
             await jobs.begin(job)
-        return await lease.keep(run_job(means, job, jobs, records))
+        return await lease.keep(run_job(means, job, jobs, records, ahead))
 
 
 @asynccontextmanager

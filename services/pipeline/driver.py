@@ -2,133 +2,61 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
-from functools import partial
-from typing import Any, TypeAlias, TypeVar
+from dataclasses import asdict, replace
+from typing import Any
 
 from services.artifacts.precision import Encoding
 from services.artifacts.store import ObjectStore, StoreUse
 from services.edge.errors import ArtifactNotFound, DamagedFile, ForeignFile, OtherVersion, StrataError
-from services.edge.receipts import Tariff, Usage
-from services.pipeline.domain import (
-    Job,
-    Retry,
-    StageAnswer,
-    StageDescription,
-    Stages,
-    check_chain,
-    ends_the_job,
-    may_pass,
-)
+from services.edge.receipts import Usage
+from services.pipeline.domain import Job, StageAnswer, ends_the_job, may_pass
 from services.pipeline.job_store import JobStore, record_keys
 from services.pipeline.loss import measure_loss
+from services.pipeline.means import JobStatus, Means, call_stage, patiently
 from services.pipeline.predictions import write_predictions
-from services.pipeline.report import LAMBDA, JobTotals, StageTotal, report
+from services.pipeline.report import JobTotals, StageTotal, report
+from services.pipeline.waking import Ahead
 
-Sleep: TypeAlias = Callable[[float], Awaitable[None]]
-_T = TypeVar("_T")
 _LOST = (ArtifactNotFound, DamagedFile, ForeignFile, OtherVersion)
 
 _log = logging.getLogger(__name__)
 
 
-@dataclass
-class JobStatus:
-    """Where a job is.
-
-    Attributes:
-        busy: records that are at each stage, by its name.
-        retries: calls that were made again.
-    """
-
-    records: int = 0
-    done: int = 0
-    failed: int = 0
-    busy: dict[str, int] = field(default_factory=dict)
-    money: float = 0.0
-    currency: str = ""
-    retries: int = 0
-
-
-Observe: TypeAlias = Callable[[JobStatus], None]
-
-
-@dataclass(frozen=True)
-class Means:
-    """What a driver works with.
-
-    Attributes:
-        workers: records under way at a time.
-        observe: called whenever the status changes.
-        clock: in seconds, from any moment.
-    """
-
-    stages: Stages
-    workers: int
-    retry: Retry
-    clock: Callable[[], float]
-    sleep: Sleep
-    observe: Observe = lambda _: None
-    tariff: Tariff = LAMBDA
-
-
-async def wake(means: Means) -> list[StageDescription]:
-    """Wake all stages at once, and check that they are a chain.
-
-    Raises:
-        OtherChain: they are none.
-        StageUnavailable: one cannot be reached.
-    """
-    calls = [partial(means.stages.describe, stage) for stage in range(len(means.stages))]
-    descriptions = await asyncio.gather(*(_patiently(means, call) for call in calls))
-    check_chain(descriptions)
-    return descriptions
-
-
-async def run_job(means: Means, job: Job, jobs: JobStore, records: ObjectStore) -> dict[str, Any]:
+async def run_job(
+    means: Means, job: Job, jobs: JobStore, records: ObjectStore, ahead: Ahead | None = None
+) -> dict[str, Any]:
     """Run what is left of a job, and return its report.
 
     A record that fails for good is set aside with its error, and is tried anew by the next run; the others go on.
 
+    Args:
+        ahead: a record that is on its way already.
     Raises:
         ArtifactNotFound: there are no records.
         FailedPrecondition: what every record would meet: a store that is full or may not be written, other stages.
     """
-    return await _Driver(means, job, jobs, records).run()
-
-
-async def _patiently(means: Means, call: Callable[[], Awaitable[_T]]) -> _T:
-    """Make a call, and make it again while it may pass."""
-    failures = 0
-    while True:
-        try:
-            return await call()
-        except StrataError as error:
-            failures += 1
-            if not may_pass(error) or failures >= means.retry.tries:
-                raise
-            _log.info("again after: %s", error)
-        await means.sleep(means.retry.pause_s(failures))
+    return await _Driver(means, job, jobs, records, ahead).run()
 
 
 class _Driver:
-    def __init__(self, means: Means, job: Job, jobs: JobStore, records: ObjectStore):
+    def __init__(self, means: Means, job: Job, jobs: JobStore, records: ObjectStore, ahead: Ahead | None):
         self._means = means
         self._job = job
         self._jobs = jobs
         self._records = records
+        self._ahead = ahead
         self._totals = JobTotals({name: StageTotal() for name in job.stages})
         self._failed: dict[str, dict[str, Any]] = {}
         self._status = JobStatus(busy=dict.fromkeys(job.stages, 0), currency=means.tariff.currency)
 
     async def run(self) -> dict[str, Any]:
         began_s = self._means.clock()
-        keys = await _patiently(self._means, lambda: record_keys(self._records))
+        keys = await patiently(self._means, lambda: record_keys(self._records))
         if not keys:
             raise ArtifactNotFound(f"{self._records.url}: no records here; make some with `strata pipeline pack`")
-        done = await _patiently(self._means, self._jobs.done)
+        done = await patiently(self._means, self._jobs.done)
         for passage in done.values():
             self._totals.add(passage)
         for record in await self._jobs.under_way() & done.keys():
@@ -140,7 +68,7 @@ class _Driver:
         written = report(self._totals, self._means.tariff, time_s, usage, self._failed.values(), loss)
         job = {"job": self._job.name, "model": self._job.model, "activations": self._job.activations}
         written = {**job, **written, "retries": self._status.retries}
-        await _patiently(self._means, lambda: self._jobs.write_report(written))
+        await patiently(self._means, lambda: self._jobs.write_report(written))
         return written
 
     async def _work(self, pending: Sequence[str]) -> None:
@@ -162,7 +90,7 @@ class _Driver:
         try:
             answers = await self._through_stages(record)
             last_url = self._jobs.activation_url(record, len(answers) - 1)
-            await _patiently(self._means, lambda: self._finish(record, answers, last_url))
+            await patiently(self._means, lambda: self._finish(record, answers, last_url))
         except StrataError as error:
             if ends_the_job(error):
                 raise
@@ -171,7 +99,7 @@ class _Driver:
 
     async def _through_stages(self, record: str) -> list[StageAnswer]:
         """Take a record from stage to stage; an activation that is lost or damaged is computed anew."""
-        answers: list[StageAnswer] = []
+        answers = await self._found_ahead(record)
         failures = 0
         while (stage := len(answers)) < len(self._job.stages):
             try:
@@ -189,13 +117,20 @@ class _Driver:
                 await self._means.sleep(self._means.retry.pause_s(failures))
         return answers
 
+    async def _found_ahead(self, record: str) -> list[StageAnswer]:
+        if self._ahead is None or record != self._ahead.record:
+            return []
+        try:
+            return await self._ahead.answers
+        except StrataError as error:
+            _log.info("record %s from its first stage on after: %s", record, error)
+            return []
+
     async def _through(self, record: str, stage: int) -> StageAnswer:
-        inputs = self._jobs.activation_url(record, stage - 1) if stage else self._records.url_of(record)
-        outputs = self._jobs.activation_url(record, stage)
-        began_s = self._means.clock()
         with self._busy(self._job.stages[stage]):
-            answer = await self._means.stages.run(stage, self._job.chain, inputs, outputs, self._job.activations)
-        return replace(answer, seconds=self._means.clock() - began_s)
+            return await call_stage(
+                self._means, self._jobs, self._records, record, stage, self._job.chain, self._job.activations
+            )
 
     async def _finish(self, record: str, answers: list[StageAnswer], url: str) -> None:
         pieces = self._jobs.store.stream(self._jobs.store.key_of(url))
@@ -210,7 +145,7 @@ class _Driver:
         _log.error("record %s is set aside: %s", record, error)
         self._failed[record] = why
         self._status.failed += 1
-        await _patiently(self._means, lambda: self._jobs.set_aside(record, why))
+        await patiently(self._means, lambda: self._jobs.set_aside(record, why))
 
     @contextmanager
     def _busy(self, stage: str) -> Iterator[None]:
@@ -229,12 +164,12 @@ class _Driver:
         """What activations in fewer bits lose, measured once, on a record that is done; None for float32."""
         if self._job.activations is Encoding.FLOAT32:
             return None
-        loss = await _patiently(self._means, self._jobs.loss)
+        loss = await patiently(self._means, self._jobs.loss)
         if loss is None and done:
             stages, chain = self._means.stages, self._job.chain
 
             def run(stage: int, inputs: str, outputs: str, precision: Encoding) -> Awaitable[StageAnswer]:
-                return _patiently(self._means, lambda: stages.run(stage, chain, inputs, outputs, precision))
+                return patiently(self._means, lambda: stages.run(stage, chain, inputs, outputs, precision))
 
             loss = await measure_loss(self._job, self._jobs, self._records, done[0], run)
         return loss

@@ -9,6 +9,7 @@ import signal
 import socket
 import time
 import uuid
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,9 +20,11 @@ from services.edge.errors import JobUnderWay, StrataError, Unavailable
 from services.edge.lean_logs import configure_lean_logs
 from services.pipeline.client import CALL_TIMEOUT_S, open_stages, split_service
 from services.pipeline.domain import DEFAULT_TOP_K, Retry, job_of
-from services.pipeline.driver import JobStatus, Means, run_job, wake
-from services.pipeline.job_store import JobStore
+from services.pipeline.driver import run_job
+from services.pipeline.job_store import JobStore, record_keys
 from services.pipeline.lease import Holder, Lease
+from services.pipeline.means import JobStatus, Means
+from services.pipeline.waking import sent_ahead, wake
 
 PREFIX = "PIPELINE_"
 EXIT_SET_ASIDE, EXIT_BAD_INPUT, EXIT_TRY_AGAIN = 3, 2, 1
@@ -74,23 +77,29 @@ async def _run(settings: DriverSettings) -> dict[str, Any]:
     jobs = JobStore(output, settings.job)
     lease = Lease(output, settings.job, Holder(uuid.uuid4().hex, socket.gethostname(), os.getpid(), "", 0), _unknown)
     await lease.check()
-    async with open_stages(map(split_service, settings.services.split(",")), CALL_TIMEOUT_S) as stages:
+    begun = await jobs.exists()
+    keys = await record_keys(records)
+    async with AsyncExitStack() as stack:
+        services = map(split_service, settings.services.split(","))
         means = Means(
-            stages=stages,
+            stages=await stack.enter_async_context(open_stages(services, CALL_TIMEOUT_S)),
             workers=settings.workers,
             retry=Retry(random.random),
             clock=time.monotonic,
             sleep=asyncio.sleep,
             observe=_Progress(),
         )
+        activations = Encoding(settings.activations)
+        ahead = None
+        if keys and not begun:
+            ahead = await stack.enter_async_context(sent_ahead(means, jobs, records, keys[0], activations))
         _log.info("waking the stages")
-        descriptions = await wake(means)
-        job = job_of(descriptions, settings.job, records.url, settings.top_k, Encoding(settings.activations))
-        if await jobs.exists():
+        job = job_of(await wake(means), settings.job, records.url, settings.top_k, activations)
+        if begun:
             job = await jobs.resume(job)
         else:
             await jobs.begin(job)
-        return await lease.keep(run_job(means, job, jobs, records))
+        return await lease.keep(run_job(means, job, jobs, records, ahead))
 
 
 class _Progress:

@@ -21,7 +21,15 @@ from services.artifacts.activation import (
 from services.artifacts.precision import Encoding, Values
 from services.artifacts.store import ObjectStore, StoreUse, requests_to_write
 from services.edge.admission import Admission
-from services.edge.errors import ArtifactNotFound, DamagedFile, ForeignFile, NotReady, OtherVersion, Unsupported
+from services.edge.errors import (
+    ArtifactNotFound,
+    DamagedFile,
+    ForeignFile,
+    NotReady,
+    OtherChain,
+    OtherVersion,
+    Unsupported,
+)
 from services.edge.receipts import ReceiptLine, Usage
 from services.stage.domain import (
     RunAnswer,
@@ -243,7 +251,7 @@ class Stage:
         return self._stores[begin].counting(), url[len(begin.rstrip("/")) + 1 :]
 
     async def _find(self, store: ObjectStore, key: str, header: Header) -> StageOutcome | None:
-        """Read the outcome of an activation that is there and whole; one that is not is computed anew."""
+        """Read the outcome of an activation of this stage that is there and whole; any other is computed anew."""
         url = store.url_of(key)
         try:
             async for part in read_activation(store.stream(key), url):
@@ -253,6 +261,6 @@ class Stage:
                     return part
         except ArtifactNotFound:
             return None
-        except (DamagedFile, ForeignFile, OtherVersion) as error:
+        except (DamagedFile, ForeignFile, OtherVersion, OtherChain) as error:
             _log.warning("computing anew: %s", error)
         return None

@@ -62,7 +62,7 @@ RANKS: dict[str, dict[int, str]] = {
     },
     "pipeline": {
         DOMAIN: "domain predictions report sizing profile simulation places planning comparison",
-        USECASES: "job_store lease loss driver",
+        USECASES: "job_store lease loss means waking driver",
         ADAPTERS: "packing plan_file",
         EDGES: "client",
         MAIN: "process __main__",

@@ -29,8 +29,10 @@ from services.edge.errors import (
 )
 from services.edge.meter import Reading
 from services.pipeline.domain import Job, Retry, StageAnswer, StageDescription, check_chain
-from services.pipeline.driver import JobStatus, Means, run_job, wake
+from services.pipeline.driver import run_job
 from services.pipeline.job_store import JobStore
+from services.pipeline.means import JobStatus, Means
+from services.pipeline.waking import sent_ahead, wake
 from services.stage.domain import RunRequest
 from services.stage.shared_meter import SharedMeter
 from services.stage.usecases import Stage, StageLimits
@@ -132,11 +134,11 @@ class Bench:
         await self.jobs.begin(self.job)
         return self
 
-    async def run(self, workers: int = 2, tries: int = 4) -> dict[str, Any]:
+    def means(self, workers: int = 2, tries: int = 4) -> Means:
         async def sleep(pause_s: float) -> None:
             self.pauses_s.append(pause_s)
 
-        means = Means(
+        return Means(
             stages=self.chain,
             workers=workers,
             retry=Retry(lambda: 1.0, tries),
@@ -144,6 +146,9 @@ class Bench:
             sleep=sleep,
             observe=self.statuses.append,
         )
+
+    async def run(self, workers: int = 2, tries: int = 4) -> dict[str, Any]:
+        means = self.means(workers, tries)
         await wake(means)
         return await run_job(means, self.job, self.jobs, self.records)
 
@@ -166,6 +171,56 @@ async def test_every_record_passes_every_stage_once() -> None:
     assert bench.chain.most_at_a_time <= 3
     assert bench.statuses[-1].done == 7
     assert json.loads(await bench.root.read("j/report.json")) == report
+
+
+class Starting(Chain):
+    """Stages that start: what is asked of one waits until it is there."""
+
+    def __init__(self, store_url: str):
+        super().__init__(store_url)
+        self.there = [asyncio.Event() for _ in NAMES]
+
+    async def describe(self, stage: int) -> StageDescription:
+        await self.there[stage].wait()
+        return await super().describe(stage)
+
+    async def run(self, stage: int, chain: str, input_url: str, output_url: str, precision: Encoding) -> StageAnswer:
+        await self.there[stage].wait()
+        answer = await super().run(stage, chain, input_url, output_url, precision)
+        if stage + 1 < len(NAMES):
+            self.there[stage + 1].set()  # the next one starts just as its activation is there
+        return answer
+
+
+async def test_the_first_record_is_on_its_way_while_stages_start_and_is_computed_once() -> None:
+    bench = Bench(3)
+    bench.chain = starting = Starting(bench.root.url)
+    await bench.ready()
+    means = bench.means()
+    async with sent_ahead(means, bench.jobs, bench.records, "000.record", Encoding.FLOAT32) as ahead:
+        starting.there[0].set()
+        await wake(means)
+        report = await run_job(means, bench.job, bench.jobs, bench.records, ahead)
+    await bench.check_all_done()
+    assert set(bench.chain.computed.values()) == {1}
+    assert [row["requests"] for row in report["stages"]] == [3, 3, 3]
+
+
+async def test_a_record_that_fails_ahead_passes_as_any_other() -> None:
+    bench = await Bench(2).ready()
+    failures = iter([StageUnavailable("gone")])
+
+    def before(stage: int, what: str) -> None:
+        if stage == 1 and what != "describe" and (error := next(failures, None)):
+            raise error
+
+    bench.chain.before = before
+    means = bench.means()
+    async with sent_ahead(means, bench.jobs, bench.records, "000.record", Encoding.FLOAT32) as ahead:
+        report = await run_job(means, bench.job, bench.jobs, bench.records, ahead)
+    await bench.check_all_done()
+    assert (report["failed_records"], report["retries"]) == ([], 0)
+    assert set(bench.chain.computed.values()) == {1}
 
 
 async def test_the_answers_are_those_of_the_whole_chain() -> None:

@@ -179,9 +179,11 @@ async def test_only_the_processs_first_computation_is_cold(made: Made) -> None:
     assert colds == [True, False, False]
 
 
-async def activation(store: ObjectStore, header: Header, values: Values, states: list[PictureState]) -> None:
+async def activation(
+    store: ObjectStore, header: Header, values: Values, states: list[PictureState], key: str = "in"
+) -> None:
     outcome = StageOutcome(tuple(states), ReceiptLine("", Usage(), 0.0), 0, False)
-    await store.write("in", write_header(header) + write_values(values) + write_outcome(outcome))
+    await store.write(key, write_header(header) + write_values(values) + write_outcome(outcome))
 
 
 async def test_a_later_stage_takes_the_activation_and_hands_the_pictures_on(tmp_path: Path) -> None:
@@ -202,6 +204,14 @@ async def test_an_activation_of_another_chain_or_stage_is_refused(tmp_path: Path
     with pytest.raises(OtherChain, match="of stage 0 of chain c1 is needed"):
         await made.stage.run(made.request("in"))
     assert not await made.store.exists("out")
+
+
+async def test_an_activation_of_another_chain_in_its_place_is_computed_anew(made: Made) -> None:
+    await made.put([b"1"])
+    await activation(made.store, Header("other", 0, (2,)), np.zeros((1, 2), np.float32), [PictureState("a")], "out")
+    answer = await made.stage.run(made.request())
+    assert not answer.reused
+    assert (await made.values()).tolist() == [[2, 2]]
 
 
 async def test_scores_that_are_not_finite_are_a_fault_and_not_an_answer(tmp_path: Path) -> None:

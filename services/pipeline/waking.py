@@ -1,0 +1,58 @@
+"""The start of a job: its stages are woken at once, and its first record goes ahead while they start."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+
+from services.artifacts.precision import Encoding
+from services.artifacts.store import ObjectStore
+from services.pipeline.domain import StageAnswer, StageDescription, check_chain
+from services.pipeline.job_store import JobStore
+from services.pipeline.means import Means, call_stage, patiently
+
+
+async def wake(means: Means) -> list[StageDescription]:
+    """Wake all stages at once, and check that they are a chain.
+
+    Raises:
+        OtherChain: they are none.
+        StageUnavailable: one cannot be reached.
+    """
+    calls = [partial(means.stages.describe, stage) for stage in range(len(means.stages))]
+    descriptions = await asyncio.gather(*(patiently(means, call) for call in calls))
+    check_chain(descriptions)
+    return descriptions
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """A record on its way through the stages, and what they answer."""
+
+    record: str
+    answers: "asyncio.Task[list[StageAnswer]]"
+
+
+@asynccontextmanager
+async def sent_ahead(
+    means: Means, jobs: JobStore, records: ObjectStore, record: str, activations: Encoding
+) -> AsyncIterator[Ahead]:
+    """Send a record through the stages while they still start: each waits for its activation, or is waited for.
+
+    What goes wrong ends the record's way, and nothing else: the driver takes it through the stages as any other.
+    """
+
+    async def through() -> list[StageAnswer]:
+        chain = (await means.stages.describe(0)).chain
+        calls = (
+            call_stage(means, jobs, records, record, stage, chain, activations) for stage in range(len(means.stages))
+        )
+        return [await call for call in calls]
+
+    answers = asyncio.create_task(through())
+    try:
+        yield Ahead(record, answers)
+    finally:
+        answers.cancel()
+        await asyncio.gather(answers, return_exceptions=True)
