@@ -42,6 +42,14 @@ TopK = Annotated[int, typer.Option(min=1, help="How many classes to name for eac
 Activations = Annotated[
     str, typer.Option(metavar="float32|float16|int8", help="How stages keep values for one another; float32.")
 ]
+Tariff = Annotated[
+    str,
+    typer.Option(
+        "--tariff",
+        metavar="JSON",
+        help='Prices, such as {"per_gb_second": 0.00002, "currency": "EUR"}; AWS\' by default.',
+    ),
+]
 
 
 @app.command()
@@ -149,6 +157,7 @@ def plan(
     ] = None,
     plot: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Draw every plan's time and money.")] = None,
     measure: Measure = False,
+    tariff: Tariff = "",
     stages: Stages = None,
     at: At = "",
     weights: Weights = None,
@@ -160,9 +169,11 @@ def plan(
     Each chain is measured first, where that was not done on this machine before.
     """
     from services.cli.pipeline_plan import PlanWanted, plan_model
+    from services.cli.tariffs import read_tariff
 
+    prices = read_tariff(tariff)
     wanted = PlanWanted(
-        model, weights, stages, at, runtime, deadline, budget, pictures, cpus, anew=measure, to=to, plot=plot
+        model, weights, stages, at, runtime, deadline, budget, pictures, cpus, prices, anew=measure, to=to, plot=plot
     )
     plan_model(wanted, as_json)
 
@@ -235,6 +246,7 @@ def run(
     runtime: Runtime = "auto",
     top_k: TopK = 5,
     activations: Activations = "",
+    tariff: Tariff = "",
     as_json: Json = False,
 ) -> None:
     """Run records through a model's stages; answers are written as each record is done.
@@ -242,11 +254,11 @@ def run(
     Exits with 3 where records were set aside; whatever ends it, `--resume` goes on.
     """
     from services.cli.pipeline_run import RunWanted, run_pipeline
+    from services.cli.tariffs import read_tariff
 
-    precision = _precision(activations)
-    wanted = RunWanted(
-        model, weights, stages, at, runtime, records, to, job, resume, services, workers, top_k, precision, plan
-    )
+    chain = (model, weights, stages, at, runtime)
+    precision, prices = _precision(activations), read_tariff(tariff)
+    wanted = RunWanted(*chain, records, to, job, resume, services, workers, top_k, precision, plan, prices)
     raise typer.Exit(run_pipeline(wanted, as_json))
 
 

@@ -17,9 +17,9 @@ from services.cli.pipeline_profiles import profile_of
 from services.cli.steps import showing_progress
 from services.edge.cpu_share import thread_count
 from services.edge.errors import InvalidInput
+from services.edge.receipts import Tariff
 from services.pipeline.plan_file import PlanFile
 from services.pipeline.planning import Plan, cheapest_within, fastest_for, front, plans, worker_counts
-from services.pipeline.report import LAMBDA
 from services.pipeline.simulation import Place
 from services.pipeline.sizing import MIB
 from services.zoo.model_file import ModelFile
@@ -36,6 +36,7 @@ class PlanWanted(ChainWanted):
     budget: float | None
     pictures: int
     cpus: int | None
+    tariff: Tariff
     anew: bool
     to: Path | None
     plot: Path | None
@@ -57,7 +58,7 @@ def plan_model(wanted: PlanWanted, as_json: bool) -> None:
         cuttings = _cuttings(model_file, wanted)
         profiles = [profile_of(model_file, each, wanted.runtime, progress, wanted.anew) for each in cuttings]
         progress("weighing the choices")
-        choices = list(plans(profiles, wanted.pictures, Place(cpus, fresh=True), LAMBDA, worker_counts(cpus)))
+        choices = list(plans(profiles, wanted.pictures, Place(cpus, fresh=True), wanted.tariff, worker_counts(cpus)))
     if deadline_s is not None:
         chosen = cheapest_within(choices, deadline_s)
     else:
@@ -69,7 +70,7 @@ def plan_model(wanted: PlanWanted, as_json: bool) -> None:
         PlanFile(chosen, cutting.layers, cutting.names, stages, wanted.runtime, cpus).write(wanted.to)
     best = front(choices)
     if wanted.plot:
-        plot_front(wanted.plot, choices, best, chosen, LAMBDA.currency)
+        plot_front(wanted.plot, choices, best, chosen, wanted.tariff.currency)
     if as_json:
         typer.echo(json.dumps({"chosen": _row(chosen), "front": [_row(each) for each in best]}, indent=1))
     else:
@@ -93,7 +94,7 @@ def _row(plan: Plan) -> dict[str, object]:
 
 def _print(best: Sequence[Plan], chosen: Plan, wanted: PlanWanted) -> None:
     numbers = [
-        Column(name, justify="right") for name in ("stages", "a record", "workers", "s", "GB s", LAMBDA.currency)
+        Column(name, justify="right") for name in ("stages", "a record", "workers", "s", "GB s", wanted.tariff.currency)
     ]
     shown = Table("", *numbers, caption=f"{wanted.pictures} pictures; no other plan is faster and costs less")
     for plan in best if chosen in best else [chosen, *best]:

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from services.edge.errors import InvalidInput
+from services.edge.receipts import Tariff
 from services.pipeline.comparison import compare
 from services.pipeline.plan_file import PlanFile
-from services.pipeline.report import LAMBDA
 
 if TYPE_CHECKING:
     from services.zoo.stage_compile import Cutting
@@ -39,9 +39,9 @@ class Planned:
         """Refuse another model, or the same with other weights or cuts. Raises OtherChain."""
         self.file.check(self.path, model, chain)
 
-    def compare(self, report: Mapping[str, Any], workers: int | None) -> dict[str, Any]:
+    def compare(self, report: Mapping[str, Any], workers: int | None, tariff: Tariff) -> dict[str, Any]:
         """What was expected of the job of this report, and what it was."""
-        return compare(self.file.plan.profile, report, workers or self.workers, self.file.cpus, LAMBDA)
+        return compare(self.file.plan.profile, report, workers or self.workers, self.file.cpus, tariff)
 
 
 def read_planned(path: Path, stages: int | None, at: str) -> Planned:

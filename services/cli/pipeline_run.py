@@ -24,6 +24,7 @@ from services.cli.pipeline_report import print_report
 from services.cli.steps import showing_progress
 from services.edge.errors import ArtifactNotFound, InvalidInput
 from services.edge.progress import Progress
+from services.edge.receipts import Tariff
 from services.local.running import state_folder
 from services.local.stages import local_stages
 from services.pipeline.client import CALL_TIMEOUT_S, StageClient, open_stages, split_service
@@ -54,6 +55,7 @@ class RunWanted(ChainWanted):
     top_k: int
     activations: Encoding | None
     plan: Path | None
+    tariff: Tariff
 
 
 def run_pipeline(wanted: RunWanted, as_json: bool) -> int:
@@ -76,7 +78,7 @@ def run_pipeline(wanted: RunWanted, as_json: bool) -> int:
         console.print(f"Interrupted. Nothing is lost: add --resume {name} to go on.", highlight=False, soft_wrap=True)
         raise
     if planned and not wanted.resume and not report["failed_records"]:
-        report |= planned.compare(report, wanted.workers)
+        report |= planned.compare(report, wanted.workers, wanted.tariff)
     if as_json:
         typer.echo(json.dumps(report, indent=1))
     else:
@@ -119,6 +121,7 @@ async def _run(
             clock=time.monotonic,
             sleep=asyncio.sleep,
             observe=lambda status: progress(tell(status), status.done + status.failed, status.records),
+            tariff=wanted.tariff,
         )
         activations = wanted.activations or (begun.activations if begun else Encoding.FLOAT32)
         progress("waking the stages")
