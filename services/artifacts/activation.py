@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from google.protobuf.message import DecodeError
 
-from services.artifacts.frames import Content, Frame, Kind, frame, magic, read_frames
+from services.artifacts.frames import Content, Frame, Kind, Piece, frame, frame_pieces, magic, read_frames
 from services.artifacts.precision import Encoding, Values, decode, encode
 from services.contracts.strata.stage.v1 import activation_pb2 as pb
 from services.edge.errors import DamagedFile
@@ -66,9 +66,9 @@ def write_header(header: Header) -> bytes:
     return magic(Content.ACTIVATION) + frame(Kind.HEADER, message.SerializeToString())
 
 
-def write_values(values: Values, precision: Encoding = Encoding.FLOAT32) -> bytes:
-    """Write one micro-batch, [N, ...]. Raises Unsupported: `encode`."""
-    return frame(Kind.ITEM, encode(values, precision))
+def write_values(values: Values, precision: Encoding = Encoding.FLOAT32) -> tuple[Piece, ...]:
+    """Write one micro-batch, [N, ...], as pieces, its values not copied. Raises Unsupported: `encode`."""
+    return frame_pieces(Kind.ITEM, encode(values, precision))
 
 
 def write_outcome(outcome: StageOutcome) -> bytes:
@@ -82,7 +82,7 @@ def write_outcome(outcome: StageOutcome) -> bytes:
     return frame(Kind.TRAILER, message.SerializeToString())
 
 
-async def read_activation(pieces: AsyncIterator[bytes], name: str) -> AsyncIterator[Header | Values | StageOutcome]:
+async def read_activation(pieces: AsyncIterator[Piece], name: str) -> AsyncIterator[Header | Values | StageOutcome]:
     """Read an activation: its header, its micro-batches [N, ...], its outcome.
 
     Raises:

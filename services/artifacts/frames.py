@@ -1,17 +1,21 @@
 """The form of our files in the store: a magic number, then frames with a checksum each, written and read as a stream.
 
-A reader never holds more than one frame and one piece of the stream. proto/strata/record/v1/record.proto describes the
-form for other languages.
+A reader never holds more than one frame and the pieces of the stream that it lies in.
+proto/strata/record/v1/record.proto describes the form for other languages.
 """
 
 import struct
 import zlib
+from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from enum import Enum
+from typing import TypeAlias
 
 from services.edge.errors import DamagedFile, ForeignFile, OtherVersion
 
+Piece: TypeAlias = bytes | memoryview
+"""Some bytes of a file; a view of them is not copied."""
 VERSION = 1
 MAX_FRAME_BYTES = 2**30
 _NAME = b"STRATA"
@@ -48,10 +52,15 @@ def magic(content: Content) -> bytes:
 
 def frame(kind: Kind, content: bytes) -> bytes:
     """Write one frame."""
-    return _HEAD.pack(kind.value, len(content), _checksum(kind.value, content)) + content
+    return b"".join(frame_pieces(kind, content))
 
 
-async def read_frames(pieces: AsyncIterator[bytes], content: Content, name: str) -> AsyncIterator[Frame]:
+def frame_pieces(kind: Kind, content: Piece) -> tuple[Piece, Piece]:
+    """Write one frame as its head and its content, which is not copied."""
+    return _HEAD.pack(kind.value, len(content), _checksum(kind.value, content)), content
+
+
+async def read_frames(pieces: AsyncIterator[Piece], content: Content, name: str) -> AsyncIterator[Frame]:
     """Read the frames of a file, a header first and a trailer last.
 
     Args:
@@ -67,30 +76,56 @@ async def read_frames(pieces: AsyncIterator[bytes], content: Content, name: str)
     reader.end()
 
 
+class _Stream:
+    """The pieces of a stream that are not read yet: bytes are taken from its front, and copied once."""
+
+    def __init__(self) -> None:
+        self._pieces: deque[memoryview] = deque()
+        self.size_bytes = 0
+
+    def put(self, piece: Piece) -> None:
+        if len(piece):
+            self._pieces.append(memoryview(piece))
+            self.size_bytes += len(piece)
+
+    def take(self, size_bytes: int) -> bytes:
+        """Take so many bytes; all where there are fewer."""
+        taken = []
+        missing = min(size_bytes, self.size_bytes)
+        self.size_bytes -= missing
+        while missing:
+            first = self._pieces.popleft()
+            if len(first) > missing:
+                self._pieces.appendleft(first[missing:])
+            taken.append(first[:missing])
+            missing -= len(taken[-1])
+        return b"".join(taken)
+
+
 class _Reader:
     """Cut a stream into frames. The order is a header, items, a trailer, and nothing else."""
 
     def __init__(self, content: Content, name: str):
         self._content = content
         self._name = name
-        self._pending = bytearray()
+        self._pending = _Stream()
         self._begun = False
+        self._head: tuple[bytes, int, int] | None = None
         self._last: Kind | None = None
 
-    def take(self, piece: bytes) -> Iterator[Frame]:
-        self._pending += piece
+    def take(self, piece: Piece) -> Iterator[Frame]:
+        self._pending.put(piece)
         if not self._begun:
-            if len(self._pending) < len(magic(self._content)):
+            if self._pending.size_bytes < len(magic(self._content)):
                 return
-            self._check_magic(bytes(self._pending[:8]))
-            del self._pending[:8]
+            self._check_magic(self._pending.take(len(magic(self._content))))
             self._begun = True
         while (found := self._next()) is not None:
             yield found
 
     def end(self) -> None:
         if not self._begun:
-            self._check_magic(bytes(self._pending))
+            self._check_magic(self._pending.take(len(magic(self._content))))
         if self._last is not Kind.TRAILER:
             raise DamagedFile(f"{self._name}: cut short; write it again")
 
@@ -108,20 +143,20 @@ class _Reader:
 
     def _next(self) -> Frame | None:
         if self._last is Kind.TRAILER:
-            if self._pending:
+            if self._pending.size_bytes:
                 raise DamagedFile(f"{self._name}: goes on after its end; write it again")
             return None
-        if len(self._pending) < _HEAD.size:
-            return None
-        letter, size_bytes, checksum = _HEAD.unpack_from(self._pending)
+        if self._head is None:
+            if self._pending.size_bytes < _HEAD.size:
+                return None
+            self._head = _HEAD.unpack(self._pending.take(_HEAD.size))
+        letter, size_bytes, checksum = self._head
         if size_bytes > MAX_FRAME_BYTES:
             raise DamagedFile(f"{self._name}: changed after it was written: a frame of {size_bytes} bytes")
-        end = _HEAD.size + size_bytes
-        if len(self._pending) < end:
+        if self._pending.size_bytes < size_bytes:
             return None
-        with memoryview(self._pending) as pending:
-            content = bytes(pending[_HEAD.size : end])
-        del self._pending[:end]
+        self._head = None
+        content = self._pending.take(size_bytes)
         if checksum != _checksum(letter, content):
             raise DamagedFile(f"{self._name}: changed after it was written: a checksum differs; write it again")
         self._last = self._in_order(letter)
@@ -134,5 +169,5 @@ class _Reader:
         return kind
 
 
-def _checksum(kind: bytes, content: bytes) -> int:
+def _checksum(kind: bytes, content: Piece) -> int:
     return zlib.crc32(content, kind[0])

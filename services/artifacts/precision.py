@@ -6,6 +6,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from services.artifacts.frames import Piece
 from services.edge.errors import Unsupported
 
 Values: TypeAlias = NDArray[np.float32]
@@ -22,8 +23,8 @@ class Encoding(StrEnum):
     INT8 = "int8"
 
 
-def encode(values: Values, precision: Encoding) -> bytes:
-    """Write values [N, ...], N > 0.
+def encode(values: Values, precision: Encoding) -> Piece:
+    """Write values [N, ...], N > 0; float32 is a view of them.
 
     int8 spreads 256 codes evenly from each picture's lowest value to its highest.
 
@@ -31,7 +32,7 @@ def encode(values: Values, precision: Encoding) -> bytes:
         Unsupported: a value that is not finite, or over what float16 holds.
     """
     if precision is Encoding.FLOAT32:
-        return np.ascontiguousarray(values, _FLOAT32).tobytes()
+        return np.ascontiguousarray(values, _FLOAT32).data.cast("B")
     if precision is Encoding.FLOAT16:
         with np.errstate(over="ignore"):
             halves: NDArray[np.float16] = np.ascontiguousarray(values, _FLOAT16)
@@ -47,7 +48,7 @@ def encode(values: Values, precision: Encoding) -> bytes:
     return ranges.tobytes() + codes.astype(np.int8).tobytes()
 
 
-def decode(content: bytes, shape: tuple[int, ...], precision: Encoding) -> Values:
+def decode(content: Piece, shape: tuple[int, ...], precision: Encoding) -> Values:
     """Read values [N, *shape]. Raises ValueError: `content` is no whole number of pictures."""
     if precision is Encoding.FLOAT32:
         return np.frombuffer(content, _FLOAT32).reshape(-1, *shape)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from google.protobuf.message import DecodeError
 
-from services.artifacts.frames import Content, Kind, frame, magic, read_frames
+from services.artifacts.frames import Content, Kind, Piece, frame, magic, read_frames
 from services.contracts.strata.record.v1 import record_pb2 as pb
 from services.edge.errors import BatchTooLarge, DamagedFile, EmptyBatch, InvalidInput
 
@@ -51,7 +51,7 @@ def write_record(pictures: Iterator[Picture], count: int) -> Iterator[bytes]:
     yield frame(Kind.TRAILER, pb.RecordTrailer(pictures=count).SerializeToString())
 
 
-async def read_record(pieces: AsyncIterator[bytes], name: str) -> AsyncIterator[Picture]:
+async def read_record(pieces: AsyncIterator[Piece], name: str) -> AsyncIterator[Picture]:
     """Read a record's pictures one after the other.
 
     Raises:

@@ -100,7 +100,7 @@ class UserFiles:
         found = await self.get(user, file)
         if found.is_folder:
             raise InvalidInput(f"{found.path} is a folder: ask for a file in it")
-        return found, self._store.stream(_key(user, file))
+        return found, (bytes(piece) async for piece in self._store.stream(_key(user, file)))
 
     async def read(self, user: str, file: str, limit_bytes: int) -> tuple[UserFile, bytes]:
         """A file that is not large, whole. Raises as `find_all`."""

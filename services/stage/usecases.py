@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -18,6 +18,7 @@ from services.artifacts.activation import (
     write_outcome,
     write_values,
 )
+from services.artifacts.frames import Piece
 from services.artifacts.precision import Encoding, Values
 from services.artifacts.store import ObjectStore, StoreUse, requests_to_write
 from services.edge.admission import Admission
@@ -83,7 +84,7 @@ class Bill:
     written_bytes: int = 0
     outcome: StageOutcome | None = None
 
-    def count(self, piece: bytes) -> bytes:
+    def count(self, piece: Piece) -> Piece:
         """Count a piece that is written."""
         self.written_bytes += len(piece)
         return piece
@@ -221,7 +222,7 @@ class Stage:
 
     async def _activation(
         self, engine: StageEngine, inputs: ObjectStore, key: str, header: Header, bill: Bill
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncIterator[Piece]:
         """Compute an activation, piece by piece; the next micro-batch is read while one is computed."""
         loop = asyncio.get_running_loop()
         cold, self._cold = self._cold, False
@@ -231,13 +232,14 @@ class Stage:
             values, decoded = await loop.run_in_executor(self._threads, engine.compute, batch)
             states += decoded
             if values is not None:
-                yield bill.count(await loop.run_in_executor(self._threads, self._written, values, header.precision))
+                for piece in await loop.run_in_executor(self._threads, self._written, values, header.precision):
+                    yield bill.count(piece)
         self._meter.settle()
         line = ReceiptLine(self.manifest.name, bill.usage(), 0.0)
         bill.outcome = StageOutcome(tuple(states), line, self._peak_bytes(), cold)
         yield write_outcome(bill.outcome)
 
-    def _written(self, values: Values, precision: Encoding) -> bytes:
+    def _written(self, values: Values, precision: Encoding) -> Sequence[Piece]:
         try:
             return write_values(values, precision)
         except Unsupported as error:

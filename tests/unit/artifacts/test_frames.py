@@ -119,7 +119,8 @@ def test_an_activation_reads_as_it_was_written(lengths: list[int], size: int) ->
     good = [PictureState(str(n)) for n in range(sum(lengths))]
     usage = Usage(1, 0.5, 0.25, 10, 20, 3, 4)
     outcome = StageOutcome((*good, PictureState("bad", "no picture")), ReceiptLine("", usage, 0.0), 77, True)
-    content = write_header(Header("chain", 2, (2, 3))) + b"".join(map(write_values, batches)) + write_outcome(outcome)
+    written = [piece for batch in batches for piece in write_values(batch)]
+    content = b"".join([write_header(Header("chain", 2, (2, 3))), *written, write_outcome(outcome)])
     header, *values, end = read_values(content, size)
     assert header == Header("chain", 2, (2, 3))
     assert end == outcome

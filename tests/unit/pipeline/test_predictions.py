@@ -20,7 +20,7 @@ async def test_each_picture_has_its_line_in_the_records_order() -> None:
     states = (PictureState("a"), PictureState("bad", "no picture"), PictureState("b"))
     scores = np.log(np.array([[0.1, 0.7, 0.2], [0.5, 0.2, 0.3]], np.float32))
     outcome = StageOutcome(states, ReceiptLine("", Usage(), 0.0), 0, False)
-    content = write_header(Header("c", 1, (3,))) + write_values(scores) + write_outcome(outcome)
+    content = b"".join([write_header(Header("c", 1, (3,))), *write_values(scores), write_outcome(outcome)])
     lines = (await write_predictions(whole(content), "a", ("x", "y", "z"), 2)).splitlines()
     first, bad, second = map(json.loads, lines)
     assert first == {

@@ -183,7 +183,7 @@ async def activation(
     store: ObjectStore, header: Header, values: Values, states: list[PictureState], key: str = "in"
 ) -> None:
     outcome = StageOutcome(tuple(states), ReceiptLine("", Usage(), 0.0), 0, False)
-    await store.write(key, write_header(header) + write_values(values) + write_outcome(outcome))
+    await store.write(key, b"".join([write_header(header), *write_values(values), write_outcome(outcome)]))
 
 
 async def test_a_later_stage_takes_the_activation_and_hands_the_pictures_on(tmp_path: Path) -> None:
