@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.contract.console_process import PASSWORD, Person, Served, serving
+from tests.contract.console_process import PASSWORD, Person, Served, console_at, serving
 from tests.contract.workbench_process import PICTURE, detector, integers
 
 
@@ -165,7 +165,8 @@ def test_a_large_upload_takes_little_memory(tmp_path: Path) -> None:
         status = Path(f"/proc/{served.process.pid}/status").read_text()
         return int(re.findall(rf"{name}:\s+(\d+) kB", status)[0]) / 1024
 
-    with serving(tmp_path) as served, served.person("large") as person:
+    nobody_there = 1  # files are the console's own: no workbench is asked
+    with console_at(nobody_there, tmp_path) as served, served.person("large") as person:
         person.upload("first", b"x" * 1000)
         idle_mb = memory_mb("VmRSS")
         made = person.client.post(

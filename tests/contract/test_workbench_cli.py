@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 
 from services.cli.quant import app
 from services.edge.errors import ModelNotFound, OtherModel, Unavailable
+from services.workbench import client
 from services.workbench.files import read_integers, read_model
 from tests.contract.workbench_process import DETECTOR, Bench, detector, integers, running
 
@@ -139,11 +140,14 @@ def test_import_brings_a_model_of_the_catalogue_there_here(bench: Bench, place: 
     assert read_model(place / "tiny.strata").graph.input_shape == (3, 32, 32)
 
 
-def test_what_is_refused_there_is_the_error_it_is_here(bench: Bench, place: Path) -> None:
+def test_what_is_refused_there_is_the_error_it_is_here(
+    bench: Bench, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert isinstance(quant(bench.port, "run", "yolov9", PICTURE).exception, ModelNotFound)
     refused = quant(bench.port, "run", "yolov3-tiny", PICTURE, "--size", "32", "--integers", "shapes.integers")
     assert isinstance(refused.exception, OtherModel)
     assert quant(bench.port, "export", "shapes.strata").exit_code == 2
+    monkeypatch.setattr(client, "_CONNECT_S", 0.2)
     alone = quant(1, "run", "shapes.strata", PICTURE)
     assert isinstance(alone.exception, Unavailable)
 

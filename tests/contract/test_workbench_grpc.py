@@ -33,6 +33,14 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 
 
 @pytest.fixture(scope="module")
+def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    """A workbench that keeps one session in memory and takes no file of more than five million bytes."""
+    limits = {"WORKBENCH_OPEN_SESSIONS": "1", "WORKBENCH_UPLOAD_BYTES": "5000000"}
+    with running(str(tmp_path_factory.mktemp("narrow")), WORKBENCH_THREADS="1", **limits) as bench:
+        yield bench
+
+
+@pytest.fixture(scope="module")
 def standing(bench: Bench) -> str:
     """A session that stands at the first layer, for tests that only look."""
     session = bench.open()
@@ -470,13 +478,12 @@ def state(bench: Bench, session: str) -> list[tuple[pb.Session, pb.Visit, bytes]
     return found
 
 
-def test_sessions_that_do_not_fit_into_memory_are_opened_again(tmp_path: Path) -> None:
-    with running(str(tmp_path), WORKBENCH_OPEN_SESSIONS="1") as bench:
-        sessions = [bench.open(pb.MODE_FLOAT) for _ in range(3)]
-        for steps, session in enumerate(sessions, 1):
-            bench.call("Step", pb.StepRequest(session=session, forward=steps))
-        for steps, session in enumerate(sessions, 1):
-            assert bench.call("Look", pb.LookRequest(session=session)).visit.index == steps - 1
+def test_sessions_that_do_not_fit_into_memory_are_opened_again(narrow: Bench) -> None:
+    sessions = [narrow.open(pb.MODE_FLOAT) for _ in range(3)]
+    for steps, session in enumerate(sessions, 1):
+        narrow.call("Step", pb.StepRequest(session=session, forward=steps))
+    for steps, session in enumerate(sessions, 1):
+        assert narrow.call("Look", pb.LookRequest(session=session)).visit.index == steps - 1
 
 
 def test_who_hangs_up_stops_his_work_and_the_session_goes_on(bench: Bench) -> None:
@@ -501,11 +508,10 @@ def test_a_deadline_that_passes_stops_the_work(bench: Bench) -> None:
     assert bench.call("GetSession", pb.GetSessionRequest(session=session)).session.edits == 0
 
 
-def test_a_file_over_the_limit_is_refused_and_not_kept(tmp_path: Path) -> None:
-    with running(str(tmp_path), WORKBENCH_UPLOAD_BYTES="1000000") as bench:
-        pieces = (pb.UploadFileRequest(piece=b"x" * 100_000) for _ in range(20))
-        assert refused(bench, "UploadFile", pieces)[:2] == (grpc.StatusCode.RESOURCE_EXHAUSTED, "TooLarge")
-        assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+def test_a_file_over_the_limit_is_refused_and_not_kept(narrow: Bench) -> None:
+    pieces = (pb.UploadFileRequest(piece=b"x" * 100_000) for _ in range(80))
+    assert refused(narrow, "UploadFile", pieces)[:2] == (grpc.StatusCode.RESOURCE_EXHAUSTED, "TooLarge")
+    assert not [path for path in narrow.store.rglob("*") if path.is_file() and b"x" * 1000 in path.read_bytes()]
 
 
 def test_health_and_reflection_answer(bench: Bench) -> None:
@@ -515,10 +521,9 @@ def test_health_and_reflection_answer(bench: Bench) -> None:
     assert SERVICE.full_name in database.get_services()
 
 
-def test_a_process_that_is_asked_to_stop_ends_with_0(tmp_path: Path) -> None:
-    with running(str(tmp_path)) as bench:
-        bench.process.send_signal(signal.SIGTERM)
-        assert bench.process.wait(20) == 0
+def test_a_process_that_is_asked_to_stop_ends_with_0(narrow: Bench) -> None:
+    narrow.process.send_signal(signal.SIGTERM)  # the last test that asks it
+    assert narrow.process.wait(20) == 0
 
 
 def test_a_workbench_with_a_key_believes_signed_tokens_alone(tmp_path: Path) -> None:

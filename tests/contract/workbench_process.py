@@ -29,9 +29,10 @@ CALL_S = 60.0
 
 @dataclass
 class Bench:
-    """A running process: `stub` takes messages, `owner` is who the tests are."""
+    """A running process over the folder `store`: `stub` takes messages, `owner` is who the tests are."""
 
     process: "subprocess.Popen[str]"
+    store: Path
     port: int
     channel: grpc.Channel
     stub: "pb_grpc.WorkbenchServiceStub"
@@ -86,7 +87,7 @@ def running(store: str, **settings: str) -> Iterator[Bench]:
         assert process.stdout is not None
         port = json.loads(process.stdout.readline())["grpc_port"]
         with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-            yield Bench(process, port, channel, pb_grpc.WorkbenchServiceStub(channel))
+            yield Bench(process, Path(store), port, channel, pb_grpc.WorkbenchServiceStub(channel))
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
