@@ -63,24 +63,31 @@ def requests_of(output: str) -> int:
     return int(found.group(1))
 
 
-def test_locust_sends_what_the_command_sends_and_ends_with_its_verdict(folder: Path, running: Running) -> None:
+@pytest.fixture(scope="module")
+def one(folder: Path, running: Running) -> "subprocess.CompletedProcess[str]":
+    """One user over gRPC."""
+    return locust(folder, f"grpc://{running.grpc_address}", "--verdict-html", str(folder / "one.html"))
+
+
+def test_locust_sends_what_the_command_sends_and_ends_with_its_verdict(
+    folder: Path, running: Running, one: "subprocess.CompletedProcess[str]"
+) -> None:
     command = [sys.executable, "-m", "services.cli", "load", str(folder / "scenario.yaml")]
     ours = subprocess.run(
         [*command, "--target", f"grpc://{running.grpc_address}"], capture_output=True, text=True, timeout=120
     )
-    page = folder / "verdict.html"
-    for target in (f"grpc://{running.grpc_address}", f"http://{running.http_address}"):
-        done = locust(folder, target, "--verdict-html", str(page))
+    over_http = locust(folder, f"http://{running.http_address}", "--verdict-html", str(folder / "http.html"))
+    for done, page in ((one, "one.html"), (over_http, "http.html")):
         assert done.returncode == 0, done.stdout + done.stderr
         assert "Verdict: pass" in done.stdout
         assert requests_of(done.stdout) == requests_of(ours.stdout)
-        assert "<svg" in page.read_text()
+        assert "<svg" in (folder / page).read_text()
 
 
-def test_more_users_are_more_load_wherever_they_run(folder: Path, running: Running) -> None:
-    target = f"grpc://{running.grpc_address}"
-    one = locust(folder, target)
-    two = locust(folder, target, "--users", "2", "--processes", "2")
+def test_more_users_are_more_load_wherever_they_run(
+    folder: Path, running: Running, one: "subprocess.CompletedProcess[str]"
+) -> None:
+    two = locust(folder, f"grpc://{running.grpc_address}", "--users", "2", "--processes", "2")
     assert two.returncode == 0, two.stdout + two.stderr
     assert 1.5 * requests_of(one.stdout) < requests_of(two.stdout) < 2.5 * requests_of(one.stdout)
 
