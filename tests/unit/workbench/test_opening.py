@@ -29,7 +29,7 @@ from services.zoo.darknet.random_weights import random_weights
 from services.zoo.darknet.weights import write_weights
 from services.zoo.integers import Integers
 
-SMALL = "parameters: {width_mult: 0.25}\nclasses: 3\ninput: {size: [32, 32]}\n"
+SMALL = "classes: 3\ninput: {size: [32, 32]}\n"
 
 
 @pytest.fixture(scope="module")
@@ -37,10 +37,10 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
     """A plain model, and one that is a whole program for any number of pictures."""
     folder = tmp_path_factory.mktemp("models")
     torch.manual_seed(0)
-    module = build("mobilenet_v2", 3, width_mult=0.25).eval()
+    module = build("squeezenet1_1", 3).eval()
     save_file(module.state_dict(), folder / "plain.safetensors")
     (folder / "plain.yaml").write_text(
-        f"name: plain\narchitecture: mobilenet_v2\nweights: file://plain.safetensors\n{SMALL}labels: [a, b, c]\n"
+        f"name: plain\narchitecture: squeezenet1_1\nweights: file://plain.safetensors\n{SMALL}labels: [a, b, c]\n"
     )
     pictures = torch.zeros(2, 3, 32, 32)
     batch = torch.export.Dim("batch")
@@ -48,7 +48,7 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
     torch.export.save(program, folder / "program.pt2")
     (folder / "program.yaml").write_text("name: program\nweights: file://program.pt2\ninput: {size: [32, 32]}\n")
     (folder / "theirs.yaml").write_text(
-        f"name: theirs\narchitecture: mobilenet_v2\nweights: torchvision://NONE\n{SMALL}"
+        f"name: theirs\narchitecture: squeezenet1_1\nweights: torchvision://NONE\n{SMALL}"
     )
     return Catalog([folder])
 
@@ -108,7 +108,7 @@ def test_a_users_file_is_found_from_the_working_directory(
     with pytest.raises(ArtifactNotFound, match=str(tmp_path) if name == "plain" else "own"):
         open_model(name, catalog, "file://own", 32 if name == "yolov3-tiny" else None)
     if name == "plain":
-        save_file(build("mobilenet_v2", 3, width_mult=0.25).state_dict(), tmp_path / "own")
+        save_file(build("squeezenet1_1", 3).state_dict(), tmp_path / "own")
         model = open_model(name, catalog, "file://own")
     else:
         network = read_network(parse_cfg(write_cfg(networks.describe(name, size=32)), name))

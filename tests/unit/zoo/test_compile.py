@@ -238,7 +238,7 @@ def test_a_network_with_parameters_and_trained_weights_is_compiled(tmp_path: Pat
         "name: small\narchitecture: squeezenet1_1\nparameters: {dropout: 0}\nclasses: 10\n"
         "weights: file://w.safetensors\ninput: {size: [32, 32]}\n"
     )
-    folder = compile_model(read_model_file(path), tmp_path / "cache")
+    folder = compile_model(read_model_file(path), tmp_path / "cache", "torch")
     batch = np.random.default_rng(1).standard_normal((3, 3, 32, 32), np.float32)
     with torch.inference_mode():
         np.testing.assert_allclose(run(folder, batch), module(torch.from_numpy(batch)).numpy(), atol=1e-4)

@@ -1,7 +1,10 @@
 """ONNX programs as graphs: they answer as the module they were exported from, or are refused by the node's name."""
 
+import shutil
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import onnx
@@ -10,6 +13,8 @@ import pytest
 import torch
 from onnx import numpy_helper
 from torch import nn
+from torchvision.models.mobilenetv2 import MobileNetV2
+from torchvision.models.resnet import BasicBlock, ResNet
 
 from services.edge.errors import InvalidDeclaration, InvalidInput, StrataError, Unsupported
 from services.workbench.files import read_model
@@ -24,24 +29,37 @@ from tests.unit.workbench.commands import quant
 
 SIDE = 64
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
-    "mobilenet_v2": lambda: build("mobilenet_v2", 5, width_mult=0.25),
-    "efficientnet_b0": lambda: build("efficientnet_b0", 5, width_mult=0.25, depth_mult=0.5),
-    "efficientnet_lite": lambda: build("efficientnet_lite", 5, width_mult=0.25, depth_mult=0.5),
-    "nasnet_a_mobile": lambda: build("nasnet_a_mobile", 5, penultimate_filters=96, cells=1, stem_filters=8),
-    "resnet18": lambda: build("resnet18", 5),
+    "mobilenet_v2": lambda: MobileNetV2(5, 0.25, inverted_residual_setting=[[1, 16, 1, 1], [6, 24, 2, 2]]),
+    "efficientnet_b0": lambda: build("efficientnet_b0", 5, width_mult=0.25, depth_mult=0.1),
+    "efficientnet_lite": lambda: build("efficientnet_lite", 5, width_mult=0.25, depth_mult=0.1),
+    "nasnet_a_mobile": lambda: build(
+        "nasnet_a_mobile", 5, penultimate_filters=96, cells=1, stem_filters=8, stem_reductions=1
+    ),
+    "resnet": lambda: ResNet(BasicBlock, [2, 1, 1, 1], num_classes=5),
 }
+"""Narrow and shallow: every kind of block once, and one after its like."""
+Exported: TypeAlias = Callable[[str], tuple[nn.Module, Path]]
 
 
-def exported(module: nn.Module, path: Path) -> onnx.ModelProto:
-    write_onnx(module, np.zeros((2, 3, SIDE, SIDE), np.float32), path)
-    return onnx.load(path)
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    """Export a network by name, with random weights, once."""
+    folder = tmp_path_factory.mktemp("networks")
+
+    @cache
+    def export(name: str) -> tuple[nn.Module, Path]:
+        module, path = NETWORKS[name]().eval(), folder / f"{name}.onnx"
+        randomise(module, 0, (SIDE, SIDE))
+        write_onnx(module, np.zeros((2, 3, SIDE, SIDE), np.float32), path)
+        return module, path
+
+    return export
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_a_network_of_torch_comes_back_as_the_same_graph(name: str, tmp_path: Path) -> None:
-    module = NETWORKS[name]().eval()
-    randomise(module, 0, (SIDE, SIDE))
-    graph = graph_of_onnx(exported(module, tmp_path / "model.onnx"), "model.onnx")
+def test_a_network_of_torch_comes_back_as_the_same_graph(name: str, exported: Exported) -> None:
+    module, path = exported(name)
+    graph = graph_of_onnx(onnx.load(path), "model.onnx")
     x = torch.randn(2, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
         (found,), expected = graph.run(x).values(), module(x)
@@ -159,9 +177,8 @@ def test_several_inputs_and_weights_elsewhere_are_refused(second: str, tmp_path:
         read_onnx(fetch_weights(f"file://{tmp_path}/it.onnx", Path()))
 
 
-def test_import_writes_an_engine_model_with_labels(tmp_path: Path) -> None:
-    module = NETWORKS["mobilenet_v2"]().eval()
-    exported(module, tmp_path / "net.onnx")
+def test_import_writes_an_engine_model_with_labels(exported: Exported, tmp_path: Path) -> None:
+    shutil.copy(exported("mobilenet_v2")[1], tmp_path / "net.onnx")
     (tmp_path / "names.txt").write_text("a\nb\nc\nd\ne\n")
     result = quant(tmp_path, "import", "net.onnx", "--labels", "names.txt")
     assert result.exit_code == 0, result.output

@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import nn
+from torchvision.models import squeezenet1_1
 
 from services.edge.errors import ArtifactNotFound, InvalidDeclaration, InvalidInput
 from services.zoo.compile import compile_model, load_module
@@ -18,10 +20,11 @@ from services.zoo.model_file import InputDeclaration, ModelFile
 from services.zoo.serving import Values, load_forward
 from services.zoo.stage_compile import Cutting, compile_stages
 from services.zoo.stage_manifest import StageManifest
+from services.zoo.writers import write_torch
 
-SMALL = "squeezenet1_1"
+SIZE = (64, 64)
 CUTTING = Cutting(
-    layers=("features.3.cat", "features.7.cat", "features.10.cat"), names=("stem", "first", "second", "last")
+    layers=("features.3.cat", "features.4.cat", "features.6.cat"), names=("stem", "first", "second", "last")
 )
 
 
@@ -31,15 +34,17 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
 
 
-def declared(architecture: str) -> ModelFile:
-    return ModelFile(
-        name="small",
-        architecture=architecture,
-        classes=10,
-        weights="random://0",
-        input=InputDeclaration(size=(64, 64)),
-        folder=Path("/"),
-    )
+@pytest.fixture(scope="module")
+def model_file(tmp_path_factory: pytest.TempPathFactory) -> ModelFile:
+    """SqueezeNet 1.1 up to its fourth Fire module: [N, 3, 64, 64] to [N, 10]."""
+    folder = tmp_path_factory.mktemp("models")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = squeezenet1_1(num_classes=10)
+        network.features = network.features[:8]
+        network.classifier[1] = nn.Conv2d(256, 10, 1)
+    write_torch(network.eval(), np.zeros((2, 3, *SIZE), np.float32), folder / "small.pt2")
+    return ModelFile(name="small", weights="file://small.pt2", input=InputDeclaration(size=SIZE), folder=folder)
 
 
 def run(folders: list[Path], values: Values) -> Values:
@@ -49,12 +54,11 @@ def run(folders: list[Path], values: Values) -> Values:
 
 
 def pictures(count: int) -> Values:
-    return np.random.default_rng(1).standard_normal((count, 3, 64, 64), np.float32)
+    return np.random.default_rng(1).standard_normal((count, 3, *SIZE), np.float32)
 
 
 @pytest.mark.slow
-def test_the_stages_in_torch_are_the_model_in_torch_to_the_last_bit(cache: Path) -> None:
-    model_file = declared(SMALL)
+def test_the_stages_in_torch_are_the_model_in_torch_to_the_last_bit(model_file: ModelFile, cache: Path) -> None:
     stages = compile_stages(model_file, CUTTING, cache, "torch")
     whole = load_forward("torch", compile_model(model_file, cache, "torch"), 1)
     for count in (1, 3):
@@ -63,8 +67,7 @@ def test_the_stages_in_torch_are_the_model_in_torch_to_the_last_bit(cache: Path)
 
 @pytest.mark.slow
 @pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
-def test_the_stages_in_other_runtimes_are_close(cache: Path, runtime: str) -> None:
-    model_file = declared(SMALL)
+def test_the_stages_in_other_runtimes_are_close(model_file: ModelFile, cache: Path, runtime: str) -> None:
     stages = compile_stages(model_file, CUTTING, cache, runtime)
     with torch.inference_mode():
         expected = load_module(model_file)(torch.from_numpy(pictures(3))).numpy()
@@ -73,8 +76,8 @@ def test_the_stages_in_other_runtimes_are_close(cache: Path, runtime: str) -> No
 
 @pytest.mark.slow
 @pytest.mark.parametrize("runtime", ["torch", "onnxruntime", "openvino"])
-def test_several_threads_may_compute_at_a_time(cache: Path, runtime: str) -> None:
-    folder, *_ = compile_stages(declared(SMALL), CUTTING, cache, runtime)
+def test_several_threads_may_compute_at_a_time(model_file: ModelFile, cache: Path, runtime: str) -> None:
+    folder, *_ = compile_stages(model_file, CUTTING, cache, runtime)
     forward = load_forward(runtime, folder, 1)
     batches = [pictures(2) + np.float32(n) for n in range(8)]
     expected = [forward(batch) for batch in batches]
@@ -84,9 +87,8 @@ def test_several_threads_may_compute_at_a_time(cache: Path, runtime: str) -> Non
 
 
 @pytest.mark.slow
-def test_each_stages_file_has_its_own_weights_alone(cache: Path) -> None:
-    model_file = declared(SMALL)
-    graph = find_cuts(load_module(model_file), (64, 64))
+def test_each_stages_file_has_its_own_weights_alone(model_file: ModelFile, cache: Path) -> None:
+    graph = find_cuts(load_module(model_file), SIZE)
     state = graph.module.state_dict()
     bounds = [0, *(graph.cut_at(layer).position + 1 for layer in CUTTING.layers), len(graph.layers)]
     for folder, (start, end) in zip(
@@ -97,8 +99,7 @@ def test_each_stages_file_has_its_own_weights_alone(cache: Path) -> None:
         assert weight_bytes <= size_bytes <= weight_bytes + 50_000
 
 
-def test_stages_say_what_they_are_and_are_compiled_once(tmp_path: Path) -> None:
-    model_file = declared(SMALL)
+def test_stages_say_what_they_are_and_are_compiled_once(model_file: ModelFile, tmp_path: Path) -> None:
     said: list[str] = []
 
     def progress(step: str, done: int = 0, total: int = 0, /) -> None:
@@ -123,8 +124,7 @@ def test_stages_say_what_they_are_and_are_compiled_once(tmp_path: Path) -> None:
     assert said == []
 
 
-def test_stages_that_are_compiled_are_found_without_torch(cache: Path) -> None:
-    model_file = declared(SMALL)
+def test_stages_that_are_compiled_are_found_without_torch(model_file: ModelFile, cache: Path) -> None:
     folders = compile_stages(model_file, CUTTING, cache, "torch")
     program = (
         "import json, sys\n"
@@ -144,18 +144,20 @@ def test_stages_that_are_compiled_are_found_without_torch(cache: Path) -> None:
     assert json.loads(ran.stdout) == [[str(folder) for folder in folders], False]
 
 
-def test_other_cuts_are_another_chain(tmp_path: Path) -> None:
-    model_file = declared(SMALL)
+def test_other_cuts_are_another_chain(model_file: ModelFile, tmp_path: Path) -> None:
     chains = {
         StageManifest.read(compile_stages(model_file, cutting, tmp_path, "torch")[0]).chain
-        for cutting in (Cutting(layers=("features.2",)), Cutting(layers=("features.8",)))
+        for cutting in (Cutting(layers=("features.2",)), Cutting(layers=("features.5",)))
     }
     assert len(chains) == 2
 
 
 def test_a_cut_that_cannot_be_leaves_nothing(tmp_path: Path) -> None:
+    residual = ModelFile(
+        name="small", architecture="resnet18", weights="random://0", input=InputDeclaration(size=SIZE), folder=tmp_path
+    )
     with pytest.raises(InvalidInput, match="residual edge"):
-        compile_stages(declared("resnet18"), Cutting(layers=("layer1.0.conv1",)), tmp_path, "torch")
+        compile_stages(residual, Cutting(layers=("layer1.0.conv1",)), tmp_path, "torch")
     assert list(tmp_path.iterdir()) == []
 
 
