@@ -1,7 +1,7 @@
 """Imports go one way: quant <- domain <- usecases <- adapters <- edges <- __main__; no service imports another."""
 
 import ast
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -128,13 +128,21 @@ def modules() -> list[Path]:
     ]
 
 
-def imported(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text())):
+@cache
+def nodes(path: Path) -> list[ast.AST]:
+    return list(ast.walk(ast.parse(path.read_text())))
+
+
+@cache
+def imported(path: Path) -> list[str]:
+    names = []
+    for node in nodes(path):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
+    return names
 
 
 def named(path: Path) -> str:
@@ -199,7 +207,7 @@ def test_decisions_import_no_edge_library(path: Path) -> None:
 @pytest.mark.parametrize("path", OWN, ids=named)
 def test_decisions_read_and_write_no_file(path: Path) -> None:
     if rank_of(path) <= USECASES:
-        calls = [node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+        calls = [node.func for node in nodes(path) if isinstance(node, ast.Call)]
         names = {call.attr if isinstance(call, ast.Attribute) else getattr(call, "id", "") for call in calls}
         assert not names & FILES
 
