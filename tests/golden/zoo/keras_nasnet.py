@@ -18,6 +18,8 @@ CASES = {"scores": (224, 224, True), "features": (131, 98, False)}
 
 def main(folder: Path) -> None:
     os.environ["KERAS_BACKEND"] = "jax"
+    # What runs once need not run fast: most of the time would go into making programs faster.
+    os.environ["XLA_FLAGS"] = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
     import jax
     from keras.applications import NASNetMobile
     from keras.initializers import VarianceScaling
