@@ -63,7 +63,7 @@ check: setup ## Format, lint and types, without changing a file
 test: setup web ## Every test that needs no cluster, and the share of quant and services that they run in their processes
 	@export PATH="$(abspath $(BIN)):$$PATH" && cd web && npm run --silent test
 	@# A file stays with one worker, and so does what its tests share; the folders with the longest files come first.
-	$(BIN)/pytest -m 'not cluster' -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --cov --cov-report=
+	$(BIN)/pytest -m 'not cluster' -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --cov --cov-report= tests/web tests
 	@for part in quant services; do echo "coverage of $$part: $$($(BIN)/python -m coverage report --include "$$part/*" --format total) %"; done
 
 # What computes; and caps of oneDNN, of ATen, and threads, so that every two choices meet in one of the runs.
