@@ -82,7 +82,7 @@ class Place:
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     folder = tmp_path_factory.mktemp("pipeline")
-    write_tiny(folder, "small", more=CUT)
+    write_tiny(folder, "small", channels=128, more=CUT)  # as much work as leaves time to kill who does it
     environment = {**os.environ, "STRATA_CACHE": str(folder / "cache"), "STRATA_STATE": str(folder / "state")}
     place = Place(folder, environment)
     broken = folder / "pictures"

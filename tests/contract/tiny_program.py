@@ -12,14 +12,14 @@ from services.zoo.writers import write_torch
 SIZE = 64
 
 
-def write_tiny(folder: Path, *names: str, more: str = "") -> None:
+def write_tiny(folder: Path, *names: str, channels: int = 32, more: str = "") -> None:
     """Write `tiny.pt2`, [N, 3, 64, 64] to [N, 10], and a model file of it by each name, with `more` declared."""
     layers: dict[str, nn.Module] = {
-        "stem": nn.Conv2d(3, 32, 3, padding=1),
+        "stem": nn.Conv2d(3, channels, 3, padding=1),
         "stem_relu": nn.ReLU(),
-        "middle": nn.Conv2d(32, 32, 3, stride=2, padding=1),
+        "middle": nn.Conv2d(channels, channels, 3, stride=2, padding=1),
         "middle_relu": nn.ReLU(),
-        "last": nn.Conv2d(32, 16, 3, stride=2, padding=1),
+        "last": nn.Conv2d(channels, 16, 3, stride=2, padding=1),
         "pool": nn.AdaptiveAvgPool2d(1),
         "flat": nn.Flatten(),
         "scores": nn.Linear(16, 10),
