@@ -349,3 +349,49 @@ def report(
         print_json(found)
         return
     print_report(found, out)
+
+
+@app.command()
+@with_hints
+def compare(
+    context: typer.Context,
+    first: Annotated[str, typer.Argument(metavar="A", help="MODEL or MODEL@MODE; int8 without a mode.")],
+    second: Annotated[str, typer.Argument(metavar="B", help="The same, or an .integers file of A's model.")],
+    pictures: Pictures,
+    recursive: Recursive = False,
+    least: Annotated[
+        float, typer.Option("--least-agreement", help="Exit with 1 where a smaller share agrees.", min=0, max=1)
+    ] = 0.0,
+    plot: Annotated[Path | None, typer.Option(help="Also draw the differences into this PNG.")] = None,
+    weights: Weights = None,
+    size: Size = None,
+    threads: Threads = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Compare two variants of a network layer by layer: scales, codes, values, and the answers.
+
+    Each side runs on what it computed itself. A network's layers are the same on both sides: two .strata files of one
+    model, two files of integers, or one model in two modes.
+    """
+    from services.cli.quant_compare import answer_lines, compare_at, comparison_table, sides_of
+    from services.cli.quant_tables import print_json
+    from services.workbench.files import PICTURE_SUFFIX, check_place, write_picture
+    from services.workbench.plots import plot_comparison
+
+    sides = sides_of(first, second)
+    compute_here(context, threads)
+    if plot:
+        check_place(plot, "a drawn picture", PICTURE_SUFFIX)
+    paths = pictures_to_measure(pictures, recursive)
+    found = compare_at(context.obj, sides, paths, weights, size)
+    if plot:
+        write_picture(plot, plot_comparison(f"{second} against {first}", found.layers))
+    if as_json:
+        print_json({"first": first, "second": second, **vars(found)})
+    else:
+        out.print(comparison_table(found.layers))
+        for line in answer_lines(found):
+            out.print(line)
+    if found.agreement < least:
+        err.print(f"{found.agreement:.2%} of the answers agree, fewer than {least:.2%}")
+        raise typer.Exit(1)

@@ -21,7 +21,7 @@ _BY_SUFFIX = {
     ".pt": _DECLARE,
     ".pth": _DECLARE,
     ".safetensors": _DECLARE,
-    ".onnx": "torch programs (.pt2) and Darknet models can be imported, ONNX models cannot",
+    ".onnx": "make one of it: strata quant import FILE.onnx",
 }
 
 
@@ -37,7 +37,7 @@ def with_hints(command: Callable[Given, Result]) -> Callable[Given, Result]:
         except NoIntegers as error:
             raise NoIntegers(f"{error}; {_CALIBRATE}") from error
         except ForeignFile as error:
-            reference = kwargs.get("model_name") or kwargs.get("source")
+            reference = kwargs.get("model_name") or kwargs.get("source") or kwargs.get("first")
             hint = _BY_SUFFIX.get(Path(str(reference)).suffix)
             if hint is None:
                 raise

@@ -62,11 +62,10 @@ def open_there(
         integers: the content of a file.
         picture: plain grey by default, where the model alone is wanted.
     """
-    is_file = reference.endswith(MODEL_SUFFIX) or Path(reference).is_file()
-    model = _read(Path(reference)) if is_file else NamedModel(reference, weights, size)
+    model = model_to_send(reference, weights, size)
     with (
         RemoteWorkbench(at) as workbench,
-        workbench.open(model, integers, picture or _grey(), mode) as session,
+        workbench.open(model, integers, picture or grey_picture(), mode) as session,
     ):
         tell_of_random_weights(session.model)
         if session.stands.calibrated_on_picture:
@@ -74,6 +73,12 @@ def open_there(
         if mode is Mode.AUTO and session.stands.auto_warning:
             err.print(f"{session.stands.auto_warning} with `strata quant calibrate --auto`", style="yellow")
         yield session
+
+
+def model_to_send(reference: str, weights: str | None, size: int | None) -> NamedModel | bytes:
+    """What a workbench is asked to open: a file of this machine, or a name of the catalogue there."""
+    is_file = reference.endswith(MODEL_SUFFIX) or Path(reference).is_file()
+    return _read(Path(reference)) if is_file else NamedModel(reference, weights, size)
 
 
 def stored_bytes(reference: str, given: Path | None) -> bytes | None:
@@ -87,7 +92,8 @@ def encoded_picture(path: Path) -> EncodedPicture:
     return EncodedPicture(str(path), _read(path), path.absolute().parent.name)
 
 
-def _grey() -> EncodedPicture:
+def grey_picture() -> EncodedPicture:
+    """A picture for a session whose model alone is wanted."""
     written = BytesIO()
     Image.new("RGB", (64, 64), "grey").save(written, "png")
     return EncodedPicture("grey", written.getvalue())

@@ -21,6 +21,8 @@ from services.edge.progress import Progress, no_progress
 from services.edge.status import ERROR_METADATA_KEY, error_of
 from services.workbench import replies
 from services.workbench.calibrating import CalibrationSummary
+from services.workbench.comparing import VariantComparison
+from services.workbench.comparison_messages import comparison_of
 from services.workbench.edit_result import EditResult
 from services.workbench.engine_model import EngineModel
 from services.workbench.exporting import Exported
@@ -254,6 +256,14 @@ class RemoteSession:
         options = pb.ReportRequest.Options(session=self.stands.id)
         messages = _with_pictures(pb.ReportRequest, options, pictures)
         return replies.report_of(_last(self.workbench.stream("Report", messages), progress).measured)
+
+    def compare_with(
+        self, other: "RemoteSession", pictures: Iterable[EncodedPicture], progress: Progress = no_progress
+    ) -> VariantComparison:
+        """Compare this session's model with another session's there."""
+        options = pb.CompareSessionsRequest.Options(session=self.stands.id, other=other.stands.id)
+        messages = _with_pictures(pb.CompareSessionsRequest, options, pictures)
+        return comparison_of(_last(self.workbench.stream("CompareSessions", messages), progress).compared)
 
     def export(self, name: str = "") -> Exported:
         """The bytes of the model's files as it is edited now."""

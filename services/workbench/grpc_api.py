@@ -9,6 +9,7 @@ from services.contracts.strata.workbench.v1 import workbench_pb2 as pb
 from services.contracts.strata.workbench.v1 import workbench_pb2_grpc as pb_grpc
 from services.edge.errors import InvalidInput, TooLarge
 from services.workbench import converters, requests
+from services.workbench.comparison_messages import comparison_to_message
 from services.workbench.events import Branched, Edited, Event, Moved, Switched, Undone
 from services.workbench.long_work import Step
 from services.workbench.open_sessions import SessionKey
@@ -213,6 +214,17 @@ class WorkbenchServicer(pb_grpc.WorkbenchServiceServicer):
                 yield pb.ReportResponse(progress=converters.progress_to_message(each))
             else:
                 yield pb.ReportResponse(measured=converters.report_to_message(each))
+
+    async def CompareSessions(
+        self, request_iterator: AsyncIterator[pb.CompareSessionsRequest], context: _Context
+    ) -> AsyncIterator[pb.CompareSessionsResponse]:
+        options, pictures = await self._receive(request_iterator)
+        key = self._key(options, context)
+        async for each in self._workbench.compare(key, SessionKey(key.owner, options.other), pictures):
+            if isinstance(each, Step):
+                yield pb.CompareSessionsResponse(progress=converters.progress_to_message(each))
+            else:
+                yield pb.CompareSessionsResponse(compared=comparison_to_message(each))
 
     async def SaveVariant(self, request: pb.SaveVariantRequest, context: _Context) -> pb.SaveVariantResponse:
         if not request.name:

@@ -1,4 +1,4 @@
-"""Errors and fronts as curves, values as histograms: as the bytes of PNG files, and of SVG."""
+"""Errors, differences and fronts as curves, values as histograms: as the bytes of PNG files, and of SVG."""
 
 from collections.abc import Sequence
 from io import BytesIO
@@ -7,6 +7,7 @@ import matplotlib
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from quant.comparing import LayerComparison
 from quant.crossing import Crossing
 from services.workbench.front import Front
 
@@ -24,6 +25,20 @@ def plot_crossings(title: str, rows: Sequence[Crossing]) -> bytes:
     axes.set_xticks(range(len(rows)), [row.layer for row in rows], rotation=90, fontsize=6)
     axes.grid(alpha=0.3)
     axes.legend()
+    return _drawn(figure)
+
+
+def plot_comparison(title: str, rows: Sequence[LayerComparison]) -> bytes:
+    """Of each layer how far its values are apart, and below that the share of its codes that differ."""
+    figure = Figure(figsize=(max(8.0, len(rows) * 0.14), 7), layout="constrained")
+    upper, lower = figure.subplots(2, sharex=True)
+    upper.plot([min(row.sqnr_db, _HIGHEST_DB) for row in rows], marker=".")
+    upper.set(title=title, ylabel=f"signal to noise, dB ({_HIGHEST_DB:.0f}: equal)")
+    lower.bar(range(len(rows)), [100 * (row.codes_differing or 0.0) for row in rows])
+    lower.set(ylabel="codes that differ, %")
+    lower.set_xticks(range(len(rows)), [row.layer for row in rows], rotation=90, fontsize=6)
+    for axes in (upper, lower):
+        axes.grid(alpha=0.3)
     return _drawn(figure)
 
 

@@ -18,6 +18,7 @@ from services.edge.deadline import Clock
 from services.edge.errors import FailedPrecondition, OtherModel
 from services.workbench.augmented_pictures import AugmentedPicture, draw_augmented
 from services.workbench.calibrating import CalibratedModel, calibrate_model
+from services.workbench.comparing import ComparedVariant, VariantComparison, compare_variants
 from services.workbench.engine_model import EngineModel
 from services.workbench.events import Event
 from services.workbench.exporting import Exported, encode_pair
@@ -177,6 +178,19 @@ class Workbench:
             async for each in listen(partial(work, held.session), self._pool):
                 yield each
 
+    async def compare(
+        self, key: SessionKey, other: SessionKey, pictures: Sequence[EncodedPicture]
+    ) -> AsyncIterator[Step | VariantComparison]:
+        """Compare two sessions' models as edited; what was found comes last. Raises as `compare_variants`."""
+        second = await self.ask(other, _variant)
+
+        def work(session: Session, listener: Listener[VariantComparison]) -> None:
+            listener.give(compare_variants(_variant(session), second, EncodedPictures(pictures), listener))
+
+        async with self._sessions.hold(key) as held:
+            async for each in listen(partial(work, held.session), self._pool):
+                yield each
+
     async def calibrate(
         self, key: SessionKey, request: CalibrationRequest, pictures: Sequence[EncodedPicture]
     ) -> AsyncIterator[Step | CalibratedSession]:
@@ -309,3 +323,7 @@ class Workbench:
         self._finishing.add(task)
         task.add_done_callback(self._finishing.discard)
         return await asyncio.shield(task)
+
+
+def _variant(session: Session) -> ComparedVariant:
+    return ComparedVariant(*session.current(), session.mode)

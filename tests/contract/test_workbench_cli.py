@@ -11,7 +11,7 @@ import torch
 from typer.testing import CliRunner, Result
 
 from services.cli.quant import app
-from services.edge.errors import ModelNotFound, OtherModel, Unavailable
+from services.edge.errors import ModelNotFound, NoIntegers, OtherModel, Unavailable
 from services.workbench import client
 from services.workbench.files import read_integers, read_model
 from tests.contract.workbench_process import DETECTOR, Bench, detector, integers, running
@@ -65,6 +65,22 @@ def test_cross_gives_the_same_rows(bench: Bench, place: Path) -> None:
     assert [row["own_db"] for row in there["layers"]] == pytest.approx([row["own_db"] for row in here["layers"]])
     one = answer(bench.port, "cross", "shapes.strata", PICTURE, "--layer", "maxpool_1")
     assert one["layers"] == [row for row in there["layers"] if row["layer"] == "maxpool_1"]
+
+
+def test_compare_finds_there_what_it_finds_here(bench: Bench, place: Path) -> None:
+    words = "compare", "shapes.strata@float", "shapes.integers", PICTURE
+    here, there = (answer(at, *words) for at in (None, bench.port))
+    assert [row["layer"] for row in there["layers"]] == [row["layer"] for row in here["layers"]]
+    assert there["pictures"] == here["pictures"]
+    assert there["agreement"] == pytest.approx(here["agreement"])
+    for one, other in zip(here["layers"], there["layers"], strict=True):
+        assert (one["first"], one["second"]["precision"]) == (other["first"], other["second"]["precision"])
+        assert one["second"]["qparams"] == other["second"]["qparams"]
+        assert one["largest"] == other["largest"]
+        assert one["sqnr_db"] == pytest.approx(other["sqnr_db"], abs=0.1)
+    (place / "shapes.integers").unlink()
+    refused = quant(bench.port, "compare", "shapes.strata@float", "shapes.strata", PICTURE)
+    assert isinstance(refused.exception, NoIntegers)
 
 
 SCRIPT = """next 3

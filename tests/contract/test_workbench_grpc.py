@@ -146,6 +146,14 @@ ASKED: dict[str, Asked] = {
             and replies[-1].measured.remedies
         ),
     ),
+    "CompareSessions": Asked(
+        lambda session: with_pictures(pb.CompareSessionsRequest, session, other=session),
+        lambda replies: (
+            replies[-1].compared.agreement == 1
+            and all(row.sqnr_db == 200 for row in replies[-1].compared.layers)
+            and len(replies[-1].compared.pictures) == 2
+        ),
+    ),
     "SaveVariant": Asked(
         lambda session: pb.SaveVariantRequest(session=session, name="mine"),
         lambda reply: reply.model_file and reply.integer_file,

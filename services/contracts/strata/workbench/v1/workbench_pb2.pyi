@@ -2141,6 +2141,221 @@ class ReportResponse(_message.Message):
 Global___ReportResponse: _TypeAlias = ReportResponse  # noqa: Y015
 
 @_typing.final
+class CompareSessionsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Options(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        SESSION_FIELD_NUMBER: _builtins.int
+        OTHER_FIELD_NUMBER: _builtins.int
+        session: _builtins.str
+        other: _builtins.str
+        """The second side: a session of the same owner, whose network has the same layers."""
+        def __init__(
+            self,
+            *,
+            session: _builtins.str = ...,
+            other: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["other", b"other", "session", b"session"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    OPTIONS_FIELD_NUMBER: _builtins.int
+    PICTURE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def options(self) -> Global___CompareSessionsRequest.Options: ...
+    @_builtins.property
+    def picture(self) -> Global___Picture: ...
+    def __init__(
+        self,
+        *,
+        options: Global___CompareSessionsRequest.Options | None = ...,
+        picture: Global___Picture | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "options", b"options", "picture", b"picture"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "options", b"options", "picture", b"picture"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_content: _TypeAlias = _typing.Literal["options", "picture"]  # noqa: Y015
+    _WhichOneofArgType_content: _TypeAlias = _typing.Literal["content", b"content"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_content) -> _WhichOneofReturnType_content | None: ...
+
+Global___CompareSessionsRequest: _TypeAlias = CompareSessionsRequest  # noqa: Y015
+
+@_typing.final
+class CompareSessionsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Side(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        PRECISION_FIELD_NUMBER: _builtins.int
+        QPARAMS_FIELD_NUMBER: _builtins.int
+        WEIGHT_SCALE_FIELD_NUMBER: _builtins.int
+        precision: Global___Precision.ValueType
+        weight_scale: _builtins.float
+        """Of its integer weights, the mean over the channels."""
+        @_builtins.property
+        def qparams(self) -> Global___QParams:
+            """Unset where the value is float32."""
+
+        def __init__(
+            self,
+            *,
+            precision: Global___Precision.ValueType = ...,
+            qparams: Global___QParams | None = ...,
+            weight_scale: _builtins.float | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["_weight_scale", b"_weight_scale", "qparams", b"qparams", "weight_scale", b"weight_scale"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["_weight_scale", b"_weight_scale", "precision", b"precision", "qparams", b"qparams", "weight_scale", b"weight_scale"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        _WhichOneofReturnType__weight_scale: _TypeAlias = _typing.Literal["weight_scale"]  # noqa: Y015
+        _WhichOneofArgType__weight_scale: _TypeAlias = _typing.Literal["_weight_scale", b"_weight_scale"]  # noqa: Y015
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__weight_scale) -> _WhichOneofReturnType__weight_scale | None: ...
+
+    @_typing.final
+    class LayerRow(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        LAYER_FIELD_NUMBER: _builtins.int
+        FIRST_FIELD_NUMBER: _builtins.int
+        SECOND_FIELD_NUMBER: _builtins.int
+        WEIGHT_CODES_DIFFERING_FIELD_NUMBER: _builtins.int
+        CODES_DIFFERING_FIELD_NUMBER: _builtins.int
+        LARGEST_FIELD_NUMBER: _builtins.int
+        SQNR_DB_FIELD_NUMBER: _builtins.int
+        layer: _builtins.str
+        weight_codes_differing: _builtins.float
+        """Share of the integer weights that are not equal, 0 to 1; of layers that have some on both sides."""
+        codes_differing: _builtins.float
+        """Share of the value's codes, and the largest difference, in the first side's codes, or where it has none the second's."""
+        largest: _builtins.int
+        sqnr_db: _builtins.float
+        """The second side's value against the first's; 200 is exact."""
+        @_builtins.property
+        def first(self) -> Global___CompareSessionsResponse.Side: ...
+        @_builtins.property
+        def second(self) -> Global___CompareSessionsResponse.Side: ...
+        def __init__(
+            self,
+            *,
+            layer: _builtins.str = ...,
+            first: Global___CompareSessionsResponse.Side | None = ...,
+            second: Global___CompareSessionsResponse.Side | None = ...,
+            weight_codes_differing: _builtins.float | None = ...,
+            codes_differing: _builtins.float | None = ...,
+            largest: _builtins.int | None = ...,
+            sqnr_db: _builtins.float = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["_codes_differing", b"_codes_differing", "_largest", b"_largest", "_weight_codes_differing", b"_weight_codes_differing", "codes_differing", b"codes_differing", "first", b"first", "largest", b"largest", "second", b"second", "weight_codes_differing", b"weight_codes_differing"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["_codes_differing", b"_codes_differing", "_largest", b"_largest", "_weight_codes_differing", b"_weight_codes_differing", "codes_differing", b"codes_differing", "first", b"first", "largest", b"largest", "layer", b"layer", "second", b"second", "sqnr_db", b"sqnr_db", "weight_codes_differing", b"weight_codes_differing"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        _WhichOneofReturnType__codes_differing: _TypeAlias = _typing.Literal["codes_differing"]  # noqa: Y015
+        _WhichOneofArgType__codes_differing: _TypeAlias = _typing.Literal["_codes_differing", b"_codes_differing"]  # noqa: Y015
+        _WhichOneofReturnType__largest: _TypeAlias = _typing.Literal["largest"]  # noqa: Y015
+        _WhichOneofArgType__largest: _TypeAlias = _typing.Literal["_largest", b"_largest"]  # noqa: Y015
+        _WhichOneofReturnType__weight_codes_differing: _TypeAlias = _typing.Literal["weight_codes_differing"]  # noqa: Y015
+        _WhichOneofArgType__weight_codes_differing: _TypeAlias = _typing.Literal["_weight_codes_differing", b"_weight_codes_differing"]  # noqa: Y015
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__codes_differing) -> _WhichOneofReturnType__codes_differing | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__largest) -> _WhichOneofReturnType__largest | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__weight_codes_differing) -> _WhichOneofReturnType__weight_codes_differing | None: ...
+
+    @_typing.final
+    class PictureRow(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        PICTURE_FIELD_NUMBER: _builtins.int
+        AGREEMENT_FIELD_NUMBER: _builtins.int
+        FIRST_CLASS_FIELD_NUMBER: _builtins.int
+        SECOND_CLASS_FIELD_NUMBER: _builtins.int
+        picture: _builtins.str
+        agreement: _builtins.float
+        """Share of the answers that are the same, 0 to 1."""
+        first_class: _builtins.str
+        """Of a classifier, the best class of either side."""
+        second_class: _builtins.str
+        def __init__(
+            self,
+            *,
+            picture: _builtins.str = ...,
+            agreement: _builtins.float = ...,
+            first_class: _builtins.str = ...,
+            second_class: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement", "first_class", b"first_class", "picture", b"picture", "second_class", b"second_class"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class Compared(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        LAYERS_FIELD_NUMBER: _builtins.int
+        PICTURES_FIELD_NUMBER: _builtins.int
+        AGREEMENT_FIELD_NUMBER: _builtins.int
+        POINTS_LOST_FIELD_NUMBER: _builtins.int
+        DETECTS_FIELD_NUMBER: _builtins.int
+        agreement: _builtins.float
+        points_lost: _builtins.float
+        """Of the first side's answers those that the second lost, each by its margin, 0 to 100."""
+        detects: _builtins.bool
+        @_builtins.property
+        def layers(self) -> _containers.RepeatedCompositeFieldContainer[Global___CompareSessionsResponse.LayerRow]: ...
+        @_builtins.property
+        def pictures(self) -> _containers.RepeatedCompositeFieldContainer[Global___CompareSessionsResponse.PictureRow]: ...
+        def __init__(
+            self,
+            *,
+            layers: _abc.Iterable[Global___CompareSessionsResponse.LayerRow] | None = ...,
+            pictures: _abc.Iterable[Global___CompareSessionsResponse.PictureRow] | None = ...,
+            agreement: _builtins.float = ...,
+            points_lost: _builtins.float = ...,
+            detects: _builtins.bool = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement", "detects", b"detects", "layers", b"layers", "pictures", b"pictures", "points_lost", b"points_lost"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    PROGRESS_FIELD_NUMBER: _builtins.int
+    COMPARED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def progress(self) -> Global___Progress: ...
+    @_builtins.property
+    def compared(self) -> Global___CompareSessionsResponse.Compared:
+        """The last message."""
+
+    def __init__(
+        self,
+        *,
+        progress: Global___Progress | None = ...,
+        compared: Global___CompareSessionsResponse.Compared | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["compared", b"compared", "content", b"content", "progress", b"progress"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["compared", b"compared", "content", b"content", "progress", b"progress"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_content: _TypeAlias = _typing.Literal["progress", "compared"]  # noqa: Y015
+    _WhichOneofArgType_content: _TypeAlias = _typing.Literal["content", b"content"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_content) -> _WhichOneofReturnType_content | None: ...
+
+Global___CompareSessionsResponse: _TypeAlias = CompareSessionsResponse  # noqa: Y015
+
+@_typing.final
 class SaveVariantRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

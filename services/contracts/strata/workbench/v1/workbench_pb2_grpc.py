@@ -139,6 +139,11 @@ class WorkbenchServiceStub:
                 request_serializer=strata_dot_workbench_dot_v1_dot_workbench__pb2.ReportRequest.SerializeToString,
                 response_deserializer=strata_dot_workbench_dot_v1_dot_workbench__pb2.ReportResponse.FromString,
                 _registered_method=True)
+        self.CompareSessions = channel.stream_stream(
+                '/strata.workbench.v1.WorkbenchService/CompareSessions',
+                request_serializer=strata_dot_workbench_dot_v1_dot_workbench__pb2.CompareSessionsRequest.SerializeToString,
+                response_deserializer=strata_dot_workbench_dot_v1_dot_workbench__pb2.CompareSessionsResponse.FromString,
+                _registered_method=True)
         self.SaveVariant = channel.unary_unary(
                 '/strata.workbench.v1.WorkbenchService/SaveVariant',
                 request_serializer=strata_dot_workbench_dot_v1_dot_workbench__pb2.SaveVariantRequest.SerializeToString,
@@ -300,6 +305,14 @@ class WorkbenchServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CompareSessions(self, request_iterator, context):
+        """Two sessions' models, as edited on their branches, each in its session's mode: layer by layer and answer by answer.
+        The first message says which, each of the others brings a picture.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SaveVariant(self, request, context):
         """Keep the model, as edited on this branch, as files of this owner, which other sessions can open.
         """
@@ -421,6 +434,11 @@ def add_WorkbenchServiceServicer_to_server(servicer, server):
                     servicer.Report,
                     request_deserializer=strata_dot_workbench_dot_v1_dot_workbench__pb2.ReportRequest.FromString,
                     response_serializer=strata_dot_workbench_dot_v1_dot_workbench__pb2.ReportResponse.SerializeToString,
+            ),
+            'CompareSessions': grpc.stream_stream_rpc_method_handler(
+                    servicer.CompareSessions,
+                    request_deserializer=strata_dot_workbench_dot_v1_dot_workbench__pb2.CompareSessionsRequest.FromString,
+                    response_serializer=strata_dot_workbench_dot_v1_dot_workbench__pb2.CompareSessionsResponse.SerializeToString,
             ),
             'SaveVariant': grpc.unary_unary_rpc_method_handler(
                     servicer.SaveVariant,
@@ -1000,6 +1018,33 @@ class WorkbenchService:
             '/strata.workbench.v1.WorkbenchService/Report',
             strata_dot_workbench_dot_v1_dot_workbench__pb2.ReportRequest.SerializeToString,
             strata_dot_workbench_dot_v1_dot_workbench__pb2.ReportResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CompareSessions(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/strata.workbench.v1.WorkbenchService/CompareSessions',
+            strata_dot_workbench_dot_v1_dot_workbench__pb2.CompareSessionsRequest.SerializeToString,
+            strata_dot_workbench_dot_v1_dot_workbench__pb2.CompareSessionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

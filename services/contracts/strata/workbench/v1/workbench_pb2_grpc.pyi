@@ -82,6 +82,10 @@ class WorkbenchServiceStub:
     """Choose the model's integers by pictures. The first message says how, each of the others brings a picture."""
     Report: _grpc.StreamStreamMultiCallable[_workbench_pb2.ReportRequest, _workbench_pb2.ReportResponse]
     """What integers cost and save, measured on pictures. The first message says how, each of the others brings a picture."""
+    CompareSessions: _grpc.StreamStreamMultiCallable[_workbench_pb2.CompareSessionsRequest, _workbench_pb2.CompareSessionsResponse]
+    """Two sessions' models, as edited on their branches, each in its session's mode: layer by layer and answer by answer.
+    The first message says which, each of the others brings a picture.
+    """
     SaveVariant: _grpc.UnaryUnaryMultiCallable[_workbench_pb2.SaveVariantRequest, _workbench_pb2.SaveVariantResponse]
     """Keep the model, as edited on this branch, as files of this owner, which other sessions can open."""
     Export: _grpc.UnaryStreamMultiCallable[_workbench_pb2.ExportRequest, _workbench_pb2.ExportResponse]
@@ -132,6 +136,10 @@ class WorkbenchServiceAsyncStub(WorkbenchServiceStub):
     """Choose the model's integers by pictures. The first message says how, each of the others brings a picture."""
     Report: _aio.StreamStreamMultiCallable[_workbench_pb2.ReportRequest, _workbench_pb2.ReportResponse]  # type: ignore[assignment]
     """What integers cost and save, measured on pictures. The first message says how, each of the others brings a picture."""
+    CompareSessions: _aio.StreamStreamMultiCallable[_workbench_pb2.CompareSessionsRequest, _workbench_pb2.CompareSessionsResponse]  # type: ignore[assignment]
+    """Two sessions' models, as edited on their branches, each in its session's mode: layer by layer and answer by answer.
+    The first message says which, each of the others brings a picture.
+    """
     SaveVariant: _aio.UnaryUnaryMultiCallable[_workbench_pb2.SaveVariantRequest, _workbench_pb2.SaveVariantResponse]  # type: ignore[assignment]
     """Keep the model, as edited on this branch, as files of this owner, which other sessions can open."""
     Export: _aio.UnaryStreamMultiCallable[_workbench_pb2.ExportRequest, _workbench_pb2.ExportResponse]  # type: ignore[assignment]
@@ -305,6 +313,16 @@ class WorkbenchServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_workbench_pb2.ReportResponse], _abc.AsyncIterator[_workbench_pb2.ReportResponse]]:
         """What integers cost and save, measured on pictures. The first message says how, each of the others brings a picture."""
+
+    @_abc_1.abstractmethod
+    def CompareSessions(
+        self,
+        request_iterator: _MaybeAsyncIterator[_workbench_pb2.CompareSessionsRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_workbench_pb2.CompareSessionsResponse], _abc.AsyncIterator[_workbench_pb2.CompareSessionsResponse]]:
+        """Two sessions' models, as edited on their branches, each in its session's mode: layer by layer and answer by answer.
+        The first message says which, each of the others brings a picture.
+        """
 
     @_abc_1.abstractmethod
     def SaveVariant(
