@@ -105,26 +105,20 @@ def cut(
     from services.cli.pipeline_model import choose_cutting, find_model
     from services.cli.pipeline_tables import cut_rows, print_cuts, print_stages, stage_rows
     from services.cli.steps import showing_progress
-    from services.zoo.compile import load_module
-    from services.zoo.costs import balance, measure
-    from services.zoo.cuts import find_cuts
+    from services.zoo.costs import balance
+    from services.zoo.measured_places import measured_places
 
     with showing_progress(f"loading {model}", Console(stderr=True)) as tell:
         model_file = find_model(model, weights)
         cutting = choose_cutting(model_file, stages, at)
-        module = load_module(model_file)
-        tell("looking for legal cuts")
-        graph = find_cuts(module, model_file.input.size)
-        cuts = tuple(graph.cut_at(layer) for layer in cutting.layers)
-        tell("measuring each layer")
-        costs = measure(graph, model_file.input.size)
-        cuts = cuts or balance(graph, costs, cutting.stages)
+        places, costs = measured_places(model_file, tell)
+        cuts = tuple(map(places.cut_at, cutting.layers)) or balance(places, costs, cutting.stages)
     if as_json:
-        rows = {"cuts": cut_rows(graph, costs), "stages": stage_rows(graph, costs, cuts, cutting.names)}
+        rows = {"cuts": cut_rows(places, costs), "stages": stage_rows(places, costs, cuts, cutting.names)}
         typer.echo(json.dumps({"model": model_file.name, **rows}, indent=1))
         return
-    print_cuts(cut_rows(graph, costs), {each.layer for each in cuts})
-    print_stages(stage_rows(graph, costs, cuts, cutting.names))
+    print_cuts(cut_rows(places, costs), {each.layer for each in cuts})
+    print_stages(stage_rows(places, costs, cuts, cutting.names))
 
 
 @app.command()

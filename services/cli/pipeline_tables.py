@@ -9,10 +9,10 @@ from rich.table import Column, Table
 
 from services.cli.pipeline_report import Row, size_text
 from services.zoo.costs import Cost, total
-from services.zoo.cuts import Cut, CutGraph
+from services.zoo.cuts import Cut, CutPlaces
 
 
-def cut_rows(graph: CutGraph, costs: Sequence[Cost]) -> list[Row]:
+def cut_rows(places: CutPlaces, costs: Sequence[Cost]) -> list[Row]:
     """Say for each legal cut what crosses, and what lies before and after it."""
     return [
         {
@@ -22,13 +22,13 @@ def cut_rows(graph: CutGraph, costs: Sequence[Cost]) -> list[Row]:
             "before": _cost_row(costs[: cut.position + 1]),
             "after": _cost_row(costs[cut.position + 1 :]),
         }
-        for cut in graph.cuts
+        for cut in places.cuts
     ]
 
 
-def stage_rows(graph: CutGraph, costs: Sequence[Cost], cuts: Sequence[Cut], names: Sequence[str]) -> list[Row]:
+def stage_rows(places: CutPlaces, costs: Sequence[Cost], cuts: Sequence[Cut], names: Sequence[str]) -> list[Row]:
     """Say for each stage which layers it has, what it hands on, and what it costs."""
-    bounds = [0, *(cut.position + 1 for cut in cuts), len(graph.layers)]
+    bounds = [0, *(cut.position + 1 for cut in cuts), len(places.layers)]
     rows = []
     for number, (start, end) in enumerate(pairwise(bounds)):
         crossing = cuts[number].size_bytes if number < len(cuts) else None
@@ -36,8 +36,8 @@ def stage_rows(graph: CutGraph, costs: Sequence[Cost], cuts: Sequence[Cut], name
             {
                 "stage": number,
                 "name": names[number] if names else f"stage-{number}",
-                "first": graph.layers[start].name,
-                "last": graph.layers[end - 1].name,
+                "first": places.layers[start].name,
+                "last": places.layers[end - 1].name,
                 "activation_bytes": crossing,
                 **_cost_row(costs[start:end]),
             }

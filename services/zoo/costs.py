@@ -11,7 +11,7 @@ from torch.fx import Interpreter, Node
 from torch.utils.flop_counter import FlopCounterMode
 
 from services.edge.errors import InvalidInput
-from services.zoo.cuts import Cut, CutGraph, operators_of
+from services.zoo.cuts import Cut, CutGraph, CutPlaces, operators_of
 
 BATCH = 4
 _TIMED_PASSES = 5
@@ -83,7 +83,7 @@ def total(costs: Sequence[Cost]) -> Cost:
     return sum(costs, Cost())
 
 
-def balance(graph: CutGraph, costs: Sequence[Cost], stages: int) -> tuple[Cut, ...]:
+def balance(graph: CutPlaces, costs: Sequence[Cost], stages: int) -> tuple[Cut, ...]:
     """Choose cuts so that the most expensive of `stages` stages costs least; of equals, those where fewest bytes cross.
 
     Dynamic programming over the legal cuts, O(stages x cuts²).

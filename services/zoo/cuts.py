@@ -53,14 +53,13 @@ class Cut:
 
 
 @dataclass(frozen=True)
-class CutGraph:
+class CutPlaces:
     """A model's layers in the order they run, and every legal cut between them.
 
     Attributes:
         crossing: what crosses after each layer: the names of the layers whose outputs are still needed.
     """
 
-    module: GraphModule
     layers: tuple[ProgramLayer, ...]
     cuts: tuple[Cut, ...]
     crossing: tuple[tuple[str, ...], ...]
@@ -97,6 +96,13 @@ class CutGraph:
         return f"a cut at '{name}': {what}; the nearest legal cuts are at {nearest}"
 
 
+@dataclass(frozen=True)
+class CutGraph(CutPlaces):
+    """The same of a module, with the graph that is cut."""
+
+    module: GraphModule
+
+
 def find_cuts(module: nn.Module, size: tuple[int, int]) -> CutGraph:
     """Export a model and find its legal cuts.
 
@@ -120,7 +126,7 @@ def find_cuts(module: nn.Module, size: tuple[int, int]) -> CutGraph:
         if len(values) == 1 and values[0] is operators[position] and _is_one_a_picture(values[0], picture):
             cuts.append(Cut(layers[position].name, position, tuple(values[0].meta["val"].shape[1:])))
     names = tuple(tuple(by_node[value] for value in values) for values in crossing)
-    return CutGraph(graph_module, layers, tuple(cuts), names)
+    return CutGraph(layers, tuple(cuts), names, graph_module)
 
 
 def picture_size(program: ExportedProgram) -> tuple[int, int]:

@@ -10,7 +10,6 @@ import torch
 from onnx import ModelProto
 from torch import nn
 
-from quant.engine import Engine
 from services.edge.errors import Unsupported
 from services.zoo.agreement import (
     SHAKES,
@@ -23,6 +22,7 @@ from services.zoo.agreement import (
     shaken,
 )
 from services.zoo.onnx_form.agreement import compare_codes
+from services.zoo.onnx_form.part import EnginePart
 from services.zoo.onnx_form.program import onnx_program
 from services.zoo.onnx_form.runs import RUNS
 from services.zoo.programs import shaken_onnx, shaken_weights
@@ -59,26 +59,31 @@ def reference_in_runtime(
     """
     scores = forward(images)
     demand_same_again(forward, images, scores)
+    return Reference(runtime, scores, _allowed_in(program, images, scores, load))
+
+
+def _allowed_in(program: ModelProto, images: Images, scores: Images, load: Callable[[Path], Forward]) -> float:
+    """What rounding explains between two forms of an ONNX program whose answer is `scores`."""
     random, moved = np.random.default_rng(0), []
     for _ in range(SHAKES):
         with tempfile.TemporaryDirectory() as folder:
             (Path(folder) / ONNX_FILE).write_bytes(shaken_onnx(program, random))
             moved.append(load(Path(folder))(shaken(images, random)))
-    return Reference(runtime, scores, allowed_difference(scores, moved))
+    return allowed_difference(scores, moved)
 
 
 @dataclass(frozen=True, eq=False)
 class EngineReference:
-    """An engine of integers and its scores [N, K]: forms of it are held to its codes, layer by layer."""
+    """An engine of integers, or a part of one, and its scores [N, K]: forms are held to its codes, layer by layer."""
 
-    engine: Engine
+    part: EnginePart
     scores: Images
 
     def check(self, runtime: str, forward: Forward, scores: Images, images: Images) -> None:
         """Raises Unsupported where a runtime comes to other codes, or not to the same again."""
-        watched = tuple(layer.name for layer in self.engine.graph.layers)
-        found = RUNS[runtime](onnx_program(self.engine, "strata", watched), images)
-        errors = compare_codes(self.engine, torch.from_numpy(images), found)
+        watched = tuple(prepared.name for prepared in self.part.layers)
+        found = RUNS[runtime](onnx_program(self.part, "strata", watched), images)
+        errors = compare_codes(self.part, torch.from_numpy(images), found)
         if not errors.only_ties:
             raise Unsupported(
                 f"{runtime} comes to other codes than the engine: {errors.differing} of {errors.codes} differ, "
@@ -87,7 +92,15 @@ class EngineReference:
         demand_same_again(forward, images, scores)
 
 
-def reference_in_engine(engine: Engine, images: Images) -> EngineReference:
-    """What an engine of one output answers."""
-    (scores,) = engine.run(torch.from_numpy(images)).values()
-    return EngineReference(engine, scores.numpy())
+def reference_in_engine(
+    part: EnginePart, program: ModelProto, images: Images, load: Callable[[Path], Forward]
+) -> Reference | EngineReference:
+    """What an engine, or a part of one, answers: in float its values, in integers its codes are what forms are held to.
+
+    Args:
+        program: the part's ONNX form; `load` loads one out of a folder.
+    """
+    scores = part.run(torch.from_numpy(images)).numpy()
+    if any(prepared.integer is not None for prepared in part.layers) or any(part.engine.formats.values()):
+        return EngineReference(part, scores)
+    return Reference("the engine", scores, _allowed_in(program, images, scores, load))

@@ -33,19 +33,23 @@ def compile_stages(
         runtime: of each stage; `auto` keeps the fastest of each.
     Raises:
         InvalidInput: a place where the model cannot be cut.
-        Unsupported: a runtime cannot run a stage, or its values differ from torch's; and what `load_module` raises.
+        Unsupported: a Darknet network; a runtime cannot run a stage, or its values differ from torch's, or its codes
+            from the engine's.
+        what `load_module` and `declared_engine` raise.
         Unavailable: the cache cannot be written.
     """
-    if model_file.precision != FLOAT:
-        raise Unsupported(f"model '{model_file.name}' has precision {model_file.precision}; stages run in float alone")
+    if model_file.is_darknet:
+        raise Unsupported(f"model '{model_file.name}': Darknet's networks are served whole, and not in stages")
     weights = fetch_weights(model_file.weights, model_file.folder)
     content = [digest_of(model_file, weights, runtime), cutting.layers or cutting.stages, cutting.names]
     chain = hashlib.sha256(repr(content).encode()).hexdigest()[:12]
 
     def make(made: Path) -> None:
+        from services.zoo.integer_stages import IntegerStages
         from services.zoo.stage_programs import StagePrograms
 
-        StagePrograms(model_file, weights, cutting, chain, runtime, progress).into(made)
+        stages = StagePrograms if model_file.precision == FLOAT else IntegerStages
+        stages(model_file, weights, cutting, chain, runtime, progress).into(made)
 
     whole = made_once(cache / f"{model_file.name}-stages-{chain}", make)
     return sorted(whole.iterdir(), key=lambda folder: int(folder.name.partition("-")[0]))

@@ -27,6 +27,7 @@ class StageManifest:
         working_bytes: the most that one operator reads and writes, for one picture.
         labels: of the classes, of the last stage; empty where none were given.
         input_spec: how a picture becomes the first stage's input.
+        precision: the model's; a value of codes crosses as what it stands for.
     """
 
     model: str
@@ -42,6 +43,7 @@ class StageManifest:
     working_bytes: int
     labels: tuple[str, ...]
     input_spec: InputSpec
+    precision: str = "float"
 
     @property
     def is_first(self) -> bool:

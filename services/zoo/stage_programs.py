@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,12 +14,12 @@ from torch.fx import GraphModule, Node
 
 from services.edge.errors import Unsupported
 from services.edge.progress import Progress
-from services.zoo.agreement import Forward, Images
+from services.zoo.agreement import Forward, Images, Reference
 from services.zoo.compile import HANDICAPS, candidates, compile_for, load_module, remove_others, time_forwards
 from services.zoo.costs import balance, measure
-from services.zoo.cuts import Cut, CutGraph, find_cuts, is_size, operators_of
+from services.zoo.cuts import Cut, CutGraph, CutPlaces, find_cuts, is_size, operators_of
 from services.zoo.model_file import ModelFile
-from services.zoo.references import reference_in_torch
+from services.zoo.references import EngineReference, reference_in_torch
 from services.zoo.split import split
 from services.zoo.stage_compile import Cutting
 from services.zoo.stage_manifest import StageManifest
@@ -26,7 +27,7 @@ from services.zoo.weight_references import FetchedWeights
 
 
 @dataclass(frozen=True)
-class StagePrograms:
+class StagesToCompile:
     """The stages of one model, to be compiled.
 
     Attributes:
@@ -41,6 +42,53 @@ class StagePrograms:
     runtime: str
     progress: Progress
 
+    def bounds(self, places: CutPlaces, cuts: Sequence[Cut]) -> list[tuple[str, int, int]]:
+        """Each stage's name, its first layer, and the one after its last."""
+        names = self.cutting.names or tuple(f"stage-{number}" for number in range(len(cuts) + 1))
+        ends = [0, *(cut.position + 1 for cut in cuts), len(places.layers)]
+        return [(name, *pair) for name, pair in zip(names, pairwise(ends), strict=True)]
+
+    def begin(self, made: Path, number: int, name: str, stages: int) -> Path:
+        """Make a stage's folder."""
+        self.progress(f"{self.model_file.name}: compiling stage {name}", number, stages)
+        folder = made / f"{number}-{name}"
+        folder.mkdir(parents=True)
+        return folder
+
+    def manifest(self, number: int, stages: int, name: str, compiled: "CompiledStage") -> StageManifest:
+        """What a stage says of itself."""
+        return StageManifest(
+            model=self.model_file.name,
+            chain=self.chain,
+            stage=number,
+            stages=stages,
+            name=name,
+            runtime=compiled.runtime,
+            first=compiled.first,
+            last=compiled.last,
+            input_shape=compiled.input_shape,
+            output_shape=compiled.output_shape,
+            working_bytes=compiled.working_bytes,
+            labels=self.model_file.label_names() if number == stages - 1 else (),
+            input_spec=self.model_file.input.spec(),
+            precision=self.model_file.precision,
+        )
+
+
+class CompiledStage(NamedTuple):
+    """What its manifest has of a stage itself."""
+
+    runtime: str
+    first: str
+    last: str
+    input_shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
+    working_bytes: int
+
+
+class StagePrograms(StagesToCompile):
+    """Those of a model in float: programs of torch's operators, held to their values in torch."""
+
     def into(self, made: Path) -> None:
         """Compile every stage into a folder of its own below `made`."""
         model = self.model_file.name
@@ -49,29 +97,14 @@ class StagePrograms:
         graph = find_cuts(module, self.model_file.input.size)
         cuts = find_places(self.cutting, graph, self.model_file.input.size)
         stages = split(graph, cuts)
-        names = self.cutting.names or tuple(f"stage-{number}" for number in range(len(stages)))
-        bounds = list(pairwise([0, *(cut.position + 1 for cut in cuts), len(graph.layers)]))
         values = np.random.default_rng(0).standard_normal((2, 3, *self.model_file.input.size), np.float32)
-        for number, (stage, name, (start, end)) in enumerate(zip(stages, names, bounds, strict=True)):
-            self.progress(f"{model}: compiling stage {name}", number, len(stages))
-            folder = made / f"{number}-{name}"
-            folder.mkdir(parents=True)
+        for number, (stage, (name, start, end)) in enumerate(zip(stages, self.bounds(graph, cuts), strict=True)):
+            folder = self.begin(made, number, name, len(stages))
             runtime, outputs = _compile_stage(stage, values, folder, self.runtime, f"stage {name} of model '{model}'")
-            StageManifest(
-                model=model,
-                chain=self.chain,
-                stage=number,
-                stages=len(stages),
-                name=name,
-                runtime=runtime,
-                first=graph.layers[start].name,
-                last=graph.layers[end - 1].name,
-                input_shape=values.shape[1:],
-                output_shape=outputs.shape[1:],
-                working_bytes=_working_bytes(operators_of(graph.module)[start:end]),
-                labels=self.model_file.label_names() if number == len(stages) - 1 else (),
-                input_spec=self.model_file.input.spec(),
-            ).write(folder)
+            ends = graph.layers[start].name, graph.layers[end - 1].name
+            working = _working_bytes(operators_of(graph.module)[start:end])
+            compiled = CompiledStage(runtime, *ends, values.shape[1:], outputs.shape[1:], working)
+            self.manifest(number, len(stages), name, compiled).write(folder)
             values = outputs
 
 
@@ -89,11 +122,30 @@ def _compile_stage(stage: GraphModule, values: Images, folder: Path, runtime: st
         reference = reference_in_torch(partial(_run, stage), stage, values, expected)
     except Unsupported as error:
         raise Unsupported(f"{what}: {error}") from None
+    return keep_fastest(candidates(runtime, stage), stage, reference, values, folder, what), expected
+
+
+def keep_fastest(
+    runtimes: Sequence[str],
+    module: nn.Module | None,
+    reference: Reference | EngineReference,
+    values: Images,
+    folder: Path,
+    what: str,
+) -> str:
+    """Compile a stage for each runtime, and keep the fastest that is held to its reference; return its name.
+
+    Args:
+        module: what is compiled; None where the folder has its ONNX program already.
+        what: names the stage in errors.
+    Raises:
+        Unsupported: no runtime runs it as the reference does.
+    """
     forwards: dict[str, Forward] = {}
     refusals = []
-    for name in candidates(runtime, stage):
+    for name in runtimes:
         try:
-            forward = compile_for(name, folder, stage, values)
+            forward = compile_for(name, folder, module, values)
             reference.check(name, forward, forward(values), values)
         except Unsupported as error:
             refusals.append(str(error))
@@ -104,7 +156,7 @@ def _compile_stage(stage: GraphModule, values: Images, folder: Path, runtime: st
     times_ms = time_forwards(forwards, values[:1])
     kept = min(forwards, key=lambda name: times_ms[name] * HANDICAPS[name])
     remove_others(folder, kept)
-    return kept, expected
+    return kept
 
 
 def _run(stage: nn.Module, values: Images) -> Images:

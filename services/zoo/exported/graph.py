@@ -24,6 +24,11 @@ from services.zoo.quiet import quiet
 _HANDLERS = {**OPERATORS, **ARITHMETIC, **SHAPES}
 
 
+def is_operator(name: str) -> bool:
+    """Is it one of torch's operators that there is a counterpart for?"""
+    return name in _HANDLERS
+
+
 def graph_of(model: nn.Module, example: Tensor) -> Graph:
     """The model in evaluation mode as a graph, batch norms and activations folded in.
 

@@ -8,9 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from quant.affine import QParams, Quantised, Value, quantise
-from quant.engine import Engine
-from quant.graph import INPUT
+from quant.affine import Quantised, Value
+from services.zoo.onnx_form.part import EnginePart, coded
 
 Floats = NDArray[np.float32]
 
@@ -39,27 +38,23 @@ class CodeErrors:
         return self.largest <= 1 and self.differing <= FEW * self.codes
 
 
-def compare_codes(engine: Engine, x: Tensor, found: Mapping[str, Floats]) -> CodeErrors:
-    """Run each layer of an engine on a runtime's values, and compare what both make of them.
+def compare_codes(part: EnginePart, x: Tensor, found: Mapping[str, Floats]) -> CodeErrors:
+    """Run each layer of an engine, or of a part of one, on a runtime's values, and compare what both make of them.
 
     Args:
-        x: [N, C, H, W], what the runtime was given.
+        x: [N, ...], what the runtime was given.
         found: of each layer its value in the runtime, float32 [N, ...], as a program gives them that has all watched.
     """
-    values: dict[str, Value] = {INPUT: engine.enter(x)}
+    values: dict[str, Value] = {part.entry: part.enter(x)}
     count = differing = largest = 0
     worst = ""
-    for prepared in engine.layers:
+    for prepared in part.layers:
         theirs = torch.from_numpy(found[prepared.name].copy())
         ours = prepared.run(*(values[name] for name in prepared.layer.inputs))
-        values[prepared.name] = theirs if prepared.output is None else _coded(theirs, prepared.output)
+        values[prepared.name] = theirs if prepared.output is None else coded(theirs, prepared.output)
         if isinstance(ours, Quantised):
-            apart = (ours.codes.to(torch.int16) - _coded(theirs, ours.qparams).codes.to(torch.int16)).abs()
+            apart = (ours.codes.to(torch.int16) - coded(theirs, ours.qparams).codes.to(torch.int16)).abs()
             count, differing = count + apart.numel(), differing + int((apart > 0).sum())
             if int(apart.max()) > largest:
                 largest, worst = int(apart.max()), prepared.name
     return CodeErrors(count, differing, largest, worst)
-
-
-def _coded(values: Tensor, qparams: QParams) -> Quantised:
-    return Quantised(quantise(values, qparams), qparams)

@@ -98,7 +98,9 @@ def _moved(write: OnnxWriter, name: str, operation: Operation, x: str, shape: Sh
         case Slice():
             return _channels(write, f"{name}:part", x, operation.start, operation.stop)
         case Upsample():
-            scales = write.constant(f"{name}:scales", [1.0, 1.0, float(operation.factor), float(operation.factor)])
+            # a node, not a constant: the numbers of a program that stand for weights are its constants
+            factors = [1.0, 1.0, float(operation.factor), float(operation.factor)]
+            scales = write.node("Constant", [], f"{name}:scales", value_floats=factors)
             kept = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor", "mode": "nearest"}
             return write.node("Resize", [x, "", scales], f"{name}:enlarged", **kept)
         case Pad():

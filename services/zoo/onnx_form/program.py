@@ -16,36 +16,43 @@ from quant.kernels.prepared import PreparedLayer
 from quant.operations import Weighted
 from services.edge.errors import Unsupported
 from services.zoo.onnx_form.operations import activation_of, write_activation, write_operation
+from services.zoo.onnx_form.part import EnginePart
 from services.zoo.onnx_form.writer import CODES, OPSET, OnnxWriter
 
 IR_VERSION = 9
 """Of the container that came with the opset."""
+JOINED = ":joined"
+"""The output that several are joined in: no layer's, whose names come before a colon."""
 LARGEST_BYTES = 2**31 - 1
 """What a protobuf message may have."""
 
 
-def onnx_program(engine: Engine, producer: str, watched: tuple[str, ...] = ()) -> onnx.ModelProto:
-    """Write an engine's graph for any number of pictures.
+def onnx_program(
+    whole: Engine | EnginePart, producer: str, watched: tuple[str, ...] = (), *, joined: bool = False
+) -> onnx.ModelProto:
+    """Write an engine's graph, or a part of it, for any number of pictures.
 
     Args:
         producer: what made it, for those who read the file.
         watched: layers whose values are outputs too, after the graph's own.
+        joined: several outputs are one, JOINED [N, V], in their order.
     Returns:
         a program from `input`, float32 [N, C, H, W], to the graph's outputs by their names, float32.
     Raises:
         Unsupported: more than a protobuf message may have.
     """
-    graph, write = engine.graph, OnnxWriter()
-    names = {INPUT: INPUT} | {layer.name: layer.name for layer in graph.layers}
-    if (stored := engine.formats[INPUT]) is not None:
-        names[INPUT] = write.coded_input(INPUT, stored)
-    for prepared in engine.layers:
+    part = whole if isinstance(whole, EnginePart) else EnginePart(whole)
+    graph, write = part.engine.graph, OnnxWriter()
+    names = {layer.name: layer.name for layer in graph.layers} | {part.entry: INPUT}
+    if (stored := part.engine.formats[part.entry]) is not None:
+        names[part.entry] = write.coded_input(INPUT, stored)
+    for prepared in part.layers:
         _write_layer(write, prepared, names, graph.shapes[prepared.layer.inputs[0]])
-    outputs = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", *graph.shapes[name]])
-        for name in dict.fromkeys((*graph.outputs, *watched))
-    ]
-    image = helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, ["N", *graph.input_shape])
+    shapes = {name: graph.shapes[name] for name in (*part.outputs, *watched)}
+    if joined and len(part.outputs) > 1:
+        shapes = {_joined(write, part): part.output_shape} | {name: graph.shapes[name] for name in watched}
+    outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", *shape]) for name, shape in shapes.items()]
+    image = helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, ["N", *part.input_shape])
     program = helper.make_model(
         helper.make_graph(write.nodes, "strata", [image], outputs, write.constants),
         producer_name=producer,
@@ -55,6 +62,11 @@ def onnx_program(engine: Engine, producer: str, watched: tuple[str, ...] = ()) -
     if program.ByteSize() > LARGEST_BYTES:
         raise Unsupported(f"the program has {program.ByteSize()} bytes; one ONNX file holds {LARGEST_BYTES}")
     return program
+
+
+def _joined(write: OnnxWriter, part: EnginePart) -> str:
+    vectors = [write.node("Flatten", [name], f"{name}:vector", axis=1) for name in part.outputs]
+    return write.node("Concat", vectors, JOINED, axis=1)
 
 
 def _write_layer(write: OnnxWriter, prepared: PreparedLayer, names: dict[str, str], shape: tuple[int, ...]) -> None:

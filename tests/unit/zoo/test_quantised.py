@@ -20,7 +20,6 @@ from services.edge.errors import (
     NoAutoPlan,
     OtherModel,
     StrataError,
-    Unsupported,
 )
 from services.workbench.calibrating import calibrate_model
 from services.workbench.engine_model import EngineModel
@@ -35,9 +34,9 @@ from services.zoo.integers import Integers
 from services.zoo.manifest import Manifest
 from services.zoo.model_file import ModelFile, read_model_file
 from services.zoo.onnx_form.agreement import compare_codes
+from services.zoo.onnx_form.part import EnginePart
 from services.zoo.onnx_form.runs import run_in_onnxruntime
 from services.zoo.serving import load_forward
-from services.zoo.stage_compile import Cutting, compile_stages
 from services.zoo.weight_references import fetch_weights
 
 FLOAT = (
@@ -102,7 +101,7 @@ def test_what_is_served_has_the_codes_of_what_is_inspected(
     engine = engine_of(model, Mode.INT8, integers)
     served = with_every_value(onnx.load(folder / "model.onnx"), [layer.name for layer in model.graph.layers])
     x = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    errors = compare_codes(engine, x, run_in_onnxruntime(served, x.numpy()))
+    errors = compare_codes(EnginePart(engine), x, run_in_onnxruntime(served, x.numpy()))
     assert errors.codes > 10_000
     assert errors.only_ties
 
@@ -194,9 +193,3 @@ def test_faults_of_the_integers_are_named_and_nothing_is_written(
     with pytest.raises(kind, match=message):
         compile_model(declared, tmp_path)
     assert not list(tmp_path.iterdir())
-
-
-def test_stages_of_an_integer_model_are_refused(place: Path, tmp_path: Path) -> None:
-    declared = declare(place, "precision: int8\nintegers: small.integers\n")
-    with pytest.raises(Unsupported, match="stages run in float alone"):
-        compile_stages(declared, Cutting(stages=2), tmp_path, "auto")

@@ -13,6 +13,7 @@ from quant.engine import Engine
 from quant.graph import Graph
 from quant.precision import Mode, Precision, supports
 from services.zoo.onnx_form.agreement import compare_codes
+from services.zoo.onnx_form.part import EnginePart
 from services.zoo.onnx_form.program import onnx_program
 from services.zoo.onnx_form.runs import RUNS, Run
 from tests.unit.zoo.onnx_form.graphs import (
@@ -36,7 +37,7 @@ def everything(graph: Graph) -> tuple[str, ...]:
 def check_codes(engine: Engine, run: Run, x: Tensor) -> None:
     program = onnx_program(engine, "test", everything(engine.graph))
     onnx.checker.check_model(program, full_check=True)
-    errors = compare_codes(engine, x, run(program, x.numpy()))
+    errors = compare_codes(EnginePart(engine), x, run(program, x.numpy()))
     assert errors.largest <= 1, f"{errors.layer}: {errors.largest} codes apart"
     assert errors.differing <= FEW * errors.codes
 
