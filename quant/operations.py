@@ -5,6 +5,7 @@ What runs them, in float and in integers, is in `quant.kernels`; their int64 def
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -227,6 +228,7 @@ class Yolo:
     scale_x_y: float = 1.0
     new_coords: bool = False
     distance_exponent: float | None = None
+    in_cells: ClassVar[bool] = False
 
     def run(self, x: Tensor) -> Tensor:
         y = x.clone() if self.new_coords else x.sigmoid()
@@ -247,6 +249,9 @@ class Region:
 
     classes: int
     anchors: tuple[tuple[float, float], ...]
+    in_cells: ClassVar[bool] = True
+    new_coords: ClassVar[bool] = False
+    distance_exponent: ClassVar[float | None] = None
 
     def run(self, x: Tensor) -> Tensor:
         N, _, H, W = x.shape

@@ -41,6 +41,12 @@ def load(file: EnsembleFile, environment: Mapping[str, str], accuracies: bool = 
         model_files = {model: catalog.model(model) for model in ensemble.models}
     except ModelNotFound as error:
         raise InvalidDeclaration(f"{file.file}: members: {error}") from error
+    for model, model_file in model_files.items():
+        if model_file.is_darknet:
+            raise InvalidDeclaration(
+                f"{file.file}: members: '{model}' is a Darknet network; an ensemble combines the scores of classifiers "
+                "whose pictures are cut"
+            )
     accuracy = read_accuracy(file.accuracy_path, ensemble) if accuracies and file.accuracy_path else None
     return Served(ensemble, model_files, _labels(file.file, model_files), accuracy)
 

@@ -1,13 +1,14 @@
-"""What one pass computes: the scores of a request, or of several together, or why there are none."""
+"""What one pass computes: the outputs of a request, or of several together, or why there are none."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 
 from services.edge.errors import Internal, StrataError
 from services.model.domain import Images
+from services.model.tensors import Tensor
 from services.zoo.chunks import chunk_length
 from services.zoo.manifest import Manifest
 
@@ -17,8 +18,14 @@ Batch: TypeAlias = Images | list[bytes]
 Forward: TypeAlias = Callable[[Images], Images]
 """[N, C, H, W] -> [N, K]"""
 
+Outputs: TypeAlias = tuple[Tensor, ...]
+"""Of one request: class scores, or of a detector its boxes."""
+
 ReadPicture: TypeAlias = Callable[[bytes], Images]
 """An encoded picture -> [C, H, W], decoded, scaled and normalised."""
+
+
+Result = TypeVar("Result")
 
 
 class Computation:
@@ -29,32 +36,40 @@ class Computation:
         self._forward = forward
         self._read_picture = read_picture
 
-    def run(self, batches: Sequence[Batch]) -> list[Images | Exception]:
-        """Compute the scores [N, K] of each request; a picture that cannot be read fails its own request alone.
+    def run(self, batches: Sequence[Batch]) -> list[Outputs | Exception]:
+        """Compute the outputs of each request; a picture that cannot be read fails its own request alone.
 
         Returns:
-            in place of scores, why there are none: what `ReadPicture` raises, what the engine does, or Internal where
+            in place of outputs, why there are none: what `ReadPicture` raises, what the engine does, or Internal where
             scores are not finite.
         """
         if len(batches) == 1:
-            return [_attempt(lambda: self._finite(self._scores(batches[0])))]
+            return [_attempt(lambda: self._outputs(self._scores(batches[0]), batches[0]))]
         found = [_attempt(lambda batch=batch: self._tensor(batch)) for batch in batches]  # type: ignore[misc]
         readable = [each for each in found if not isinstance(each, Exception)]
         if not readable:
-            return found
+            return [each for each in found if isinstance(each, Exception)]
         together = _attempt(lambda: self._scores(np.concatenate(readable)))
         if isinstance(together, Exception):
             return [each if isinstance(each, Exception) else together for each in found]
         scores = iter(np.split(together, np.cumsum([len(each) for each in readable])[:-1]))
-        return [each if isinstance(each, Exception) else _attempt(lambda: self._finite(next(scores))) for each in found]
+        return [
+            each if isinstance(each, Exception) else _attempt(lambda batch=batch: self._outputs(next(scores), batch))  # type: ignore[misc]
+            for each, batch in zip(found, batches, strict=True)
+        ]
 
     def _scores(self, batch: Batch) -> Images:
         return np.concatenate([self._forward(chunk) for chunk in self._chunks(batch)])
 
-    def _finite(self, scores: Images) -> Images:
+    def _outputs(self, scores: Images, batch: Batch) -> Outputs:
         if not np.isfinite(scores).all():
             raise Internal(f"model '{self._manifest.name}' computed scores that are not finite")
-        return scores
+        if self._manifest.detection is None:
+            return (Tensor.of(self._manifest.output_name, scores),)
+        # Imported here: a classifier's start does not pay for it.
+        from services.model.detections import detections
+
+        return detections(self._manifest.detection, self._manifest.input_spec, scores, batch)
 
     def _tensor(self, batch: Batch) -> Images:
         return np.concatenate(list(self._chunks(batch))) if isinstance(batch, list) else batch
@@ -75,7 +90,7 @@ class Computation:
             raise type(error)(f"picture {n}: {error}") from error
 
 
-def _attempt(compute: Callable[[], Images]) -> Images | Exception:
+def _attempt(compute: Callable[[], Result]) -> Result | Exception:
     try:
         return compute()
     except Exception as error:

@@ -18,6 +18,9 @@ from services.edge.errors import (
 from services.model.tensors import BYTES, Tensor
 from services.zoo.manifest import Manifest
 
+BOXES, SCORES, LABELS = "boxes", "scores", "labels"
+"""A detector's outputs, for N pictures with D boxes at most: [N, D, 4], [N, D], [N, D]."""
+
 Images: TypeAlias = NDArray[np.float32]
 
 
@@ -114,9 +117,11 @@ def batch_of(request: InferRequest, manifest: Manifest, max_batch: int) -> Image
         ModelNotFound, UnknownTensor, DtypeMismatch, ShapeMismatch, EmptyBatch, BatchTooLarge, NonFiniteInput.
     """
     check_address(manifest, request.model, request.version)
+    known = [output.name for output in outputs_of(manifest)]
     for name in request.outputs:
-        if name != manifest.output_name:
-            raise UnknownTensor(f"output '{name}': model '{manifest.name}' has only '{manifest.output_name}'")
+        if name not in known:
+            has = f"only '{known[0]}'" if len(known) == 1 else f"{', '.join(known)}"
+            raise UnknownTensor(f"output '{name}': model '{manifest.name}' has {has}")
     encoded = manifest.input_spec.kind
     names = f"'{manifest.input_name}' or '{encoded}'"
     if len(request.inputs) != 1:
@@ -139,7 +144,18 @@ def describe(manifest: Manifest) -> Metadata:
             TensorMetadata(manifest.input_name, "FP32", (-1, *manifest.input_shape[1:])),
             TensorMetadata(manifest.input_spec.kind, BYTES, (-1,)),
         ),
-        outputs=(TensorMetadata(manifest.output_name, "FP32", (-1, *manifest.output_shape[1:])),),
+        outputs=outputs_of(manifest),
+    )
+
+
+def outputs_of(manifest: Manifest) -> tuple[TensorMetadata, ...]:
+    """What the model answers: class scores, or of a detector its boxes."""
+    if manifest.detection is None:
+        return (TensorMetadata(manifest.output_name, "FP32", (-1, *manifest.output_shape[1:])),)
+    return (
+        TensorMetadata(BOXES, "FP32", (-1, -1, 4)),
+        TensorMetadata(SCORES, "FP32", (-1, -1)),
+        TensorMetadata(LABELS, "INT32", (-1, -1)),
     )
 
 

@@ -13,9 +13,8 @@ from services.edge.errors import NotReady
 from services.edge.meter import Reading
 from services.edge.receipts import Allocation
 from services.edge.tracing import note_span
-from services.model.computing import Batch, Computation, Forward, ReadPicture
+from services.model.computing import Batch, Computation, Forward, Outputs, ReadPicture
 from services.model.domain import (
-    Images,
     InferAnswer,
     InferRequest,
     RequestCost,
@@ -24,7 +23,6 @@ from services.model.domain import (
 )
 from services.model.ledger import Claim, Ledger, Part
 from services.model.passes import Passes
-from services.model.tensors import Tensor
 from services.zoo.manifest import Manifest
 
 _NEVER = Deadline()
@@ -35,9 +33,9 @@ _MESSAGE_BYTES = 1000
 
 @dataclass(frozen=True)
 class _Answer:
-    """The scores of one request, and what they cost."""
+    """The outputs of one request, and what they cost."""
 
-    scores: Images
+    outputs: Outputs
     cost: RequestCost
 
 
@@ -129,8 +127,8 @@ class Model:
             raise
         cost = answer.cost
         note_span("forward", cost.compute_ms / 1e3, model=request.model, cold=cost.cold, cpu_seconds=cost.cpu_seconds)
-        output = Tensor.of(self.manifest.output_name, answer.scores)
-        return InferAnswer(self.manifest.name, self.manifest.version, request.id, (output,), cost)
+        outputs = tuple(each for each in answer.outputs if each.name in (request.outputs or (each.name,)))
+        return InferAnswer(self.manifest.name, self.manifest.version, request.id, outputs, cost)
 
     async def _answer(self, request: InferRequest, deadline: Deadline) -> _Answer:
         check_address(self.manifest, request.model, request.version)
@@ -149,7 +147,7 @@ class Model:
                 raise
 
     def _settle(
-        self, works: Sequence[_Work], found: Sequence[Images | Exception], before: Reading, after: Reading
+        self, works: Sequence[_Work], found: Sequence[Outputs | Exception], before: Reading, after: Reading
     ) -> None:
         """Answer the requests of a pass; each pays its share of it, by pictures. Runs in the event loop."""
         pictures = [
@@ -161,20 +159,20 @@ class Model:
         parts = [Part(work.size_bytes, share) for work, share in zip(works, shares, strict=True)]
         claims = self._ledger.claim(parts, before, after)
         self.totals.passes += 1
-        for work, scores, share, claim in zip(works, found, shares, claims, strict=True):
-            if isinstance(scores, Exception) or work.answer.cancelled():
+        for work, outputs, share, claim in zip(works, found, shares, claims, strict=True):
+            if isinstance(outputs, Exception) or work.answer.cancelled():
                 self._ledger.keep(claim)
             if work.answer.cancelled():
-                if not isinstance(scores, Exception):
+                if not isinstance(outputs, Exception):
                     self.totals.wasted += 1
                     self.totals.wasted_cpu_s += claim.cpu_s
-            elif isinstance(scores, Exception):
-                work.answer.set_exception(scores)
+            elif isinstance(outputs, Exception):
+                work.answer.set_exception(outputs)
             else:
                 self.totals.answered += 1
                 self.totals.compute_s += share * (after.wall_s - before.wall_s)
                 self.totals.cpu_s += claim.cpu_s
-                work.answer.set_result(_Answer(scores, self._cost(claim, share, before, after)))
+                work.answer.set_result(_Answer(outputs, self._cost(claim, share, before, after)))
 
     def _cost(self, claim: Claim, share: float, before: Reading, after: Reading) -> RequestCost:
         cold, self._cold = self._cold, False

@@ -3,15 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from torch import Tensor
 
 from quant.operations import Region, Softmax, Yolo
 from services.workbench.engine_model import EngineModel
+from services.zoo import detection
 from services.zoo.detection import BoxPairing, Detection, Floats, Size, detect, match_boxes
-
-MOST_CANDIDATES = 300
-"""Class scores of one picture that may become boxes, before suppression; COCO counts 100 boxes a picture."""
 
 
 @dataclass(frozen=True)
@@ -95,15 +92,8 @@ def boxes(
 
 
 def crowded_threshold(model: EngineModel, outputs: Mapping[str, Tensor]) -> float:
-    """The score above which no more than MOST_CANDIDATES candidates lie; 0 where there are fewer anyway."""
-    scores = []
-    for head, value in _heads(model, outputs):
-        fields = value.reshape(len(head.anchors), 5 + head.classes, -1)
-        scores.append((fields[:, 4:5] * fields[:, 5:]).ravel())
-    together = np.concatenate(scores)
-    if len(together) <= MOST_CANDIDATES:
-        return 0.0
-    return float(np.partition(together, -MOST_CANDIDATES - 1)[-MOST_CANDIDATES - 1])
+    """The score above which few enough candidates lie, see `detection.crowded_threshold`."""
+    return detection.crowded_threshold(_heads(model, outputs))
 
 
 def outcome(model: EngineModel, outputs: Mapping[str, Tensor], threshold: float) -> PictureOutcome:

@@ -20,10 +20,12 @@ from services.zoo.agreement import Forward, Images, Reference
 from services.zoo.architectures import build
 from services.zoo.batching_choice import choose_batching
 from services.zoo.compiled import digest_of, made_once
+from services.zoo.declared_darknet import darknet_graph, detection_of
 from services.zoo.exported.graph import graph_of, graph_of_program
 from services.zoo.from_onnx.graph import graph_of_onnx
-from services.zoo.manifest import INPUT_NAME, OUTPUT_NAME, Batching, Manifest
-from services.zoo.model_file import FLOAT, SLEEP, ModelFile
+from services.zoo.manifest import INPUT_NAME, OUTPUT_NAME, Batching, DetectionSpec, Manifest
+from services.zoo.model_file import SLEEP, ModelFile
+from services.zoo.onnx_form.part import EnginePart
 from services.zoo.onnx_form.program import onnx_program
 from services.zoo.programs import load_program, read_onnx
 from services.zoo.quantised import declared_engine
@@ -74,10 +76,15 @@ def _compile_into(
     example = np.random.default_rng(0).standard_normal((2, 3, *model_file.input.size), np.float32)
     module, program = None, None
     reference: Reference | EngineReference | None = None
-    if model_file.precision != FLOAT:
-        engine = declared_engine(model_file, declared_graph(model_file, weights), report)
-        (made / ONNX_FILE).write_bytes(onnx_program(engine, f"strata {model_file.precision}").SerializeToString())
-        reference = reference_in_engine(engine, example)
+    detection = None
+    if model_file.runs_as_engine:
+        graph = declared_graph(model_file, weights)
+        detection = detection_of(graph, model_file.detection)
+        whole = EnginePart(declared_engine(model_file, graph, report))
+        made_of = onnx_program(whole, f"strata {model_file.precision}", joined=True)
+        (made / ONNX_FILE).write_bytes(made_of.SerializeToString())
+        load = partial(compile_for, "onnxruntime", module=None, example=example)
+        reference = reference_in_engine(whole, made_of, example, load)
     elif model_file.is_onnx:
         program = read_onnx(weights)
         (made / ONNX_FILE).write_bytes(weights.stored)
@@ -116,7 +123,7 @@ def _compile_into(
     report(f"{model_file.name}: {times}")
     remove_others(made, kept)
     batching = choose_batching(model_file.batching, forwards[kept], example[:1])
-    _write_manifest(model_file, digest, kept, reference.scores.shape[1], batching, made)
+    _write_manifest(model_file, digest, kept, reference.scores.shape[1], batching, made, detection)
 
 
 def load_module(model_file: ModelFile, weights: FetchedWeights | None = None) -> nn.Module:
@@ -126,10 +133,11 @@ def load_module(model_file: ModelFile, weights: FetchedWeights | None = None) ->
         weights: the declared ones, where they are at hand; else they are fetched.
     Raises:
         InvalidDeclaration, InvalidWeights, ArtifactNotFound, Unavailable: as `compile_model`.
-        Unsupported: the file is an ONNX program, which torch cannot run.
+        Unsupported: the file is an ONNX program or a Darknet network, which torch cannot run.
     """
-    if model_file.is_onnx:
-        raise Unsupported(f"model '{model_file.name}' is an ONNX program; torch cannot load it")
+    if model_file.is_onnx or model_file.is_darknet:
+        kind = "an ONNX program" if model_file.is_onnx else "a Darknet network"
+        raise Unsupported(f"model '{model_file.name}' is {kind}; torch cannot load it")
     weights = weights or fetch_weights(model_file.weights, model_file.folder)
     if model_file.is_program:
         return load_program(weights).module()
@@ -148,6 +156,8 @@ def declared_graph(model_file: ModelFile, weights: FetchedWeights) -> Graph:
     Raises:
         Unsupported: an operator there is no operation for; and what `load_module` raises.
     """
+    if model_file.is_darknet:
+        return darknet_graph(model_file, weights)
     if model_file.is_onnx:
         return graph_of_onnx(read_onnx(weights), weights.reference)
     with torch.no_grad():
@@ -233,9 +243,15 @@ def time_forwards(forwards: Mapping[str, Forward], batch: Images) -> dict[str, f
 
 
 def _write_manifest(
-    model_file: ModelFile, digest: str, runtime: str, classes: int, batching: Batching, folder: Path
+    model_file: ModelFile,
+    digest: str,
+    runtime: str,
+    scores: int,
+    batching: Batching,
+    folder: Path,
+    detection: DetectionSpec | None = None,
 ) -> None:
-    labels = model_file.label_names()
+    labels, classes = model_file.label_names(), detection.heads[0].classes if detection else scores
     if labels and len(labels) != classes:
         raise InvalidDeclaration(f"model '{model_file.name}' has {classes} classes and {len(labels)} labels")
     Manifest(
@@ -245,10 +261,11 @@ def _write_manifest(
         input_name=INPUT_NAME,
         input_shape=(-1, 3, *model_file.input.size),
         output_name=OUTPUT_NAME,
-        output_shape=(-1, classes),
+        output_shape=(-1, scores),
         labels=labels,
         input_spec=model_file.input.spec(),
         parameters=model_file.parameters,
         precision=model_file.precision,
         batching=batching,
+        detection=detection,
     ).write(folder)

@@ -4,7 +4,7 @@ import io
 import warnings
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from services.edge.errors import NotAPicture, PictureTooLarge
 
@@ -12,6 +12,8 @@ MAX_PIXELS = 50_000_000
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
 _BEGINNINGS = {b"\xff\xd8\xff": "JPEG", b"\x89PNG": "PNG", b"RIFF": "WEBP", b"GIF8": "GIF"}
 """Of files that say by them what they are; BMP's two letters begin much else."""
+_ON_ITS_SIDE = (5, 6, 7, 8)
+"""EXIF's orientations that swap height and width."""
 
 # For the whole process: `warnings.catch_warnings` is not for threads, which decode side by side.
 Image.MAX_IMAGE_PIXELS = None  # our own limit is lower, and held before anything is decoded
@@ -40,6 +42,17 @@ def decode_picture(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
     except (OSError, ValueError, SyntaxError, EOFError) as error:
         raise NotAPicture(f"a broken {_form_of(data) or 'picture'}: {error}") from error
     return decoded
+
+
+def upright_size(data: bytes) -> tuple[int, int]:
+    """(height, width) that `decode_picture` would give a picture that it can decode; nothing of it is decoded."""
+    picture = Image.open(io.BytesIO(data), formats=_FORMATS)
+    width, height = picture.size
+    try:
+        turned = picture.getexif().get(ExifTags.Base.Orientation) in _ON_ITS_SIDE
+    except Exception:  # as in `_upright`
+        turned = False
+    return (width, height) if turned else (height, width)
 
 
 def _form_of(data: bytes) -> str | None:

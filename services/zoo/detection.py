@@ -8,17 +8,44 @@ distance from those files of github.com/AlexeyAB/darknet.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from quant.operations import Region, Yolo
 from services.zoo.darknet.pictures import fitted_size
 
 Floats = NDArray[np.float32]
 
 _LARGEST_LOG_SIZE = 30.0  # e^30 anchors: beyond any picture, and its square still a float32
+
+
+MOST_CANDIDATES = 300
+"""Class scores of one picture that may become boxes, before suppression; COCO counts 100 boxes a picture."""
+
+
+class Head(Protocol):
+    """What decoding asks of a detection head: `quant.operations`' Yolo or Region, or what a manifest keeps of one.
+
+    Attributes:
+        anchors: A sizes (width, height): in cells where `in_cells`, else in pixels of the input.
+        new_coords, distance_exponent: see `quant.operations.Yolo`.
+    """
+
+    @property
+    def classes(self) -> int: ...
+
+    @property
+    def anchors(self) -> tuple[tuple[float, float], ...]: ...
+
+    @property
+    def in_cells(self) -> bool: ...
+
+    @property
+    def new_coords(self) -> bool: ...
+
+    @property
+    def distance_exponent(self) -> float | None: ...
 
 
 class Size(NamedTuple):
@@ -54,7 +81,7 @@ class Candidates:
 
 
 def detect(
-    heads: Iterable[tuple[Yolo | Region, Floats]],
+    heads: Iterable[tuple[Head, Floats]],
     input_size: Size,
     picture_size: Size,
     *,
@@ -76,8 +103,7 @@ def detect(
         np.concatenate([part.boxes for part in found]), np.concatenate([part.scores for part in found])
     )
     boxes = from_letterbox(candidates.boxes, input_size, picture_size)
-    last = heads[-1][0]  # whose rule Darknet takes for all
-    exponent = last.distance_exponent if isinstance(last, Yolo) else None
+    exponent = heads[-1][0].distance_exponent  # the last one's rule: Darknet takes it for all
     scores = suppress(candidates, suppression_iou, None if exponent is None else Distance(boxes, exponent))
     return sorted(
         (
@@ -88,7 +114,19 @@ def detect(
     )
 
 
-def decode(head: Yolo | Region, value: Floats, input_size: Size, threshold: float) -> Candidates:
+def crowded_threshold(heads: Iterable[tuple[Head, Floats]]) -> float:
+    """The score above which no more than MOST_CANDIDATES of a picture's candidates lie; 0 where there are fewer."""
+    scores = []
+    for head, value in heads:
+        fields = value.reshape(len(head.anchors), 5 + head.classes, -1)
+        scores.append((fields[:, 4:5] * fields[:, 5:]).ravel())
+    together = np.concatenate(scores)
+    if len(together) <= MOST_CANDIDATES:
+        return 0.0
+    return float(np.partition(together, -MOST_CANDIDATES - 1)[-MOST_CANDIDATES - 1])
+
+
+def decode(head: Head, value: Floats, input_size: Size, threshold: float) -> Candidates:
     """Boxes (fractions of the network's input) of all predictors whose objectness is above the threshold.
 
     Args:
@@ -98,11 +136,10 @@ def decode(head: Yolo | Region, value: Floats, input_size: Size, threshold: floa
     predictors = value.reshape(len(head.anchors), 5 + head.classes, rows, columns)
     predictor, row, column = np.nonzero(predictors[:, 4] > threshold)
     fields = predictors[predictor, :, row, column]  # [D, 5 + K]
-    # anchors of a region are in cells, those of a yolo head in pixels of the input
-    unit = (columns, rows) if isinstance(head, Region) else (input_size.width, input_size.height)
+    unit = (columns, rows) if head.in_cells else (input_size.width, input_size.height)
     anchors = np.array(head.anchors, np.float32)[predictor]
     centers = (np.stack((column, row), 1).astype(np.float32) + fields[:, :2]) / np.array((columns, rows), np.float32)
-    if isinstance(head, Yolo) and head.new_coords:
+    if head.new_coords:
         factors = fields[:, 2:4] * fields[:, 2:4] * np.float32(4)
     else:
         factors = np.exp(fields[:, 2:4].clip(max=_LARGEST_LOG_SIZE))

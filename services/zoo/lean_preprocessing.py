@@ -5,6 +5,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from services.zoo.darknet.pictures import letterbox
 from services.zoo.decoding import check_resized, decode_picture
 from services.zoo.manifest import InputSpec
 from services.zoo.resizing import resize
@@ -13,14 +14,17 @@ Values: TypeAlias = NDArray[np.float32]
 
 
 def read_picture(spec: InputSpec, data: bytes) -> Values:
-    """Decode, resize the shorter side, cut from the centre, scale to full brightness 1, normalise.
+    """Decode, resize the shorter side, cut from the centre, scale to full brightness 1, normalise; or letterbox.
 
     Returns:
         float32 [3, *spec.size].
     Raises:
         NotAPicture, PictureTooLarge: as `decode_picture` and `check_resized`.
     """
-    picture = np.asarray(decode_picture(data)).transpose(2, 0, 1)
+    decoded = np.asarray(decode_picture(data))
+    if spec.fit == "letterbox":
+        return letterbox(decoded, *spec.size)
+    picture = decoded.transpose(2, 0, 1)
     _, height, width = picture.shape
     check_resized(height, width, spec.resize)
     resized = _resized(height, width, spec.resize)

@@ -8,12 +8,14 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from services.edge.declaration import Declaration, read_declaration
 from services.edge.errors import InvalidDeclaration, InvalidInput
+from services.zoo.darknet.networks import NAMES, class_names
 from services.zoo.manifest import InputSpec
 from services.zoo.name_lists import read_names
 
 RuntimeName: TypeAlias = Literal["torch", "onnxruntime", "openvino", "sleep"]
 PrecisionName: TypeAlias = Literal["float", "hybrid", "int8", "auto"]
 SLEEP = "sleep"
+DARKNET = "darknet"
 FLOAT: PrecisionName = "float"
 
 Channels: TypeAlias = tuple[float, float, float]
@@ -29,9 +31,17 @@ class InputDeclaration(Declaration):
     mean: Channels = (0.485, 0.456, 0.406)
     std: Channels = (0.229, 0.224, 0.225)
     interpolation: Literal["nearest", "bilinear", "bicubic"] = "bilinear"
+    fit: Literal["cut", "letterbox"] = "cut"
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        if self.fit == "letterbox":
+            fields = type(self).model_fields
+            others = [
+                name for name in fields if name not in ("size", "fit") and getattr(self, name) != fields[name].default
+            ]
+            if others:
+                raise ValueError(f"leave {', '.join(others)} out: a letterboxed picture is as Darknet makes it")
         if min(self.std) <= 0:
             raise ValueError("std must be above 0")
         if self.resize is not None and self.resize < max(self.size):
@@ -42,7 +52,16 @@ class InputDeclaration(Declaration):
 
     def spec(self) -> InputSpec:
         """The same with its default resize filled in: the longer side of `size`."""
-        return InputSpec(self.size, self.resize or max(self.size), self.mean, self.std, self.interpolation, self.kind)
+        return InputSpec(
+            self.size, self.resize or max(self.size), self.mean, self.std, self.interpolation, self.kind, self.fit
+        )
+
+
+class DetectionDeclaration(Declaration):
+    """`detection:` of a detector's model file: which boxes it answers."""
+
+    threshold: Annotated[float, Field(ge=0, le=1)] = 0.25
+    suppression_iou: Annotated[float, Field(ge=0, le=1)] = 0.45
 
 
 class BatchingDeclaration(Declaration):
@@ -60,11 +79,13 @@ class ModelFile(Declaration):
     order, the last stage's layer being null. A model of another precision than float has its integers from a file that
     `strata quant calibrate` wrote, or from a folder of pictures; both may be relative, the file an `s3://` reference.
     `batching` auto has requests that wait together run together where the compiled model gains by it.
+    A Darknet network is one that is known by name as `architecture`, or `architecture: darknet` with its `cfg`.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z]([-a-z0-9]{0,50}[a-z0-9])?$")]
     architecture: str | None = None
     parameters: dict[str, float | int | str] = Field(default_factory=dict)
+    cfg: str | None = None
     classes: Positive | None = None
     weights: str
     labels: str | tuple[str, ...] | None = None
@@ -73,6 +94,7 @@ class ModelFile(Declaration):
     precision: PrecisionName = FLOAT
     integers: str | None = None
     calibration: str | None = None
+    detection: DetectionDeclaration | None = None
     stages: dict[str, str | None] = Field(default_factory=dict)
     batching: Literal["auto", "off"] | BatchingDeclaration = "auto"
     folder: Path
@@ -100,6 +122,7 @@ class ModelFile(Declaration):
         if self.runtime == SLEEP or self.architecture == SLEEP:
             self._check_sleep()
         self._check_precision()
+        self._check_darknet()
         if self.architecture is not None and self.is_program:
             raise ValueError(f"leave architecture out: '{self.weights}' is a whole program, which brings its own")
         return self
@@ -119,6 +142,18 @@ class ModelFile(Declaration):
             raise ValueError("precision auto needs integers: FILE, with the plan of `strata quant calibrate --auto`")
         if self.runtime in ("torch", SLEEP):
             raise ValueError(f"runtime {self.runtime} does not run integers; take auto, onnxruntime or openvino")
+
+    def _check_darknet(self) -> None:
+        if (self.cfg is not None) != (self.architecture == DARKNET):
+            raise ValueError("architecture darknet and cfg: FILE go together; other networks have a name of their own")
+        if self.is_darknet != (self.input.fit == "letterbox"):
+            raise ValueError(
+                "Darknet's networks, and no others, have input {size: [H, W], fit: letterbox}, the size as in their cfg"
+            )
+        if not self.is_darknet and self.detection is not None:
+            raise ValueError("detection is for Darknet's detectors")
+        if self.is_darknet and self.runtime == "torch":
+            raise ValueError("runtime torch does not run Darknet's networks; take auto, onnxruntime or openvino")
 
     def _check_sleep(self) -> None:
         if self.architecture != SLEEP:
@@ -151,6 +186,16 @@ class ModelFile(Declaration):
         return None if self.calibration is None else self.folder / self.calibration
 
     @property
+    def is_darknet(self) -> bool:
+        """True where the architecture is one of Darknet's."""
+        return self.architecture in (DARKNET, *NAMES)
+
+    @property
+    def runs_as_engine(self) -> bool:
+        """True where the engine is what the compiled forms are held to: in integers, and of Darknet's networks."""
+        return self.precision != FLOAT or self.is_darknet
+
+    @property
     def is_program(self) -> bool:
         """True where `weights` is a whole program, .pt2 or .onnx, not just numbers."""
         return self.weights.startswith(("file://", "s3://")) and self.weights.endswith((".pt2", ".onnx"))
@@ -161,11 +206,13 @@ class ModelFile(Declaration):
         return self.is_program and self.weights.endswith(".onnx")
 
     def label_names(self) -> tuple[str, ...]:
-        """Read the labels; empty where none are declared.
+        """Read the labels; where none are declared Darknet's own, of its detectors, else empty.
 
         Raises:
             InvalidDeclaration: the labels file is missing, empty, or not UTF-8.
         """
+        if self.labels is None and self.architecture in NAMES:
+            return class_names(self.architecture)
         if self.labels is None or isinstance(self.labels, tuple):
             return self.labels or ()
         path = self.folder / self.labels

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 from torchvision.transforms import InterpolationMode, v2
 
+from services.zoo.darknet.pictures import letterbox
 from services.zoo.decoding import MAX_PIXELS, check_resized, decode_picture
 from services.zoo.manifest import InputSpec
 
@@ -15,7 +16,7 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Tensor:
 
 
 def preprocess(picture: Tensor, spec: InputSpec) -> Tensor:
-    """Resize the shorter side, cut from the centre, scale to full brightness 1, normalise.
+    """Resize the shorter side, cut from the centre, scale to full brightness 1, normalise; or letterbox.
 
     Args:
         picture: uint8 [3, H, W], RGB.
@@ -24,6 +25,8 @@ def preprocess(picture: Tensor, spec: InputSpec) -> Tensor:
     Raises:
         PictureTooLarge: so narrow that, resized, it would have more than `MAX_PIXELS`; nothing of it was resized.
     """
+    if spec.fit == "letterbox":
+        return torch.from_numpy(letterbox(picture.permute(1, 2, 0).numpy(), *spec.size))
     height, width = picture.shape[-2:]
     check_resized(height, width, spec.resize)
     transforms = v2.Compose(

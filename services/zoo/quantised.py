@@ -1,4 +1,4 @@
-"""The engine that a model file of integer precision declares: its graph, its integers, its plan."""
+"""The engine that a model file declares: its graph, its integers, its plan."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from services.edge.progress import Progress, no_progress
 from services.zoo.graph_codec import digest_of_graph
 from services.zoo.integer_codec import decode_integers
 from services.zoo.integers import Integers, plan_of
-from services.zoo.model_file import ModelFile
+from services.zoo.model_file import FLOAT, ModelFile
 from services.zoo.picture_files import find_pictures, read_picture_file
 from services.zoo.preprocessing import decode, preprocess
 from services.zoo.weight_references import fetch
@@ -37,7 +37,7 @@ class DeclaredGraph:
 
 
 def declared_engine(model_file: ModelFile, graph: Graph, report: Progress = no_progress) -> Engine:
-    """Make a model's engine ready; with `calibration`, choose its scales now.
+    """Make a model's engine ready; with `calibration`, choose its scales now; in float it has none.
 
     Args:
         graph: the declared model's, in float.
@@ -47,7 +47,9 @@ def declared_engine(model_file: ModelFile, graph: Graph, report: Progress = no_p
         InvalidDeclaration, EmptyBatch: the folder of pictures is at fault.
     """
     model = DeclaredGraph(model_file.name, graph)
-    if reference := model_file.integer_reference:
+    if model_file.precision == FLOAT:
+        integers = Integers()
+    elif reference := model_file.integer_reference:
         integers = decode_integers(fetch(reference, model_file.folder), model, reference)
     else:
         integers = _calibrated(model_file, model, report)

@@ -42,6 +42,12 @@ MODEL_SETTINGS = {field.name for field in dataclasses.fields(model_settings.Sett
 ENSEMBLE_SETTINGS = set(ensemble_settings.Settings.model_fields)
 
 
+DETECTOR = {
+    "architecture": "yolov3-tiny",
+    "weights": "s3://b/yolov3-tiny.weights",
+    "input": {"size": [416, 416], "fit": "letterbox"},
+    "detection": {"threshold": 0.3},
+}
 PAIR_OF_TWO = {"members": [{"model": SHIPPED[1]}, {"model": SHIPPED[2]}]}
 WITHOUT_FASHION = {"ensembles": {"pair": PAIR_OF_TWO}, "test": {"ensemble": "pair"}}
 LONG_LABELS = {
@@ -309,6 +315,7 @@ def test_a_window_that_knative_takes_is_taken(duration: str) -> None:
         {"models": {"m": {"file": {"weights": "s3://b/m.pt2", "precision": "int8", "integers": "s3://b/m.integers"}}}},
         {"models": {"m": {"file": {"weights": "s3://b/m.pt2", "batching": {"largest": 4, "wait_ms": 0.5}}}}},
         {"models": {"m": {"file": {"weights": "s3://b/m.pt2", "batching": "off", "input": {"kind": "sound"}}}}},
+        {"models": {"m": {"file": {**DETECTOR, "precision": "int8", "integers": "s3://b/m.integers"}}}},
         {"modelDefaults": {"scale": {"min": 5, "max": 0}, "resources": {"requests": {"cpu": "1000m", "memory": 1e9}}}},
     ],
 )

@@ -8,7 +8,6 @@ from quant.graph import INPUT, Graph, Layer
 from quant.operations import Yolo
 from services.workbench.engine_model import EngineModel
 from services.workbench.findings import (
-    MOST_CANDIDATES,
     agreement,
     boxes,
     compare_outcomes,
@@ -16,7 +15,7 @@ from services.workbench.findings import (
     outcome,
     outcome_like,
 )
-from services.zoo.detection import Size
+from services.zoo.detection import MOST_CANDIDATES, Size
 
 SIDE = 32
 CELLS = SIDE * SIDE
