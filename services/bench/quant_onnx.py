@@ -1,6 +1,6 @@
 """How the exported program of a model compares with the engine: codes, layer by layer, and answers.
 
-    python -m services.bench.quant_onnx NAME --cache FOLDER
+    python -m services.bench.quant_onnx NAME --cache FOLDER [--trained]
 
 prints one JSON object.
 """
@@ -13,34 +13,45 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from quant.precision import Mode
-from services.bench.quant_subject import Subject, prepare
+from services.bench.quant_subject import Subject, prepare, prepare_trained
 from services.edge.progress import Progress
 from services.workbench.findings import agreement
 from services.workbench.judging import DETECTION_THRESHOLD
 from services.zoo.onnx_form.agreement import compare_codes
+from services.zoo.onnx_form.part import EnginePart
 from services.zoo.onnx_form.program import onnx_program
 from services.zoo.onnx_form.runs import RUNS
 
 PICTURES = 8
+"""That are answered, of a model with random weights; of a trained one all that its integers have not seen."""
 
 
-def compare(subject: Subject, progress: Progress) -> dict[str, float]:
-    """Of the runtimes the largest code error and the least agreement of answers, and each one's own."""
+def compare(subject: Subject, inputs: Sequence[Tensor], progress: Progress) -> dict[str, float]:
+    """Of the runtimes the largest code error and the least agreement of answers, and each one's own.
+
+    Args:
+        inputs: what is answered.
+    """
     engine, graph = subject.engine(Mode.INT8), subject.model.graph
     watched = tuple(layer.name for layer in graph.layers)
-    inputs = subject.unseen[:PICTURES]
     ours = [engine.run(x) for x in inputs]
     figures: dict[str, float] = {}
     for name, run in RUNS.items():
         progress(f"{subject.model.name}: codes and answers of {name}")
-        errors = compare_codes(engine, subject.x, run(onnx_program(engine, "bench", watched), subject.x.numpy()))
-        together = run(onnx_program(engine, "bench"), torch.cat(inputs).numpy())
-        theirs = [
-            {output: torch.from_numpy(together[output][number : number + 1]) for output in graph.outputs}
-            for number in range(len(inputs))
-        ]
+        program = onnx_program(engine, "bench", watched)
+        errors = compare_codes(EnginePart(engine), subject.x, run(program, subject.x.numpy()))
+        program = onnx_program(engine, "bench")
+        theirs = []
+        for start in range(0, len(inputs), PICTURES):
+            together = torch.cat(list(inputs[start : start + PICTURES]))
+            found = run(program, together.numpy())
+            theirs += [
+                {output: torch.from_numpy(found[output][number : number + 1]) for output in graph.outputs}
+                for number in range(len(together))
+            ]
         figures |= {
             f"onnx.code_error.{name}": errors.largest,
             f"onnx.codes_differing.{name}": errors.differing / errors.codes,
@@ -53,11 +64,18 @@ def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("name")
     parser.add_argument("--cache", type=Path, required=True)
+    parser.add_argument("--trained", action="store_true", help="its trained weights, and photographs")
     given = parser.parse_args(arguments)
     torch.set_num_threads(1)
     given.cache.mkdir(parents=True, exist_ok=True)
     progress = partial(print, file=sys.stderr, flush=True)
-    print(json.dumps(compare(prepare(given.name, cache=given.cache), progress)))
+    if given.trained:
+        subject = prepare_trained(given.name, given.cache, progress)
+        inputs = subject.unseen
+    else:
+        subject = prepare(given.name, cache=given.cache)
+        inputs = subject.unseen[:PICTURES]
+    print(json.dumps(compare(subject, inputs, progress)))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,10 @@
-"""The same network in the engines that int8 is compared with: torch eager, ONNX Runtime, OpenVINO; one thread each."""
+"""The same network in the engines that int8 is compared with, one thread each.
+
+Torch eager, ONNX Runtime, OpenVINO; and, for what is served, LiteRT and ncnn.
+"""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
@@ -10,16 +13,22 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from quant.graph import INPUT, Graph, Layer
 from quant.operations import Region, Weighted, Yolo
+from quant.statistics import cosine
+from services.bench.peer_ranges import ranges_of
 from services.bench.quant_subject import Subject
 from services.edge.progress import Progress
 from services.zoo.quiet import quiet
 from services.zoo.writers import write_onnx
 
 Run: TypeAlias = Callable[[], object]
+
+LEAST_COSINE = 0.9
+"""Of a peer's int8 outputs with float's; with random weights int8 strays further than with trained ones."""
 
 
 class Eager(nn.Module):
@@ -71,8 +80,18 @@ def peers(subject: Subject, cache: Path, progress: Progress) -> dict[str, Run]:
     Args:
         cache: a folder in which the quantised networks are kept for the next time, by version of what made them.
     """
+    return _made({"onnxruntime": _onnxruntime, "openvino": _openvino}, subject, cache, progress)
+
+
+def more_peers(subject: Subject, cache: Path, progress: Progress) -> dict[str, Run]:
+    """LiteRT's int8 (XNNPACK) and ncnn's, from the same ranges; takes and reports what `peers` does."""
+    return _made({"litert": _litert, "ncnn": _ncnn}, subject, cache, progress)
+
+
+def _made(
+    makers: Mapping[str, Callable[[Subject, Path], Run]], subject: Subject, cache: Path, progress: Progress
+) -> dict[str, Run]:
     ready: dict[str, Run] = {}
-    makers: Mapping[str, Callable[[Subject, Path], Run]] = {"onnxruntime": _onnxruntime, "openvino": _openvino}
     for name, make in makers.items():
         try:
             with quiet():
@@ -143,6 +162,45 @@ def _openvino(subject: Subject, cache: Path) -> Run:
     settings = {"INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1, "PERFORMANCE_HINT": "LATENCY"}
     request = openvino.Core().compile_model(path, "CPU", settings).create_infer_request()
     return partial(request.infer, [np.ascontiguousarray(subject.x.numpy())], share_inputs=True)
+
+
+def _litert(subject: Subject, cache: Path) -> Run:
+    from services.bench.quant_litert import LiteRtForm, LiteRtProgram
+
+    path = cache / f"{_stem(subject, 'ai-edge-litert')}.int8.tflite"
+    if not path.is_file():
+        graph = subject.model.graph
+        path.write_bytes(LiteRtForm(graph, ranges_of(graph, subject.calibration_inputs)).content())
+    program = LiteRtProgram(path.read_bytes(), subject.x)
+    program.run()
+    check_alike("LiteRT", subject, program.outputs())
+    return program.run
+
+
+def _ncnn(subject: Subject, cache: Path) -> Run:
+    from services.bench.quant_ncnn import NcnnProgram, NcnnWriter
+
+    graph, param = subject.model.graph, cache / f"{_stem(subject, 'ncnn')}.int8.param"
+    weights = param.with_suffix(".bin")
+    if not (param.is_file() and weights.is_file()):
+        NcnnWriter(graph, ranges_of(graph, subject.calibration_inputs)).write(param, weights)
+    program = NcnnProgram(param, weights, graph.outputs, subject.x)
+    program.run()
+    check_alike("ncnn", subject, program.outputs())
+    return program.run
+
+
+def check_alike(peer: str, subject: Subject, found: Sequence[NDArray[np.float32]]) -> None:
+    """Hold what a peer that we wrote a program for computes against float: another network would not do.
+
+    Raises:
+        ValueError: an output is not float's, by the cosine.
+    """
+    heads = Eager(subject.model.graph, heads=False)(subject.x)
+    for wanted, value in zip(heads if isinstance(heads, tuple) else (heads,), found, strict=True):
+        alike = cosine(wanted.flatten(), torch.from_numpy(value).flatten())
+        if alike < LEAST_COSINE:
+            raise ValueError(f"{peer} computes another network: its output's cosine with float's is {alike:.3f}")
 
 
 def _stem(subject: Subject, *packages: str) -> str:

@@ -1,4 +1,4 @@
-"""A model served in integers beside OpenVINO's own int8, and its start beside the float service's.
+"""A model served in integers beside the int8 of other engines, and its start beside the float service's.
 
     python -m services.bench.quant_served NAME --cache FOLDER
 
@@ -17,14 +17,15 @@ from pathlib import Path
 import torch
 
 from services.bench.local_figures import started
-from services.bench.quant_peers import Run, peers
+from services.bench.quant_peers import Run, more_peers, peers
 from services.bench.quant_speed import block
-from services.bench.quant_subject import Subject, prepare
+from services.bench.quant_subject import YOLO_SIZE, Subject, prepare
 from services.bench.rounds import interleave, ratio
 from services.edge.progress import Progress
 from services.workbench.files import write_integers
 from services.zoo.catalog import default_catalog
 from services.zoo.compile import compile_model
+from services.zoo.darknet.networks import NAMES
 from services.zoo.manifest import Manifest
 from services.zoo.model_file import ModelFile, with_weights
 from services.zoo.serving import load_forward
@@ -33,10 +34,14 @@ STARTS = 5
 
 
 def served(subject: Subject, cache: Path, rounds: int, progress: Progress) -> dict[str, float]:
-    """The service's forward pass over that of OpenVINO with NNCF, and its start over the float service's."""
+    """The service's forward pass over OpenVINO's with NNCF, and over the fastest peer's; its start over float's.
+
+    Returns:
+        ms.SUBJECT of the service and each peer; served.vs_openvino, vs_best, served.start_s, served.cold_start.
+    """
     name = subject.model.name
     write_integers(cache / f"{name}.integers", subject.model, subject.integers)
-    in_float = with_weights(default_catalog(os.environ).model(name), "random://0")
+    in_float = _declared(name)
     in_int8 = ModelFile.model_validate(
         {**in_float.model_dump(), "precision": "int8", "integers": str(cache.absolute() / f"{name}.integers")}
     )
@@ -45,13 +50,31 @@ def served(subject: Subject, cache: Path, rounds: int, progress: Progress) -> di
     }
     forward = load_forward(Manifest.read(folders["int8"]).runtime, folders["int8"], 1)
     x = subject.x.numpy()
-    runs: dict[str, Run] = {"served": lambda: forward(x), **peers(subject, cache, progress)}
+    others = peers(subject, cache, progress) | more_peers(subject, cache, progress)
+    runs: dict[str, Run] = {"served": lambda: forward(x), **others}
     spreads = interleave({key: block(run) for key, run in runs.items()}, rounds)
     starts = interleave({key: partial(_start_s, folder) for key, folder in folders.items()}, STARTS)
-    figures = {"ms.served": spreads["served"].median, "served.start_s": starts["int8"].median}
+    figures = {f"ms.served{_after(key)}": spread.median for key, spread in spreads.items()}
+    figures["served.start_s"] = starts["int8"].median
     if "openvino" in spreads:
         figures["served.vs_openvino"] = ratio(spreads["served"], spreads["openvino"]).median
+    if others:
+        best = min(others, key=lambda key: spreads[key].median)
+        progress(f"{name}: the fastest peer is {best}")
+        figures["vs_best"] = ratio(spreads["served"], spreads[best]).median
     return figures | {"served.cold_start": ratio(starts["int8"], starts["float"]).median}
+
+
+def _declared(name: str) -> ModelFile:
+    """The float model with random weights; Darknet's networks are declared here."""
+    if name not in NAMES:
+        return with_weights(default_catalog(os.environ).model(name), "random://0")
+    network = {"name": name, "architecture": name, "weights": "random://0", "folder": Path()}
+    return ModelFile.model_validate({**network, "input": {"size": (YOLO_SIZE, YOLO_SIZE), "fit": "letterbox"}})
+
+
+def _after(subject: str) -> str:
+    return "" if subject == "served" else f".{subject}"
 
 
 def _start_s(folder: Path) -> float:

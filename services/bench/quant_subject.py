@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,7 +15,9 @@ from quant.calibration import calibrate
 from quant.engine import Engine
 from quant.observations import observe
 from quant.precision import Mode
+from services.bench.photographs import photographs
 from services.edge.errors import OtherModel
+from services.edge.progress import Progress
 from services.workbench.engine_model import EngineModel
 from services.workbench.engines import engine_of
 from services.workbench.files import read_integers, write_integers
@@ -22,9 +25,10 @@ from services.workbench.front import MeasuredFront, find_front
 from services.workbench.judging import JudgedPicture
 from services.workbench.opening import open_model
 from services.workbench.picture_files import read_picture
-from services.workbench.pictures import DecodedPicture, as_input
+from services.workbench.pictures import DecodedPicture, as_input, augmented
 from services.zoo.catalog import default_catalog
 from services.zoo.integers import Integers
+from services.zoo.pretrained import PRETRAINED, fetch_pretrained
 
 ROOT = Path(__file__).resolve().parents[2]
 YOLO = ("yolov2", "yolov2-tiny", "yolov3", "yolov3-tiny", "yolov3-spp", "yolov4-tiny")
@@ -38,7 +42,7 @@ _SEEN_PICTURES = 16
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """A model with random weights, calibrated on pictures of shapes on textures.
+    """A model and its integers: with random weights calibrated on pictures of shapes on textures, else on photographs.
 
     Attributes:
         seen: inputs that the plan of `auto` is chosen by; the scales by half of them.
@@ -74,15 +78,28 @@ def prepare(name: str, size: int | None = None, cache: Path | None = None) -> Su
     size = size or (YOLO_SIZE if name in YOLO else None)
     model = open_model(name, default_catalog(os.environ), "random://0", size if name in DARKNET else None)
     inputs = [as_input(model, picture) for picture in _scenes(2 * _SEEN_PICTURES)]
-    seen, unseen = inputs[:_SEEN_PICTURES], inputs[_SEEN_PICTURES:]
-    kept = cache / f"{name}.integers" if cache else None
+    bare = Subject(model, Integers(), inputs[:_SEEN_PICTURES], inputs[_SEEN_PICTURES:])
+    return _calibrated(bare, bare.calibration_inputs, cache / f"{name}.integers" if cache else None)
+
+
+def prepare_trained(name: str, cache: Path, progress: Progress) -> Subject:
+    """Open a model with its trained weights, and calibrate it on every other photograph, five augmentations of each."""
+    fetch_pretrained(name, report=progress)
+    model = open_model(name, default_catalog(os.environ), f"{PRETRAINED}{name}")
+    groups = [[as_input(model, each) for each in augmented(read_picture(path))] for path in photographs(progress)]
+    seen, unseen = ([x for group in groups[start::2] for x in group] for start in (0, 1))
+    return _calibrated(Subject(model, Integers(), seen, unseen), seen, cache / f"{name}.trained.integers")
+
+
+def _calibrated(bare: Subject, inputs: Sequence[Tensor], kept: Path | None) -> Subject:
+    """The subject with integers: those that are kept where they are the model's, else made anew."""
+    model = bare.model
     if kept and kept.is_file():
         try:
-            return Subject(model, Integers(read_integers(kept, model)[0]), seen, unseen)
+            return replace(bare, integers=Integers(read_integers(kept, model)[0]))
         except OtherModel:
             pass  # the model has changed since: calibrate again
-    bare = Subject(model, Integers(), seen, unseen)
-    found = calibrate(model.graph.layers, observe(model.graph, bare.calibration_inputs)).calibration
+    found = calibrate(model.graph.layers, observe(model.graph, inputs)).calibration
     if kept:
         write_integers(kept, model, Integers(found))
     return replace(bare, integers=Integers(found))

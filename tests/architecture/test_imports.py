@@ -34,8 +34,9 @@ RANKS: dict[str, dict[int, str]] = {
         "architectures exported detection darknet decoding resizing lean_preprocessing preprocessing quiet agreement "
         "tensor_codec graph_codec integers integer_codec",
         ADAPTERS: "cuts costs split model_file batching_choice name_lists catalog packages pretrained "
-        "weight_references weights picture_files quantised programs runtimes onnx_form from_onnx references serving "
-        "writers compiled compile stage_compile stage_programs",
+        "weight_references weights picture_files quantised programs runtimes onnx_form from_onnx engine_cuts "
+        "references serving writers compiled declared_darknet compile stage_compile stage_programs integer_stages "
+        "measured_places",
     },
     "artifacts": {DOMAIN: "frames precision", ADAPTERS: "store folders", EDGES: "activation record"},
     "ensemble": {
@@ -47,7 +48,7 @@ RANKS: dict[str, dict[int, str]] = {
         MAIN: "process __main__",
     },
     "model": {
-        DOMAIN: "domain tensors ledger start_clock batching",
+        DOMAIN: "domain tensors ledger start_clock batching detections",
         USECASES: "passes computing usecases",
         ADAPTERS: "settings metrics",
         EDGES: "converters open_inference_json grpc_api http_api kserve_model",
@@ -70,10 +71,10 @@ RANKS: dict[str, dict[int, str]] = {
     "workbench": {
         DOMAIN: "engine_model model_codec findings margins judging augmentation "
         "pictures drawing augmented_pictures layer_card edit_places edit_result events session_log",
-        USECASES: "engines front calibrating running crossing exporting remedies report session tensor_parts long_work "
-        "shared_models open_sessions owner_store workbench",
+        USECASES: "engines front calibrating running crossing comparing exporting remedies report session tensor_parts "
+        "long_work shared_models open_sessions owner_store workbench",
         ADAPTERS: "files picture_files truths plots opening settings",
-        EDGES: "requests converters grpc_api replies client",
+        EDGES: "requests converters comparison_messages grpc_api replies client",
         MAIN: "process __main__",
     },
     "console": {
