@@ -20,6 +20,7 @@ from services.bench.quant_subject import Subject, prepare, prepare_trained
 from services.edge.progress import Progress
 from services.workbench.findings import agreement
 from services.workbench.judging import DETECTION_THRESHOLD
+from services.workbench.margins import points_lost
 from services.zoo.onnx_form.agreement import compare_codes
 from services.zoo.onnx_form.part import EnginePart
 from services.zoo.onnx_form.program import onnx_program
@@ -30,7 +31,7 @@ PICTURES = 8
 
 
 def compare(subject: Subject, inputs: Sequence[Tensor], progress: Progress) -> dict[str, float]:
-    """Of the runtimes the largest code error and the least agreement of answers, and each one's own.
+    """Of each runtime the largest code error, the agreement of its answers, and what they lose by margin.
 
     Args:
         inputs: what is answered.
@@ -56,6 +57,7 @@ def compare(subject: Subject, inputs: Sequence[Tensor], progress: Progress) -> d
             f"onnx.code_error.{name}": errors.largest,
             f"onnx.codes_differing.{name}": errors.differing / errors.codes,
             f"onnx.answers.{name}": agreement(subject.model, ours, theirs, DETECTION_THRESHOLD).fraction,
+            f"onnx.points_lost.{name}": points_lost(subject.model, ours, theirs, DETECTION_THRESHOLD),
         }
     return figures
 
