@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-NO_NOISE_DB = 200.0
-"""Reported where two tensors are equal: more than float32 can tell apart."""
+from quant.decibels import NO_NOISE_DB
+
 VECTOR_SIDE = 8
 """Pixels, in a picture of channels that hold one number each."""
 

@@ -18,6 +18,7 @@ from services.cli.quant_begin import (
     out,
     pictures_to_measure,
     progress_bar,
+    written_now,
 )
 from services.cli.quant_hints import MEASURE_AUTO, with_hints
 
@@ -45,6 +46,9 @@ Size = Annotated[int | None, typer.Option(help="Side of a Darknet network's inpu
 IntegerFile = Annotated[Path | None, typer.Option("--integers", help="From `calibrate`; by default beside MODEL.")]
 Recursive = Annotated[
     bool, typer.Option("--recursive", "-r", help="Of a folder with pictures, also those in folders below it.")
+]
+Html = Annotated[
+    Path | None, typer.Option("--html", help="Also write it as a page to this file, which needs no server.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 Threads = Annotated[int, typer.Option(help="Threads to compute with; 0 takes all.", min=0)]
@@ -272,6 +276,7 @@ def cross(
     layer: Annotated[str | None, typer.Option(help="One layer only.")] = None,
     mode: ModeName = "int8",
     plot: Annotated[Path | None, typer.Option(help="Also draw the errors into this PNG.")] = None,
+    html: Html = None,
     integers: IntegerFile = None,
     weights: Weights = None,
     size: Size = None,
@@ -279,16 +284,20 @@ def cross(
     as_json: AsJson = False,
 ) -> None:
     """Run each layer in both precisions on both inputs: own, inherited and total error."""
+    from quant.diagnosis import diagnose
     from quant.precision import Mode
     from services.cli.quant_sessions import open_session
     from services.cli.quant_tables import crossing_table, print_json
-    from services.workbench.files import PICTURE_SUFFIX, check_place, write_picture
+    from services.edge.crossing_page import crossing_page
+    from services.workbench.files import PICTURE_SUFFIX, check_page, check_place, write_files, write_picture
     from services.workbench.plots import plot_crossings
 
     chosen = one_of(Mode, mode, "--mode")
     compute_here(context, threads)
     if plot:
         check_place(plot, "a drawn picture", PICTURE_SUFFIX)
+    if html:
+        check_page(html)
     with open_session(context.obj, model_name, picture, chosen, integers, weights, size) as session:
         name, machine = session.model.name, session.machine
         if layer is not None:
@@ -301,11 +310,16 @@ def cross(
                     step("layers", len(rows))
     if plot:
         write_picture(plot, plot_crossings(f"{name}, {chosen.value}", rows))
+    if html:
+        origin = f"{picture.name}, {machine.isa}, {machine.threads} thread(s), {written_now()}."
+        write_files({html: crossing_page(name, chosen.value, origin, rows).encode()})
     if as_json:
         head = {"model": name, "mode": chosen.value, **machine._asdict()}
         print_json({**head, "layers": [vars(row) for row in rows]})
         return
     out.print(crossing_table(rows))
+    if layer is None:
+        out.print(diagnose(rows).words)
 
 
 @app.command()
@@ -322,6 +336,7 @@ def report(
     apply: Annotated[
         Path | None, typer.Option(help="Apply the remedies, and write the integers that come of it to this file.")
     ] = None,
+    html: Html = None,
     as_json: AsJson = False,
 ) -> None:
     """What integers cost and save: answers, time per layer, and the worst layers with a remedy each.
@@ -330,14 +345,19 @@ def report(
     """
     from services.cli.quant_tables import print_json, print_report
     from services.cli.quant_verbs import report_at
-    from services.workbench.files import INTEGER_SUFFIX, check_place, write_files
+    from services.workbench.files import INTEGER_SUFFIX, check_page, check_place, write_files
+    from services.workbench.report_page import report_page
 
     compute_here(context, threads)
     paths = pictures_to_measure(pictures, recursive)
+    if html:
+        check_page(html)
     if apply:
         only_here(context, "remedies are applied on this machine")
         check_place(apply, "a file of integers", INTEGER_SUFFIX)
     found, remedied = report_at(context.obj, model_name, paths, integers, weights, size)
+    if html:
+        write_files({html: report_page(found, written_now()).encode()})
     if apply and remedied:
         write_files({apply: remedied})
         err.print(f"wrote {apply}: all remedies offered, without a plan of auto")

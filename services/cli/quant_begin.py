@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -28,6 +29,11 @@ PIPE_COLUMNS = 160
 # what is printed are names from files and from users: brackets and colons in them are not markup
 out = Console(width=None if sys.stdout.isatty() else PIPE_COLUMNS, markup=False, emoji=False, highlight=False)
 err = Console(stderr=True, markup=False, emoji=False, highlight=False)
+
+
+def written_now() -> str:
+    """What a page says of when it was written."""
+    return f"written {datetime.now().astimezone():%Y-%m-%d %H:%M %Z}"
 
 
 def model_catalog() -> "Catalog":

@@ -7,11 +7,12 @@ from typing import IO
 
 from rich.console import Console
 
+from quant.decibels import decibel_text
 from quant.errors import QuantError
 from quant.stepping import Difference, Visit
 from services.cli.quant_edits import EDITS, read_edit, read_place
 from services.cli.quant_layers import card_lines, layer_table, number_lines
-from services.cli.quant_tables import db_text, finding_lines
+from services.cli.quant_tables import finding_lines
 from services.edge.errors import InvalidInput, StrataError
 from services.edge.whole_number import read_whole_number
 from services.workbench.client import RemoteSession
@@ -245,14 +246,14 @@ class StepperLoop(cmd.Cmd):
         clipped = "" if found.clipped is None else f", {found.clipped} clipped"
         self._console.print(
             f"{visit.index} {visit.layer}: {found.low:.4g} .. {found.high:.4g}, mean {found.mean:.4g}, "
-            f"std {found.std:.4g}, {found.zero_fraction:.1%} zero{clipped}, {db_text(visit.sqnr_db, ' dB')}",
+            f"std {found.std:.4g}, {found.zero_fraction:.1%} zero{clipped}, {decibel_text(visit.sqnr_db, ' dB')}",
             highlight=False,
         )
 
     def _show_difference(self, found: Difference) -> None:
         self._console.print(
             f"{self._session.layer}: {found.changed_fraction:.2%} of the elements differ, by {found.largest:.4g} at "
-            f"most; {db_text(found.sqnr_db, ' dB')}",
+            f"most; {decibel_text(found.sqnr_db, ' dB')}",
             highlight=False,
         )
 

@@ -13,11 +13,12 @@ from rich.table import Table
 from quant.algorithms import algorithm_named
 from quant.calibration import BEST, Choice
 from quant.crossing import Crossing
-from quant.statistics import NO_NOISE_DB
+from quant.decibels import decibel_text
 from services.workbench.calibrating import CalibrationSummary
 from services.workbench.engine_model import KnownModel
 from services.workbench.findings import Findings
 from services.workbench.report import Report
+from services.workbench.report_tables import report_tables
 
 
 def finding_lines(model: KnownModel, found: Findings) -> list[str]:
@@ -40,8 +41,13 @@ def choice_table(what: str, choices: Iterable[Choice]) -> Table:
     for choice in choices:
         for each in choice.candidates:
             mark = choice.reason if each.algorithm == choice.algorithm else ""
-            figures = f"{each.scale:.4g}", str(each.zero_point), f"{each.clipped_fraction:.3%}", db_text(each.sqnr_db)
-            more = f"{each.cosine:.5f}", f"{each.kl_nats:.2g}", db_text(each.output_sqnr_db)
+            figures = (
+                f"{each.scale:.4g}",
+                str(each.zero_point),
+                f"{each.clipped_fraction:.3%}",
+                decibel_text(each.sqnr_db),
+            )
+            more = f"{each.cosine:.5f}", f"{each.kl_nats:.2g}", decibel_text(each.output_sqnr_db)
             table.add_row(choice.name, each.algorithm, *figures, *more, mark)
     return table
 
@@ -56,7 +62,7 @@ def calibration_lines(found: CalibrationSummary) -> list[str]:
             middle_db, (least_db, weakest) = kept[len(kept) // 2][0], kept[0]
             lines.append(
                 f"{what}: {', '.join(f'{name} {count}' for name, count in taken)}; half of them keep "
-                f"{db_text(middle_db, ' dB')} or more, {weakest} the least, {db_text(least_db, ' dB')}"
+                f"{decibel_text(middle_db, ' dB')} or more, {weakest} the least, {decibel_text(least_db, ' dB')}"
             )
     if found.asked != BEST:
         every = *found.values.values(), *found.weights.values()
@@ -70,7 +76,7 @@ def crossing_table(rows: Iterable[Crossing]) -> Table:
     """One row a layer."""
     table = Table("layer", "precision", "own dB", "inherited dB", "total dB")
     for row in rows:
-        table.add_row(row.layer, row.precision, *map(db_text, (row.own_db, row.inherited_db, row.total_db)))
+        table.add_row(row.layer, row.precision, *map(decibel_text, (row.own_db, row.inherited_db, row.total_db)))
     return table
 
 
@@ -78,28 +84,11 @@ def print_report(report: Report, console: Console) -> None:
     """Three tables: modes, layers, worst layers."""
     console.print(f"{report.model}, weights {report.weights}; {report.pictures} pictures", highlight=False)
     console.print(f"{report.isa}, {report.threads} thread(s), batch 1", highlight=False)
-    console.print(_modes_table(report))
-    layers = Table("layer", "runs in", "float32 ms", "bfloat16 ms", "int8 ms", "own dB", "total dB")
-    for row in report.layers:
-        narrow = "" if row.bfloat16_ms is None else f"{row.bfloat16_ms:.3f}"
-        times = f"{row.float32_ms:.3f}", narrow, f"{row.int8_ms:.3f}"
-        layers.add_row(row.layer, row.precision, *times, db_text(row.own_db), db_text(row.total_db))
-    worst = Table("worst layer", "remedy", "own dB before", "after", "model dB before", "after")
-    for remedy in report.remedies:
-        figures = remedy.before_db, remedy.after_db, remedy.model_before_db, remedy.model_after_db
-        worst.add_row(remedy.layer, remedy.action, *map(db_text, figures))
-    console.print(layers, worst)
-
-
-def _modes_table(report: Report) -> Table:
-    classifies = report.agreements["float"].top1 is not None
-    same = "classes as float's" if classifies else "boxes as float's"
-    table = Table("mode", "ms", "faster than float", *(["top-1"] if classifies else []), same)
-    for mode, ms in report.modes_ms.items():
-        top1 = f"{report.accuracies[mode]:.2%}" if mode in report.accuracies else "unknown"
-        figures = f"{ms:.1f}", f"x{report.modes_ms['float'] / ms:.2f}", *([top1] if classifies else [])
-        table.add_row(mode, *figures, f"{report.agreements[mode].fraction:.2%}")
-    return table
+    for each in report_tables(report):
+        shown = Table(*each.headings)
+        for row in each.rows:
+            shown.add_row(*row)
+        console.print(shown)
 
 
 def print_json(content: Any) -> None:
@@ -111,8 +100,3 @@ def print_json(content: Any) -> None:
         raise TypeError(type(value))
 
     typer.echo(json.dumps(content, default=plain, indent=1))
-
-
-def db_text(decibels: float, unit: str = "") -> str:
-    """Signal to noise with one decimal, or that there is no noise."""
-    return "exact" if decibels >= NO_NOISE_DB else f"{decibels:.1f}{unit}"

@@ -63,6 +63,11 @@ async def events(console: ConsoleParts, run: OwnRun) -> AsyncIterable[RunBody]:
 @router.get("/runs/{run}/picture", summary="The picture that was looked at", response_class=Response)
 async def picture(console: ConsoleParts, caller: Reader, run: str) -> Response:
     content = await console.runs.picture(caller.user.id, run)
-    kinds = (kind for begin, kind in _PICTURE_KINDS.items() if content.startswith(begin))
     headers = {"Cache-Control": "private, max-age=3600"}
-    return Response(content, media_type=next(kinds, "application/octet-stream"), headers=headers)
+    return Response(content, media_type=picture_kind(content), headers=headers)
+
+
+def picture_kind(content: bytes) -> str:
+    """The media type of a picture, by how it begins."""
+    kinds = (kind for begin, kind in _PICTURE_KINDS.items() if content.startswith(begin))
+    return next(kinds, "application/octet-stream")

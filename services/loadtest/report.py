@@ -7,6 +7,7 @@ from datetime import datetime
 from html import escape
 from typing import Any
 
+from services.edge.html_page import figure, html_page, paragraph, table
 from services.loadtest.arrivals import expected_by
 from services.loadtest.confidence import percentile
 from services.loadtest.run import ScenarioRun
@@ -25,13 +26,6 @@ _COLOURS = {
     "wrong": "#aa3377",
 }
 _VERDICT_COLOURS = {Verdict.PASS: "#117733", Verdict.FAIL: "#cc3311", Verdict.NOT_PROVED: "#997700"}
-_STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 70em; padding: 0 1em; color: #222; }
-h1 span { color: #fff; border-radius: .3em; padding: .1em .5em; }
-table { border-collapse: collapse; margin: 1em 0; }
-td, th { border-bottom: 1px solid #ccc; padding: .3em .8em; text-align: left; }
-figure { margin: 2em 0; } svg { max-width: 100%; height: auto; }
-"""
 
 
 def html_report(run: ScenarioRun, where: str, when: datetime) -> str:
@@ -42,20 +36,23 @@ def html_report(run: ScenarioRun, where: str, when: datetime) -> str:
         when: it was written.
     """
     judgement = run.judgement
-    badge = f'<span style="background:{_VERDICT_COLOURS[judgement.verdict]}">{judgement.verdict}</span>'
-    parts = [
-        f"<!doctype html><html lang=en><meta charset=utf-8><title>{escape(run.scenario.name)}: {judgement.verdict}"
-        f"</title><style>{_STYLE}</style><h1>{escape(run.scenario.name)}: {badge}</h1>",
-        f"<p>{escape(run.scenario.about)}</p>",
-        f"<p>{escape(where)}, ensemble or model <b>{escape(run.target.ensemble)}</b>; {when:%Y-%m-%d %H:%M %Z}; "
-        f"rates × {run.factor:g}; seed {run.scenario.seed}.</p>",
-        f"<p><b>{escape(judgement.remark)}</b></p>" if judgement.remark else "",
-        _table(("promise", "verdict", "measured", "sure", "why"), _findings(run)),
-        _table(("", ""), _numbers(run)),
-        *(_figure(title, draw, run) for title, draw in _PLOTS.items() if run.samples),
-        "</html>",
-    ]
-    return "\n".join(parts)
+    badge = f'<span class="badge" style="background:{_VERDICT_COLOURS[judgement.verdict]}">{judgement.verdict}</span>'
+    target = (
+        f"{where}, ensemble or model {run.target.ensemble}; {when:%Y-%m-%d %H:%M %Z}; "
+        f"rates × {run.factor:g}; seed {run.scenario.seed}."
+    )
+    return html_page(
+        f"{run.scenario.name}: {judgement.verdict}",
+        (
+            paragraph(run.scenario.about),
+            paragraph(target),
+            paragraph(judgement.remark, strong=True),
+            table("Promises", ("promise", "verdict", "measured", "sure", "why"), _findings(run), words=5),
+            table("Numbers", ("", ""), _numbers(run)),
+            *(_figure(title, draw, run) for title, draw in _PLOTS.items() if run.samples),
+        ),
+        f"{escape(run.scenario.name)}: {badge}",
+    )
 
 
 def _findings(run: ScenarioRun) -> list[Sequence[str]]:
@@ -89,12 +86,6 @@ def _bound(value: float) -> str:
     return number(value) if math.isfinite(value) else "?"
 
 
-def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    cells = [[f"<td>{escape(cell)}" for cell in row] for row in rows]
-    head = "".join(f"<th>{escape(heading)}" for heading in headings)
-    return f"<table><tr>{head}" + "".join(f"<tr>{''.join(row)}" for row in cells) + "</table>"
-
-
 def _figure(title: str, draw: Callable[[Any, ScenarioRun], None], run: ScenarioRun) -> str:
     import matplotlib as mpl
 
@@ -103,13 +94,12 @@ def _figure(title: str, draw: Callable[[Any, ScenarioRun], None], run: ScenarioR
 
     picture, axis = plt.subplots(figsize=(10, 3.6), layout="constrained")
     draw(axis, run)
-    axis.set_title(title)
     axis.spines[["top", "right"]].set_visible(False)
     buffer = io.StringIO()
     picture.savefig(buffer, format="svg", dpi=110)
     plt.close(picture)
     drawing = buffer.getvalue()
-    return f"<figure>{drawing[drawing.index('<svg') :]}</figure>"
+    return figure(title, f'<div class="drawn">{drawing[drawing.index("<svg") :]}</div>')
 
 
 def _latency_over_time(axis: Any, run: ScenarioRun) -> None:

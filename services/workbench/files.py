@@ -12,7 +12,7 @@ from services.zoo.integer_codec import decode_integers, encode_integers
 from services.zoo.integers import Integers
 from services.zoo.name_lists import read_names
 
-MODEL_SUFFIX, INTEGER_SUFFIX, PICTURE_SUFFIX = ".strata", ".integers", ".png"
+MODEL_SUFFIX, INTEGER_SUFFIX, PICTURE_SUFFIX, PAGE_SUFFIX = ".strata", ".integers", ".png", ".html"
 
 
 def read_model(path: Path) -> EngineModel:
@@ -44,6 +44,11 @@ def write_picture(path: Path, png: bytes) -> None:
     """Write a drawn picture. Raises InvalidInput as `check_place`."""
     check_place(path, "a drawn picture", PICTURE_SUFFIX)
     write_files({path: png})
+
+
+def check_page(path: Path) -> None:
+    """Raises InvalidInput as `check_place` of a page."""
+    check_place(path, "a page", PAGE_SUFFIX)
 
 
 def make_folder(folder: Path) -> None:

@@ -23,7 +23,8 @@ DOMAIN, USECASES, ADAPTERS, EDGES, MAIN = range(5)
 # The rank of each file of a package: it imports only files of its own package with a lower or the same rank.
 RANKS: dict[str, dict[int, str]] = {
     "edge": {
-        DOMAIN: "errors suggestion deadline admission receipts progress whole_number message_size",
+        DOMAIN: "errors suggestion deadline admission receipts progress whole_number message_size "
+        "html_page crossing_page",
         ADAPTERS: "address cpu_share memory_share declaration environment settings meter onednn owner_token "
         "whole_files disk_room stop logs lean_logs tracing freed_memory",
         EDGES: "status remote_errors grpc_channel grpc_server http_errors http_body http_hangup http_connections "
@@ -71,8 +72,8 @@ RANKS: dict[str, dict[int, str]] = {
     "workbench": {
         DOMAIN: "engine_model model_codec findings margins judging augmentation "
         "pictures drawing augmented_pictures layer_card edit_places edit_result events session_log",
-        USECASES: "engines front calibrating running crossing comparing exporting remedies report session tensor_parts "
-        "long_work shared_models open_sessions owner_store workbench",
+        USECASES: "engines front calibrating running crossing comparing exporting remedies report report_tables "
+        "report_page session tensor_parts long_work shared_models open_sessions owner_store workbench",
         ADAPTERS: "files picture_files truths plots opening settings",
         EDGES: "requests converters comparison_messages grpc_api replies client",
         MAIN: "process __main__",
@@ -82,7 +83,7 @@ RANKS: dict[str, dict[int, str]] = {
         USECASES: "accounts user_files runs",
         ADAPTERS: "passwords tables migrations database sql_records settings",
         EDGES: "http_bodies session_bodies work_bodies workbench_client http_callers account_routes file_routes "
-        "run_routes session_routes work_routes pages http_api",
+        "run_routes session_routes work_routes comparison_page page_routes pages http_api",
         MAIN: "process __main__",
     },
     "loadtest": {

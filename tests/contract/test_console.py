@@ -291,6 +291,20 @@ def test_five_pictures_are_made_of_one_and_kept_where_one_wants_them(ada: Person
     assert (refused.status_code, refused.json()["kind"]) == (400, "NotAPicture")
 
 
+def test_a_cross_and_a_comparison_are_saved_as_pages_that_stand_alone(ada: Person, done: dict[str, Any]) -> None:
+    cross = ada.client.get(f"/api/runs/{done['id']}/cross.html")
+    comparison = ada.client.get("/api/comparison.html", params={"runs": f"{done['id']},{done['id']}"})
+    for answer in (cross, comparison):
+        assert answer.status_code == 200, answer.text[:300]
+        assert answer.headers["content-disposition"].startswith("attachment")
+        assert "sandbox" in answer.headers["content-security-policy"]
+        assert not re.search(r"https?://|<script|src=\"(?!data:)", answer.text)
+    assert re.search("<strong>(One bad layer|Diffuse)", cross.text)
+    assert f"{done['model']}, int8" in comparison.text
+    assert comparison.text.count("data:image/jpeg;base64,") == 2
+    assert comparison.text.count("<span ") == 2 * len(done["result"]["boxes"])
+
+
 OPEN = {("/api/account", "post"), ("/api/log-in", "post")}
 OPERATIONS = ("/healthz", "/readyz", "/metrics")
 
@@ -319,11 +333,13 @@ def test_every_endpoint_refuses_nobody_and_shows_one_user_nothing_of_another(
                 if schema := operation.get("requestBody", {}).get("content", {}).get("application/json"):
                     sent["json"] = bodies[schema["schema"].get("$ref", "/edit").rpartition("/")[2]]
                 params = {"part": "weights"} if url.endswith("/tensor") else {}
+                if path == "/api/comparison.html":
+                    params = {"runs": done["id"]}
                 if path == "/api/files" and method == "post":
                     params, sent = {"path": "stolen"}, {"content": b"x"}
                 refused = nobody.client.request(method, url, params=params, **sent)
                 assert (refused.status_code, refused.json()["kind"]) == (401, "Unauthenticated"), f"{method} {path}"
-                if re.search("{file}|{run}", path) or sent.get("json") == bodies["RunStart"]:
+                if re.search("{file}|{run}|comparison", path) or sent.get("json") == bodies["RunStart"]:
                     other = eve.client.request(method, url, params=params, **sent)
                     assert other.status_code == 404, f"{method} {path}: {other.status_code} {other.text[:200]}"
                 elif method == "get":

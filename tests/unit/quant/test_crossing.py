@@ -9,12 +9,13 @@ from torch import Tensor
 
 from quant.affine import as_float
 from quant.crossing import cross, cross_layer, four_outputs
+from quant.decibels import NO_NOISE_DB
 from quant.engine import Engine
 from quant.errors import LayerNotFound
 from quant.graph import Graph
 from quant.precision import Mode, Precision, uniform_plan
 from quant.scales import Calibration
-from quant.statistics import NO_NOISE_DB, sqnr_db
+from quant.statistics import sqnr_db
 
 
 def engines(graph: Graph, calibration: Calibration, mode: Mode = Mode.INT8) -> tuple[Engine, Engine]:

@@ -9,6 +9,7 @@ from torch import Tensor
 from quant.activation import Activation
 from quant.affine import Quantised, Value, as_float
 from quant.calibration import calibrate
+from quant.decibels import NO_NOISE_DB
 from quant.edits import EditBias, EditCodes, EditPrecision, EditRange, EditScale, EditWeights
 from quant.engine import Engine
 from quant.errors import InvalidEdit, LayerNotFound, NonFiniteValue, NotCalibrated, WrongShape
@@ -16,7 +17,6 @@ from quant.kernels.prepared import PreparedLayer
 from quant.observations import observe
 from quant.operations import Conv2d
 from quant.precision import Mode, Precision, uniform_plan
-from quant.statistics import NO_NOISE_DB
 from quant.stepping import Stepper
 from quant.variant import Variant
 
