@@ -1,5 +1,5 @@
-# The images of Strata, one target each: `model`, `stage`, `ensemble`, `workbench` and `console`. All but the
-# console's share the layer with torch; `make web` has to have built its page.
+# The images of Strata, one target each: `model`, `stage`, `ensemble`, `workbench`, `console` and `database`. All but
+# the last two share the layer with torch; `make web` has to have built the console's page.
 #
 #   docker build --target model -t dev.local/strata/model:0.2.0 --build-arg UV_TORCH_BACKEND=cpu .
 #
@@ -136,7 +136,7 @@ RUN useradd --uid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nolog
 COPY pyproject.toml .
 COPY docker/record_version.py docker/
 RUN python docker/record_version.py
-COPY quant/__init__.py quant/errors.py quant/
+COPY quant/__init__.py quant/decibels.py quant/diagnosis.py quant/errors.py quant/
 COPY services/__init__.py services/
 COPY services/artifacts services/artifacts
 COPY services/contracts services/contracts
@@ -146,3 +146,17 @@ RUN test -f services/console/bundle/index.html || { echo 'the page is not built:
  && python -m compileall -q --invalidation-mode unchecked-hash quant services
 USER 10001:10001
 ENTRYPOINT ["python", "-m", "services.console"]
+
+
+# For the console's own database: PostgreSQL of Debian's package.
+FROM ${BASE_IMAGE} AS database
+RUN apt-get update \
+ && apt-get install --yes --no-install-recommends postgresql \
+ && rm -rf /var/lib/apt/lists/* /var/lib/postgresql/* \
+ && useradd --uid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin strata
+COPY docker/run_database /usr/local/bin/
+USER 10001:10001
+ENV PGDATA=/data/postgresql
+# Of SIGTERM PostgreSQL waits until its last client has left.
+STOPSIGNAL SIGINT
+CMD ["run_database"]

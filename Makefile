@@ -97,10 +97,10 @@ CLUSTER := ../shared/cluster/cluster
 IMAGE_BUILD ?= $(if $(wildcard $(CLUSTER)),$(CLUSTER) build,docker build --build-arg UV_TORCH_BACKEND=cpu)
 IMAGE_TAG ?= $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' pyproject.toml)
 MODEL_FOLDERS ?= examples/fashion/models
-IMAGES := model ensemble stage workbench console
+IMAGES := model ensemble stage workbench console database
 
 .PHONY: image
-image: $(if $(filter console,$(IMAGES)),web) ## Build the images dev.local/strata/{model,ensemble,stage,workbench,console}:IMAGE_TAG
+image: $(if $(filter console,$(IMAGES)),web) ## Build the images dev.local/strata/{model,ensemble,stage,workbench,console,database}:IMAGE_TAG
 	for target in $(IMAGES); do \
 	  $(IMAGE_BUILD) -t dev.local/strata/$$target:$(IMAGE_TAG) --target $$target --build-arg MODEL_FOLDERS="$(MODEL_FOLDERS)" -f Dockerfile . || exit 1; \
 	done
@@ -120,6 +120,7 @@ e2e: setup web ## Build the images, and test the chart on the cluster that KUBEC
 	STRATA_MODEL_IMAGE=dev.local/strata/model:$$tag STRATA_ENSEMBLE_IMAGE=dev.local/strata/ensemble:$$tag \
 	STRATA_STAGE_IMAGE=dev.local/strata/stage:$$tag \
 	STRATA_WORKBENCH_IMAGE=dev.local/strata/workbench:$$tag \
+	STRATA_CONSOLE_IMAGE=dev.local/strata/console:$$tag STRATA_DATABASE_IMAGE=dev.local/strata/database:$$tag \
 	  $(BIN)/pytest tests/charts tests/cluster
 
 # Debian's package dataset-fashion-mnist brings the held-out pictures; without it no accuracy is measured.
@@ -146,6 +147,10 @@ bench-quant: setup $(HELD_OUT) ## Measure the quantisation engine's figures
 .PHONY: bench-slo
 bench-slo: setup ## Measure deadlines, admission, receipts, batching and verdicts (as root: receipts are held to a cgroup)
 	$(BIN)/strata bench slo --json docs/results/slo.json --report docs/results/slo.md
+
+.PHONY: bench-workbench
+bench-workbench: setup web ## Measure the console's and the workbench's figures, in Debian's Chromium
+	$(BIN)/strata bench workbench --json docs/results/workbench.json --report docs/results/workbench.md
 
 FUZZ_SECONDS ?= 300
 

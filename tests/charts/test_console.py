@@ -49,6 +49,29 @@ def test_the_workbench_believes_what_the_console_signs() -> None:
     assert variables["CONSOLE_WORKBENCH"] == "strata-workbench.demo.svc.cluster.local:80"
 
 
+def test_a_database_of_its_own_keeps_its_password_for_itself() -> None:
+    objects = render(values(database={"own": True, "claim": "users"}))
+    variables = container_of(objects, "console")["env"]
+    assert secrets_of({"env": variables})["DATABASE_PASSWORD"] == ("strata-console-database", "password")
+    url = next(each["value"] for each in variables if each["name"] == "CONSOLE_DATABASE")
+    assert url == "postgresql://strata:$(DATABASE_PASSWORD)@strata-console-database.demo.svc.cluster.local/postgres"
+    # Kubernetes puts a variable into those after it alone.
+    names = [each["name"] for each in variables]
+    assert names.index("DATABASE_PASSWORD") < names.index("CONSOLE_DATABASE")
+    pod = objects["Deployment", "strata-console-database"]["spec"]["template"]["spec"]
+    assert {"name": "data", "persistentVolumeClaim": {"claimName": "users"}} in pod["volumes"]
+    assert ("Service", "strata-console-database") in objects
+
+
+def test_it_looks_at_the_front_door_and_at_the_outputs_that_are_named() -> None:
+    def variables(**console: Any) -> dict[str, str]:
+        return {each["name"]: each.get("value") for each in container_of(render(values(**console)), "console")["env"]}
+
+    assert variables()["CONSOLE_ENSEMBLES"] == "http://strata-ensemble.demo.svc.cluster.local:80"
+    assert "CONSOLE_JOBS" not in variables()
+    assert variables(pipelines=["s3://jobs/a", "s3://jobs/b"])["CONSOLE_JOBS"] == "s3://jobs/a,s3://jobs/b"
+
+
 def test_two_pods_never_do_one_run() -> None:
     template = model_of(render(values()), "strata-console")["spec"]["template"]
     assert template["metadata"]["annotations"]["autoscaling.knative.dev/max-scale"] == "1"
@@ -65,6 +88,8 @@ def test_two_pods_never_do_one_run() -> None:
         ({"resources": {"requests": {"memory": "9Gi"}}}, "console: resources.requests.memory"),
         ({"secureCookies": "yes"}, "/console/secureCookies"),
         ({"replicas": 2}, "replicas"),
+        ({"database": {"own": True, "size": "many"}}, "/console/database/size"),
+        ({"pipelines": ["/jobs"]}, "/console/pipelines"),
     ],
 )
 def test_what_cannot_run_is_refused_before_it_is_installed(console: dict[str, Any], named: str) -> None:

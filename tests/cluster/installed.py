@@ -70,6 +70,15 @@ def workbench_images() -> dict[str, str]:
         pytest.fail(f"{error.args[0]} is not set: run these tests by `make e2e`, which builds the images")
 
 
+def console_images() -> dict[str, str]:
+    """Those, the console's, and its database's."""
+    try:
+        own = {name: os.environ[f"STRATA_{name.upper()}_IMAGE"] for name in ("console", "database")}
+    except KeyError as error:
+        pytest.fail(f"{error.args[0]} is not set: run these tests by `make e2e`, which builds the images")
+    return {**workbench_images(), **own}
+
+
 def pictures() -> dict[str, bytes]:
     """One shipped picture of each class, by the class's name."""
     folders = sorted((ROOT / "examples" / "fashion" / "pictures").iterdir())

@@ -81,12 +81,13 @@
 {{- fail "console.enabled: the console needs the workbench; set workbench.enabled too" -}}
 {{- end -}}
 {{- if not $console.secret -}}
-{{- fail "console.secret: name a Secret with the keys `database` and `tokenKey`" -}}
+{{- fail "console.secret: name a Secret with the key `tokenKey`, and `database` unless console.database.own" -}}
 {{- end -}}
 {{- if not $console.store.url -}}
 {{- fail "console.store.url: name a bucket for users' files, s3://BUCKET/PREFIX" -}}
 {{- end -}}
 {{- include "strata.check.resources" (dict "of" "console" "resources" $console.resources) -}}
+{{- include "strata.check.resources" (dict "of" "console.database" "resources" $console.database.resources) -}}
 {{- include "strata.check.duration" (dict "of" "console: scale.window" "duration" $console.scale.window "least" 6.0) -}}
 {{- include "strata.check.duration" (dict "of" "console: scale.retention" "duration" $console.scale.retention "least" 0.0) -}}
 {{- $name := include "strata.console.name" . -}}

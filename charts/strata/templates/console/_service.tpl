@@ -34,7 +34,7 @@ spec:
           {{- include "strata.image" (dict "root" . "image" "console") | nindent 10 }}
           env:
             - {name: CONSOLE_HTTP_ADDRESS, value: "0.0.0.0:8080"}
-            - {{ include "strata.console.secretVariable" (dict "secret" $console.secret "name" "CONSOLE_DATABASE" "key" "database") }}
+            {{- include "strata.console.database.variables" . | nindent 12 }}
             - {{ include "strata.console.secretVariable" (dict "secret" $console.secret "name" "CONSOLE_TOKEN_KEY" "key" "tokenKey") }}
             - {name: CONSOLE_WORKBENCH, value: {{ printf "%s:80" $workbench | quote }}}
             - {name: CONSOLE_WORKBENCH_AUTHORITY, value: {{ $workbench | quote }}}
@@ -45,6 +45,12 @@ spec:
             - {name: AWS_REGION, value: {{ $console.store.region | quote }}}
             {{- with $console.store.endpoint }}
             - {name: AWS_ENDPOINT_URL, value: {{ . | quote }}}
+            {{- end }}
+            {{- if .Values.ensemble.replicas }}
+            - {name: CONSOLE_ENSEMBLES, value: {{ printf "http://%s.%s.svc.%s:%s" (include "strata.ensemble.name" .) .Release.Namespace .Values.clusterDomain (include "strata.number" .Values.ensemble.service.httpPort) | quote }}}
+            {{- end }}
+            {{- with $console.pipelines }}
+            - {name: CONSOLE_JOBS, value: {{ join "," . | quote }}}
             {{- end }}
             {{- with $console.extraEnv }}{{ toYaml . | nindent 12 }}{{ end }}
           {{- with $console.store.secret }}
