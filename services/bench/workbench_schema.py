@@ -1,0 +1,96 @@
+"""Server errors, and answers outside the console's OpenAPI, that Schemathesis finds."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+from services.edge.errors import Unsupported
+
+ENDLESS = "endless"
+"""The tag of operations whose answers do not end."""
+
+
+class SchemaCaller(NamedTuple):
+    """Who asks: his cookies and headers; both empty of nobody."""
+
+    cookies: Mapping[str, str]
+    headers: Mapping[str, str]
+
+
+def schema_faults(
+    document: Mapping[str, Any],
+    address: str,
+    callers: Sequence[SchemaCaller],
+    places: Mapping[str, str],
+    examples: int,
+) -> Iterator[str]:
+    """Ask every operation in many ways, and say what was answered that must not be.
+
+    Args:
+        document: the OpenAPI document.
+        callers: each asks everything.
+        places: by the name of a path's parameter, the id of something that the first caller has. What removes things is
+            asked with ids of nothing alone.
+        examples: of each operation and caller, half of them with these ids.
+    Raises:
+        Unsupported: Schemathesis is not installed.
+    """
+    try:
+        import schemathesis
+    except ImportError as error:
+        raise Unsupported("Schemathesis is not installed: it comes with the packages for development") from error
+    results: Iterable[Any] = schemathesis.openapi.from_dict(dict(document)).get_all_operations()
+    for result in results:
+        operation = result.ok()
+        if ENDLESS in (operation.tags or ()):
+            continue
+        for caller in callers:
+            fixed = {name: value for name, value in places.items() if f"{{{name}}}" in operation.path}
+            known = [None] if operation.method == "delete" or not fixed else [None, fixed]
+            for parameters in known:
+                yield from _faults(operation, address, caller, parameters, max(1, examples // len(known)))
+
+
+def _faults(
+    operation: Any, address: str, caller: SchemaCaller, parameters: Mapping[str, str] | None, examples: int
+) -> Iterator[str]:
+    import hypothesis
+    from schemathesis import checks
+    from schemathesis.core.failures import FailureGroup
+    from schemathesis.generation import GenerationMode
+    from schemathesis.specs.openapi import checks as of_openapi
+
+    asked = [
+        checks.not_a_server_error,
+        of_openapi.status_code_conformance,
+        of_openapi.content_type_conformance,
+        of_openapi.response_headers_conformance,
+        of_openapi.response_schema_conformance,
+    ]
+    found: dict[str, None] = {}
+
+    def ask(case: Any) -> None:
+        answer = case.call(address, cookies=dict(caller.cookies), headers=dict(caller.headers), timeout=60)
+        try:
+            case.validate_response(answer, checks=asked)
+        except FailureGroup as failures:
+            for failure in failures.exceptions:
+                found[f"{operation.label}: {answer.status_code} {failure.title}: {failure.message}"] = None
+
+    given: Any = hypothesis.given
+    asking: Any = hypothesis.settings(
+        max_examples=examples,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        phases=[hypothesis.Phase.generate],
+        suppress_health_check=list(hypothesis.HealthCheck),
+    )
+    # A path takes any text, of which none is wrong: to look for one takes seconds, and finds nothing.
+    can_be_wrong = len(operation.query) + len(operation.body) > 0
+    for mode in GenerationMode if can_be_wrong else [GenerationMode.POSITIVE]:
+        strategy = operation.as_strategy(mode, path_parameters=dict(parameters) if parameters else None)
+        # Where there is nothing to be asked, nothing can be asked wrongly.
+        with suppress(hypothesis.errors.Unsatisfiable):
+            asking(given(strategy)(ask))()
+    yield from found
