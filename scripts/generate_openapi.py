@@ -18,7 +18,11 @@ def openapi_document() -> str:
     """The document, as it is committed; of any version."""
     nothing = cast(Any, None)
     files = UserFiles(nothing, nothing, FileLimits(0, 0), nothing)
-    app = create_http_app(Console(nothing, files, nothing, nothing, False), Health(lambda: True), CollectorRegistry())
+    app = create_http_app(
+        Console(nothing, files, nothing, nothing, nothing, nothing, nothing, False),
+        Health(lambda: True),
+        CollectorRegistry(),
+    )
     document = app.openapi()
     document["info"]["version"] = "any"
     return json.dumps(document, indent=1, sort_keys=True) + "\n"

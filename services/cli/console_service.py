@@ -8,12 +8,13 @@ from functools import partial
 from pathlib import Path
 
 from services.console.pages import BUNDLE
-from services.console.process import serve
+from services.console.process import Installed, serve
 from services.console.settings import PREFIX, settings_from
 from services.edge.errors import Unavailable
 from services.edge.logs import configure_logs
+from services.local.noted_outputs import noted_outputs
 from services.local.process_status import Process
-from services.local.running import Running, announce, find_running, withdraw
+from services.local.running import Running, announce, find_running, state_folder, withdraw
 from services.local.supervisor import local_services
 
 WORKBENCH = "workbench"
@@ -66,5 +67,14 @@ async def _serve(http: str, folder: Path, report: Callable[[str], None]) -> None
             report("Its page is not built: run `make web` in the source.")
 
     child = {WORKBENCH: {"WORKBENCH_STORE": str(folder / "workbench"), "WORKBENCH_TOKEN_KEY": key}}
+    installed = Installed(
+        partial(_front_door, state_folder(os.environ)), partial(noted_outputs, state_folder(os.environ))
+    )
     async with local_services("services.workbench", child, folder / "logs", _IDLE_S, _START_TIMEOUT_S) as workbench:
-        await serve(settings, partial(workbench.channel, WORKBENCH), ready)
+        await serve(settings, partial(workbench.channel, WORKBENCH), ready, installed)
+
+
+def _front_door(state: Path) -> str:
+    """The URL of what `strata serve` runs; empty where it runs nothing."""
+    running = find_running(state)
+    return f"http://{running.http_address}" if running else ""

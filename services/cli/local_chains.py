@@ -60,6 +60,10 @@ class LocalMembers:
         whole = await self._models.wake(each for each in models if each not in self._stage_names)
         return whole | await self._stages.wake(each for each in models if each in self._stage_names)
 
+    def running(self) -> frozenset[str]:
+        """Those whose process runs now."""
+        return frozenset({**self._models.running(), **self._stages.running()})
+
     def starting(self) -> frozenset[str]:
         """Those that start just now."""
         return self._models.starting() | self._stages.starting()

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from services.cli.local_chains import compile_chain, local_members
+from prometheus_client import REGISTRY
+
+from services.cli.local_chains import LocalMembers, compile_chain, local_members
 from services.edge.address import listen, split_address
 from services.edge.errors import ModelNotFound, Unavailable
 from services.edge.progress import Progress
@@ -21,6 +23,7 @@ from services.edge.tracing import start_tracing
 from services.ensemble.chains import ChainedMembers
 from services.ensemble.front_door import open_front_door
 from services.ensemble.loading import load_ensembles
+from services.ensemble.metrics import watch_replicas
 from services.ensemble.receipt_log import ReceiptLog
 from services.ensemble.served import Served
 from services.ensemble.settings import Settings
@@ -37,12 +40,16 @@ ANY = "127.0.0.1:0"
 
 @dataclass(frozen=True)
 class LocalEnsembles:
-    """Ensembles whose models start on first use, or when they are woken: `wake` returns those that did not, and why."""
+    """Ensembles whose models start on first use, or when they are woken: `wake` returns those that did not, and why.
+
+    `running` counts the processes of a model that run now, those of its stages where it is cut.
+    """
 
     served: Mapping[str, Served]
     predictor: Predictor
     settings: Settings
     wake: Callable[[], Awaitable[dict[str, str]]]
+    running: Mapping[str, Callable[[], int]]
 
 
 def compile_models(files: Mapping[str, ModelFile], progress: Progress) -> dict[str, Path]:
@@ -96,7 +103,13 @@ async def local_ensembles(
         services = {model: chain.services for model, chain in chains.items()}
         predictor = build_predictor(served, members, settings, services)
         wake = partial(ChainedMembers(members, services).wake, sorted(files_of))
-        yield LocalEnsembles(served, predictor, settings, wake)
+        of_model = {model: frozenset(services.get(model, (model,))) for model in files_of}
+        running = {model: partial(_count, members, names) for model, names in of_model.items()}
+        yield LocalEnsembles(served, predictor, settings, wake, running)
+
+
+def _count(members: LocalMembers, services: frozenset[str]) -> int:
+    return len(members.running() & services)
 
 
 @contextmanager
@@ -144,6 +157,7 @@ async def _serve(
     local: LocalEnsembles, http: str, grpc: str, state: Path, progress: Progress, stop: asyncio.Event
 ) -> None:
     _check_alone(state)
+    watch_replicas(local.running, REGISTRY)
     with _naming_options():
         door = await open_front_door(local.predictor, local.settings)
     hosts = [address.rpartition(":")[0] for address in (http, grpc)]

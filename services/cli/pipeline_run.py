@@ -6,7 +6,7 @@ import os
 import random
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -22,9 +22,10 @@ from services.cli.pipeline_lease import lease_of
 from services.cli.pipeline_model import ChainWanted, choose_cutting, find_model
 from services.cli.pipeline_report import print_report
 from services.cli.steps import showing_progress
-from services.edge.errors import ArtifactNotFound, InvalidInput
+from services.edge.errors import ArtifactNotFound, InvalidInput, Unavailable
 from services.edge.progress import Progress
 from services.edge.receipts import Tariff
+from services.local.noted_outputs import note_output
 from services.local.running import state_folder
 from services.local.stages import local_stages
 from services.pipeline.client import CALL_TIMEOUT_S, StageClient, open_stages, split_service
@@ -136,6 +137,8 @@ async def _run(
             job = await jobs.resume(job)
         else:
             await jobs.begin(job)
+            with suppress(Unavailable):  # in a pod nothing of this machine's can be written, nor is looked for
+                note_output(state_folder(os.environ), output.url)
         return await lease.keep(run_job(means, job, jobs, records, ahead))
 
 

@@ -133,6 +133,23 @@ class Run:
         return self.state in (RunState.DONE, RunState.FAILED)
 
 
+@dataclass(frozen=True)
+class Link:
+    """What a user has shared: a page about a layer of a run, as it was.
+
+    Attributes:
+        digest: of the secret in its address; the secret itself is not kept.
+    """
+
+    id: str
+    user: str
+    run: str
+    layer: str
+    digest: str
+    page_bytes: int
+    created_s: float
+
+
 def check_user_name(name: str) -> str:
     """The name in the one form it is kept in. Raises InvalidInput."""
     folded = name.strip().lower()

@@ -5,7 +5,16 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from prometheus_client import REGISTRY, CollectorRegistry
 
-from services.console import account_routes, file_routes, page_routes, run_routes, session_routes, work_routes
+from services.console import (
+    account_routes,
+    file_routes,
+    link_routes,
+    live_routes,
+    page_routes,
+    run_routes,
+    session_routes,
+    work_routes,
+)
 from services.console.http_callers import Console
 from services.console.pages import SafeHeaders, pages
 from services.edge.http_app import Health, create_app
@@ -28,7 +37,8 @@ def create_http_app(console: Console, health: Health, registry: CollectorRegistr
     )
     app.add_middleware(SafeHeaders)
     app.state.console = console
-    for routes in (account_routes, file_routes, run_routes, session_routes, work_routes, page_routes):
+    accounts = (account_routes, file_routes, run_routes, session_routes, work_routes)
+    for routes in (*accounts, page_routes, link_routes, live_routes):
         app.include_router(routes.router)
     app.mount("/", pages())
     return app

@@ -8,7 +8,7 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from services.console.domain import LONGEST_PATH, Run, RunMode, RunOrder, RunState, UserFile
+from services.console.domain import LONGEST_PATH, Link, Run, RunMode, RunOrder, RunState, UserFile
 
 Png = Annotated[str, Field(description="A PNG file in base64")]
 
@@ -159,6 +159,26 @@ class RunBody(Body):
             result=ResultBody.model_validate_json(run.result) if run.result else None,
             fault=run.fault,
         )
+
+
+class LinkStart(Body):
+    layer: str = Field("", max_length=400, description="Empty is the one that the session stands at")
+
+
+class LinkBody(Body):
+    """What is shared."""
+
+    id: str
+    layer: str
+    created: datetime
+
+    @classmethod
+    def of(cls, link: Link) -> Self:
+        return cls(id=link.id, layer=link.layer, created=_time(link.created_s))
+
+
+class MadeLinkBody(LinkBody):
+    address: str = Field(description="Below the console's; given this once, and not kept")
 
 
 ReplyBody = TypeVar("ReplyBody", bound=ReplyBase)

@@ -1,5 +1,6 @@
 """Who a request is from: the cookie, and the token that a page sends with each change."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -7,6 +8,9 @@ from fastapi import Depends, Request, Response
 from fastapi.security import APIKeyCookie, APIKeyHeader
 
 from services.console.accounts import LOG_IN_S, Accounts, Caller, OpenedLogIn
+from services.console.front_door import FrontDoorClient
+from services.console.links import Links
+from services.console.pipeline_jobs import PipelineJobs
 from services.console.runs import Runs
 from services.console.user_files import UserFiles
 from services.console.workbench_client import WorkbenchClient
@@ -19,13 +23,17 @@ _csrf = APIKeyHeader(name="X-CSRF-Token", auto_error=False, description="From GE
 
 @dataclass(frozen=True)
 class Console:
-    """What the routes call; `app.state.console`."""
+    """What the routes call; `app.state.console`. `stopping` ends answers that have no end of their own."""
 
     accounts: Accounts
     files: UserFiles
     runs: Runs
+    links: Links
     workbench: WorkbenchClient
+    front_door: FrontDoorClient
+    jobs: PipelineJobs
     secure_cookies: bool
+    stopping: Callable[[], bool] = lambda: False
 
 
 def _console(request: Request) -> Console:

@@ -1,7 +1,7 @@
 """What is saved as one HTML file that opens without a server."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
@@ -18,11 +18,13 @@ from services.edge.errors import InvalidInput
 
 router = APIRouter(prefix="/api", tags=["pages"])
 # The file is the user's own words and pictures: where a browser shows it in place, nothing in it runs or loads.
-_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
-_HTML = {200: {"content": {"text/html": {}}, "description": "A page that needs nothing beside it"}}
+PAGE_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+HTML: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/html": {}}, "description": "A page that needs nothing beside it"}
+}
 
 
-@router.get("/runs/{run}/cross.html", summary="A cross as a page to keep", response_class=Response, responses=_HTML)
+@router.get("/runs/{run}/cross.html", summary="A cross as a page to keep", response_class=Response, responses=HTML)
 async def cross_page(console: ConsoleParts, caller: Reader, run: str, mode: RunMode = RunMode.INT8) -> Response:
     user = caller.user.id
     found, session = await console.runs.get(user, run), await console.runs.session(user, run)
@@ -31,11 +33,11 @@ async def cross_page(console: ConsoleParts, caller: Reader, run: str, mode: RunM
     replies = console.workbench.stream(user, "Cross", asked)
     rows = [body_of(CrossingBody, reply.crossing) async for reply in replies if reply.HasField("crossing")]
     edits = f"{stands.edits} edits, " if stands.edits else ""
-    origin = f"{found.picture_name}; {edits}{stands.isa}, {stands.threads} thread(s); {_written()}."
+    origin = f"{found.picture_name}; {edits}{stands.isa}, {stands.threads} thread(s); {written_now()}."
     return _page(f"cross-{stands.model}-{mode}", crossing_page(stands.model, mode, origin, rows))
 
 
-@router.get("/comparison.html", summary="Runs side by side as a page to keep", response_class=Response, responses=_HTML)
+@router.get("/comparison.html", summary="Runs side by side as a page to keep", response_class=Response, responses=HTML)
 async def compare(
     console: ConsoleParts,
     caller: Reader,
@@ -49,14 +51,15 @@ async def compare(
         found = await console.runs.get(caller.user.id, each)
         content = await console.runs.picture(caller.user.id, each)
         compared.append(ComparedRun(RunBody.of(found), content, picture_kind(content)))
-    return _page("comparison", comparison_page(compared, _written()))
+    return _page("comparison", comparison_page(compared, written_now()))
 
 
-def _written() -> str:
+def written_now() -> str:
+    """What a page says of when it was written."""
     return f"written {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _page(name: str, content: str) -> Response:
     plain = "".join(sign if sign.isascii() and (sign.isalnum() or sign in "-_.") else "_" for sign in name)
-    headers = {"Content-Disposition": f'attachment; filename="{plain}.html"', "Content-Security-Policy": _POLICY}
+    headers = {"Content-Disposition": f'attachment; filename="{plain}.html"', "Content-Security-Policy": PAGE_POLICY}
     return Response(content, media_type="text/html; charset=utf-8", headers=headers)

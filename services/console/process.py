@@ -5,24 +5,29 @@ import json
 import logging
 import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from typing import NamedTuple
 
 import grpc
 
 from services.artifacts.store import open_store
 from services.console.accounts import Accounts
 from services.console.database import open_database
+from services.console.front_door import FrontDoorClient
 from services.console.http_api import create_http_app
 from services.console.http_callers import Console
+from services.console.links import Links
 from services.console.passwords import Argon2Hasher
+from services.console.pipeline_jobs import PipelineJobs
 from services.console.runs import Runs
 from services.console.settings import Settings, settings_from
 from services.console.sql_records import SqlRecords
 from services.console.user_files import UserFiles
 from services.console.workbench_client import WorkbenchClient, WorkbenchInference
 from services.edge.address import split_address
-from services.edge.errors import InvalidDeclaration, StrataError
+from services.edge.errors import InvalidDeclaration
+from services.edge.exit_code import exit_code_of
 from services.edge.grpc_channel import open_channel
 from services.edge.http_app import Health, start_http
 from services.edge.logs import configure_logs
@@ -32,18 +37,17 @@ from services.edge.stop import stop_event
 _log = logging.getLogger("services.console")
 
 
+class Installed(NamedTuple):
+    """What runs beside a console now: the URL of the ensembles' front door, and the outputs of pipelines."""
+
+    front_door: Callable[[], str]
+    outputs: Callable[[], Sequence[str]]
+
+
 def main() -> int:
     """Serve until SIGTERM or SIGINT; return the exit code."""
     configure_logs("console")
-    try:
-        asyncio.run(_serve_alone(settings_from(os.environ)))
-    except (StrataError, OSError) as error:
-        _log.error("%s: %s", type(error).__name__, error)
-        return 2
-    except Exception:
-        _log.exception("cannot serve")
-        return 1
-    return 0
+    return exit_code_of(lambda: asyncio.run(_serve_alone(settings_from(os.environ))), _log)
 
 
 async def _serve_alone(settings: Settings) -> None:
@@ -63,13 +67,17 @@ async def _serve_alone(settings: Settings) -> None:
 
 
 async def serve(
-    settings: Settings, channel: Callable[[], Awaitable[grpc.aio.Channel]], ready: Callable[[int], None]
+    settings: Settings,
+    channel: Callable[[], Awaitable[grpc.aio.Channel]],
+    ready: Callable[[int], None],
+    installed: Installed | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT.
 
     Args:
         channel: to the workbench; asked for at each call.
         ready: called with the port once the server answers.
+        installed: what else runs beside it, where that changes; the settings say it otherwise.
     Raises:
         StrataError: a fault of the settings, the database or the store.
         OSError: the address is taken or not ours.
@@ -83,7 +91,10 @@ async def serve(
         files = UserFiles(records, store, settings.limits, time.time)
         runs = Runs(records, files, store, WorkbenchInference(workbench), time.time)
         accounts = Accounts(records, Argon2Hasher(), time.time)
-        console = Console(accounts, files, runs, workbench, settings.secure_cookies)
+        beside = installed or Installed(lambda: settings.ensembles, lambda: settings.outputs)
+        door, jobs = FrontDoorClient(beside.front_door), PipelineJobs(beside.outputs, open_store)
+        links = Links(records, store, settings.quota_bytes, time.time)
+        console = Console(accounts, files, runs, links, workbench, door, jobs, settings.secure_cookies, stop.is_set)
         app = create_http_app(console, Health(lambda: not stop.is_set()))
         server = await start_http(app, *split_address(settings.http_address), grace_s=settings.drain_s)
         await runs.resume()

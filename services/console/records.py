@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from services.console.domain import LogIn, Run, User, UserFile
+from services.console.domain import Link, LogIn, Run, User, UserFile
 
 
 class AccountRecords(Protocol):
@@ -78,3 +78,19 @@ class RunRecords(Protocol):
         """Keep a run as it is now; one that was removed meanwhile stays removed."""
 
     async def remove_run(self, user: str, run: str) -> None: ...
+
+
+class LinkRecords(Protocol):
+    """Links of users. An id of another user's is nobody's: None."""
+
+    async def links(self, user: str, run: str) -> Sequence[Link]:
+        """A user's of one run, the newest first."""
+
+    async def link_of(self, digest: str) -> Link | None:
+        """The one whose address has the secret of this digest."""
+
+    async def add_link(self, link: Link, quota_bytes: int) -> None:
+        """Raises QuotaExceeded."""
+
+    async def remove_link(self, user: str, link: str) -> Link | None:
+        """Remove one; what was removed."""

@@ -51,6 +51,8 @@ async def run(console: ConsoleParts, caller: Reader, run: str) -> RunBody:
 
 @router.delete("/runs/{run}", status_code=204, summary="Remove a run, with its session and its edits")
 async def remove(console: ConsoleParts, caller: Changer, run: str) -> None:
+    await console.runs.get(caller.user.id, run)
+    await console.links.revoke_all(caller.user.id, run)
     await console.runs.remove(caller.user.id, run)
 
 

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from services.console.user_files import FileLimits
-from services.edge.address import split_address
 from services.edge.owner_token import KEY_PATTERN
+from services.edge.settings import HostAndPort
 from services.edge.settings import Settings as BaseSettings
 
 PREFIX = "CONSOLE_"
@@ -27,6 +27,8 @@ class Settings(BaseSettings):
         workbench_authority: the name by which an ingress there knows it, where it differs.
         token_key: signs what the workbench believes; its WORKBENCH_TOKEN_KEY is the same.
         file_bytes, quota_bytes: of one file, and of all that a user keeps.
+        ensembles: URL of the ensembles' front door; empty where there is none.
+        jobs: URLs of the outputs of pipelines, with commas between.
         secure_cookies: send the cookie over HTTPS alone.
         drain_s: what running requests get to end on SIGTERM.
     """
@@ -34,19 +36,20 @@ class Settings(BaseSettings):
     database: str
     store: str
     token_key: Annotated[str, Field(min_length=32, pattern=KEY_PATTERN)]
-    http_address: str = "127.0.0.1:0"
+    http_address: HostAndPort = "127.0.0.1:0"
     workbench: str = ""
     workbench_authority: str = ""
     file_bytes: Count = 1 << 30
     quota_bytes: Count = 4 << 30
+    ensembles: str = ""
+    jobs: str = ""
     secure_cookies: bool = False
     drain_s: Annotated[float, Field(ge=0)] = 10.0
 
-    @field_validator("http_address")
-    @classmethod
-    def _host_and_port(cls, address: str) -> str:
-        split_address(address)
-        return address
+    @property
+    def outputs(self) -> list[str]:
+        """Those of pipelines."""
+        return [url.strip() for url in self.jobs.split(",") if url.strip()]
 
     @property
     def limits(self) -> FileLimits:

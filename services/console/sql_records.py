@@ -9,13 +9,13 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from services.console.database import Database
-from services.console.domain import LogIn, Run, RunMode, RunOrder, RunState, User, UserFile, check_path
-from services.console.tables import FailureRow, FileRow, LogInRow, RunRow, UserRow
+from services.console.domain import Link, LogIn, Run, RunMode, RunOrder, RunState, User, UserFile, check_path
+from services.console.tables import FailureRow, FileRow, LinkRow, LogInRow, RunRow, UserRow
 from services.edge.errors import ArtifactExists, ArtifactNotFound, NameTaken, QuotaExceeded
 
 
 class SqlRecords:
-    """`AccountRecords`, `FileRecords` and `RunRecords`."""
+    """`AccountRecords`, `FileRecords`, `RunRecords` and `LinkRecords`."""
 
     def __init__(self, database: Database):
         self._database = database
@@ -161,6 +161,35 @@ class SqlRecords:
         gone = delete(RunRow).where(RunRow.user == user, RunRow.id == run)
         await self._database.do(lambda session: session.execute(gone))
 
+    async def links(self, user: str, run: str) -> Sequence[Link]:
+        query = select(LinkRow).where(LinkRow.user == user, LinkRow.run == run)
+        query = query.order_by(LinkRow.created_s.desc(), LinkRow.id)
+        return [_link(row) for row in await self._database.do(lambda session: session.scalars(query).all())]
+
+    async def link_of(self, digest: str) -> Link | None:
+        query = select(LinkRow).where(LinkRow.digest == digest)
+        row = await self._database.do(lambda session: session.scalar(query))
+        return _link(row) if row else None
+
+    async def add_link(self, link: Link, quota_bytes: int) -> None:
+        def add(session: Session) -> None:
+            _lock_user(session, link.user)
+            if _used_bytes(session, link.user) + link.page_bytes > quota_bytes:
+                raise QuotaExceeded("the page to share does not fit into your quota: remove files or runs first")
+            session.add(LinkRow(**asdict(link)))
+
+        await self._database.do(add)
+
+    async def remove_link(self, user: str, link: str) -> Link | None:
+        def remove(session: Session) -> Link | None:
+            row = session.scalar(select(LinkRow).where(LinkRow.user == user, LinkRow.id == link))
+            if row is None:
+                return None
+            session.delete(row)
+            return _link(row)
+
+        return await self._database.do(remove)
+
 
 def _lock_user(session: Session, user: str) -> None:
     """Let one transaction at a time count what a user keeps and add to it; SQLite has one writer anyhow."""
@@ -170,7 +199,8 @@ def _lock_user(session: Session, user: str) -> None:
 def _used_bytes(session: Session, user: str) -> int:
     files = select(func.coalesce(func.sum(FileRow.size_bytes), 0)).where(FileRow.user == user)
     pictures = select(func.coalesce(func.sum(RunRow.picture_bytes), 0)).where(RunRow.user == user)
-    return int(session.scalar(files) or 0) + int(session.scalar(pictures) or 0)
+    pages = select(func.coalesce(func.sum(LinkRow.page_bytes), 0)).where(LinkRow.user == user)
+    return sum(int(session.scalar(each) or 0) for each in (files, pictures, pages))
 
 
 def _own_file(session: Session, user: str, file: str) -> FileRow | None:
@@ -204,6 +234,10 @@ def _user(row: UserRow) -> User:
 
 def _file(row: FileRow) -> UserFile:
     return UserFile(row.id, row.user, row.path, row.is_folder, row.size_bytes, row.created_s, row.workbench_file)
+
+
+def _link(row: LinkRow) -> Link:
+    return Link(row.id, row.user, row.run, row.layer, row.digest, row.page_bytes, row.created_s)
 
 
 def _run(row: RunRow) -> Run:

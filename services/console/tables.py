@@ -68,3 +68,15 @@ class RunRow(Base):
     session: Mapped[str] = mapped_column(String(64))
     result: Mapped[str] = mapped_column(Text)
     fault: Mapped[str] = mapped_column(Text)
+
+
+class LinkRow(Base):
+    __tablename__ = "links"
+
+    id: Mapped[str] = mapped_column(_ID, primary_key=True)
+    user: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    run: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), index=True)
+    layer: Mapped[str] = mapped_column(String(LONGEST_PATH))
+    digest: Mapped[str] = mapped_column(String(64), unique=True)
+    page_bytes: Mapped[int] = mapped_column(BigInteger)
+    created_s: Mapped[float] = mapped_column(Float)

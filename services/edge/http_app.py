@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -83,7 +84,23 @@ def create_app(
     async def metrics() -> Response:
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
+    _document_errors_as_json(app)
     return app
+
+
+def _document_errors_as_json(app: FastAPI) -> None:
+    """Say that errors are JSON of every path: FastAPI gives them the type of the path's own answer, a stream's too."""
+    write = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = write()
+        operations = (operation for path in document["paths"].values() for operation in path.values())
+        for code, response in (each for operation in operations for each in operation["responses"].items()):
+            if code[0] in "45" and (content := response.get("content")):
+                response["content"] = {"application/json": next(iter(content.values()))}
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]
 
 
 async def _refuse_unknown_parameters(request: Request) -> None:

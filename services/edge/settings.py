@@ -1,12 +1,22 @@
 """Settings from the environment: typed, frozen, every fault reported together, unknown names refused."""
 
 from collections.abc import Mapping
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
+from services.edge.address import split_address
 from services.edge.errors import InvalidDeclaration
 from services.edge.suggestion import did_you_mean
+
+
+def _host_and_port(address: str) -> str:
+    split_address(address)
+    return address
+
+
+HostAndPort = Annotated[str, AfterValidator(_host_and_port)]
+"""An address to listen at; port 0 takes any free one."""
 
 
 class Settings(BaseModel):

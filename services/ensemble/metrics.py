@@ -1,10 +1,21 @@
 """What the front door counts, in Prometheus' words."""
 
+from collections.abc import Callable, Mapping
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from services.ensemble.domain import Answer
 
 _SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
+
+
+def watch_replicas(models: Mapping[str, Callable[[], int]], registry: CollectorRegistry) -> None:
+    """Tell how many processes of each member run, where whoever serves an ensemble runs them too."""
+    replicas = Gauge(
+        "strata_ensemble_member_replicas", "Processes of a member that run now", ["model"], registry=registry
+    )
+    for model, running in models.items():
+        replicas.labels(model).set_function(running)
 
 
 class Metrics:

@@ -4,18 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.edge.receipts import Tariff, Usage, price
+from services.edge.receipts import AWS_LAMBDA, Tariff, Usage, price
 
-LAMBDA = Tariff(
-    per_cpu_second=0.0,
-    per_gb_second=0.0000166667,
-    per_request=0.0000002,
-    per_store_read=0.0000004,
-    per_store_write=0.000005,
-    currency="USD",
-)
-"""AWS' published prices for us-east-1, first tier: Lambda on x86 by the GB-second and the request
-(https://aws.amazon.com/lambda/pricing/), S3 Standard by the request (https://aws.amazon.com/s3/pricing/)."""
+LAMBDA = AWS_LAMBDA
 
 
 @dataclass

@@ -13,7 +13,7 @@ import torch
 
 from services.artifacts.store import open_store
 from services.edge.cpu_share import thread_count
-from services.edge.errors import StrataError
+from services.edge.exit_code import exit_code_of
 from services.edge.grpc_server import start_grpc
 from services.edge.logs import configure_logs
 from services.edge.owner_token import verify_owner
@@ -32,15 +32,7 @@ _log = logging.getLogger("services.workbench")
 def main() -> int:
     """Serve until SIGTERM or SIGINT; return the exit code."""
     configure_logs("workbench")
-    try:
-        asyncio.run(serve(settings_from(os.environ), announce))
-    except (StrataError, OSError) as error:
-        _log.error("%s: %s", type(error).__name__, error)
-        return 2
-    except Exception:
-        _log.exception("cannot serve")
-        return 1
-    return 0
+    return exit_code_of(lambda: asyncio.run(serve(settings_from(os.environ), announce)), _log)
 
 
 def announce(port: int) -> None:

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from services.edge.address import split_address
 from services.edge.owner_token import KEY_PATTERN
+from services.edge.settings import HostAndPort
 from services.edge.settings import Settings as BaseSettings
 from services.workbench.workbench import WorkbenchLimits
 
@@ -34,7 +34,7 @@ class Settings(BaseSettings):
     """
 
     store: str
-    grpc_address: str = "127.0.0.1:0"
+    grpc_address: HostAndPort = "127.0.0.1:0"
     workers: Count = 2
     threads: Annotated[int, Field(ge=0)] = 0
     max_calls: Count = 64
@@ -46,12 +46,6 @@ class Settings(BaseSettings):
     upload_bytes: Count = WorkbenchLimits.upload_bytes
     token_key: Annotated[str, Field(pattern=KEY_PATTERN)] = ""
     drain_s: Annotated[float, Field(ge=0)] = 30.0
-
-    @field_validator("grpc_address")
-    @classmethod
-    def _host_and_port(cls, address: str) -> str:
-        split_address(address)
-        return address
 
     @property
     def limits(self) -> WorkbenchLimits:

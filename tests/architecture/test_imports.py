@@ -26,7 +26,7 @@ RANKS: dict[str, dict[int, str]] = {
         DOMAIN: "errors suggestion deadline admission receipts progress whole_number message_size "
         "html_page crossing_page",
         ADAPTERS: "address cpu_share memory_share declaration environment settings meter onednn owner_token "
-        "whole_files disk_room stop logs lean_logs tracing freed_memory",
+        "whole_files disk_room stop exit_code logs lean_logs tracing freed_memory",
         EDGES: "status remote_errors grpc_channel grpc_server http_errors http_body http_hangup http_connections "
         "http_server http_form http_app receipt_messages receipt_bodies grpc_tracing http_tracing",
     },
@@ -79,11 +79,12 @@ RANKS: dict[str, dict[int, str]] = {
         MAIN: "process __main__",
     },
     "console": {
-        DOMAIN: "domain records",
-        USECASES: "accounts user_files runs",
+        DOMAIN: "domain records ensembles",
+        USECASES: "accounts user_files runs links pipeline_jobs",
         ADAPTERS: "passwords tables migrations database sql_records settings",
-        EDGES: "http_bodies session_bodies work_bodies workbench_client http_callers account_routes file_routes "
-        "run_routes session_routes work_routes comparison_page page_routes pages http_api",
+        EDGES: "http_bodies session_bodies work_bodies live_bodies workbench_client front_door http_callers "
+        "account_routes file_routes run_routes session_routes work_routes comparison_page layer_page page_routes "
+        "link_routes live_routes pages http_api",
         MAIN: "process __main__",
     },
     "loadtest": {
@@ -98,7 +99,10 @@ RANKS: dict[str, dict[int, str]] = {
         EDGES: "kubernetes_api kubectl ingress",
         MAIN: "__main__",
     },
-    "local": {ADAPTERS: "child process process_status running memory_group", EDGES: "supervisor models stages"},
+    "local": {
+        ADAPTERS: "child process process_status running noted_outputs memory_group",
+        EDGES: "supervisor models stages",
+    },
 }
 # Neither reads nor writes anything, asks no clock, knows no environment, keeps no log.
 QUANT_IMPORTS = {

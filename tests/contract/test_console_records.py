@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import create_engine, inspect, make_url
 
 from services.console.database import Database, open_database
-from services.console.domain import LogIn, Run, RunMode, RunOrder, RunState, User, UserFile
+from services.console.domain import Link, LogIn, Run, RunMode, RunOrder, RunState, User, UserFile
 from services.console.sql_records import SqlRecords
 from services.console.tables import Base
 from services.edge.errors import (
@@ -122,6 +122,24 @@ async def test_a_run_is_kept_as_it_is_and_stays_removed(records: SqlRecords) -> 
     await records.remove_run(ADA.id, first.id)
     await records.write_run(done)
     assert await records.run(ADA.id, first.id) is None
+
+
+async def test_a_link_is_found_by_its_secret_counts_and_goes_with_its_run(records: SqlRecords) -> None:
+    await records.add_run(run(1), NO_LIMIT)
+    first, second = (Link(f"{n:032}", ADA.id, run(1).id, "conv", f"{n:064}", 30, float(n)) for n in (1, 2))
+    for each in (first, second):
+        await records.add_link(each, NO_LIMIT)
+    assert list(await records.links(ADA.id, run(1).id)) == [second, first]
+    assert list(await records.links(EVE.id, run(1).id)) == []
+    assert await records.link_of(first.digest) == first
+    assert await records.used_bytes(ADA.id) == run(1).picture_bytes + 60
+    with pytest.raises(QuotaExceeded):
+        await records.add_link(replace(first, id="3" * 32, digest="3" * 64), 90)
+    assert await records.remove_link(EVE.id, first.id) is None
+    assert await records.remove_link(ADA.id, first.id) == first
+    assert await records.link_of(first.digest) is None
+    await records.remove_run(ADA.id, run(1).id)
+    assert await records.link_of(second.digest) is None
 
 
 async def test_wrong_passwords_are_counted_by_name_and_forgotten(records: SqlRecords) -> None:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from quant.decibels import NO_NOISE_DB
 from quant.statistics import (
-    NO_NOISE_DB,
     VECTOR_SIDE,
     cosine,
     count_clipped,

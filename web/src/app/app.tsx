@@ -15,6 +15,8 @@ const AugmentPage = lazy(() => import("../features/augment/augment-page"));
 const ModelPage = lazy(() => import("../features/model/model-page"));
 const PanesPage = lazy(() => import("../features/panes/panes-page"));
 const QuantisePage = lazy(() => import("../features/quantise/quantise-page"));
+const EnsemblesPage = lazy(() => import("../features/ensembles/ensembles-page"));
+const PipelinesPage = lazy(() => import("../features/pipelines/pipelines-page"));
 const StepPage = lazy(() => import("../features/step/step-page"));
 
 const queries: QueryClient = new QueryClient({
@@ -67,6 +69,8 @@ function Entrance() {
           <Route path="/runs/:run/step" element={<StepPage />} />
           <Route path="/runs/:run/cross" element={<CrossPage />} />
           <Route path="/runs/:run/quantise" element={<QuantisePage />} />
+          <Route path="/ensembles" element={<EnsemblesPage />} />
+          <Route path="/pipelines" element={<PipelinesPage />} />
           <Route path="*" element={<h1>There is no such page</h1>} />
         </Routes>
       </Suspense>

@@ -7,6 +7,8 @@ const PAGES = [
   ["/runs", "Runs"],
   ["/files", "Files"],
   ["/augment", "Augment"],
+  ["/ensembles", "Ensembles"],
+  ["/pipelines", "Pipelines"],
 ] as const;
 
 /** What is around every page of somebody who is logged in. */

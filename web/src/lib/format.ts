@@ -35,3 +35,8 @@ export function formatDecibel(value: number): string {
 export function formatTime(iso: string): string {
   return new Date(iso).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
 }
+
+/** Small sums keep four significant digits. */
+export function formatMoney(value: number, currency: string): string {
+  return `${formatNumber(value)} ${currency}`.trim();
+}
