@@ -166,6 +166,32 @@ def slo(
     )
 
 
+@app.command()
+def workbench(
+    json: Json = None,
+    report: Report = None,
+    quick: Quick = False,
+    picture: Annotated[
+        Path, typer.Option(help="What the models look at; by default that of Debian's package darknet.")
+    ] = Path("/usr/share/darknet/data/dog.jpg"),
+    parts: Annotated[str, typer.Option(help="Of page, users, resume, rules and table; all by default.")] = "",
+    merge: Merge = False,
+) -> None:
+    """Measure the console and the workbench: a page in Chromium, people at once, a kill, and what is refused."""
+    from services.bench import workbench as area
+    from services.bench.report import Page
+    from services.cli.bench_record import BenchRecord, FigureOutputs
+
+    wanted = _chosen(parts, area.PARTS, "--parts")
+    record = BenchRecord("workbench", area.PACKAGES, lambda _: area.BARS, FigureOutputs(json, report, merge))
+    with Console(stderr=True).status("") as status:
+        effort = area.QUICK_EFFORT if quick else area.FULL_EFFORT
+        record.extend(area.measure(effort, wanted, picture, status.update))
+    record.finish(
+        lambda figures: Page("The console's and the workbench's figures", "make bench-workbench", area.notes(figures))
+    )
+
+
 def _chosen(given: str, known: Sequence[str], option: str) -> list[str]:
     """What a list with commas names, in the order that is known; all where it is empty."""
     names = [name.strip() for name in given.split(",") if name.strip()] or list(known)
