@@ -2,38 +2,22 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
+from services.bench.browser import AXE, CHROMIUM, ROOT, chromium, serious_findings
 from services.console.pages import BUNDLE
 from tests.contract.console_process import PASSWORD
 
-ROOT = Path(__file__).resolve().parents[2]
-CHROMIUM = Path("/usr/bin/chromium")
-AXE = ROOT / "web/node_modules/axe-core/axe.min.js"
+__all__ = ["NARROW", "ROOT", "WIDE", "chromium", "needs_browser", "page_of", "serious_findings", "sign_up"]
+
 WIDE, NARROW = (1280, 900), (390, 844)
-_ARGUMENTS = [
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
-    *("--disable-component-update", "--disable-sync"),
-]
 
 needs_browser = [
     pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium"),
     pytest.mark.skipif(not (BUNDLE.is_dir() and AXE.exists()), reason="needs the page that `make web` builds"),
 ]
-
-
-@contextmanager
-def chromium() -> Iterator[Browser]:
-    """A browser without a window."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=_ARGUMENTS)
-        try:
-            yield browser
-        finally:
-            browser.close()
 
 
 @contextmanager
@@ -63,15 +47,3 @@ def sign_up(page: Page, name: str) -> None:
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign up", exact=True).click()
     page.get_by_role("heading", name="Runs").wait_for()
-
-
-def serious_findings(page: Page) -> list[str]:
-    """What axe finds serious or critical on the page as it is now."""
-    page.evaluate(AXE.read_text())  # not as a script of the page: its policy allows none
-    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
-    return [
-        f"{each['id']} ({each['impact']}): {node['target']} {node['failureSummary']}"
-        for each in found
-        if each["impact"] in ("serious", "critical")
-        for node in each["nodes"]
-    ]
