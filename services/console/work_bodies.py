@@ -112,8 +112,17 @@ class WorkEvent(Body):
     is_last: bool = False
 
 
+class DiagnosisBody(Body):
+    """Which layers lose what integers lose, and what to do."""
+
+    words: str
+    shares: dict[str, float] = Field(description="By layer, of the noise that layers add themselves; 0 to 1")
+    worst: str = Field(description="The layer to look at first; empty where everything is exact")
+
+
 class CrossEvent(WorkEvent):
     crossing: CrossingBody | None = None
+    diagnosis: DiagnosisBody | None = Field(None, description="With the last event")
 
 
 class ReportEvent(WorkEvent):

@@ -1,12 +1,13 @@
 """Long work on the session of a run, heard event by event; who stops listening stops it."""
 
 from collections.abc import AsyncIterable, AsyncIterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Query
 from fastapi.sse import EventSourceResponse
 
+from quant.diagnosis import diagnose
 from quant.errors import QuantError
 from services.console.domain import RunMode
 from services.console.http_bodies import ReplyBase, body_of
@@ -18,6 +19,7 @@ from services.console.work_bodies import (
     CalibrationStart,
     CrossEvent,
     CrossingBody,
+    DiagnosisBody,
     MeasuredBody,
     PictureIds,
     ProgressBody,
@@ -56,7 +58,12 @@ async def cross(
     mode: Annotated[RunMode | None, Query(description="The session's own, unless given")] = None,
 ) -> AsyncIterable[CrossEvent]:
     asked = pb.CrossRequest(session=own.session, mode=MODES[mode] if mode else pb.MODE_UNSPECIFIED)
+    rows: list[CrossingBody] = []
     async for each in _told(CrossEvent, "crossing", CrossingBody, console.workbench.stream(own.user, "Cross", asked)):
+        if each.crossing:
+            rows.append(each.crossing)
+        if each.is_last and not each.fault:
+            each.diagnosis = DiagnosisBody(**asdict(diagnose(rows)))
         yield each
 
 

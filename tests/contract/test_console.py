@@ -228,6 +228,8 @@ def test_a_cross_has_a_row_for_each_layer_and_ends(ada: Person, done: dict[str, 
     assert len(crossed) > 10
     assert [each["is_last"] for each in heard] == [False] * (len(heard) - 1) + [True]
     assert heard[-1]["fault"] == ""
+    assert set(heard[-1]["diagnosis"]["shares"]) == set(crossed)
+    assert heard[-1]["diagnosis"]["worst"] in crossed
 
 
 def test_a_cross_that_cannot_be_says_why_and_ends(ada: Person, done: dict[str, Any]) -> None:
@@ -383,7 +385,7 @@ def test_every_endpoint_refuses_nobody_and_shows_one_user_nothing_of_another(
     assert httpx.get(f"{console.address}{link['address']}").status_code == 200
 
 
-SLOW = ("/api/runs/{run}/cross", "/api/runs/{run}/cross.html", "/api/runs/{run}/result")
+SLOW = tuple(f"/api/runs/{{run}}/{each}" for each in ("cross", "cross.html", "result", "report", "calibration"))
 """A second or more for each answer: `strata bench workbench` asks them too, and all of it more often."""
 
 

@@ -8,22 +8,23 @@ import { useTitle } from "../../lib/use-title";
 import { useRun } from "../runs/api";
 import { RunHead } from "../runs/run-head";
 import { useOpenStep } from "../step/use-open-step";
-import { type Crossing, diagnose, shares } from "./diagnosis";
 import { ErrorCurve } from "./error-curve";
-import { useCross } from "./use-cross";
+import { type Crossing, useCross } from "./use-cross";
 
 const NONE: Crossing[] = [];
+const NO_SHARES = {};
 
 /** Which layers lose what integers lose. */
 export default function CrossPage() {
   const { run = "" } = useParams();
   const found = useRun(run);
   const { cross, start } = useCross(run);
-  const rows = cross?.found ?? NONE;
+  const rows = cross?.found.rows ?? NONE;
+  const diagnosis = cross?.found.diagnosis;
   const { open, error } = useOpenStep(run);
   const [mode, setMode] = useState("int8");
+  const [crossed, setCrossed] = useState("int8");
   useTitle(found.data ? `Cross ${found.data.model}` : "Cross");
-  const diagnosis = useMemo(() => (cross?.isOver && rows.length > 0 ? diagnose(rows) : null), [cross, rows]);
 
   if (found.error) return <ErrorNote error={found.error} />;
   if (!found.data) return null;
@@ -34,6 +35,7 @@ export default function CrossPage() {
         className="card row"
         onSubmit={(event) => {
           event.preventDefault();
+          setCrossed(mode);
           start(mode);
         }}
       >
@@ -53,6 +55,11 @@ export default function CrossPage() {
             <progress aria-label="Crossing" /> {rows.length} layers
           </p>
         )}
+        {diagnosis && (
+          <a className="button" href={`/api/runs/${run}/cross.html?mode=${crossed}`} download>
+            Save as HTML
+          </a>
+        )}
       </form>
       <ErrorNote error={cross?.fault || error} />
       {diagnosis && (
@@ -65,16 +72,22 @@ export default function CrossPage() {
           <section className="card" aria-label="Error over the layers">
             <ErrorCurve rows={rows} onOpen={open} />
           </section>
-          <CrossTable rows={rows} onOpen={open} />
+          <CrossTable rows={rows} shares={diagnosis?.shares ?? NO_SHARES} onOpen={open} />
         </>
       )}
     </div>
   );
 }
 
-function CrossTable({ rows, onOpen }: { rows: Crossing[]; onOpen: (layer: string) => void }) {
+interface CrossTableProps {
+  rows: Crossing[];
+  /** By layer; of none while the cross is under way. */
+  shares: Record<string, number>;
+  onOpen: (layer: string) => void;
+}
+
+function CrossTable({ rows, shares, onOpen }: CrossTableProps) {
   const columns = useMemo<Column<Crossing>[]>(() => {
-    const share = shares(rows);
     const place = new Map(rows.map((row, n) => [row.layer, n]));
     const decibels = (name: string, key: "own_db" | "inherited_db" | "total_db"): Column<Crossing> => ({
       name,
@@ -100,11 +113,11 @@ function CrossTable({ rows, onOpen }: { rows: Crossing[]; onOpen: (layer: string
         name: "Share of the error",
         isNumber: true,
         highFirst: true,
-        value: (row) => share.get(row.layer),
-        show: (row) => formatPercent(share.get(row.layer) ?? 0),
+        value: (row) => shares[row.layer],
+        show: (row) => (row.layer in shares ? formatPercent(shares[row.layer] ?? 0) : ""),
       },
     ];
-  }, [rows, onOpen]);
+  }, [rows, shares, onOpen]);
   return (
     <section className="card">
       <SortableTable label="The layers" columns={columns} rows={rows} keyOf={(row) => row.layer} />

@@ -2,7 +2,7 @@ import { useCallback, useRef } from "react";
 import type uPlot from "uplot";
 
 import { type Colours, Plot } from "../../components/plot";
-import type { Crossing } from "./diagnosis";
+import type { Crossing } from "./use-cross";
 
 const HEIGHT_PX = 260;
 /** Above it a curve says nothing more; exact is 200. */

@@ -1,9 +1,19 @@
 import type { Schema } from "../../lib/api";
 import { useWork } from "../../lib/use-work";
-import type { Crossing } from "./diagnosis";
 
-const NOTHING: Crossing[] = [];
-const fold = (rows: Crossing[], { crossing }: Schema<"CrossEvent">) => (crossing ? [...rows, crossing] : rows);
+export type Crossing = Schema<"CrossingBody">;
+
+export interface Crossed {
+  rows: Crossing[];
+  /** Once all layers are crossed. */
+  diagnosis: Schema<"DiagnosisBody"> | null;
+}
+
+const NOTHING: Crossed = { rows: [], diagnosis: null };
+const fold = ({ rows }: Crossed, { crossing, diagnosis = null }: Schema<"CrossEvent">) => ({
+  rows: crossing ? [...rows, crossing] : rows,
+  diagnosis,
+});
 
 /** A run's model crossed: a row for each layer as soon as it is known. */
 export function useCross(run: string) {

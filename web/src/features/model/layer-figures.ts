@@ -1,6 +1,6 @@
 // What was measured of each layer, from a cross and from a report.
 
-import type { Crossing } from "../cross/diagnosis";
+import type { Crossing } from "../cross/use-cross";
 import type { Measured } from "./use-report";
 
 export interface LayerFigures {

@@ -41,7 +41,7 @@ export default function ModelPage() {
   const here = query.get("layer") ?? "";
   const view = query.get("view") === "table" ? "table" : "graph";
   const by = COLOURINGS.find((each) => each === query.get("by")) ?? "type";
-  const figures = useMemo(() => figuresOf(cross?.found ?? [], report?.found ?? null), [cross, report]);
+  const figures = useMemo(() => figuresOf(cross?.found.rows ?? [], report?.found ?? null), [cross, report]);
   const [timed, setTimed] = useState<"float32" | "int8">("int8");
   const shades = useMemo(() => shadesBy(by, figures, timed), [by, figures, timed]);
 

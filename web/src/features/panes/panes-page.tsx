@@ -46,6 +46,11 @@ export default function PanesPage() {
       <div className="row">
         <h1>Side by side</h1>
         <span className="grow" />
+        {shown.length > 0 && (
+          <a className="button" href={`/api/comparison.html?runs=${shown.join(",")}`} download>
+            Save as HTML
+          </a>
+        )}
         <Link to="/runs">All runs</Link>
       </div>
       <div className="row">

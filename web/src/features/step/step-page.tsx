@@ -9,6 +9,7 @@ import { useTitle } from "../../lib/use-title";
 import { useRun } from "../runs/api";
 import { Findings, PictureWithBoxes } from "../runs/findings";
 import { RunHead } from "../runs/run-head";
+import { ShareLayer } from "../share/share-layer";
 import { type Edit, useEdit, useGraph, useRerun, useSession, useStep, useUndo } from "./api";
 import { KeepVariant } from "./keep-variant";
 import { LayerPanel } from "./layer-panel";
@@ -70,6 +71,7 @@ export default function StepPage() {
           {rerun.isPending ? "Running …" : "Run again"} <kbd>r</kbd>
         </button>
         <KeepVariant run={run} />
+        <ShareLayer run={run} layer={here} />
       </div>
       <ErrorNote error={step.error ?? edit.error ?? undo.error ?? rerun.error} />
       {session.data.auto_warning && <p className="note">{session.data.auto_warning}</p>}
