@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
@@ -97,6 +98,15 @@ def test_sign_up_upload_run_step_edit_run_again_and_undo(browser: Browser, conso
         page.get_by_role("button", name="Undo").click()
         expect(page.get_by_label("weights at 0, 0, 0, 0")).to_have_value(before)
         assert serious_findings(page) == []
+
+        page.get_by_role("button", name="Share").click()
+        page.get_by_role("button", name="Make a link").click()
+        link = page.get_by_label("The link, shown this once").input_value()
+        assert f"Feature maps of {FIRST}" in httpx.get(link).text
+        assert serious_findings(page) == []
+        page.get_by_role("button", name=f"Revoke the link to {FIRST}").click()
+        expect(page.get_by_role("button", name="Revoke")).to_have_count(0)
+        assert httpx.get(link).status_code == 404
 
 
 def test_a_cross_leads_to_the_layer_that_loses_most(browser: Browser, console: Served, files: list[Path]) -> None:
