@@ -76,7 +76,7 @@ class _Apart:
 
 
 @dataclass(frozen=True, eq=False)
-class Comparison:
+class EngineComparison:
     """Two engines whose networks have the same layers, and how far apart they were on the inputs so far.
 
     Raises:

@@ -10,10 +10,10 @@ from rich.table import Table
 
 from quant.affine import QParams
 from quant.comparing import LayerComparison
+from quant.decibels import decibel_text
 from quant.precision import Mode
 from services.cli.quant_begin import open_with_notice, progress_bar, tell_of_other_machine
 from services.cli.quant_sessions import encoded_picture, grey_picture, model_to_send, stored_bytes
-from services.cli.quant_tables import db_text
 from services.edge.errors import NoIntegers
 from services.workbench.client import RemoteSession, RemoteWorkbench
 from services.workbench.comparing import ComparedVariant, VariantComparison, compare_variants
@@ -107,7 +107,7 @@ def comparison_table(rows: Iterable[LayerComparison]) -> Table:
             _share(row.weight_codes_differing),
             _share(row.codes_differing),
             "-" if row.largest is None else str(row.largest),
-            db_text(row.sqnr_db),
+            decibel_text(row.sqnr_db),
         )
     return table
 

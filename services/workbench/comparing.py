@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from quant.comparing import Comparison, LayerComparison, Outputs
+from quant.comparing import LayerComparison, Outputs, EngineComparison
 from quant.precision import Mode
 from services.edge.errors import EmptyBatch
 from services.edge.progress import Progress, no_progress
@@ -66,7 +66,7 @@ def compare_variants(
     """
     sides = first, second
     engines = [engine_of(each.model, each.mode, each.integers) for each in sides]
-    together = Comparison(engines[0], engines[1])
+    together = EngineComparison(engines[0], engines[1])
     names, outputs = list[str](), list[tuple[Outputs, Outputs]]()
     for done, picture in enumerate(pictures):
         progress("pictures", done, len(pictures))

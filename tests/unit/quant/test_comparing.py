@@ -7,14 +7,15 @@ import torch
 from torch import Tensor
 
 from quant.affine import QParams, Quantised, as_codes
-from quant.comparing import Comparison
+from quant.comparing import EngineComparison
+from quant.decibels import NO_NOISE_DB
 from quant.engine import Engine
 from quant.errors import InvalidGraph
 from quant.graph import Graph
 from quant.operations import AvgPool
 from quant.precision import Mode, uniform_plan
 from quant.scales import Calibration
-from quant.statistics import NO_NOISE_DB, sqnr_db
+from quant.statistics import sqnr_db
 
 
 def engine(graph: Graph, calibration: Calibration, mode: Mode = Mode.INT8) -> Engine:
@@ -24,7 +25,7 @@ def engine(graph: Graph, calibration: Calibration, mode: Mode = Mode.INT8) -> En
 def test_an_engine_beside_itself_differs_nowhere(
     graph: Graph, calibration: Calibration, pictures: list[Tensor]
 ) -> None:
-    together = Comparison(engine(graph, calibration), engine(graph, calibration))
+    together = EngineComparison(engine(graph, calibration), engine(graph, calibration))
     for x in pictures[:2]:
         ours, theirs = together.add(x, x)
         assert all(torch.equal(ours[name], theirs[name]) for name in graph.outputs)
@@ -38,7 +39,7 @@ def test_float_beside_int8_is_counted_in_the_codes_of_int8(
     graph: Graph, calibration: Calibration, pictures: list[Tensor]
 ) -> None:
     in_float, in_int8 = engine(graph, calibration, Mode.FLOAT), engine(graph, calibration)
-    together = Comparison(in_float, in_int8)
+    together = EngineComparison(in_float, in_int8)
     outputs = together.add(pictures[0], pictures[0])
     assert torch.equal(outputs[0][graph.outputs[0]], in_float.run(pictures[0])[graph.outputs[0]])
     floats = {layer.name: value for layer, value in in_float.values(pictures[0])}
@@ -66,7 +67,7 @@ def test_other_scales_and_other_weights_are_seen_where_they_are(
     codes = weights.codes.clone()
     codes[0] = -codes[0]
     edited = Calibration(calibration.values, {**calibration.weights, "deep": replace(weights, codes=codes)})
-    together = Comparison(engine(graph, calibration), engine(graph, edited))
+    together = EngineComparison(engine(graph, calibration), engine(graph, edited))
     together.add(pictures[0], pictures[0])
     rows = {row.layer: row for row in together.layers()}
     found = [each.layer("deep").integer for each in (together.first, together.second)]
@@ -79,7 +80,7 @@ def test_other_scales_and_other_weights_are_seen_where_they_are(
 
     wider = QParams(2 * calibration.values["deep"].scale, calibration.values["deep"].zero_point)
     rescaled = Calibration({**calibration.values, "deep": wider}, calibration.weights)
-    together = Comparison(engine(graph, calibration), engine(graph, rescaled))
+    together = EngineComparison(engine(graph, calibration), engine(graph, rescaled))
     together.add(pictures[0], pictures[0])
     row = next(row for row in together.layers() if row.layer == "deep")
     assert (row.first.qparams, row.second.qparams) == (calibration.values["deep"], wider)
@@ -88,7 +89,7 @@ def test_other_scales_and_other_weights_are_seen_where_they_are(
 def test_another_network_is_refused_by_its_first_other_layer(graph: Graph, calibration: Calibration) -> None:
     shorter = replace(graph, layers=graph.layers[: graph.index("deep") + 1], outputs=("deep",))
     with pytest.raises(InvalidGraph, match="10 layers with outputs head against 6 with deep"):
-        Comparison(engine(graph, calibration), engine(shorter, calibration, Mode.FLOAT))
+        EngineComparison(engine(graph, calibration), engine(shorter, calibration, Mode.FLOAT))
     pooled = graph.with_operation("pool", AvgPool((2, 2), (2, 2)))
     with pytest.raises(InvalidGraph, match="layer 'pool', MaxPool of shortcut, 8x8x8 against 'pool', AvgPool"):
-        Comparison(engine(graph, calibration), engine(pooled, calibration, Mode.FLOAT))
+        EngineComparison(engine(graph, calibration), engine(pooled, calibration, Mode.FLOAT))
