@@ -21,13 +21,16 @@ class AdaRound(Refinement):
 
     Source: M. Nagel et al., "Up or Down? Adaptive Rounding for Post-Training Quantization", ICML 2020. Their problem
     (section 3.1: the layer's squared error, each code rounded up or down) is solved by descent over one weight at a
-    time, from the nearest codes on: no rate and no seed, and the error never grows.
+    time, from the nearest codes on: no rate and no seed, and the error never grows. Fewer windows than weights in one
+    say too little: such layers, wide matrices and the last 3x3 convolutions, are left as they are.
     """
 
     name: ClassVar[str] = "AdaRound"
 
     def refine(self, sample: LayerSample, integers: IntegerWeights) -> IntegerWeights:
-        groups, count, _ = sample.columns.shape
+        groups, count, width = sample.columns.shape
+        if count < width:
+            return integers
         weight = sample.operation.weight.flatten(1)
         # The bias takes the mean error off, so rounding need not.
         columns = sample.columns - sample.columns.mean(1, keepdim=True)

@@ -71,6 +71,13 @@ def test_adaround_comes_near_the_best_of_all_roundings(kind: str) -> None:
     assert float(ours.sum()) < 0.9 * float(before.sum())
 
 
+def test_fewer_windows_than_weights_leave_the_codes_alone() -> None:
+    operation, x = layer_of("linear", torch.Generator().manual_seed(3))
+    nearest = coarse(operation)
+    assert AdaRound().refine(layer_sample(operation, x[:5], x[:5]), nearest) is nearest
+    assert AdaRound().refine(layer_sample(operation, x[:6], x[:6]), nearest) is not nearest
+
+
 @pytest.mark.parametrize("kind", ["linear", "depthwise", "dilated"])
 def test_bias_correction_leaves_no_mean_error(kind: str) -> None:
     operation, x = layer_of(kind, torch.Generator().manual_seed(4))
