@@ -74,7 +74,8 @@ async def _run(running: Running, seconds: float, kill_every_s: float) -> tuple[l
         streams = await asyncio.gather(*(_stream(running, *each, seconds) for each in _STREAMS))
     finally:
         for task in beside:
-            task.cancel()
+            if not task.cancel():
+                task.result()  # it has ended by itself: with an error
     return [sample for stream in streams for sample in stream], kills, held_bytes
 
 
