@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from quant.comparing import LayerComparison, Outputs, EngineComparison
+from quant.comparing import EngineComparison, LayerComparison, Outputs
 from quant.precision import Mode
 from services.edge.errors import EmptyBatch
 from services.edge.progress import Progress, no_progress

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from services.ensemble.metrics import Metrics
+from services.ensemble.metrics import Metrics, watch_replicas
 from services.model.metrics import exposition
 from services.model.usecases import Totals
 from tests.charts.rendered import needs_helm, render
@@ -23,6 +23,7 @@ SERIES = re.compile(r"strata_[a-z_]+")
 def exposed() -> Iterator[Metric]:
     registry = CollectorRegistry()
     Metrics(registry)
+    watch_replicas({"tiny": lambda: 1}, registry)
     yield from registry.collect()
     yield from text_string_to_metric_families(exposition("tiny", Totals()).decode())
 

@@ -20,4 +20,4 @@ def test_every_bar_is_explained() -> None:
 def test_every_rpc_about_a_session_is_asked_about_somebody_elses() -> None:
     methods = pb.DESCRIPTOR.services_by_name["WorkbenchService"].methods
     about_none = {method.name for method in methods if about(method.input_type, "it") is None}
-    assert about_none == {"ListModels", "UploadFile", "OpenSession"}
+    assert about_none == {"ListModels", "UploadFile", "OpenSession", "Augment"}
