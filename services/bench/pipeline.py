@@ -11,6 +11,7 @@ from services.bench import (
     pipeline_memory,
     pipeline_paper,
     pipeline_prediction,
+    pipeline_ray,
     pipeline_speed,
 )
 from services.bench.pipeline_subject import Figures, PipelineSubject
@@ -29,6 +30,7 @@ BARS = {
     "cold_chain": "<= 1.4",
     "sim_error": "<= 0.15",
     "peak_mb.growth": "<= 1.2",
+    "ray_ratio": "<= 1.15",
 }
 Part: TypeAlias = Callable[[PipelineSubject], Iterator[Figures]]
 _PARTS: dict[str, Part] = {
@@ -38,6 +40,7 @@ _PARTS: dict[str, Part] = {
     "memory": pipeline_memory.memory,
     "paper": pipeline_paper.paper,
     "driver": pipeline_driver.driver,
+    "ray": pipeline_ray.ray,
     "exact": pipeline_exact.exact,
 }
 ON_KNATIVE = "cold"

@@ -19,7 +19,7 @@ from services.edge.progress import Progress
 from services.pipeline.client import open_stages
 from services.pipeline.domain import Retry
 from services.pipeline.job_store import JobStore, record_keys
-from services.pipeline.means import Means, call_stage
+from services.pipeline.means import Means
 from services.pipeline.waking import sent_ahead, wake
 
 RELEASE = "bench"
@@ -100,9 +100,11 @@ async def _measure(place: KnativePlace, rounds: int) -> tuple[Spread, dict[str, 
             for stage, name in enumerate(STAGES):
                 place.progress(f"cold: {name}", number, rounds)
                 await _wait_for_zero(place.cluster, [name])
-                await jobs.remove_activation(record, stage)
+                written = jobs.activation_url(record, stage)
+                await jobs.remove_activation(written)
+                read = jobs.activation_url(record, stage - 1) if stage else records.url_of(record)
                 began_s = time.monotonic()
-                await call_stage(means, jobs, records, record, stage, "", Encoding.FLOAT32)
+                await client.run(stage, "", read, written, Encoding.FLOAT32)
                 alone[name].append(time.monotonic() - began_s)
                 cpu_s[name].append(await asyncio.to_thread(_cpu_seconds, place.cluster, name))
     return (

@@ -16,7 +16,7 @@ from services.bench.pipeline_pictures import pack_synthetic
 from services.edge.cpu_share import thread_count
 from services.local.stages import local_stages
 from services.pipeline.client import StageClient
-from services.pipeline.domain import Retry, StageDescription, job_of
+from services.pipeline.domain import Retry, StageDescription, Stages, job_of
 from services.pipeline.driver import run_job
 from services.pipeline.job_store import JobStore
 from services.pipeline.means import Means
@@ -49,7 +49,7 @@ class Ran:
 class Runner:
     """Warm stages of one chain that jobs are run through."""
 
-    def __init__(self, stages: StageClient, descriptions: Sequence[StageDescription], folder: Path):
+    def __init__(self, stages: Stages, descriptions: Sequence[StageDescription], folder: Path):
         self._stages = stages
         self._descriptions = descriptions
         self._folder = folder
@@ -83,5 +83,9 @@ async def running(folders: Sequence[Path], scratch: Path) -> AsyncIterator[Runne
     url = open_store(str(scratch)).url
     async with local_stages({each.name: each for each in folders}, [url], scratch / "logs") as supervisor:
         client = StageClient([partial(supervisor.channel, folder.name) for folder in folders], _CALL_TIMEOUT_S)
-        means = Means(client, 1, Retry(random.random), time.monotonic, asyncio.sleep)
-        yield Runner(client, await wake(means), scratch)
+        yield await runner_over(client, scratch)
+
+
+async def runner_over(stages: Stages, folder: Path) -> Runner:
+    """Wake stages, wherever they are, that may use the folder."""
+    return Runner(stages, await wake(Means(stages, 1, Retry(random.random), time.monotonic, asyncio.sleep)), folder)

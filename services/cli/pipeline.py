@@ -38,6 +38,9 @@ Services = Annotated[
         metavar="HOST:PORT,...", help="Stages that run elsewhere, in their order; HOST:PORT/NAME behind an ingress."
     ),
 ]
+Executor = Annotated[
+    str, typer.Option(metavar="embedded|ray", help="Where stages run: processes of this machine, or Ray Data's actors.")
+]
 TopK = Annotated[int, typer.Option(min=1, help="How many classes to name for each picture.")]
 Activations = Annotated[
     str, typer.Option(metavar="float32|float16|int8", help="How stages keep values for one another; float32.")
@@ -234,6 +237,7 @@ def run(
     job: Annotated[str, typer.Option(help="The job's name; made from the model and the time if absent.")] = "",
     resume: Annotated[str, typer.Option(metavar="JOB", help="Go on with a job that was not finished.")] = "",
     services: Services = "",
+    executor: Executor = "embedded",
     stages: Stages = None,
     at: At = "",
     weights: Weights = None,
@@ -250,9 +254,24 @@ def run(
     from services.cli.pipeline_run import RunWanted, run_pipeline
     from services.cli.tariffs import read_tariff
 
-    chain = (model, weights, stages, at, runtime)
-    precision, prices = _precision(activations), read_tariff(tariff)
-    wanted = RunWanted(*chain, records, to, job, resume, services, workers, top_k, precision, plan, prices)
+    wanted = RunWanted(
+        model,
+        weights,
+        stages,
+        at,
+        runtime,
+        records,
+        to,
+        job,
+        resume,
+        services,
+        executor,
+        workers,
+        top_k,
+        _precision(activations),
+        plan,
+        read_tariff(tariff),
+    )
     raise typer.Exit(run_pipeline(wanted, as_json))
 
 

@@ -29,6 +29,11 @@ class Planned:
     def runtime(self) -> str:
         return self.file.runtime
 
+    @property
+    def memory_bytes(self) -> Mapping[str, int]:
+        """Of each stage, by its name."""
+        return {stage.name: stage.memory_bytes for stage in self.file.plan.profile.stages}
+
     def cutting(self) -> "Cutting":
         """How the model is cut."""
         from services.zoo.stage_compile import Cutting

@@ -5,7 +5,7 @@ import json
 import os
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,10 +29,11 @@ from services.local.noted_outputs import note_output
 from services.local.running import state_folder
 from services.local.stages import local_stages
 from services.pipeline.client import CALL_TIMEOUT_S, StageClient, open_stages, split_service
-from services.pipeline.domain import DEFAULT_WORKERS, Retry, job_of
+from services.pipeline.domain import DEFAULT_WORKERS, Retry, Stages, job_of
 from services.pipeline.driver import run_job
 from services.pipeline.job_store import JobStore, record_keys
 from services.pipeline.means import JobStatus, Means
+from services.pipeline.pools import under_way_on
 from services.pipeline.waking import sent_ahead, wake
 from services.zoo.cache_folder import default_cache
 from services.zoo.stage_compile import compile_stages
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from services.cli.pipeline_planned import Planned
 
 EXIT_SET_ASIDE = 3
+ON_RAY = "ray"
+EXECUTORS = ("embedded", ON_RAY)
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ class RunWanted(ChainWanted):
     job: str
     resume: str
     services: str
+    executor: str
     workers: int | None
     top_k: int
     activations: Encoding | None
@@ -67,6 +71,7 @@ def run_pipeline(wanted: RunWanted, as_json: bool) -> int:
     """
     if wanted.job and wanted.resume:
         raise InvalidInput("--job and --resume exclude each other: a new job's name, or the job to go on with")
+    _check_executor(wanted)
     planned = _planned(wanted)
     name = wanted.resume or wanted.job or f"{_stem(wanted.model)}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
     console = Console(stderr=True)
@@ -85,6 +90,17 @@ def run_pipeline(wanted: RunWanted, as_json: bool) -> int:
     else:
         print_report(report, f"{wanted.to.rstrip('/')}/{name}")
     return EXIT_SET_ASIDE if report["failed_records"] else 0
+
+
+def _check_executor(wanted: RunWanted) -> None:
+    if wanted.executor not in EXECUTORS:
+        raise InvalidInput(f"--executor {wanted.executor}: it is {' or '.join(EXECUTORS)}")
+    if wanted.executor == ON_RAY:
+        if wanted.services:
+            raise InvalidInput("--services names stages that run elsewhere; leave out --executor ray")
+        from services.cli.pipeline_ray import check_ray_data
+
+        check_ray_data()
 
 
 def _planned(wanted: RunWanted) -> "Planned | None":
@@ -113,11 +129,12 @@ async def _run(
     keys = await record_keys(records)
     if not keys:
         raise ArtifactNotFound(f"{records.url}: no records here; make some with `strata pipeline pack`")
+    workers = wanted.workers or (planned.workers if planned else DEFAULT_WORKERS)
     async with AsyncExitStack() as stack:
-        stages = await stack.enter_async_context(_stages(wanted, planned, [records, output], progress))
+        stages = await stack.enter_async_context(_stages(wanted, planned, records, output, workers, progress))
         means = Means(
             stages=stages,
-            workers=wanted.workers or (planned.workers if planned else DEFAULT_WORKERS),
+            workers=under_way_on(workers) if wanted.executor == ON_RAY else workers,
             retry=Retry(random.random),
             clock=time.monotonic,
             sleep=asyncio.sleep,
@@ -144,22 +161,39 @@ async def _run(
 
 @asynccontextmanager
 async def _stages(
-    wanted: RunWanted, planned: "Planned | None", stores: Sequence[ObjectStore], progress: Progress
-) -> AsyncIterator[StageClient]:
-    """Open the stages: those that run elsewhere, or child processes that end with this one."""
+    wanted: RunWanted,
+    planned: "Planned | None",
+    records: ObjectStore,
+    output: ObjectStore,
+    workers: int,
+    progress: Progress,
+) -> AsyncIterator[Stages]:
+    """Open the stages: those that run elsewhere, actors on Ray, or child processes that end with this one."""
     if wanted.services:
         async with open_stages(map(split_service, wanted.services.split(",")), CALL_TIMEOUT_S) as client:
             yield client
         return
+    folders = _compiled(wanted, planned, progress)
+    if wanted.executor == ON_RAY:
+        from services.cli.pipeline_ray import ray_stages
+
+        memory = planned.memory_bytes if planned else {}
+        async with ray_stages(folders, records, output, workers, memory, progress) as fed:
+            yield fed
+        return
+    logs = state_folder(os.environ) / "logs"
+    stores = [records.url, output.url]
+    async with local_stages({each.name: each for each in folders}, stores, logs) as supervisor:
+        yield StageClient([partial(supervisor.channel, folder.name) for folder in folders], CALL_TIMEOUT_S)
+
+
+def _compiled(wanted: RunWanted, planned: "Planned | None", progress: Progress) -> list[Path]:
     model_file = find_model(wanted.model, wanted.weights)
     if planned:
         planned.check(model_file.name)
     cutting = planned.cutting() if planned else choose_cutting(model_file, wanted.stages, wanted.at)
     runtime = planned.runtime if planned else wanted.runtime
-    folders = compile_stages(model_file, cutting, default_cache(os.environ), runtime, progress)
-    logs = state_folder(os.environ) / "logs"
-    async with local_stages({each.name: each for each in folders}, [store.url for store in stores], logs) as supervisor:
-        yield StageClient([partial(supervisor.channel, folder.name) for folder in folders], CALL_TIMEOUT_S)
+    return compile_stages(model_file, cutting, default_cache(os.environ), runtime, progress)
 
 
 def _describe(status: JobStatus) -> str:

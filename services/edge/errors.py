@@ -219,6 +219,10 @@ class StageUnavailable(Unavailable):
     """A stage could not be reached, or ended while it worked."""
 
 
+class ExecutorLost(Unavailable):
+    """What runs the stages has ended, and none of them can be reached."""
+
+
 class MemberUnavailable(Unavailable):
     """A model of the ensemble could not be reached or failed."""
 

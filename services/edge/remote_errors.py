@@ -15,11 +15,16 @@ def error_of(error: grpc.aio.AioRpcError, unreachable: type[errors.Unavailable],
     """
     message = f"{what}: {error.details() or error.code().name}"
     for key, value in error.trailing_metadata() or ():
-        kind = getattr(errors, str(value), None) if key == ERROR_METADATA_KEY else None
-        if isinstance(kind, type) and issubclass(kind, errors.StrataError):
-            return kind(message)
+        if key == ERROR_METADATA_KEY and (ours := named_error(str(value), message)):
+            return ours
     if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
         return errors.DeadlineExceeded(f"{what}: had not answered by the deadline")
     if error.code() is grpc.StatusCode.UNIMPLEMENTED:
         return errors.Unsupported(f"{what}: is another service: {error.details()}")
     return unreachable(message)
+
+
+def named_error(name: str, message: str) -> errors.StrataError | None:
+    """An error of ours by its class; None where there is no such class."""
+    kind = getattr(errors, name, None)
+    return kind(message) if isinstance(kind, type) and issubclass(kind, errors.StrataError) else None

@@ -9,9 +9,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from services.edge.errors import DeadlineExceeded, NotReady, StrataError
+from services.edge.ray_cluster import cluster_address, join_cluster, start_head
 from services.edge.tracing import hand_over
 from services.ensemble.domain import Answer, Description, PredictRequest, Started, time_allowed
-from services.ensemble.ray_cluster import cluster_address, join_cluster, start_head
 from services.ensemble.served import Served, find
 from services.ensemble.settings import Settings
 
@@ -103,6 +103,7 @@ async def open_ray_graph(served: Mapping[str, Served], settings: Settings) -> As
     # In this thread, though it blocks: Ray wants the main one, and nothing is served yet.
     address = cluster_address(os.environ)
     join_cluster(address) if address else _deploy()
+    _log_as_we_do()
     import ray
 
     try:
@@ -133,10 +134,20 @@ def _deploy() -> None:
     from services.ensemble.ray_app import app
 
     application = app({})
+    _log_as_we_do()
     start_head()
     # The front door is the one way in: Serve's own proxies stay off.
     serve.start(proxy_location="Disabled")
     serve.run(application, name=APPLICATION, route_prefix=None)
+
+
+def _log_as_we_do() -> None:
+    """Take Serve's own handler away, so that its records go where ours go."""
+    from ray import serve
+
+    log = logging.getLogger(serve.__name__)
+    log.handlers.clear()
+    log.propagate = True
 
 
 async def find_deployment(timeout_s: float = 300.0) -> "DeploymentHandle":

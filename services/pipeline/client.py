@@ -1,23 +1,22 @@
 """The stages of a chain over gRPC."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from itertools import pairwise
 from typing import TypeAlias
 
 import grpc
 
-from services.artifacts.activation import PictureState, StageOutcome, precision_to_message
 from services.artifacts.precision import Encoding
 from services.contracts.strata.stage.v1 import stage_pb2 as pb
 from services.contracts.strata.stage.v1 import stage_pb2_grpc as pb_grpc
 from services.edge.address import split_address
 from services.edge.errors import InvalidInput, StageUnavailable, Unavailable
 from services.edge.grpc_channel import open_channel
-from services.edge.receipt_messages import line_of_message
 from services.edge.remote_errors import error_of
+from services.pipeline.converters import answer_of_message, description_of_message, request_to_message
 from services.pipeline.domain import StageAnswer, StageDescription
-from services.zoo.manifest import InputSpec
 
 CALL_TIMEOUT_S = 900.0
 
@@ -54,8 +53,7 @@ class StageClient:
             )
         except grpc.aio.AioRpcError as error:
             raise error_of(error, StageUnavailable, f"stage {stage}") from error
-        spec = _spec(said.input) if said.HasField("input") else None
-        return StageDescription(said.model, said.chain, said.stage, said.stages, said.name, tuple(said.labels), spec)
+        return description_of_message(said)
 
     async def run(
         self,
@@ -67,15 +65,19 @@ class StageClient:
     ) -> StageAnswer:
         """Have a record's activation computed. Raises StageUnavailable and what else the stage answers."""
         stub = await self._stub(stage)
-        written = precision_to_message(precision)
-        request = pb.RunRequest(chain=chain, input_url=input_url, output_url=output_url, precision=written)
+        request = request_to_message(chain, input_url, output_url, precision)
         try:
             answer: pb.RunResponse = await stub.Run(request, timeout=self._timeout_s)
         except grpc.aio.AioRpcError as error:
             raise error_of(error, StageUnavailable, f"stage {stage}") from error
-        pictures = tuple(PictureState(each.name, each.error) for each in answer.pictures)
-        outcome = StageOutcome(pictures, line_of_message(answer.line), answer.peak_bytes, answer.cold)
-        return StageAnswer(outcome, answer.reused)
+        return answer_of_message(answer)
+
+    async def take(
+        self, first: int, chain: str, urls: Sequence[str], precision: Encoding
+    ) -> AsyncGenerator[StageAnswer, None]:
+        """Call one stage after the other. Raises what `run` does."""
+        for stage, (input_url, output_url) in enumerate(pairwise(urls), first):
+            yield await self.run(stage, chain, input_url, output_url, precision)
 
     async def _stub(self, stage: int) -> "pb_grpc.StageServiceAsyncStub":
         try:
@@ -98,8 +100,3 @@ async def open_stages(places: Iterable[tuple[str, str]], timeout_s: float) -> As
 async def _always(channel: grpc.aio.Channel) -> grpc.aio.Channel:
     """A channel that is there, as what starts services gives one."""
     return channel
-
-
-def _spec(said: pb.PictureInput) -> InputSpec:
-    (height, width), (r, g, b), (std_r, std_g, std_b) = said.size, said.mean, said.std
-    return InputSpec((height, width), said.resize, (r, g, b), (std_r, std_g, std_b), said.interpolation)

@@ -1,12 +1,19 @@
 """A job, its stages, and which errors end what."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from services.artifacts.activation import StageOutcome
 from services.artifacts.precision import Encoding
-from services.edge.errors import DeadlineExceeded, FailedPrecondition, InvalidInput, OtherChain, Unavailable
+from services.edge.errors import (
+    DeadlineExceeded,
+    ExecutorLost,
+    FailedPrecondition,
+    InvalidInput,
+    OtherChain,
+    Unavailable,
+)
 from services.zoo.manifest import InputSpec
 
 DEFAULT_TOP_K = 5
@@ -66,7 +73,7 @@ class StageAnswer:
     """A record's passage through one stage; `reused` where an earlier call had computed it.
 
     Attributes:
-        seconds: from the call to its answer, as its driver sees it.
+        seconds: that the record was with the stage; 0 where its driver is to say.
     """
 
     outcome: StageOutcome
@@ -82,8 +89,14 @@ class Stages(Protocol):
     async def describe(self, stage: int) -> StageDescription:
         """Wake the stage where it sleeps, and ask what it is."""
 
-    async def run(self, stage: int, chain: str, input_url: str, output_url: str, precision: Encoding) -> StageAnswer:
-        """Have a record's activation computed and written."""
+    def take(
+        self, first: int, chain: str, urls: Sequence[str], precision: Encoding
+    ) -> AsyncGenerator[StageAnswer, None]:
+        """Take a record through the stages from `first` on; each one's answer comes as soon as it is known.
+
+        Args:
+            urls: where the first one's input is, then where each is to write its activation.
+        """
 
 
 @dataclass(frozen=True)
@@ -109,12 +122,12 @@ class Retry:
 
 def may_pass(error: Exception) -> bool:
     """Tell whether the same call may succeed later."""
-    return isinstance(error, Unavailable | DeadlineExceeded)
+    return isinstance(error, Unavailable | DeadlineExceeded) and not isinstance(error, ExecutorLost)
 
 
 def ends_the_job(error: Exception) -> bool:
     """Tell whether every other record would meet the same: a store that is full, a stage of another model."""
-    return isinstance(error, FailedPrecondition)
+    return isinstance(error, FailedPrecondition | ExecutorLost)
 
 
 def check_chain(descriptions: list[StageDescription]) -> None:

@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import aclosing, contextmanager
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from services.edge.receipts import Usage
 from services.pipeline.domain import Job, StageAnswer, ends_the_job, may_pass
 from services.pipeline.job_store import JobStore, record_keys
 from services.pipeline.loss import measure_loss
-from services.pipeline.means import JobStatus, Means, call_stage, patiently
+from services.pipeline.means import JobStatus, Means
 from services.pipeline.predictions import write_predictions
 from services.pipeline.report import JobTotals, StageTotal, report
 from services.pipeline.waking import Ahead
@@ -53,10 +53,10 @@ class _Driver:
 
     async def run(self) -> dict[str, Any]:
         began_s = self._means.clock()
-        keys = await patiently(self._means, lambda: record_keys(self._records))
+        keys = await self._means.patiently(lambda: record_keys(self._records))
         if not keys:
             raise ArtifactNotFound(f"{self._records.url}: no records here; make some with `strata pipeline pack`")
-        done = await patiently(self._means, self._jobs.done)
+        done = await self._means.patiently(self._jobs.done)
         for passage in done.values():
             self._totals.add(passage)
         for record in await self._jobs.under_way() & done.keys():
@@ -68,7 +68,7 @@ class _Driver:
         written = report(self._totals, self._means.tariff, time_s, usage, self._failed.values(), loss)
         job = {"job": self._job.name, "model": self._job.model, "activations": self._job.activations}
         written = {**job, **written, "retries": self._status.retries}
-        await patiently(self._means, lambda: self._jobs.write_report(written))
+        await self._means.patiently(lambda: self._jobs.write_report(written))
         return written
 
     async def _work(self, pending: Sequence[str]) -> None:
@@ -87,33 +87,42 @@ class _Driver:
             raise errors.exceptions[0] from None
 
     async def _record(self, record: str) -> None:
+        urls = [self._records.url_of(record)]
+        urls += [self._jobs.activation_url(record, stage) for stage in range(len(self._job.stages))]
         try:
-            answers = await self._through_stages(record)
-            last_url = self._jobs.activation_url(record, len(answers) - 1)
-            await patiently(self._means, lambda: self._finish(record, answers, last_url))
+            answers = await self._through_stages(urls, self._job.activations, await self._found_ahead(record))
+            await self._means.patiently(lambda: self._finish(record, answers, urls[-1]))
         except StrataError as error:
             if ends_the_job(error):
                 raise
             await self._set_aside(record, error)
         self._tell()
 
-    async def _through_stages(self, record: str) -> list[StageAnswer]:
-        """Take a record from stage to stage; an activation that is lost or damaged is computed anew."""
-        answers = await self._found_ahead(record)
+    async def _through_stages(
+        self, urls: Sequence[str], precision: Encoding, answers: Sequence[StageAnswer] = ()
+    ) -> list[StageAnswer]:
+        """Take a record from stage to stage; an activation that is lost or damaged is computed anew.
+
+        Args:
+            urls: of the record, and of what each stage is to write.
+            answers: of the first stages, where these have computed it already.
+        """
+        answers = list(answers)
         failures = 0
-        while (stage := len(answers)) < len(self._job.stages):
+        while len(answers) < len(self._job.stages):
             try:
-                answers.append(await self._through(record, stage))
+                await self._onwards(urls, precision, answers)
             except StrataError as error:
+                stage = len(answers)
                 failures += 1
                 lost = stage > 0 and isinstance(error, _LOST)
                 if failures >= self._means.retry.tries or not (lost or may_pass(error)):
                     raise
-                _log.warning("record %s again after: %s", record, error)
+                _log.warning("record %s again after: %s", urls[0], error)
                 self._status.retries += 1
                 if lost:
                     answers.pop()
-                    await self._jobs.remove_activation(record, stage - 1)
+                    await self._jobs.remove_activation(urls[stage])
                 await self._means.sleep(self._means.retry.pause_s(failures))
         return answers
 
@@ -126,11 +135,13 @@ class _Driver:
             _log.info("record %s from its first stage on after: %s", record, error)
             return []
 
-    async def _through(self, record: str, stage: int) -> StageAnswer:
-        with self._busy(self._job.stages[stage]):
-            return await call_stage(
-                self._means, self._jobs, self._records, record, stage, self._job.chain, self._job.activations
-            )
+    async def _onwards(self, urls: Sequence[str], precision: Encoding, answers: list[StageAnswer]) -> None:
+        """Take a record through the stages that have not answered; each answer is added as it comes."""
+        first = len(answers)
+        async with aclosing(self._means.take(first, self._job.chain, urls[first:], precision)) as coming:
+            for stage in self._job.stages[first:]:
+                with self._busy(stage):
+                    answers.append(await anext(coming))
 
     async def _finish(self, record: str, answers: list[StageAnswer], url: str) -> None:
         pieces = self._jobs.store.stream(self._jobs.store.key_of(url))
@@ -145,7 +156,7 @@ class _Driver:
         _log.error("record %s is set aside: %s", record, error)
         self._failed[record] = why
         self._status.failed += 1
-        await patiently(self._means, lambda: self._jobs.set_aside(record, why))
+        await self._means.patiently(lambda: self._jobs.set_aside(record, why))
 
     @contextmanager
     def _busy(self, stage: str) -> Iterator[None]:
@@ -164,14 +175,9 @@ class _Driver:
         """What activations in fewer bits lose, measured once, on a record that is done; None for float32."""
         if self._job.activations is Encoding.FLOAT32:
             return None
-        loss = await patiently(self._means, self._jobs.loss)
+        loss = await self._means.patiently(self._jobs.loss)
         if loss is None and done:
-            stages, chain = self._means.stages, self._job.chain
-
-            def run(stage: int, inputs: str, outputs: str, precision: Encoding) -> Awaitable[StageAnswer]:
-                return patiently(self._means, lambda: stages.run(stage, chain, inputs, outputs, precision))
-
-            loss = await measure_loss(self._job, self._jobs, self._records, done[0], run)
+            loss = await measure_loss(self._job, self._jobs, self._records, done[0], self._through_stages)
         return loss
 
     def _driver_usage(self) -> Usage:

@@ -82,9 +82,9 @@ class JobStore:
         """Where a stage writes what it computed of a record."""
         return self.store.url_of(self._activation_key(record, stage))
 
-    async def remove_activation(self, record: str, stage: int) -> None:
-        """Forget what a stage computed of a record."""
-        await self.store.remove([self._activation_key(record, stage)])
+    async def remove_activation(self, url: str) -> None:
+        """Forget what a stage computed."""
+        await self.store.remove([self.store.key_of(url)])
 
     async def finish(self, record: str, stages: int, predictions: bytes, passage: dict[str, Any]) -> None:
         """Keep a record's answers, then that it is done, then nothing of what was under way."""

@@ -1,6 +1,6 @@
 """What activations in fewer bits lose: a sample of a job's pictures goes through the stages both ways."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict
 from typing import Any, TypeAlias
 
@@ -16,11 +16,11 @@ from services.pipeline.job_store import JobStore
 
 SAMPLE_PICTURES = 16
 
-Run: TypeAlias = Callable[[int, str, str, Encoding], Awaitable[StageAnswer]]
-"""A stage's number, where its input is, where its output goes, and how it is written."""
+Through: TypeAlias = Callable[[Sequence[str], Encoding], Awaitable[list[StageAnswer]]]
+"""Where a record is and where each stage writes, and how."""
 
 
-async def measure_loss(job: Job, jobs: JobStore, records: ObjectStore, record: str, run: Run) -> dict[str, Any]:
+async def measure_loss(job: Job, jobs: JobStore, records: ObjectStore, record: str, through: Through) -> dict[str, Any]:
     """Compare the scores of a record's first pictures with those that float32 gives, and keep the result.
 
     Returns:
@@ -33,12 +33,9 @@ async def measure_loss(job: Job, jobs: JobStore, records: ObjectStore, record: s
     found: dict[Encoding, Values] = {}
     usages = []
     for precision in (Encoding.FLOAT32, job.activations):
-        inputs = url
-        for stage in range(len(job.stages)):
-            outputs = jobs.sample_url(f"{precision}/{stage}")
-            usages.append((await run(stage, inputs, outputs, precision)).outcome.line.usage)
-            inputs = outputs
-        found[precision] = await _scores(jobs.store, inputs)
+        urls = [url, *(jobs.sample_url(f"{precision}/{stage}") for stage in range(len(job.stages)))]
+        usages += [answer.outcome.line.usage for answer in await through(urls, precision)]
+        found[precision] = await _scores(jobs.store, urls[-1])
     loss = {**_compare(found[job.activations], found[Encoding.FLOAT32]), "usage": asdict(add(usages))}
     await jobs.write_loss(loss)
     await jobs.remove_sample()

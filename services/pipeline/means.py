@@ -1,16 +1,15 @@
-"""What a driver works with, and how it calls a stage: patiently, while what failed may pass."""
+"""What a driver works with, and how it calls: patiently, while what failed may pass."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias, TypeVar
 
 from services.artifacts.precision import Encoding
-from services.artifacts.store import ObjectStore
 from services.edge.errors import StrataError
 from services.edge.receipts import Tariff
 from services.pipeline.domain import Retry, StageAnswer, Stages, may_pass
-from services.pipeline.job_store import JobStore
 from services.pipeline.report import LAMBDA
 
 Sleep: TypeAlias = Callable[[float], Awaitable[None]]
@@ -58,26 +57,25 @@ class Means:
     observe: Observe = lambda _: None
     tariff: Tariff = LAMBDA
 
+    async def patiently(self, call: Callable[[], Awaitable[_T]]) -> _T:
+        """Make a call, and make it again while it may pass."""
+        failures = 0
+        while True:
+            try:
+                return await call()
+            except StrataError as error:
+                failures += 1
+                if not may_pass(error) or failures >= self.retry.tries:
+                    raise
+                _log.info("again after: %s", error)
+            await self.sleep(self.retry.pause_s(failures))
 
-async def patiently(means: Means, call: Callable[[], Awaitable[_T]]) -> _T:
-    """Make a call, and make it again while what it meets may pass."""
-    failures = 0
-    while True:
-        try:
-            return await call()
-        except StrataError as error:
-            failures += 1
-            if not may_pass(error) or failures >= means.retry.tries:
-                raise
-            _log.info("again after: %s", error)
-        await means.sleep(means.retry.pause_s(failures))
-
-
-async def call_stage(
-    means: Means, jobs: JobStore, records: ObjectStore, record: str, stage: int, chain: str, activations: Encoding
-) -> StageAnswer:
-    """Have a stage compute a record's activation from the one before."""
-    inputs = jobs.activation_url(record, stage - 1) if stage else records.url_of(record)
-    began_s = means.clock()
-    answer = await means.stages.run(stage, chain, inputs, jobs.activation_url(record, stage), activations)
-    return replace(answer, seconds=means.clock() - began_s)
+    async def take(
+        self, first: int, chain: str, urls: Sequence[str], precision: Encoding
+    ) -> AsyncGenerator[StageAnswer, None]:
+        """Take a record through the stages, as `Stages.take`, and say of each how long the record was with it."""
+        began_s = self.clock()
+        async with aclosing(self.stages.take(first, chain, urls, precision)) as coming:
+            async for answer in coming:
+                yield replace(answer, seconds=answer.seconds or self.clock() - began_s)
+                began_s = self.clock()

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -10,7 +10,7 @@ from services.artifacts.precision import Encoding
 from services.artifacts.store import ObjectStore
 from services.pipeline.domain import StageAnswer, StageDescription, check_chain
 from services.pipeline.job_store import JobStore
-from services.pipeline.means import Means, call_stage, patiently
+from services.pipeline.means import Means
 
 
 async def wake(means: Means) -> list[StageDescription]:
@@ -21,7 +21,7 @@ async def wake(means: Means) -> list[StageDescription]:
         StageUnavailable: one cannot be reached.
     """
     calls = [partial(means.stages.describe, stage) for stage in range(len(means.stages))]
-    descriptions = await asyncio.gather(*(patiently(means, call) for call in calls))
+    descriptions = await asyncio.gather(*(means.patiently(call) for call in calls))
     check_chain(descriptions)
     return descriptions
 
@@ -45,10 +45,10 @@ async def sent_ahead(
 
     async def through() -> list[StageAnswer]:
         chain = (await means.stages.describe(0)).chain
-        calls = (
-            call_stage(means, jobs, records, record, stage, chain, activations) for stage in range(len(means.stages))
-        )
-        return [await call for call in calls]
+        urls = [records.url_of(record)]
+        urls += [jobs.activation_url(record, stage) for stage in range(len(means.stages))]
+        async with aclosing(means.take(0, chain, urls, activations)) as coming:
+            return [answer async for answer in coming]
 
     answers = asyncio.create_task(through())
     try:

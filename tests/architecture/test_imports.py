@@ -28,7 +28,8 @@ RANKS: dict[str, dict[int, str]] = {
         ADAPTERS: "address cpu_share memory_share declaration environment settings meter onednn owner_token "
         "whole_files disk_room stop exit_code logs lean_logs tracing freed_memory",
         EDGES: "status remote_errors grpc_channel grpc_server http_errors http_body http_hangup http_connections "
-        "http_server http_form http_app receipt_messages receipt_bodies grpc_tracing http_tracing",
+        "http_server http_form http_app receipt_messages receipt_bodies grpc_tracing http_tracing "
+        "ray_cluster",
     },
     "zoo": {
         DOMAIN: "manifest stage_manifest sounds chunks cache_folder alexnet nasnet efficientnet efficientnet_lite "
@@ -45,7 +46,7 @@ RANKS: dict[str, dict[int, str]] = {
         USECASES: "usecases queue tally evaluation vigil",
         ADAPTERS: "ensemble_file accuracy_file labelled loading pictures metrics receipt_log",
         EDGES: "settings members chains client converters http_bodies grpc_api http_api front_door graph "
-        "ray_app ray_graph ray_cluster",
+        "ray_app ray_graph",
         MAIN: "process __main__",
     },
     "model": {
@@ -59,14 +60,14 @@ RANKS: dict[str, dict[int, str]] = {
         DOMAIN: "domain shared_meter source engine",
         USECASES: "usecases",
         ADAPTERS: "publishing",
-        EDGES: "settings converters grpc_api",
+        EDGES: "settings converters grpc_api opening journey",
         MAIN: "process publish __main__",
     },
     "pipeline": {
-        DOMAIN: "domain predictions report sizing profile simulation places planning comparison",
-        USECASES: "job_store lease loss means waking driver",
+        DOMAIN: "domain predictions report sizing profile simulation places planning comparison means feed pools",
+        USECASES: "job_store lease loss waking driver",
         ADAPTERS: "packing plan_file",
-        EDGES: "client",
+        EDGES: "converters client fed_stages ray_data ray_source",
         MAIN: "process __main__",
     },
     "workbench": {

@@ -1,6 +1,6 @@
 """What README.md and the guides in docs tell people to type works, in its order, from the project's root.
 
-The block for a cluster is run in tests/cluster.
+The block for a cluster is run in tests/cluster; Ray is in tests/contract.
 """
 
 import os

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from services.edge.errors import InvalidDeclaration, NotReady
-from services.ensemble.ray_cluster import cluster_address, join_cluster
+from services.edge.ray_cluster import cluster_address, join_cluster
 
 pytestmark = pytest.mark.timeout(120)
 

@@ -1,6 +1,5 @@
-"""The Ray cluster that a graph runs on: a head of our own that ends with us, or one that runs and is joined."""
+"""The Ray cluster that work runs on: a head of our own that ends with us, or one that runs and is joined."""
 
-import logging
 import os
 from collections.abc import Mapping
 
@@ -46,7 +45,6 @@ def start_head() -> None:
     import ray
 
     os.environ.pop(ADDRESS, None)
-    _log_as_we_do()
     try:
         ray.init(
             address="local",
@@ -69,7 +67,6 @@ def join_cluster(address: str, timeout_s: float = _REACH_TIMEOUT_S) -> None:
     _check_that_it_answers(address, timeout_s)
     import ray
 
-    _log_as_we_do()
     try:
         ray.init(address=address, log_to_driver=False, configure_logging=False)
     except Exception as error:
@@ -87,12 +84,3 @@ def _check_that_it_answers(address: str, timeout_s: float) -> None:
                 f"{ADDRESS}: no Ray head answered at {address} within {timeout_s:g} s; start it, or leave the "
                 "variable out, and a head of our own starts"
             ) from None
-
-
-def _log_as_we_do() -> None:
-    """Take Serve's own handler away, so that its records go where ours go."""
-    from ray import serve
-
-    log = logging.getLogger(serve.__name__)
-    log.handlers.clear()
-    log.propagate = True
