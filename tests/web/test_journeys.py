@@ -14,6 +14,7 @@ from tests.web.browser import NARROW, WIDE, chromium, needs_browser, page_of, se
 
 pytestmark = needs_browser
 FIRST = "convolutional_0"
+expect.set_options(timeout=60_000)  # as long as an action may wait: a busy machine measures slowly
 
 
 @pytest.fixture(scope="module")
