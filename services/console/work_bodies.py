@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from services.console.http_bodies import Body, ModeName, PrecisionName, ReplyBase
+from services.console.session_bodies import QParamsBody
 
 MOST_PICTURES = 512
 """In one calibration or report."""
@@ -104,6 +105,34 @@ class CalibratedBody(ReplyBase):
     threads: int
 
 
+class SideBody(ReplyBase):
+    """A layer in one of two variants."""
+
+    precision: PrecisionName
+    qparams: QParamsBody | None = None
+    weight_scale: float | None = Field(None, description="Of its integer weights, the mean over the channels")
+
+
+class ComparedLayerBody(ReplyBase):
+    """A layer in two variants."""
+
+    layer: str
+    first: SideBody
+    second: SideBody
+    weight_codes_differing: float | None = Field(None, description="Share of the integer weights, 0 to 1")
+    codes_differing: float | None = Field(None, description="Share of the value's codes, 0 to 1")
+    largest: int | None = Field(None, description="The largest difference of two codes")
+    sqnr_db: float = Field(description="The second's value against the first's; 200 is exact")
+
+
+class ComparedBody(ReplyBase):
+    """Two variants of a network."""
+
+    layers: list[ComparedLayerBody]
+    agreement: float = Field(description="Share of the answers that are the same, 0 to 1")
+    points_lost: float = Field(description="Of the first's answers those that the second lost, by margin, 0 to 100")
+
+
 class WorkEvent(Body):
     """One event of long work; the last one has `is_last`, and a fault where the work failed."""
 
@@ -129,6 +158,10 @@ class ReportEvent(WorkEvent):
     measured: MeasuredBody | None = None
 
 
+class CompareEvent(WorkEvent):
+    compared: ComparedBody | None = None
+
+
 class CalibrateEvent(WorkEvent):
     calibrated: CalibratedBody | None = None
 
@@ -140,6 +173,13 @@ class ReportStart(Body):
     """What to measure on."""
 
     pictures: PictureIds = Field([], description="Ids of files; none takes the run's own picture")
+
+
+class ComparisonStart(Body):
+    """With what to compare, and on what."""
+
+    other: str = Field(max_length=64, description="The id of a run whose model has the same layers")
+    pictures: PictureIds = Field([], description="Ids of files; none takes the first run's own picture")
 
 
 class CalibrationStart(Body):

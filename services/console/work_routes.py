@@ -17,6 +17,9 @@ from services.console.work_bodies import (
     CalibratedBody,
     CalibrateEvent,
     CalibrationStart,
+    ComparedBody,
+    CompareEvent,
+    ComparisonStart,
     CrossEvent,
     CrossingBody,
     DiagnosisBody,
@@ -71,9 +74,9 @@ async def _report_on(
     console: ConsoleParts, caller: Changer, run: str, body: ReportStart
 ) -> AsyncIterator[pb.ReportRequest]:
     """Whatever can be refused is refused here, before a stream of events begins."""
-    user, own = caller.user.id, await console.runs.picture(caller.user.id, run)
-    pictures = await _pictures(console, user, body.pictures) if body.pictures else _one(pb.Picture(data=own))
+    user = caller.user.id
     options = pb.ReportRequest.Options(session=await console.runs.session(user, run))
+    pictures = await _pictures_or_own(console, user, run, body.pictures)
 
     async def messages() -> AsyncIterator[pb.ReportRequest]:
         yield pb.ReportRequest(options=options)
@@ -89,6 +92,33 @@ async def report(
 ) -> AsyncIterable[ReportEvent]:
     replies = console.workbench.stream(caller.user.id, "Report", messages)
     async for each in _told(ReportEvent, "measured", MeasuredBody, replies):
+        yield each
+
+
+async def _compare_on(
+    console: ConsoleParts, caller: Changer, run: str, body: ComparisonStart
+) -> AsyncIterator[pb.CompareSessionsRequest]:
+    """As `_report_on`."""
+    user = caller.user.id
+    session, other = await console.runs.session(user, run), await console.runs.session(user, body.other)
+    pictures = await _pictures_or_own(console, user, run, body.pictures)
+
+    async def messages() -> AsyncIterator[pb.CompareSessionsRequest]:
+        yield pb.CompareSessionsRequest(options=pb.CompareSessionsRequest.Options(session=session, other=other))
+        async for picture in pictures:
+            yield pb.CompareSessionsRequest(picture=picture)
+
+    return messages()
+
+
+@router.post("/comparison", summary="Two variants of a network side by side", response_class=EventSourceResponse)
+async def compare(
+    console: ConsoleParts,
+    caller: Reader,
+    messages: Annotated[AsyncIterator[pb.CompareSessionsRequest], Depends(_compare_on)],
+) -> AsyncIterable[CompareEvent]:
+    replies = console.workbench.stream(caller.user.id, "CompareSessions", messages)
+    async for each in _told(CompareEvent, "compared", ComparedBody, replies):
         yield each
 
 
@@ -135,8 +165,13 @@ async def _pictures(console: Console, user: str, files: PictureIds) -> AsyncIter
     return read()
 
 
-async def _one(picture: pb.Picture) -> AsyncIterator[pb.Picture]:
-    yield picture
+async def _pictures_or_own(console: Console, user: str, run: str, files: PictureIds) -> AsyncIterator[pb.Picture]:
+    own = await console.runs.picture(user, run)
+
+    async def only() -> AsyncIterator[pb.Picture]:
+        yield pb.Picture(data=own)
+
+    return await _pictures(console, user, files) if files else only()
 
 
 async def _told(

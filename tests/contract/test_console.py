@@ -351,6 +351,7 @@ def test_every_endpoint_refuses_nobody_and_shows_one_user_nothing_of_another(
         "ReportStart": {},
         "CalibrationStart": {"pictures": [file["id"]]},
         "LinkStart": {},
+        "ComparisonStart": {"other": done["id"]},
         "edit": {"kind": "precision", "precision": "float"},
     }
     tried = 0

@@ -214,7 +214,7 @@ def test_a_model_is_calibrated_on_some_pictures_and_checked_on_others(
     with page_of(browser, console.address) as page:
         sign_up(page, "quantiser")
         upload(page, files)
-        run(page, "int8")
+        run(page, "int8", "hybrid")
         page.get_by_role("link", name="Augment").click()
         page.get_by_role("combobox", name="Picture").select_option(label="shapes.jpg")
         expect(page.get_by_role("list", name="The five pictures").get_by_role("img")).to_have_count(5)
@@ -223,7 +223,7 @@ def test_a_model_is_calibrated_on_some_pictures_and_checked_on_others(
         page.get_by_role("button", name="Keep", exact=True).click()
         expect(page.get_by_role("status").filter(has_text="Kept 5 pictures")).to_be_visible()
         page.get_by_role("link", name="Runs").click()
-        page.get_by_role("link", name="Model of shapes.strata").click()
+        page.get_by_role("link", name="Model of shapes.strata, int8").click()
         page.get_by_role("link", name="Quantise").click()
         page.get_by_role("button", name="Hold every second out").click()
         page.get_by_role("button", name="Calibrate", exact=True).click()
@@ -232,6 +232,9 @@ def test_a_model_is_calibrated_on_some_pictures_and_checked_on_others(
         for pictures in ("calibration", "held-out"):
             page.get_by_role("button", name=f"Measure on 3 {pictures} pictures").click()
         expect(page.get_by_role("region", name="Answers by mode").get_by_role("columnheader")).to_have_count(4)
+        page.get_by_role("button", name="Compare", exact=True).click()
+        scales = page.get_by_role("region", name="Scales by layer")
+        expect(scales.get_by_role("row", name=FIRST).get_by_role("cell").first).to_have_text(re.compile(r"\d"))
         assert serious_findings(page) == []
 
 

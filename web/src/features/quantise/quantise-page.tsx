@@ -13,6 +13,7 @@ import { AlgorithmTable } from "./algorithm-table";
 import { Errors } from "./errors";
 import { type Picked, PicturePicker } from "./picture-picker";
 import "./quantise.css";
+import { Scales } from "./scales";
 import { ALGORITHMS, useCalibration } from "./use-calibration";
 
 const OPTIONS = [
@@ -88,6 +89,7 @@ export default function QuantisePage() {
       </form>
       {work?.found && <Errors run={run} picked={picked} />}
       {work?.found && <AlgorithmTable run={run} found={work.found} />}
+      <Scales run={run} pictures={picked.heldOut} />
     </div>
   );
 }

@@ -25,6 +25,18 @@ export function useCalibration(run: string) {
   return { work, calibrate, stop };
 }
 
+export type Compared = Schema<"ComparedBody">;
+
+/** The model beside another run's, layer by layer. */
+export function useComparison(run: string) {
+  const { work, start } = useWork<Compared | null, Schema<"CompareEvent">>(
+    ["work", run, "comparison"],
+    null,
+    (before, { compared }) => compared ?? before,
+  );
+  return { work, compare: (body: Schema<"ComparisonStart">) => start(`/api/runs/${run}/comparison`, body) };
+}
+
 /** The model measured on some pictures; `which` tells several of these apart. */
 export function useErrors(run: string, which: string) {
   const { work, start } = useWork<Measured | null, Schema<"ReportEvent">>(

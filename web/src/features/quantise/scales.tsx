@@ -1,0 +1,88 @@
+import { useMemo } from "react";
+
+import { type Column, SortableTable } from "../../components/sortable-table";
+import { WorkStatus } from "../../components/work-status";
+import type { Schema } from "../../lib/api";
+import { formatDecibel, formatNumber, formatPercent } from "../../lib/format";
+import { useRuns } from "../runs/api";
+import { type Compared, useComparison } from "./use-calibration";
+
+type Row = Schema<"ComparedLayerBody">;
+
+/** The scales of two variants, layer by layer, and how far apart their codes and answers are. */
+export function Scales({ run, pictures }: { run: string; pictures: string[] }) {
+  const runs = useRuns();
+  const { work, compare } = useComparison(run);
+  const others = (runs.data ?? []).filter((each) => each.can_step && each.id !== run);
+  if (others.length === 0) return null;
+  return (
+    <section className="card stack" aria-label="Scales of two variants">
+      <h2>Scales of two variants</h2>
+      <form
+        className="row"
+        onSubmit={(event) => {
+          event.preventDefault();
+          void compare({ other: String(new FormData(event.currentTarget).get("other")), pictures });
+        }}
+      >
+        <label>
+          This one against
+          <select name="other">
+            {others.map((each) => (
+              <option key={each.id} value={each.id}>
+                {each.model}, {each.mode}, {each.picture_name}
+              </option>
+            ))}
+          </select>
+        </label>
+        <button disabled={work && !work.isOver}>Compare</button>
+        <span className="soft small">
+          on {pictures.length > 0 ? `the ${pictures.length} held-out pictures` : "this run’s picture"}
+        </span>
+      </form>
+      <WorkStatus work={work} label="Comparing" />
+      {work?.found && <Answers of={work.found} />}
+      {work?.found && <ScaleTable rows={work.found.layers} />}
+    </section>
+  );
+}
+
+function Answers({ of }: { of: Compared }) {
+  return (
+    <p className="note" role="status">
+      {formatPercent(of.agreement)} of the answers are the same; by their margins, {of.points_lost.toFixed(1)} of 100 are lost.
+    </p>
+  );
+}
+
+function ScaleTable({ rows }: { rows: Row[] }) {
+  const columns = useMemo<Column<Row>[]>(() => {
+    const number = (
+      name: string,
+      value: (row: Row) => number | null | undefined,
+      format: (value: number) => string,
+      highFirst = true,
+    ): Column<Row> => ({
+      name,
+      highFirst,
+      isNumber: true,
+      value: (row) => value(row) ?? undefined,
+      show: (row) => {
+        const found = value(row);
+        return found == null ? "" : format(found);
+      },
+    });
+    return [
+      { name: "Layer", isName: true, value: (row) => rows.indexOf(row), show: (row) => row.layer },
+      number("Value, here", (row) => row.first.qparams?.scale, formatNumber),
+      number("Value, there", (row) => row.second.qparams?.scale, formatNumber),
+      number("Weights, here", (row) => row.first.weight_scale, formatNumber),
+      number("Weights, there", (row) => row.second.weight_scale, formatNumber),
+      number("Weight codes apart", (row) => row.weight_codes_differing, formatPercent),
+      number("Value codes apart", (row) => row.codes_differing, formatPercent),
+      number("by at most", (row) => row.largest, String),
+      number("Agree to", (row) => row.sqnr_db, formatDecibel, false),
+    ];
+  }, [rows]);
+  return <SortableTable label="Scales by layer" columns={columns} rows={rows} keyOf={(row) => row.layer} />;
+}
