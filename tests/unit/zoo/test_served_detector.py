@@ -23,7 +23,7 @@ from services.workbench.opening import import_darknet
 from services.workbench.picture_files import PictureFiles, read_picture
 from services.workbench.pictures import as_input
 from services.zoo.compile import compile_model
-from services.zoo.detection import Detection
+from services.zoo.detection import Detection, iou
 from services.zoo.integer_codec import encode_integers
 from services.zoo.integers import Integers
 from services.zoo.manifest import Manifest
@@ -124,9 +124,11 @@ def test_boxes_of_a_served_detector_are_those_of_the_engine(
         found = boxes_in(served, number)
         assert len(expected) > 0
         assert [box.label for box in found] == [box.label for box in expected]
+        # Codes in the middle between two go either way, and move scores; of two boxes of one thing either may be kept.
+        least_iou, apart = (0.98, 0.001) if mode is Mode.FLOAT else (0.75, 0.1)
         for one, other in zip(found, expected, strict=True):
-            assert one.score == pytest.approx(other.score, abs=0.02)
-            assert np.allclose(one.box, other.box, atol=0.01)
+            assert one.score == pytest.approx(other.score, abs=apart)
+            assert float(iou(one.box, other.box[None])[0]) >= least_iou
 
 
 def test_pictures_with_fewer_boxes_have_places_without_a_label(place: Path, tmp_path: Path) -> None:
