@@ -1,6 +1,7 @@
 """One word for one component: Dockerfile target, image, skaffold artifact, chart value; and the images' locks."""
 
 import re
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,18 @@ def test_an_image_has_every_package_that_its_packages_import(stage: str) -> None
     }
     assert copied
     assert imported <= copied
+
+
+def test_what_images_copy_is_not_ignored() -> None:
+    let_in = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
+    copied = [words.split()[:-1] for words in re.findall(r"^COPY ((?!--from).*)$", DOCKERFILE, flags=re.MULTILINE)]
+    left_out = {
+        path
+        for paths in copied
+        for path in paths
+        if not any(fnmatch(path, each) or path.startswith(f"{each}/") for each in let_in)
+    }
+    assert left_out == set()
 
 
 def test_skaffold_gives_each_artifact_to_the_chart() -> None:
