@@ -20,6 +20,8 @@ from services.zoo.quiet import quiet
 from services.zoo.weight_references import FetchedWeights
 
 _EXPECTED = "expected one float32 input [N, 3, H, W] and one float32 output, scores [N, K]"
+_MANY = 1 << 31
+"""More pictures than one request holds: a program that is exported for so many takes any number."""
 _OTHER_ARCHIVES = {
     "constants.pkl": "a TorchScript program; export the module with torch.export instead",
     "data.pkl": "a checkpoint of torch.save; build the module, load it, and export it with torch.export",
@@ -124,6 +126,12 @@ def _check_program(program: ExportedProgram, file: str) -> None:
             raise InvalidDeclaration(f"{file}: {'takes' if names is ends[0] else 'answers'} {found}; {_EXPECTED}")
     if not program.call_spec.out_spec.is_leaf():
         raise InvalidDeclaration(f"{file}: answers a list or dictionary; {_EXPECTED}")
+    for sizes in program.range_constraints.values():
+        if sizes.upper < _MANY:
+            raise InvalidDeclaration(
+                f"{file}: takes at most {sizes.upper} pictures at once; export it for any number, with "
+                'dynamic_shapes=({0: torch.export.Dim("batch")},)'
+            )
 
 
 def _described(value: object) -> str:

@@ -298,6 +298,13 @@ def write_mixing(folder: Path, form: str, mixes: str) -> None:
     write(Mixing(mixes), EXAMPLE, folder / f"small.{form}")
 
 
+def write_bounded(folder: Path) -> None:
+    sizes = ({0: torch.export.Dim("batch", min=2, max=64)},)
+    torch.export.save(
+        torch.export.export(Small().eval(), (torch.from_numpy(EXAMPLE),), dynamic_shapes=sizes), folder / "small.pt2"
+    )
+
+
 def write_onnx_of(taken: str, answered: str) -> Callable[[Path], None]:
     """A program that takes and answers these types, and computes in float32 between."""
     types = {name: getattr(onnx.TensorProto, name.upper()) for name in (taken, answered)}
@@ -363,6 +370,11 @@ def write_onnx_of(taken: str, answered: str) -> Callable[[Path], None]:
             for form in ("pt2", "onnx")
             for mixes, message in MIXING.items()
             if form == "pt2" or mixes not in ("training mode", "state")  # which torch writes to ONNX as evaluation
+        ),
+        (
+            write_bounded,
+            InvalidDeclaration,
+            "takes at most 64 pictures at once; export it for any number",
         ),
         (write_onnx_of("uint8", "float"), InvalidDeclaration, r"takes uint8 \[N, 3, 8, 8\]; expected"),
         (write_onnx_of("bool", "float"), InvalidDeclaration, "takes bool"),
