@@ -66,9 +66,10 @@ yolov3-tiny and EfficientNet-Lite0 are trained.
 `onnx` is of the exported program in ONNX Runtime and OpenVINO: `.max_code_error` the largest difference of a code, each
 layer given the runtime's own inputs; `.answers` the least share of eight pictures' classes or boxes that are the
 engine's, and of the trained networks of 40 photographs that calibration has not seen. A code that lies half way between
-two falls to either side, and moves what comes after it: with random weights, whose scores are ties and whose boxes are
-cut off where 300 candidates are left, that changes answers that no one could tell apart. `.points_lost` is the most
-that is lost where an answer counts by its margin.
+two falls to either side, and moves what comes after it: with random weights, whose scores lie close together, the best
+class may change with it. Of EfficientNet-Lite0's photographs one changes in ONNX Runtime and two in OpenVINO, where the
+engine's two best classes lie within 0.007 of each other. `.points_lost` is the most that is lost where an answer counts
+by its margin.
 
 `served` is of models that are compiled in int8 from the same integers: `.vs_openvino` the service's forward pass over
 OpenVINO's with NNCF, `.cold_start` the service's start, until it is ready, over the float service's; the worst model.
