@@ -133,6 +133,7 @@ class _Driver:
             return await self._ahead.answers
         except StrataError as error:
             _log.info("record %s from its first stage on after: %s", record, error)
+            self._status.retries += 1
             return []
 
     async def _onwards(self, urls: Sequence[str], precision: Encoding, answers: list[StageAnswer]) -> None:

@@ -216,6 +216,7 @@ def test_a_model_is_calibrated_on_some_pictures_and_checked_on_others(
         upload(page, files)
         run(page, "int8", "hybrid")
         page.get_by_role("link", name="Augment").click()
+        page.get_by_role("heading", name="Augment").wait_for()  # the page before has a picture to choose, too
         page.get_by_role("combobox", name="Picture").select_option(label="shapes.jpg")
         expect(page.get_by_role("list", name="The five pictures").get_by_role("img")).to_have_count(5)
         assert serious_findings(page) == []
