@@ -19,20 +19,31 @@ and the less does it cost to let it become shorter."""
 
 
 @dataclass(frozen=True)
+class Forecast:
+    """How long a member takes until its answer.
+
+    Attributes:
+        likely_s: by what it takes usually.
+        safe_s: the same, with what is added to be safe.
+    """
+
+    likely_s: float
+    safe_s: float
+
+
+@dataclass(frozen=True)
 class Ticket:
     """A member's part of one request.
 
     Attributes:
-        forecast_s: as `likely_s`, with what is added to be safe; both are None where nothing was known of the member.
-        likely_s: until its answer, by what it takes usually.
+        forecast: None where nothing was known of the member.
         gap_s: how long the member had rested, infinite where it was never asked.
     """
 
     model: str
     pictures: int
     began_s: float
-    forecast_s: float | None
-    likely_s: float | None
+    forecast: Forecast | None
     gap_s: float
 
 
@@ -60,15 +71,15 @@ class _Member:
     warm_gap_s: float = 0.0
     cold_gap_s: float = math.inf
 
-    def forecast_s(self, pictures: int, now_s: float) -> float:
-        takes_s = self.likely_s(pictures, now_s)
+    def forecast(self, pictures: int, now_s: float) -> Forecast:
+        likely_s = takes_s = self._likely_s(pictures, now_s)
         if self.pictures or self.busy_until_s > now_s:
             takes_s += _quantile(self.exceeded_s, _SAFE)
         if self.is_cold(now_s):
-            return takes_s + median(self.cold_s)
-        return takes_s * math.exp2(-max(0.0, now_s - self.free_s) / _HALVED_AFTER_S)
+            return Forecast(likely_s, takes_s + median(self.cold_s))
+        return Forecast(likely_s, takes_s * math.exp2(-max(0.0, now_s - self.free_s) / _HALVED_AFTER_S))
 
-    def likely_s(self, pictures: int, now_s: float) -> float:
+    def _likely_s(self, pictures: int, now_s: float) -> float:
         """Say how long it likely takes, after what is under way, while it runs."""
         picture_s = median(self.picture_s) if self.picture_s else 0.0
         queued_s = max(0.0, self.pictures * picture_s - max(0.0, now_s - max(self.free_s, self.busy_since_s)))
@@ -92,7 +103,7 @@ class Forecasts:
 
     def forecast_s(self, model: str, pictures: int, now_s: float) -> float:
         """Say how long a member would take from now until it answers a request."""
-        return self._of(model).forecast_s(pictures, now_s)
+        return self._of(model).forecast(pictures, now_s).safe_s
 
     def is_cold(self, model: str, now_s: float) -> bool:
         """Tell whether a member will have to start first, as far as is known."""
@@ -101,9 +112,8 @@ class Forecasts:
     def begin(self, model: str, pictures: int, now_s: float) -> Ticket:
         """Note that a member is going to be asked."""
         member = self._of(model)
-        forecast_s = member.forecast_s(pictures, now_s) if member.picture_s else None
-        likely_s = member.likely_s(pictures, now_s) if member.picture_s else None
-        ticket = Ticket(model, pictures, now_s, forecast_s, likely_s, now_s - member.free_s)
+        forecast = member.forecast(pictures, now_s) if member.picture_s else None
+        ticket = Ticket(model, pictures, now_s, forecast, now_s - member.free_s)
         if not member.pictures:
             member.busy_since_s = now_s
         member.pictures += pictures
@@ -119,8 +129,8 @@ class Forecasts:
             member.cold_gap_s = min(member.cold_gap_s, ticket.gap_s)
         else:
             member.picture_s.append((now_s - max(ticket.began_s, member.free_s)) / ticket.pictures)
-            if ticket.likely_s is not None:
-                member.exceeded_s.append(max(0.0, now_s - ticket.began_s - ticket.likely_s))
+            if ticket.forecast:
+                member.exceeded_s.append(max(0.0, now_s - ticket.began_s - ticket.forecast.likely_s))
             if math.isfinite(ticket.gap_s):
                 member.warm_gap_s = max(member.warm_gap_s, ticket.gap_s)
         member.free_s, member.busy_until_s = now_s, -math.inf
@@ -130,10 +140,10 @@ class Forecasts:
         member = self._of(ticket.model)
         member.pictures -= ticket.pictures
         took_s = now_s - ticket.began_s
-        if ticket.forecast_s is None or ticket.likely_s is None:
+        if ticket.forecast is None:
             member.busy_until_s = now_s + took_s
-        elif took_s > ticket.forecast_s:
-            member.exceeded_s.append(took_s - ticket.likely_s)
+        elif took_s > ticket.forecast.safe_s:
+            member.exceeded_s.append(took_s - ticket.forecast.likely_s)
             member.busy_until_s = now_s + took_s
 
     def failed(self, ticket: Ticket) -> None:
