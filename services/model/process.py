@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from services.edge.address import split_address
 from services.edge.cpu_share import thread_count
-from services.edge.errors import InvalidDeclaration, StrataError
+from services.edge.errors import InvalidDeclaration
+from services.edge.exit_code import exit_code_of
 from services.edge.grpc_server import GrpcServer, start_grpc
 from services.edge.lean_logs import configure_lean_logs
 from services.edge.meter import process_began, read_process
@@ -38,23 +39,19 @@ def main() -> int:
     start.mark("interpreter")
     configure_lean_logs("model")
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    try:
-        start_tracing("strata-model", os.environ)
-        settings = settings_from(os.environ)
-        folder = _compiled_folder(settings)
-        if settings.server == "kserve":
-            from services.model.kserve_model import serve_with_kserve
+    return exit_code_of(lambda: _run(start), _log)
 
-            serve_with_kserve(_model(settings, folder, start), settings)
-        else:
-            asyncio.run(_serve(_model(settings, folder, start), settings, start))
-    except (StrataError, OSError) as error:
-        _log.error("%s: %s", type(error).__name__, error)
-        return 2
-    except Exception:
-        _log.exception("cannot serve")
-        return 1
-    return 0
+
+def _run(start: StartClock) -> None:
+    start_tracing("strata-model", os.environ)
+    settings = settings_from(os.environ)
+    folder = _compiled_folder(settings)
+    if settings.server == "kserve":
+        from services.model.kserve_model import serve_with_kserve
+
+        serve_with_kserve(_model(settings, folder, start), settings)
+    else:
+        asyncio.run(_serve(_model(settings, folder, start), settings, start))
 
 
 async def _serve(model: Model, settings: Settings, start: StartClock) -> None:

@@ -7,7 +7,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from services.edge.errors import StrataError
+from services.edge.exit_code import exit_code_of
 from services.edge.grpc_server import start_grpc
 from services.edge.lean_logs import configure_lean_logs
 from services.edge.stop import stop_event
@@ -24,18 +24,14 @@ _log = logging.getLogger("services.stage")
 def main() -> int:
     """Serve until SIGTERM or SIGINT; return the exit code."""
     configure_lean_logs("stage")
-    try:
-        start_tracing("strata-stage", os.environ)
-        settings = settings_from(os.environ)
-        with tempfile.TemporaryDirectory() as scratch:
-            asyncio.run(_serve(settings, compiled_folder(settings, Path(scratch))))
-    except (StrataError, OSError) as error:
-        _log.error("%s: %s", type(error).__name__, error)
-        return 2
-    except Exception:
-        _log.exception("cannot serve")
-        return 1
-    return 0
+    return exit_code_of(_run, _log)
+
+
+def _run() -> None:
+    start_tracing("strata-stage", os.environ)
+    settings = settings_from(os.environ)
+    with tempfile.TemporaryDirectory() as scratch:
+        asyncio.run(_serve(settings, compiled_folder(settings, Path(scratch))))
 
 
 async def _serve(settings: Settings, folder: Path) -> None:

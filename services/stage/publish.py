@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from services.artifacts.store import open_store
 from services.edge.environment import read_settings, setting
-from services.edge.errors import InvalidDeclaration, StrataError
+from services.edge.errors import InvalidDeclaration
+from services.edge.exit_code import exit_code_of
 from services.edge.lean_logs import configure_lean_logs
 from services.stage.publishing import is_published, publish
 
@@ -35,15 +36,7 @@ class PublishSettings:
 def main() -> int:
     """Publish, and return the exit code: 0 done, 2 where the model or the store is at fault, 1 where we are."""
     configure_lean_logs("publish")
-    try:
-        _publish(read_settings(PublishSettings, PREFIX, os.environ))
-    except (StrataError, OSError) as error:
-        _log.error("%s: %s", type(error).__name__, error)
-        return 2
-    except Exception:
-        _log.exception("cannot publish")
-        return 1
-    return 0
+    return exit_code_of(lambda: _publish(read_settings(PublishSettings, PREFIX, os.environ)), _log, "publish")
 
 
 def _publish(settings: PublishSettings) -> None:
