@@ -22,7 +22,7 @@ StrataError
 │   ├── OtherChain           stages, activations or jobs of another model or other cuts
 │   └── NoPlan               no way to do a job in the time or for the money
 ├── Unavailable              try again later
-│   ├── MemberUnavailable    StageUnavailable StoreUnavailable
+│   ├── MemberUnavailable    StageUnavailable StoreUnavailable ExecutorLost
 │   ├── NotStarted           NotReady         ServiceStopping
 │   └── QueueFull            TooManyLogIns    LateAlready
 ├── DeadlineExceeded         nothing useful was in by the deadline
