@@ -10,7 +10,7 @@ from services.bench import cluster_figures, local_figures
 from services.bench.cluster import Cluster
 from services.bench.cluster_figures import FULL, HELLO, Images
 from services.bench.report import Group
-from services.bench.rounds import Spread, percentile, ratio
+from services.bench.rounds import percentile, ratio, with_spread
 from services.edge.progress import Progress
 from services.zoo.cache_folder import default_cache
 from services.zoo.catalog import Catalog
@@ -152,7 +152,7 @@ def _forward(subject: EnsembleSubject) -> Iterator[Figures]:
         fastest = min(spreads[runtime].median for runtime in local_figures.RUNTIMES)
         ratios[name] = spreads["service"].median / fastest
         for runtime, spread in spreads.items():
-            yield _with_spread(f"forward_ms.{runtime}.{name}", spread)
+            yield with_spread(f"forward_ms.{runtime}.{name}", spread)
     yield _worst("forward_ratio", ratios)
 
 
@@ -182,20 +182,20 @@ def _batches(subject: EnsembleSubject, cluster: Cluster) -> Iterator[Figures]:
     for batch, rounds in subject.effort.speedup_rounds.items():
         subject.progress(f"speedup.{batch}")
         found = cluster_figures.speedup(door, batch, rounds)
-        yield _with_spread(f"speedup.{batch}", found.speedup) | _with_spread(f"speedup_share.{batch}", found.share)
+        yield with_spread(f"speedup.{batch}", found.speedup) | with_spread(f"speedup_share.{batch}", found.share)
     # The bar is held at the largest: an answer at half a CPU then takes many of the 100 ms periods of the CPU quota.
     yield {"speedup": found.speedup.median, "speedup_share": found.share.median}
     for batch, rounds in subject.effort.slowdown_rounds.items():
         subject.progress(f"batch.slowdown.{batch}")
         full, slowest = cluster_figures.batch_slowdown(door, batch, rounds)
-        yield _with_spread(f"batch.slowdown.{batch}", ratio(full, slowest))
+        yield with_spread(f"batch.slowdown.{batch}", ratio(full, slowest))
         yield {f"batch.parallel_ms.{batch}": full.median, f"batch.slowest_ms.{batch}": slowest.median}
 
 
 def _cold(subject: EnsembleSubject, cluster: Cluster) -> Iterator[Figures]:
     colds = cluster_figures.cold_starts_s(cluster, subject.images, subject.effort.rounds, subject.progress)
     for name, spread in colds.items():
-        yield _with_spread(f"cold_s.{name}", spread)
+        yield with_spread(f"cold_s.{name}", spread)
     hello = colds[HELLO].median
     yield _worst("cold_ratio", {name: colds[name].median / hello for name in FULL})
 
@@ -217,8 +217,3 @@ PARTS = (*_HERE, *ON_KNATIVE)
 def _worst(key: str, by_model: dict[str, float]) -> Figures:
     """The key itself is the worst of the models; each model's is beside it."""
     return {key: max(by_model.values()), **{f"{key}.{model}": value for model, value in by_model.items()}}
-
-
-def _with_spread(key: str, spread: Spread) -> Figures:
-    """The key is the rounds' median; their lowest and highest stand beside it."""
-    return {key: spread.median, f"{key}.low": spread.low, f"{key}.high": spread.high}

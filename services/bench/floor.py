@@ -15,7 +15,7 @@ from services.bench.clients import BlockingFrontDoorClient
 from services.bench.echo import METHOD, SERVICE, Hop, rested_s
 from services.bench.ensemble import MEASURE
 from services.bench.local_figures import served
-from services.bench.rounds import Spread, interleave, percentile
+from services.bench.rounds import interleave, percentile, with_spread
 from services.bench.slo_loads import picture
 from services.contracts.inference.v2 import open_inference_pb2 as oip
 from services.contracts.strata.ensemble.v1 import ensemble_pb2 as pb
@@ -55,8 +55,8 @@ def floor_ratio(rounds: int, tell: Callable[[str], None]) -> Iterator[Figures]:
             )
     yield {
         "floor_ratio.embedded": overhead_ms["ensemble"].median / overhead_ms["floor"].median,
-        **_figures("floor_ratio.embedded.overhead_ms", overhead_ms["ensemble"]),
-        **_figures("floor_ratio.embedded.floor_ms", overhead_ms["floor"]),
+        **with_spread("floor_ratio.embedded.overhead_ms", overhead_ms["ensemble"]),
+        **with_spread("floor_ratio.embedded.floor_ms", overhead_ms["floor"]),
     }
 
 
@@ -68,10 +68,6 @@ def _bare_ms(call: Callable[[bytes], bytes], asked: bytes) -> float:
 
 def _p50(measure_ms: Callable[[], float]) -> float:
     return percentile([measure_ms() for _ in range(_ROUND)], 0.5)
-
-
-def _figures(key: str, spread: Spread) -> Figures:
-    return {key: spread.median, f"{key}.low": spread.low, f"{key}.high": spread.high}
 
 
 @contextmanager

@@ -13,8 +13,8 @@ from services.artifacts.precision import Encoding
 from services.artifacts.store import open_store
 from services.bench.cluster import Cluster
 from services.bench.pipeline_pictures import pack_synthetic
-from services.bench.pipeline_subject import RUNTIME, Figures, with_spread
-from services.bench.rounds import Spread
+from services.bench.pipeline_subject import RUNTIME, Figures
+from services.bench.rounds import Spread, with_spread
 from services.edge.progress import Progress
 from services.pipeline.client import open_stages
 from services.pipeline.domain import Retry

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from services.bench.pipeline_sizing import StageSize, Trials, size_stages
-from services.bench.pipeline_subject import PAPERS, Figures, PipelineSubject, with_spread
-from services.bench.rounds import Spread, ratio
+from services.bench.pipeline_subject import PAPERS, Figures, PipelineSubject
+from services.bench.rounds import Spread, ratio, with_spread
 from services.edge.progress import Progress
 from services.edge.receipts import GIB
 from services.pipeline.sizing import MIB, with_spare

@@ -8,8 +8,8 @@ from pathlib import Path
 from services.artifacts.store import open_store
 from services.bench.pipeline_pictures import pack_synthetic
 from services.bench.pipeline_runs import Runner, runner_over, running
-from services.bench.pipeline_subject import PAPERS, Figures, PipelineSubject, with_spread
-from services.bench.rounds import Spread, ratio
+from services.bench.pipeline_subject import PAPERS, Figures, PipelineSubject
+from services.bench.rounds import Spread, ratio, with_spread
 from services.cli.pipeline_ray import ray_stages
 from services.edge.progress import Progress
 from services.pipeline.pools import under_way_on

@@ -8,8 +8,8 @@ from pathlib import Path
 from services.artifacts.store import ObjectStore
 from services.bench.pipeline_pictures import pack_synthetic
 from services.bench.pipeline_runs import Runner, running
-from services.bench.pipeline_subject import PAPERS, Figures, PipelineSubject, with_spread
-from services.bench.rounds import Spread, ratio
+from services.bench.pipeline_subject import PAPERS, Figures, PipelineSubject
+from services.bench.rounds import Spread, ratio, with_spread
 from services.edge.progress import Progress
 
 WORKERS = (1, 2, 4, 8, 16, 32, 64)

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from services.bench.rounds import Spread
 from services.edge.progress import Progress
 from services.zoo.cache_folder import default_cache
 from services.zoo.catalog import default_catalog
@@ -43,11 +42,6 @@ class PipelineSubject:
 
     def _compiled(self, model_file: ModelFile, cutting: Cutting, runtime: str) -> list[Path]:
         return compile_stages(model_file, cutting, default_cache(os.environ), runtime, self.progress)
-
-
-def with_spread(key: str, spread: Spread) -> Figures:
-    """The median as a figure, with the lowest and the highest round beside it."""
-    return {key: spread.median, f"{key}.low": spread.low, f"{key}.high": spread.high}
 
 
 def declared_cutting(model_file: ModelFile) -> Cutting:

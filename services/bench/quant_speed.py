@@ -20,7 +20,7 @@ from torch import Tensor
 from quant.precision import Mode, Precision
 from services.bench.quant_peers import Run, eager, peers
 from services.bench.quant_subject import Subject, prepare, with_auto
-from services.bench.rounds import Spread, interleave, ratio
+from services.bench.rounds import Spread, interleave, ratio, with_spread
 from services.edge.progress import Progress
 from services.workbench.findings import agreement
 from services.workbench.judging import DETECTION_THRESHOLD
@@ -153,7 +153,7 @@ def block(run: Run) -> Callable[[], float]:
 def _with_ends(spreads: dict[str, Spread]) -> dict[str, float]:
     figures: dict[str, float] = {}
     for key, spread in spreads.items():
-        figures |= {key: spread.median, f"{key}.low": spread.low, f"{key}.high": spread.high}
+        figures |= with_spread(key, spread)
     return figures
 
 

@@ -44,6 +44,11 @@ def interleave(
     return {name: Spread(tuple(each)) for name, each in values.items()}
 
 
+def with_spread(key: str, spread: Spread) -> dict[str, float]:
+    """The median as a figure, with the lowest and the highest round beside it."""
+    return {key: spread.median, f"{key}.low": spread.low, f"{key}.high": spread.high}
+
+
 def ratio(numerator: Spread, denominator: Spread) -> Spread:
     """Divide round by round: both sides of each quotient were measured next to each other."""
     return Spread(tuple(a / b for a, b in zip(numerator.values, denominator.values, strict=True)))

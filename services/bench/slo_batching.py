@@ -16,7 +16,7 @@ import numpy as np
 
 from services.bench.clients import BlockingModelClient
 from services.bench.local_figures import started
-from services.bench.rounds import interleave, percentile, ratio
+from services.bench.rounds import interleave, percentile, ratio, with_spread
 from services.zoo.cache_folder import default_cache
 from services.zoo.compile import compile_model
 from services.zoo.manifest import Batching, Manifest
@@ -55,9 +55,7 @@ def batching(models: Sequence[str], requests: int, rounds: int, tell: Callable[[
             gain = ratio(took_s["without"], took_s["with"])
             gains.append(gain.median)
             figures = {
-                f"batching.throughput.{name}": gain.median,
-                f"batching.throughput.{name}.low": gain.low,
-                f"batching.throughput.{name}.high": gain.high,
+                **with_spread(f"batching.throughput.{name}", gain),
                 f"batching.per_second.{name}": requests / took_s["with"].median,
                 f"batching.largest.{name}": Manifest.read(compiled).batching.largest,
             }
