@@ -65,7 +65,7 @@ def figure_5(figures: Mapping[str, float]) -> "Figure | None":
     picture, (row,) = _panels(1, len(shown))
     for axis, (name, own) in zip(row, shown.items(), strict=True):
         axis.plot(PAPERS_WORKERS, [own[f"figure_5.money.{each}"] for each in PAPERS_WORKERS], "o-", color=_MONEY)
-        axis.set(title=name, xlabel="workers", xscale="log", ylim=(0, None))
+        axis.set(title=name, xlabel="workers", ylim=(0, None))
         axis.set_xscale("log", base=2)
         axis.set_ylabel("USD", color=_MONEY)
         beside = axis.twinx()
