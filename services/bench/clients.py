@@ -24,6 +24,11 @@ class Timed:
     latency_ms: float
     answer: pb.PredictResponse
 
+    @property
+    def overhead_ms(self) -> float:
+        """What is beyond the slowest member's own time."""
+        return self.latency_ms - max(member.compute_ms for member in self.answer.members)
+
 
 class BlockingFrontDoorClient:
     """A front door at host:port."""

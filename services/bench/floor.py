@@ -43,15 +43,15 @@ def floor_ratio(rounds: int, tell: Callable[[str], None]) -> Iterator[Figures]:
         echo = hops.enter_context(_running(Hop(answer.ByteSize(), members=members, member_bytes=sent)))
         asked = pb.PredictRequest(ensemble=_ENSEMBLE, pictures=[encoded], top_k=1).SerializeToString()
 
-        def ensemble_ms() -> float:
-            timed = door.predict(_ENSEMBLE, [encoded])
-            return timed.latency_ms - max(member.compute_ms for member in timed.answer.members)
-
         with open_blocking_channel(echo) as channel:
             call: Any = channel.unary_unary(f"/{SERVICE}/{METHOD}")
             tell("floor_ratio.embedded: the ensemble of sleepers and bare hops, in turns")
             overhead_ms = interleave(
-                {"ensemble": lambda: _p50(ensemble_ms), "floor": lambda: _p50(lambda: _bare_ms(call, asked))}, rounds
+                {
+                    "ensemble": lambda: _p50(lambda: door.predict(_ENSEMBLE, [encoded]).overhead_ms),
+                    "floor": lambda: _p50(lambda: _bare_ms(call, asked)),
+                },
+                rounds,
             )
     yield {
         "floor_ratio.embedded": overhead_ms["ensemble"].median / overhead_ms["floor"].median,
