@@ -10,8 +10,8 @@ from services.bench.pipeline_runs import Ran, Runner, running
 from services.bench.pipeline_sizing import Trials
 from services.edge.cpu_share import thread_count
 from services.edge.progress import Progress
+from services.edge.receipts import AWS_LAMBDA
 from services.pipeline.profile import ChainProfile, StageProfile, bytes_a_picture, fit_line, stage_points
-from services.pipeline.report import LAMBDA
 from services.pipeline.simulation import Batch, Place, simulate
 from services.zoo.stage_manifest import StageManifest
 
@@ -88,5 +88,5 @@ def _stage_profile(one: Ran, manifest: StageManifest, started_s: float, first_s:
 
 def _with_slowdown(profile: ChainProfile, all_busy: Ran, batch: Batch) -> ChainProfile:
     """Say how much longer computing takes than it would if CPUs shared nothing."""
-    expected = simulate(profile, batch, Place(profile.cpus), LAMBDA)
+    expected = simulate(profile, batch, Place(profile.cpus), AWS_LAMBDA)
     return replace(profile, slowdown=max(1.0, all_busy.time_s / expected.time_s))

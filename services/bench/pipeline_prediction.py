@@ -8,9 +8,9 @@ from services.bench.pipeline_pictures import pack_synthetic
 from services.bench.pipeline_runs import running
 from services.bench.pipeline_subject import PAPERS, Figures, PipelineSubject
 from services.edge.cpu_share import thread_count
+from services.edge.receipts import AWS_LAMBDA
 from services.pipeline.places import AWS, SERVERLESS_CPUS
 from services.pipeline.profile import ChainProfile
-from services.pipeline.report import LAMBDA
 from services.pipeline.simulation import Batch, Place, simulate
 
 CALIBRATED_WITH = 128
@@ -54,7 +54,7 @@ async def _errors(subject: PipelineSubject, profile: ChainProfile) -> dict[str, 
             if not await records.keys():
                 await pack_synthetic(records, pictures, per_record)
             measured = await runner.run(records, workers)
-            expected = simulate(profile, batch, Place(thread_count()), LAMBDA)
+            expected = simulate(profile, batch, Place(thread_count()), AWS_LAMBDA)
             errors[name] = abs(expected.time_s / measured.time_s - 1)
     return errors
 
@@ -66,10 +66,10 @@ def figure_4(profile: ChainProfile, whole: ChainProfile) -> Figures:
         pictures = PAPERS_RECORDS * per_record
         place = Place(SERVERLESS_CPUS, scales=True, store=AWS)
         found[f"figure_4.pipeline_s.{per_record}"] = simulate(
-            profile, Batch(pictures, per_record, PAPERS_RECORDS), place, LAMBDA
+            profile, Batch(pictures, per_record, PAPERS_RECORDS), place, AWS_LAMBDA
         ).time_s
         machine = Batch(pictures, per_record, whole.cpus)
-        found[f"figure_4.machine_s.{per_record}"] = simulate(whole, machine, Place(whole.cpus), LAMBDA).time_s
+        found[f"figure_4.machine_s.{per_record}"] = simulate(whole, machine, Place(whole.cpus), AWS_LAMBDA).time_s
     return found
 
 
@@ -78,7 +78,7 @@ def figure_5(profile: ChainProfile) -> Figures:
     found = {}
     for workers in PAPERS_WORKERS:
         batch = Batch(PAPERS_PICTURES, PAPERS_SIZES[-1], workers)
-        expected = simulate(profile, batch, Place(SERVERLESS_CPUS, scales=True, store=AWS), LAMBDA)
+        expected = simulate(profile, batch, Place(SERVERLESS_CPUS, scales=True, store=AWS), AWS_LAMBDA)
         found[f"figure_5.time_s.{workers}"] = expected.time_s
         found[f"figure_5.money.{workers}"] = expected.money
     return found

@@ -10,8 +10,7 @@ from services.bench.pipeline_memory import PER_RECORD
 from services.bench.pipeline_paper import FLOORS_WITH, SIZES, seen_by_model
 from services.bench.pipeline_prediction import PAPERS_RECORDS, PAPERS_SIZES, PAPERS_WORKERS
 from services.bench.pipeline_subject import PAPERS, Figures
-from services.edge.receipts import Usage, price
-from services.pipeline.report import LAMBDA
+from services.edge.receipts import AWS_LAMBDA, Usage, price
 
 _TABLE_1 = {500: (1280, 1024, 768, 768), 1000: (2048, 1280, 1024, 768)}
 _TABLE_2 = {
@@ -129,7 +128,7 @@ def _table_2(name: str, figures: Figures) -> str:
                     "" if theirs_s is None else f"{theirs_s}",
                     f"{figures[f'chain_s.{kind}.{size}']:.1f}",
                     "" if theirs_usd is None else f"{theirs_usd:.4f}",
-                    f"{price(usage, LAMBDA):.4f}",
+                    f"{price(usage, AWS_LAMBDA):.4f}",
                 ]
             )
     return _markdown([name, "the paper: s", "ours: s", "the paper: USD", "ours: USD"], rows)

@@ -14,7 +14,7 @@ from services.cli.pipeline_plots import plot_workers
 from services.cli.pipeline_profiles import profile_of
 from services.cli.steps import showing_progress
 from services.edge.errors import InvalidInput
-from services.pipeline.report import LAMBDA
+from services.edge.receipts import AWS_LAMBDA
 from services.pipeline.simulation import Batch, Expectation, Place, Store, simulate
 
 
@@ -40,7 +40,7 @@ def simulate_model(wanted: SimulationWanted, as_json: bool) -> None:
         cutting = choose_cutting(model_file, wanted.stages, wanted.at)
         profile = profile_of(model_file, cutting, wanted.runtime, progress, wanted.anew)
         place = Place(wanted.cpus) if wanted.cpus else Place(max(counts), scales=True, store=wanted.store)
-        tariff = replace(LAMBDA, per_gb_second=wanted.price_gb_s)
+        tariff = replace(AWS_LAMBDA, per_gb_second=wanted.price_gb_s)
         expected = {}
         for number, workers in enumerate(counts):
             progress(f"{workers} workers", number, len(counts))

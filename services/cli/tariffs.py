@@ -5,8 +5,7 @@ import math
 from dataclasses import fields, replace
 
 from services.edge.errors import InvalidInput
-from services.edge.receipts import Tariff
-from services.pipeline.report import LAMBDA
+from services.edge.receipts import AWS_LAMBDA, Tariff
 
 _CURRENCY = "currency"
 
@@ -18,7 +17,7 @@ def read_tariff(text: str) -> Tariff:
         InvalidInput: not such an object; names what is wrong.
     """
     if not text:
-        return LAMBDA
+        return AWS_LAMBDA
     try:
         stated = json.loads(text)
     except ValueError as error:
@@ -33,7 +32,7 @@ def read_tariff(text: str) -> Tariff:
             raise InvalidInput(f"--tariff: {name} is {value!r}, not a name such as EUR")
         if name != _CURRENCY and not _is_price(value):
             raise InvalidInput(f"--tariff: {name} is {value!r}, not a price of 0 or more")
-    return replace(LAMBDA, **stated)
+    return replace(AWS_LAMBDA, **stated)
 
 
 def _is_price(value: object) -> bool:

@@ -8,9 +8,8 @@ from typing import TypeAlias, TypeVar
 
 from services.artifacts.precision import Encoding
 from services.edge.errors import StrataError
-from services.edge.receipts import Tariff
+from services.edge.receipts import AWS_LAMBDA, Tariff
 from services.pipeline.domain import Retry, StageAnswer, Stages, may_pass
-from services.pipeline.report import LAMBDA
 
 Sleep: TypeAlias = Callable[[float], Awaitable[None]]
 _T = TypeVar("_T")
@@ -55,7 +54,7 @@ class Means:
     clock: Callable[[], float]
     sleep: Sleep
     observe: Observe = lambda _: None
-    tariff: Tariff = LAMBDA
+    tariff: Tariff = AWS_LAMBDA
 
     async def patiently(self, call: Callable[[], Awaitable[_T]]) -> _T:
         """Make a call, and make it again while it may pass."""

@@ -4,9 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.edge.receipts import AWS_LAMBDA, Tariff, Usage, price
-
-LAMBDA = AWS_LAMBDA
+from services.edge.receipts import Tariff, Usage, price
 
 
 @dataclass

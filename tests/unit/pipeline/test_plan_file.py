@@ -5,16 +5,16 @@ from pathlib import Path
 import pytest
 
 from services.edge.errors import InvalidDeclaration, OtherChain
+from services.edge.receipts import AWS_LAMBDA
 from services.pipeline.plan_file import PlanFile
 from services.pipeline.planning import Plan
-from services.pipeline.report import LAMBDA
 from services.pipeline.simulation import Batch, Place, simulate
 from tests.unit.pipeline.chains import chain, stage
 
 PROFILE = chain(stage("conv"), stage("fc", memory_mib=256))
 BATCH = Batch(100, 10, 2)
 PLAN = PlanFile(
-    Plan(PROFILE, BATCH, simulate(PROFILE, BATCH, Place(2), LAMBDA)), ("conv",), ("conv", "fc"), 2, "auto", 2
+    Plan(PROFILE, BATCH, simulate(PROFILE, BATCH, Place(2), AWS_LAMBDA)), ("conv",), ("conv", "fc"), 2, "auto", 2
 )
 
 

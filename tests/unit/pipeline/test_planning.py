@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.edge.errors import NoPlan
+from services.edge.receipts import AWS_LAMBDA
 from services.pipeline.planning import Plan, cheapest_within, fastest_for, front, plans, worker_counts
 from services.pipeline.profile import ChainProfile
-from services.pipeline.report import LAMBDA
 from services.pipeline.simulation import Batch, Expectation, Place
 from tests.unit.pipeline.chains import chain, chains, stage
 
@@ -72,7 +72,7 @@ def test_along_the_front_time_rises_and_money_falls_and_every_plan_is_matched_by
 def test_plans_differ_in_what_they_do_and_have_work_for_every_worker(
     profiles: list[ChainProfile], pictures: int
 ) -> None:
-    found = list(plans(profiles, pictures, Place(2), LAMBDA, worker_counts(4)))
+    found = list(plans(profiles, pictures, Place(2), AWS_LAMBDA, worker_counts(4)))
     for number, profile in enumerate(profiles):
         batches = [each.batch for each in found if each.profile is profile]
         assert batches, number

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from services.artifacts.activation import Header, PictureState, StageOutcome, write_header, write_outcome, write_values
-from services.edge.receipts import ReceiptLine, Usage
+from services.edge.receipts import AWS_LAMBDA, ReceiptLine, Usage
 from services.pipeline.predictions import write_predictions
-from services.pipeline.report import LAMBDA, JobTotals, StageTotal
+from services.pipeline.report import JobTotals, StageTotal
 
 
 async def whole(content: bytes) -> AsyncIterator[bytes]:
@@ -38,4 +38,4 @@ def test_money_is_lambdas_for_what_was_held_and_s3s_for_each_request() -> None:
     totals = JobTotals(
         {"s": StageTotal(Usage(requests=10, cpu_seconds=5, gb_seconds=100, store_reads=20, store_writes=30))}
     )
-    assert totals.money(LAMBDA) == pytest.approx(100 * 1.66667e-5 + 10 * 2e-7 + 20 * 4e-7 + 30 * 5e-6)
+    assert totals.money(AWS_LAMBDA) == pytest.approx(100 * 1.66667e-5 + 10 * 2e-7 + 20 * 4e-7 + 30 * 5e-6)

@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.edge.receipts import Tariff
+from services.edge.receipts import AWS_LAMBDA, Tariff
 from services.pipeline.profile import ChainProfile
-from services.pipeline.report import LAMBDA
 from services.pipeline.simulation import Batch, Place, Store, simulate
 from tests.unit.pipeline.chains import chain, chains, stage
 
@@ -18,7 +17,7 @@ FREE = Tariff(0.0, 0.0, 0.0)
 
 
 def test_one_worker_takes_the_sum_of_everything() -> None:
-    found = simulate(TWO, Batch(25, 10, 1), Place(2), LAMBDA)
+    found = simulate(TWO, Batch(25, 10, 1), Place(2), AWS_LAMBDA)
     assert found.time_s == pytest.approx(3 * (0.1 + 0.2 + 0.05) + 25 * 0.03)
     assert found.gb_seconds == pytest.approx(0.5 * (3 * 0.3 + 25 * 0.03))
     assert found.cold_starts == 0
@@ -75,7 +74,7 @@ def test_a_store_that_serves_one_at_a_time_makes_workers_wait() -> None:
 def test_no_job_is_faster_than_its_work_over_its_cpus_nor_slower_than_one_after_the_other(
     profile: ChainProfile, batch: Batch
 ) -> None:
-    found = simulate(profile, batch, Place(2), LAMBDA)
+    found = simulate(profile, batch, Place(2), AWS_LAMBDA)
     work_s = sum(each.compute_s(pictures) for pictures in batch.records() for each in profile.stages)
     after_s = len(batch.records()) * profile.driver_s
     assert sum(batch.records()) == batch.pictures
@@ -89,4 +88,4 @@ def test_no_job_is_faster_than_its_work_over_its_cpus_nor_slower_than_one_after_
 @given(profile=chains(), batch=BATCHES)
 def test_the_same_job_has_the_same_expectation(profile: ChainProfile, batch: Batch) -> None:
     place = Place(16, scales=True, store=Store(0.01, 1e6, 4))
-    assert simulate(profile, batch, place, LAMBDA) == simulate(profile, batch, place, LAMBDA)
+    assert simulate(profile, batch, place, AWS_LAMBDA) == simulate(profile, batch, place, AWS_LAMBDA)
