@@ -100,9 +100,8 @@ async def _measure(place: KnativePlace, rounds: int) -> tuple[Spread, dict[str, 
             for stage, name in enumerate(STAGES):
                 place.progress(f"cold: {name}", number, rounds)
                 await _wait_for_zero(place.cluster, [name])
-                written = jobs.activation_url(record, stage)
+                read, written = jobs.urls_of(records, record, len(STAGES))[stage : stage + 2]
                 await jobs.remove_activation(written)
-                read = jobs.activation_url(record, stage - 1) if stage else records.url_of(record)
                 began_s = time.monotonic()
                 await client.run(stage, "", read, written, Encoding.FLOAT32)
                 alone[name].append(time.monotonic() - began_s)

@@ -87,8 +87,7 @@ class _Driver:
             raise errors.exceptions[0] from None
 
     async def _record(self, record: str) -> None:
-        urls = [self._records.url_of(record)]
-        urls += [self._jobs.activation_url(record, stage) for stage in range(len(self._job.stages))]
+        urls = self._jobs.urls_of(self._records, record, len(self._job.stages))
         try:
             answers = await self._through_stages(urls, self._job.activations, await self._found_ahead(record))
             await self._means.patiently(lambda: self._finish(record, answers, urls[-1]))

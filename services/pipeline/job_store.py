@@ -78,9 +78,10 @@ class JobStore:
                 )
         return begun
 
-    def activation_url(self, record: str, stage: int) -> str:
-        """Where a stage writes what it computed of a record."""
-        return self.store.url_of(self._activation_key(record, stage))
+    def urls_of(self, records: ObjectStore, record: str, stages: int) -> list[str]:
+        """Where a record is, and then where each stage writes what it computed of it, as `Stages.take` wants them."""
+        written = (self.store.url_of(self._activation_key(record, stage)) for stage in range(stages))
+        return [records.url_of(record), *written]
 
     async def remove_activation(self, url: str) -> None:
         """Forget what a stage computed."""

@@ -45,8 +45,7 @@ async def sent_ahead(
 
     async def through() -> list[StageAnswer]:
         chain = (await means.stages.describe(0)).chain
-        urls = [records.url_of(record)]
-        urls += [jobs.activation_url(record, stage) for stage in range(len(means.stages))]
+        urls = jobs.urls_of(records, record, len(means.stages))
         async with aclosing(means.take(0, chain, urls, activations)) as coming:
             return [answer async for answer in coming]
 

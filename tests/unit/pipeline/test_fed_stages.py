@@ -69,7 +69,7 @@ async def test_every_record_passes_every_stage_once_and_the_answers_are_the_same
 async def test_every_answer_is_given_though_the_journey_is_back_before_the_first_is_taken() -> None:
     bench = await Bench(1).ready()
     engine = Engine(*bench.chain.stages)
-    urls = [bench.root.url_of("000.record"), *(bench.jobs.activation_url("000.record", stage) for stage in range(3))]
+    urls = bench.jobs.urls_of(bench.records, "000.record", 3)
     names = []
     async for answer in engine.fed.take(0, "c1", urls, Encoding.FLOAT32):
         names.append(answer.outcome.line.name)
