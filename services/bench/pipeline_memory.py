@@ -6,7 +6,7 @@ from pathlib import Path
 
 from services.bench.pipeline_sizing import StageSize, Trials, size_stages
 from services.bench.pipeline_subject import PAPERS, Figures, PipelineSubject
-from services.bench.rounds import Spread, ratio, with_spread
+from services.bench.rounds import Spread, ratio, turns, with_spread
 from services.edge.progress import Progress
 from services.edge.receipts import GIB
 from services.pipeline.sizing import MIB, with_spare
@@ -70,11 +70,10 @@ async def _passages(
         await trials.run(stage)  # leaves the input of the next
     times: dict[str, list[float]] = {kind: [] for kind in limits}
     gb_seconds: dict[str, list[float]] = {kind: [] for kind in limits}
-    for number in range(rounds):
-        for kind in list(limits)[:: -1 if number % 2 else 1]:
-            progress(f"memory: records of {per_record}, {kind}", number, rounds)
-            passed = [await trials.run(stage, limit, times=_SECOND) for stage, limit in enumerate(limits[kind])]
-            times[kind].append(sum(each.time_s for each in passed))
-            parts = zip(limits[kind], passed, strict=True)
-            gb_seconds[kind].append(sum(limit / GIB * each.time_s for limit, each in parts))
+    for number, kind in turns(limits, rounds):
+        progress(f"memory: records of {per_record}, {kind}", number, rounds)
+        passed = [await trials.run(stage, limit, times=_SECOND) for stage, limit in enumerate(limits[kind])]
+        times[kind].append(sum(each.time_s for each in passed))
+        parts = zip(limits[kind], passed, strict=True)
+        gb_seconds[kind].append(sum(limit / GIB * each.time_s for limit, each in parts))
     return {kind: (Spread(tuple(times[kind])), Spread(tuple(gb_seconds[kind]))) for kind in limits}

@@ -9,7 +9,7 @@ from services.artifacts.store import open_store
 from services.bench.pipeline_pictures import pack_synthetic
 from services.bench.pipeline_runs import Runner, runner_over, running
 from services.bench.pipeline_subject import PAPERS, Figures, PipelineSubject
-from services.bench.rounds import Spread, ratio, with_spread
+from services.bench.rounds import Spread, ratio, turns, with_spread
 from services.cli.pipeline_ray import ray_stages
 from services.edge.progress import Progress
 from services.pipeline.pools import under_way_on
@@ -43,10 +43,9 @@ async def _times(subject: PipelineSubject) -> dict[str, Spread]:
         await pack_synthetic(records, _RECORDS * per_record, per_record)
         for runner in runners.values():
             await runner.warm_up()
-        for number in range(rounds):
-            for place in list(workers)[:: -1 if number % 2 else 1]:
-                subject.progress(f"ray: {place}", number, rounds)
-                times[place].append((await runners[place].run(records, workers[place])).time_s)
+        for number, place in turns(workers, rounds):
+            subject.progress(f"ray: {place}", number, rounds)
+            times[place].append((await runners[place].run(records, workers[place])).time_s)
     return {place: Spread(tuple(each)) for place, each in times.items()}
 
 

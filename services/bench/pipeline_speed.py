@@ -9,7 +9,7 @@ from services.artifacts.store import ObjectStore
 from services.bench.pipeline_pictures import pack_synthetic
 from services.bench.pipeline_runs import Runner, running
 from services.bench.pipeline_subject import PAPERS, Figures, PipelineSubject
-from services.bench.rounds import Spread, ratio, with_spread
+from services.bench.rounds import Spread, ratio, turns, with_spread
 from services.edge.progress import Progress
 
 WORKERS = (1, 2, 4, 8, 16, 32, 64)
@@ -44,11 +44,10 @@ async def _cpu_s(
             await pack_synthetic(records, pictures, pictures)
             await runner.warm_up()
             runners[kind] = runner, records
-        for number in range(rounds):
-            for kind in list(folders)[:: -1 if number % 2 else 1]:
-                progress(f"overhead: {scratch.name}, {kind}", number, rounds)
-                runner, records = runners[kind]
-                values[kind].append((await runner.run(records, 1)).cpu_s)
+        for number, kind in turns(folders, rounds):
+            progress(f"overhead: {scratch.name}, {kind}", number, rounds)
+            runner, records = runners[kind]
+            values[kind].append((await runner.run(records, 1)).cpu_s)
     return {kind: Spread(tuple(each)) for kind, each in values.items()}
 
 

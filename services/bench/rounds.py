@@ -1,9 +1,8 @@
 """Interleaved rounds: every subject is measured once a round, so a machine that drifts drifts under all of them."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count
 from statistics import median
 
 from services.edge.progress import Progress, no_progress
@@ -28,19 +27,25 @@ class Spread:
         return max(self.values)
 
 
-def interleave(
-    subjects: Mapping[str, Callable[[], float]], rounds: int, progress: Progress = no_progress
-) -> dict[str, Spread]:
-    """Measure each subject once per round, in turn.
+def turns(names: Iterable[str], rounds: int) -> Iterator[tuple[int, str]]:
+    """Name each subject once per round, with the round's number from 0.
 
     Every other round goes backwards, so that no subject always follows the same one.
     """
-    values: dict[str, list[float]] = {name: [] for name in subjects}
-    measured = count(1)
+    forwards = list(names)
     for number in range(rounds):
-        for name in list(subjects)[:: -1 if number % 2 else 1]:
-            values[name].append(subjects[name]())
-            progress(name, next(measured), rounds * len(subjects))
+        for name in forwards[:: -1 if number % 2 else 1]:
+            yield number, name
+
+
+def interleave(
+    subjects: Mapping[str, Callable[[], float]], rounds: int, progress: Progress = no_progress
+) -> dict[str, Spread]:
+    """Measure each subject once per round, in turn."""
+    values: dict[str, list[float]] = {name: [] for name in subjects}
+    for measured, (_, name) in enumerate(turns(subjects, rounds), 1):
+        values[name].append(subjects[name]())
+        progress(name, measured, rounds * len(subjects))
     return {name: Spread(tuple(each)) for name, each in values.items()}
 
 
