@@ -48,6 +48,7 @@ class _Driver:
         self._records = records
         self._ahead = ahead
         self._totals = JobTotals({name: StageTotal() for name in job.stages})
+        self._done: set[str] = set()
         self._failed: dict[str, dict[str, Any]] = {}
         self._status = JobStatus(busy=dict.fromkeys(job.stages, 0), currency=means.tariff.currency)
 
@@ -59,10 +60,10 @@ class _Driver:
         done = await self._means.patiently(self._jobs.done)
         for passage in done.values():
             self._totals.add(passage)
-        for record in await self._jobs.under_way() & done.keys():
-            await self._jobs.clean(record, len(self._job.stages))  # its driver ended in between
+        self._done.update(done)
         self._status.records, self._status.done = len(keys), len(done)
         await self._work([key for key in keys if key not in done])
+        await self._means.patiently(self._clean)
         time_s, usage = self._means.clock() - began_s, self._driver_usage()
         loss = await self._loss([key for key in keys if key not in self._failed])
         written = report(self._totals, self._means.tariff, time_s, usage, self._failed.values(), loss)
@@ -149,7 +150,13 @@ class _Driver:
         passage = _passage(record, self._job, answers)
         await self._jobs.finish(record, len(answers), predictions, passage)
         self._totals.add(passage)
+        self._done.add(record)
         self._status.done += 1
+
+    async def _clean(self) -> None:
+        """Remove what a driver left that ended, and what a stage wrote for it since, of records that are done."""
+        for record in await self._jobs.under_way() & self._done:
+            await self._jobs.clean(record, len(self._job.stages))
 
     async def _set_aside(self, record: str, error: StrataError) -> None:
         why = {"record": record, "error": type(error).__name__, "message": str(error)}

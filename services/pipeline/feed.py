@@ -36,11 +36,12 @@ class Feed:
         return number, self._journeys.get(number, b"")
 
     async def begin(self, number: int, stage: int, journey: bytes) -> int:
-        """Note that a stage begins its part of a journey as it is by then; return how often it has."""
+        """Note that a stage begins its part of a journey as it is by then; return how often it has, 0 if it is over."""
+        if number not in self._journeys:
+            return 0
         self._begun[number, stage] += 1
-        if number in self._journeys:
-            self._reached[number] = stage, journey
-            self._changed.set()
+        self._reached[number] = stage, journey
+        self._changed.set()
         return self._begun[number, stage]
 
     async def news(self, number: int, stage: int) -> bytes:

@@ -155,4 +155,6 @@ class _Actor:
 
     async def __call__(self, row: _Row) -> _Row:
         begun = await self._feed.begin.remote(row["number"], self._number, row["journey"])
+        if not begun:  # its driver has gone: what the stage would write, nobody would remove
+            return row
         return {**row, "journey": await self._stage.take(row["journey"], begun)}

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.slow
 
 SCENARIO = """
 about: a test
-phases: [{seconds: 1.5, rate: RATE}]
+phases: [{seconds: 2, rate: RATE}]
 request: {pictures: pictures, deadline_ms: 10000, warm_up: 1}
 slo: SLO
 """
@@ -67,7 +67,7 @@ def running(folder: Path) -> Iterator[Running]:
     subprocess.run([*strata, "stop"], env=environment, check=True)
 
 
-def load(folder: Path, *arguments: str, slo: str = KEPT, rate: float = 60) -> Result:
+def load(folder: Path, *arguments: str, slo: str = KEPT, rate: float = 30) -> Result:
     (folder / "scenario.yaml").write_text(SCENARIO.replace("RATE", str(rate)).replace("SLO", slo))
     environment = {"STRATA_STATE": str(folder / "state"), "STRATA_TARGET": ""}
     return CliRunner().invoke(app, ["load", str(folder / "scenario.yaml"), *arguments], env=environment)
@@ -111,7 +111,7 @@ async def test_one_model_is_asked_by_the_open_inference_protocol(folder: Path, t
     try:
         # Its answers say no member, label or receipt: only latency can be promised.
         (folder / "scenario.yaml").write_text(
-            SCENARIO.replace("RATE", "60").replace("SLO", "{latency_ms: {p90: 8000}, in_deadline: 0.9}")
+            SCENARIO.replace("RATE", "30").replace("SLO", "{latency_ms: {p90: 8000}, in_deadline: 0.9}")
         )
         command = [sys.executable, "-m", "services.cli", "load", str(folder / "scenario.yaml")]
         target = f"oip://{child.address}/first"
@@ -188,7 +188,7 @@ async def nonsense() -> AsyncIterator[str]:
 
 
 async def test_quick_nonsense_is_a_failure(folder: Path, nonsense: str) -> None:
-    (folder / "scenario.yaml").write_text(SCENARIO.replace("RATE", "60").replace("SLO", "{in_deadline: 0.5}"))
+    (folder / "scenario.yaml").write_text(SCENARIO.replace("RATE", "30").replace("SLO", "{in_deadline: 0.5}"))
     command = [sys.executable, "-m", "services.cli", "load", str(folder / "scenario.yaml"), "--target", nonsense]
     process = await asyncio.create_subprocess_exec(
         *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT

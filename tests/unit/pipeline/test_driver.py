@@ -268,6 +268,24 @@ async def test_a_job_killed_between_its_answer_and_its_end_leaves_nothing_behind
     await bench.check_all_done()
 
 
+class Late(Chain):
+    """A stage that was at work for a driver that ended, and writes while the next one is at its last record."""
+
+    async def run(self, stage: int, chain: str, input_url: str, output_url: str, precision: Encoding) -> StageAnswer:
+        if (stage, input_url.split("/")[-2]) == (2, "001"):
+            store = open_store(output_url.partition("/j/")[0])
+            await store.write("j/activations/000/1", b"late")
+        return await super().run(stage, chain, input_url, output_url, precision)
+
+
+async def test_what_a_stage_writes_late_for_a_driver_that_ended_is_removed() -> None:
+    bench = Bench(2)
+    bench.chain = Late(bench.root.url)
+    await bench.ready()
+    await bench.run(workers=1)
+    await bench.check_all_done()
+
+
 async def test_a_jobs_name_is_taken_once() -> None:
     bench = await Bench(1).ready()
     with pytest.raises(ArtifactExists, match="go on with --resume j"):

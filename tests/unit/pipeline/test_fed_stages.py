@@ -44,7 +44,8 @@ class Engine:
         for place, stage in enumerate(self._stages):
             begun = await self._feed.begin(number, place, journey)
             await self.before(number, place)
-            journey = await stage.take(journey, begun + self.deaths[number])
+            if begun:
+                journey = await stage.take(journey, begun + self.deaths[number])
         self.fed.arrived(number, journey)
 
     async def _nothing(self, *_: int) -> None:
@@ -162,10 +163,18 @@ async def test_a_feed_is_read_again_from_the_begin_and_waits_for_what_is_to_come
 
 async def test_a_feed_counts_how_often_a_part_was_begun() -> None:
     feed = Feed()
+    for number in (1, 2):
+        await feed.put(number, b"")
     begun = [await feed.begin(*each, b"") for each in ((1, 0), (1, 1), (1, 0), (2, 0))]
     assert begun == [1, 1, 2, 1]
-    await feed.forget(1)
+
+
+async def test_a_part_of_a_journey_that_is_over_is_not_begun() -> None:
+    feed = Feed()
+    await feed.put(1, b"")
     assert await feed.begin(1, 0, b"") == 1
+    await feed.forget(1)
+    assert await feed.begin(1, 1, b"") == 0
 
 
 async def test_a_feed_tells_how_far_a_journey_is() -> None:
