@@ -34,10 +34,11 @@ def choose_batching(
     if declared == "off" or forward is None:
         return Batching()
     count = _TOGETHER.largest
+    images = np.repeat(image, count, axis=0)
     alone_s = together_s = math.inf
     for _ in range(_ROUNDS):  # in turns, the best of each: caches that others fill are filled for both
         alone_s = min(alone_s, _takes_s(lambda: forward(image), clock))
-        together_s = min(together_s, _takes_s(lambda: forward(np.repeat(image, count, axis=0)), clock))
+        together_s = min(together_s, _takes_s(lambda: forward(images), clock))
     return _TOGETHER if count * alone_s >= _LEAST_GAIN * together_s else Batching()
 
 
