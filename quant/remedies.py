@@ -1,6 +1,6 @@
 """For a layer that integers spoil: what could be done, each thing done and measured, the best first."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -13,7 +13,7 @@ from quant.observations import Observations
 from quant.operations import Conv2d, Weighted
 from quant.precision import Precision
 from quant.reconstruction import layer_sample
-from quant.refinements import AdaRound, BiasCorrection, Refinement
+from quant.refinements import AdaRound, BiasCorrection, LayerSample, Refinement
 from quant.scales import IntegerWeights
 from quant.statistics import sqnr_db
 from quant.variant import Variant
@@ -24,6 +24,7 @@ LARGE_SHARE, LEAST_FILL = 0.01, 0.25
 """Ranges do not fit pictures of which more than this share lies beyond them, or which fill less than this of them."""
 ENOUGH_DB = 20.0
 """What a layer should keep of its signal; below it, float is advised."""
+_REFINEMENTS: tuple[tuple[Refinement, ...], ...] = ((BiasCorrection(),), (AdaRound(), BiasCorrection()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,16 +106,19 @@ def _ideas(variant: Variant, observations: Observations, name: str, bits: int) -
         tensor_best, tensor_choice = choose_weights(layer, x_qparams, crops, None, Granularity.TENSOR, bits)
         yield f"algorithm {tensor_choice.algorithm}", with_weights(tensor_best)
     sample = layer_sample(operation, dequantise(quantise(crops, x_qparams), x_qparams), crops)
-    for first in (None, AdaRound()):
-        name_of_first = f"{first.name}, " if first else ""
-
-        def refined(integers: IntegerWeights, first: Refinement | None = first) -> IntegerWeights:
-            return BiasCorrection().refine(sample, first.refine(sample, integers) if first else integers)
-
-        yield f"{name_of_first}bias correction", with_weights(refined(integers))
-        algorithm = f"{channel}algorithm {choice.algorithm}, {name_of_first}bias correction"
-        yield algorithm, with_weights(refined(best))
-        yield f"{algorithm} and range by {value_choice.algorithm}", with_range(with_weights(refined(best)))
+    for refinements in _REFINEMENTS:
+        words = ", ".join(refinement.name for refinement in refinements)
+        yield words, with_weights(_refined(sample, integers, refinements))
+        algorithm, better = f"{channel}algorithm {choice.algorithm}, {words}", _refined(sample, best, refinements)
+        yield algorithm, with_weights(better)
+        yield f"{algorithm} and range by {value_choice.algorithm}", with_range(with_weights(better))
     if isinstance(operation, Conv2d) and int(integers.codes.abs().max()) > 63:
         narrow, _ = choose_weights(layer, x_qparams, crops, bits=7)
         yield "7-bit weights", with_weights(narrow)
+
+
+def _refined(sample: LayerSample, integers: IntegerWeights, refinements: Sequence[Refinement]) -> IntegerWeights:
+    """All of them, each on top of those before."""
+    for refinement in refinements:
+        integers = refinement.refine(sample, integers)
+    return integers
