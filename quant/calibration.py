@@ -2,14 +2,13 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from statistics import fmean
 
 import torch
 from torch import Tensor
 
-from quant.activation import activate
 from quant.affine import QParams, dequantise, quantise
 from quant.algorithms import Scales, ValueSample, algorithm_named, algorithm_names, weight_algorithm_names
 from quant.algorithms.base import ACTIVATION, WEIGHT, WEIGHT_7_BIT
@@ -17,7 +16,7 @@ from quant.algorithms.kl import levels_of
 from quant.graph import Layer
 from quant.histogram import Histogram, RunningHistogram, histogram_of_rows
 from quant.observations import Observations
-from quant.operations import Conv2d, Linear, Weighted
+from quant.operations import Weighted
 from quant.scales import Calibration, IntegerWeights, quantise_weights
 from quant.statistics import cosine, evenly, sqnr_db
 
@@ -196,12 +195,9 @@ def decode_weights(integers: IntegerWeights) -> Tensor:
     return integers.codes * integers.scale.view(-1, *[1] * (integers.codes.dim() - 1))
 
 
-def run_decoded(operation: Weighted, weight: Tensor, integers: IntegerWeights, x: Tensor) -> Tensor:
+def run_decoded(operation: Weighted, weight: Tensor, integers: IntegerWeights, *inputs: Tensor) -> Tensor:
     """The layer's float output with integer weights: equal to the integer kernel's up to float32's own rounding."""
-    if isinstance(operation, Linear):
-        return activate(torch.nn.functional.linear(x, weight, integers.real_bias), operation.activation)
-    geometry = operation.stride, operation.padding, operation.dilation, operation.groups
-    return Conv2d(weight, integers.real_bias, *geometry, operation.activation).run(x)
+    return replace(operation, weight=weight, bias=integers.real_bias).run(*inputs)
 
 
 def _candidate(

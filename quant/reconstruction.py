@@ -9,13 +9,15 @@ import torch
 from torch import Tensor
 
 from quant.affine import QParams, dequantise, quantise
-from quant.calibration import Calibrated, decode_weights
+from quant.calibration import Calibrated, decode_weights, run_decoded
 from quant.engine import stored_formats
 from quant.graph import INPUT, Graph, Layer
 from quant.operations import Conv2d, Linear, Weighted
 from quant.precision import Mode, Plan, Precision, takes_codes, uniform_plan
 from quant.refinements import AdaRound, BiasCorrection, LayerSample, Refinement
+from quant.refinements.base import grouped, grouped_product
 from quant.scales import Calibration, IntegerWeights
+from quant.statistics import decibels
 
 MOST_WINDOWS = 4096
 """Of a layer, over all pictures."""
@@ -102,9 +104,8 @@ def picture_count(graph: Graph) -> int:
 def layer_sample(operation: Weighted, coded: Tensor, in_float: Tensor) -> LayerSample:
     """Windows evenly from all pictures: as the integer run has them, and float's outputs of the same places."""
     columns, same = (_windows(operation, x) for x in (coded, in_float))
-    weight = operation.weight.flatten(1).reshape(len(columns), -1, columns.shape[2])
-    wanted = torch.bmm(same, weight.transpose(1, 2)).permute(1, 0, 2).reshape(columns.shape[1], -1) + operation.bias
-    return LayerSample(operation, columns, wanted)
+    weight = grouped(operation.weight.flatten(1), len(columns))
+    return LayerSample(operation, columns, grouped_product(same, weight) + operation.bias)
 
 
 def _windows(operation: Weighted, x: Tensor) -> Tensor:
@@ -142,8 +143,7 @@ def _refine(
             names.append(refinement.name)
     if not names:
         return integers, None
-    gain = 10 * torch.log10(torch.tensor(first / max(before, 1e-30)))
-    return integers, Refined(tuple(names), float(gain))
+    return integers, Refined(tuple(names), decibels(first, before))
 
 
 def _coded(value: Tensor, qparams: QParams | None) -> Tensor:
@@ -168,5 +168,5 @@ def _run(layer: Layer, plan: Plan, weights: Mapping[str, IntegerWeights], inputs
     operation = layer.operation
     if isinstance(operation, Weighted) and plan[layer.name] is Precision.INT8:
         integers = weights[layer.name]
-        operation = replace(operation, weight=decode_weights(integers), bias=integers.real_bias)
+        return run_decoded(operation, decode_weights(integers), integers, *inputs)
     return operation.run(*inputs)

@@ -7,6 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from quant.calibration import decode_weights
 from quant.operations import Weighted
 from quant.scales import IntegerWeights
 
@@ -26,7 +27,8 @@ class LayerSample:
 
     def of_weights(self, integers: IntegerWeights) -> Tensor:
         """What integer weights make of the windows, [S, O], bias and all."""
-        return grouped_product(self.columns, grouped(decoded(integers), len(self.columns))) + integers.real_bias
+        rows = decode_weights(integers).flatten(1)
+        return grouped_product(self.columns, grouped(rows, len(self.columns))) + integers.real_bias
 
     def error(self, integers: IntegerWeights) -> float:
         """The mean squared error of the outputs."""
@@ -45,11 +47,6 @@ class Refinement(ABC):
     @abstractmethod
     def refine(self, sample: LayerSample, integers: IntegerWeights) -> IntegerWeights:
         """The weights with changed codes or biases; their scales stay."""
-
-
-def decoded(integers: IntegerWeights) -> Tensor:
-    """[O, d]: the float weights that the codes stand for."""
-    return integers.codes.flatten(1) * integers.scale[:, None]
 
 
 def grouped(rows: Tensor, groups: int) -> Tensor:
