@@ -1,15 +1,15 @@
 """What each layer costs in each precision: in time, and in the outputs."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-import torch
 from torch import Tensor
 
 from quant.affine import Value, as_float, quantise
 from quant.engine import Engine
 from quant.graph import INPUT
-from quant.plan_choice import Clock, layer_seconds
+from quant.plan_choice import Clock, best_layer_seconds
 from quant.precision import Precision
 from quant.scales import Calibration
 
@@ -41,7 +41,7 @@ def measure_costs(
         others: of the same graph, such as HYBRID and INT8.
         inputs: [1, C, H, W] each; the first is timed, all are compared.
     """
-    best = _best_seconds((in_float, *others), inputs[0], clock, rounds)
+    best = best_layer_seconds((in_float, *others), inputs[0], clock, rounds)
     costs = {name: {Precision.FLOAT: LayerCost(seconds, 0.0)} for name, seconds in best[0].items()}
     for engine, seconds in zip(others, best[1:], strict=True):
         for name, noise in noise_of_layers(in_float, engine, inputs).items():
@@ -55,7 +55,7 @@ def measure_conversions(in_float: Engine, calibration: Calibration, x: Tensor, c
     for name, value in _float_values(in_float, x).items():
         if name in calibration.values:
             qparams = calibration.of_value(name)
-            found[name] = min(_timed(lambda v=value, q=qparams: quantise(v, q), clock) for _ in range(3))
+            found[name] = min(_timed(partial(quantise, value, qparams), clock) for _ in range(3))
     return found
 
 
@@ -90,25 +90,11 @@ def _power(value: Tensor) -> float:
 
 
 def _float_values(in_float: Engine, x: Tensor) -> dict[str, Tensor]:
-    values = {INPUT: as_float(in_float.enter(x))}
-    with torch.inference_mode():
-        for prepared in in_float.layers:
-            values[prepared.name] = as_float(prepared.run(*(values[name] for name in prepared.layer.inputs)))
-    return values
+    layers = {prepared.name: as_float(value) for prepared, value in in_float.values(x)}
+    return {INPUT: as_float(in_float.enter(x)), **layers}
 
 
-def _best_seconds(engines: Sequence[Engine], x: Tensor, clock: Clock, rounds: int) -> list[dict[str, float]]:
-    """Of every engine, each layer's best of several runs, the engines taking turns."""
-    best: list[dict[str, float]] = [{} for _ in engines]
-    for _ in range(rounds):
-        for engine, known in zip(engines, best, strict=True):
-            for name, seconds in layer_seconds(engine, x, clock).items():
-                known[name] = min(known.get(name, float("inf")), seconds)
-    return best
-
-
-def _timed(act: object, clock: Clock) -> float:
-    assert callable(act)
+def _timed(act: Callable[[], object], clock: Clock) -> float:
     started = clock()
     act()
     return clock() - started

@@ -1,6 +1,6 @@
 """The plan of AUTO: integers where they save time and keep the signal, and never a plan that loses to a plain one."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -53,14 +53,18 @@ def time_layers(
     float_engine: Engine, int8_engine: Engine, x: Tensor, clock: Clock, rounds: int = 5
 ) -> dict[str, LayerTimes]:
     """Time every layer in both precisions on the values of their own runs, interleaved."""
-    best: dict[str, tuple[float, float]] = {}
+    in_float, in_int8 = best_layer_seconds((float_engine, int8_engine), x, clock, rounds)
+    return {name: LayerTimes(seconds, in_int8[name]) for name, seconds in in_float.items()}
+
+
+def best_layer_seconds(engines: Sequence[Engine], x: Tensor, clock: Clock, rounds: int) -> list[dict[str, float]]:
+    """Of every engine, each layer's best of several runs, the engines taking turns."""
+    best: list[dict[str, float]] = [{} for _ in engines]
     for _ in range(rounds):
-        in_float = layer_seconds(float_engine, x, clock)
-        in_int8 = layer_seconds(int8_engine, x, clock)
-        for name, seconds in in_float.items():
-            before = best.get(name, (float("inf"), float("inf")))
-            best[name] = (min(before[0], seconds), min(before[1], in_int8[name]))
-    return {name: LayerTimes(*seconds) for name, seconds in best.items()}
+        for engine, known in zip(engines, best, strict=True):
+            for name, seconds in _layer_seconds(engine, x, clock).items():
+                known[name] = min(known.get(name, float("inf")), seconds)
+    return best
 
 
 def time_run(engine: Engine, x: Tensor, clock: Clock, rounds: int = 5) -> float:
@@ -139,7 +143,7 @@ def count_transitions(graph: Graph, plan: Plan) -> int:
     return sum(in_codes(source) != in_codes(layer.name) for layer in graph.layers for source in layer.inputs)
 
 
-def layer_seconds(engine: Engine, x: Tensor, clock: Clock) -> dict[str, float]:
+def _layer_seconds(engine: Engine, x: Tensor, clock: Clock) -> dict[str, float]:
     """Of each layer the seconds of one run, on the values of this run."""
     seconds: dict[str, float] = {}
     values: dict[str, Value] = {INPUT: engine.enter(x)}
