@@ -148,8 +148,8 @@ class WorkbenchServicer(pb_grpc.WorkbenchServiceServicer):
         def compare(session: Session) -> pb.CompareResponse:
             asked = requests.comparison_from_message(request)
             layer = session.info(request.layer).layer
-            found = converters.difference_to_message(layer, session.compare(**asked))
-            return pb.CompareResponse(difference=found, png=session.drawn_difference(**asked) if request.draw else b"")
+            found, png = session.compare_and_draw(**asked) if request.draw else (session.compare(**asked), b"")
+            return pb.CompareResponse(difference=converters.difference_to_message(layer, found), png=png)
 
         return await self._workbench.ask(self._key(request, context), compare)
 

@@ -214,12 +214,18 @@ class Session:
         named = self._named(layer)
         return self._stepper.difference(named, self._other(named, branch, with_float))
 
-    def drawn_difference(
+    def compare_and_draw(
         self, branch: str | None = None, layer: str | None = None, *, with_float: bool = False
-    ) -> bytes:
-        """Where those differ, as a PNG file: see `Stepper.difference_maps`. Raises as `compare`, and NonFiniteValue."""
+    ) -> tuple[Difference, bytes]:
+        """The same, and where they differ as a PNG file: see `Stepper.difference_maps`.
+
+        Raises:
+            NonFiniteValue, and as `compare`.
+        """
         named = self._named(layer)
-        return draw_grey(self._stepper.difference_maps(named, self._other(named, branch, with_float)))
+        wanted = self._other(named, branch, with_float)
+        found = self._stepper.difference(named, wanted)
+        return found, draw_grey(self._stepper.difference_maps(named, wanted))
 
     def _other(self, layer: str, branch: str | None, with_float: bool) -> Tensor:
         return self._stepper.float_value(layer) if with_float else self._stepper.other_value(layer, branch)
