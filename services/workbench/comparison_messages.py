@@ -5,9 +5,7 @@ from quant.comparing import LayerComparison, LayerSide
 from quant.precision import Precision
 from services.contracts.strata.workbench.v1 import workbench_pb2 as pb
 from services.workbench.comparing import PictureComparison, VariantComparison
-from services.workbench.requests import PRECISIONS
-
-_NUMBERS = {precision: number for number, precision in PRECISIONS.items()}
+from services.workbench.requests import PRECISION_MESSAGES, PRECISIONS
 
 
 def comparison_to_message(found: VariantComparison) -> pb.CompareSessionsResponse.Compared:
@@ -39,7 +37,7 @@ def _layer_to_message(row: LayerComparison) -> pb.CompareSessionsResponse.LayerR
 def _side_to_message(side: LayerSide) -> pb.CompareSessionsResponse.Side:
     coding = side.qparams
     return pb.CompareSessionsResponse.Side(
-        precision=_NUMBERS[Precision(side.precision)],
+        precision=PRECISION_MESSAGES[Precision(side.precision)],
         qparams=None if coding is None else pb.QParams(scale=coding.scale, zero_point=coding.zero_point),
         weight_scale=side.weight_scale,
     )

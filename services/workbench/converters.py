@@ -20,14 +20,13 @@ from services.workbench.layer_card import LayerCard, TensorFigures
 from services.workbench.long_work import Step
 from services.workbench.remedies import RemedyRow
 from services.workbench.report import LayerRow, Report
-from services.workbench.requests import MODES, PRECISIONS
+from services.workbench.requests import MODES, PRECISION_MESSAGES
 from services.workbench.running import PictureRun
 from services.workbench.session import Session
 from services.workbench.session_log import Opening
 from services.workbench.workbench import CalibratedSession
 
 MODE_MESSAGES = {mode: number for number, mode in MODES.items()}
-PRECISION_MESSAGES = {precision: number for number, precision in PRECISIONS.items()}
 
 
 def session_to_message(key: str, session: Session, opening: Opening) -> pb.Session:

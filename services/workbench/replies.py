@@ -20,13 +20,11 @@ from services.workbench.findings import Agreement, Findings, Guess
 from services.workbench.layer_card import LayerCard, TensorFigures
 from services.workbench.remedies import RemedyRow
 from services.workbench.report import LayerRow, Report
-from services.workbench.requests import MODES, PRECISIONS
+from services.workbench.requests import MODES, PRECISION_MESSAGES, PRECISIONS
 from services.workbench.running import PictureRun
 from services.workbench.workbench import CalibrationRequest
 from services.zoo.detection import Detection
 from services.zoo.integers import Machine
-
-_PRECISIONS = {precision: number for number, precision in PRECISIONS.items()}
 
 
 @dataclass(frozen=True)
@@ -170,7 +168,7 @@ def edit_request(session: str, edit: Edit) -> pb.EditRequest:
         case EditRange(value, low, high):
             return pb.EditRequest(session=session, layer=value, range=pb.EditRequest.Range(low=low, high=high))
         case EditPrecision(layer, precision):
-            return pb.EditRequest(session=session, layer=layer, precision=_PRECISIONS[precision])
+            return pb.EditRequest(session=session, layer=layer, precision=PRECISION_MESSAGES[precision])
 
 
 def _numbers(values: Tensor, place: tuple[int, ...]) -> pb.EditRequest.Numbers:

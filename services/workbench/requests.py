@@ -25,6 +25,7 @@ PRECISIONS = {
     pb.PRECISION_HYBRID: Precision.HYBRID,
     pb.PRECISION_INT8: Precision.INT8,
 }
+PRECISION_MESSAGES = {precision: number for number, precision in PRECISIONS.items()}
 PARTS = {
     pb.ReadTensorRequest.KIND_VALUE: TensorPart.VALUE,
     pb.ReadTensorRequest.KIND_SUMS: TensorPart.SUMS,
