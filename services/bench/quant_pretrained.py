@@ -26,8 +26,8 @@ from services.bench.rounds import interleave
 from services.edge.progress import Progress
 from services.workbench.calibrating import MAX_DROP, calibrate_model
 from services.workbench.engines import engine_of
-from services.workbench.findings import boxes, top_classes
-from services.workbench.judging import DETECTION_THRESHOLD
+from services.workbench.findings import agreement, boxes
+from services.workbench.judging import DETECTION_THRESHOLD, LEAST_SCORE
 from services.workbench.margins import points_lost
 from services.workbench.opening import open_model
 from services.workbench.picture_files import PictureFiles, read_picture
@@ -38,8 +38,6 @@ from services.zoo.pretrained import PRETRAINED, fetch_pretrained, kept_folder
 
 DETECTOR, CLASSIFIERS = "yolov3-tiny", ("efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2")
 THRESHOLD, SUPPRESSION_IOU = 0.3, 0.45
-LEAST_SCORE = 0.01
-"""Of a box that counts in a precision-recall curve."""
 FOLDS = 2
 """Each picture is answered by integers that the pictures of the other folds were calibrated on."""
 ROUNDS = 5
@@ -66,6 +64,10 @@ class HeldOut:
             mode: [[folds[number % FOLDS][mode].run(x) for x in group] for number, group in enumerate(self.inputs)]
             for mode in self.engines
         }
+
+    def all_answers(self, mode: Mode) -> list[dict[str, Tensor]]:
+        """Those of a mode, one picture's copies after another's."""
+        return [each for group in self.answers[mode] for each in group]
 
     def _engines(self, fold: int, progress: Progress) -> dict[Mode, Engine]:
         progress(f"{self.model.name}: calibrating, {fold + 1} of {FOLDS}")
@@ -118,17 +120,12 @@ def _share_found(
 
 def top1_agreement(held: HeldOut, mode: Mode) -> float:
     """The share of the pictures of which a mode names float's class."""
-    floats, ours = (
-        [top_classes(held.model, each, 1)[0].label for group in held.answers[which] for each in group]
-        for which in (Mode.FLOAT, mode)
-    )
-    return sum(one == other for one, other in zip(floats, ours, strict=True)) / len(floats)
+    return agreement(held.model, held.all_answers(Mode.FLOAT), held.all_answers(mode), DETECTION_THRESHOLD).fraction
 
 
 def auto_speed(held: HeldOut) -> dict[str, float]:
     """See `speed_figures`; the loss of int8 is that on the pictures it was not calibrated on."""
-    floats, int8 = ([each for group in held.answers[mode] for each in group] for mode in (Mode.FLOAT, Mode.INT8))
-    lost = points_lost(held.model, floats, int8, DETECTION_THRESHOLD)
+    lost = points_lost(held.model, held.all_answers(Mode.FLOAT), held.all_answers(Mode.INT8), DETECTION_THRESHOLD)
     x = held.inputs[0][0]
     runs = {mode.value: block(lambda engine=engine: engine.run(x)) for mode, engine in held.engines.items()}  # type: ignore[misc]
     found = speed_figures(interleave(runs, ROUNDS), lost)
