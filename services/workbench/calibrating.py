@@ -91,7 +91,6 @@ def calibrate_model(
 ) -> CalibratedModel:
     """One float pass over the pictures, then a choice per value and layer; 7-bit weights where the processor needs it.
 
-
     Args:
         augment: take five pictures of each.
         refined: with BEST, better rounding and biases after that on some of the pictures, which takes as long again.

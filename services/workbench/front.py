@@ -14,7 +14,8 @@ from services.edge.errors import BudgetNotMet
 from services.edge.progress import Progress, no_progress
 from services.workbench.engine_model import EngineModel
 from services.workbench.engines import engine_of
-from services.workbench.judging import Judge, JudgedPicture, Outputs
+from services.workbench.judging import Judge, JudgedPicture
+from services.workbench.margins import Outputs
 from services.zoo.integers import Integers
 
 MIXED_PLANS = 6

@@ -1,20 +1,18 @@
 """What a plan loses of a model's answers, in points: against labels where there are some, else against float."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
 
 from services.workbench.engine_model import EngineModel
 from services.workbench.findings import boxes, top_classes
-from services.workbench.margins import points_lost
+from services.workbench.margins import Outputs, points_lost
 from services.zoo.detection import Detection, Size, average_precision
 
 DETECTION_THRESHOLD = 0.25
 LEAST_SCORE = 0.01
 """Of a box that counts in a precision-recall curve."""
-
-Outputs = Mapping[str, Tensor]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from services.edge.errors import NotAPicture, PictureTooLarge
-from services.workbench.augmentation import augment
+from services.workbench.augmentation import NAMES, augment
 from services.workbench.engine_model import EngineModel
 from services.zoo.darknet.pictures import letterbox
 from services.zoo.detection import Size
@@ -86,7 +86,7 @@ def inputs_of(model: EngineModel, pictures: Iterable[DecodedPicture]) -> Iterato
     return (as_input(model, picture) for picture in pictures)
 
 
-AUGMENTED = 5
+AUGMENTED = len(NAMES)
 """How many pictures `augmented` makes of one."""
 
 
