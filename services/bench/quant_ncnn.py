@@ -36,7 +36,8 @@ from services.bench.peer_ranges import Ranges
 _MAGIC, _INT8 = 7767517, 0x000D4B38
 _FUSED = {Activation.NONE: "", Activation.RELU: "9=1", Activation.LEAKY: f"9=2 -23310=1,{LEAKY_SLOPE}"}
 _FUSED |= {Activation.RELU6: "9=3 -23310=2,0.0,6.0", Activation.SIGMOID: "9=4"}
-_BEHIND = {Activation.RELU: "ReLU", Activation.SILU: "Swish", Activation.SIGMOID: "Sigmoid"}
+_BEHIND = {Activation.RELU: ("ReLU", ""), Activation.LEAKY: ("ReLU", f"0={LEAKY_SLOPE}")}
+_BEHIND |= {Activation.SILU: ("Swish", ""), Activation.SIGMOID: ("Sigmoid", "")}
 _ADD, _MUL = 0, 2
 
 
@@ -71,7 +72,7 @@ class NcnnWriter:
                 self._line("Reshape", f"{name}:factor", inputs[1:], [f"{name}:factor"], "0=1 1=1 2=-1")
                 self._add("BinaryOp", name, [inputs[0], f"{name}:factor"], name, f"0={_MUL}")
             case Activate():
-                self._add(_behind(operation.activation), name, inputs, name)
+                self._activate(name, operation.activation, inputs)
             case MaxPool():
                 left, right, top, bottom = operation.padding
                 window = f"1={operation.kernel[1]} 11={operation.kernel[0]} 2={operation.stride[1]}"
@@ -144,8 +145,13 @@ class NcnnWriter:
             return
         before = f"{name}:before"
         self._add(kind, before, inputs, before, parameters, readers=[name])
-        more = f"0={LEAKY_SLOPE}" if activation is Activation.LEAKY else ""
-        self._add(_behind(activation), name, [self._read(before)], name, more)
+        self._activate(name, activation, [self._read(before)])
+
+    def _activate(self, name: str, activation: Activation, inputs: list[str]) -> None:
+        if activation not in _BEHIND:
+            raise NotImplementedError(f"{activation} in ncnn")
+        kind, parameters = _BEHIND[activation]
+        self._add(kind, name, inputs, name, parameters)
 
     def _add(
         self,
@@ -176,14 +182,6 @@ class NcnnWriter:
         self._blobs += len(outputs)
         words = kind, name, str(len(inputs)), str(len(outputs)), *inputs, *outputs, parameters
         self._lines.append(" ".join(words).rstrip())
-
-
-def _behind(activation: Activation) -> str:
-    if activation is Activation.LEAKY:
-        return "ReLU"
-    if activation not in _BEHIND:
-        raise NotImplementedError(f"{activation} in ncnn")
-    return _BEHIND[activation]
 
 
 class NcnnProgram:

@@ -12,6 +12,7 @@ from torch import Tensor
 from quant.activation import Activation
 from quant.graph import INPUT, Graph, Layer
 from quant.operations import (
+    Activate,
     Add,
     Concat,
     Conv2d,
@@ -111,6 +112,17 @@ def test_a_written_program_computes_its_network(graph: Graph, answer: Answer, tm
     wanted = values["scores" if graph is CLASSIFIER else "raw"][0]
     assert found.reshape(-1).shape == wanted.reshape(-1).shape
     assert cosine(wanted.reshape(-1), torch.from_numpy(found.copy()).reshape(-1)) > ALIKE
+
+
+@pytest.mark.parametrize("answer", [in_litert, in_ncnn])
+def test_an_activation_by_itself_keeps_its_slope(answer: Answer, tmp_path: Path) -> None:
+    leaky = ("leaky", Activate(Activation.LEAKY), ("sums",))
+    graph = graph_of(("sums", conv(4, 3, 1), (INPUT,)), leaky, outputs=("leaky",))
+    x = torch.randn(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    (found,) = answer(graph, ranges_of(graph, [x]), x, tmp_path)
+    wanted = float(dict(graph.values(x))["leaky"].min())
+    assert wanted < -0.1
+    assert found.min() == pytest.approx(wanted, abs=0.03)
 
 
 def test_values_that_share_their_codes_share_what_they_span() -> None:
