@@ -6,7 +6,9 @@ One OpenMP thread a process, here and in the processes that tests start, so that
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import wraps
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -26,3 +28,34 @@ def _threads_as_they_were() -> Iterator[None]:
         threads = int(os.environ["OMP_NUM_THREADS"])
         if torch.get_num_threads() != threads:
             torch.set_num_threads(threads)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _coverage_looks_away_from_exporters() -> Iterator[None]:
+    """Torch's exporters run a million lines that are not ours; where each is traced, they take half as long again."""
+    with pytest.MonkeyPatch.context() as patch:
+        if sys.gettrace() and "torch" in sys.modules:
+            import torch.onnx
+
+            for place, name in (
+                (torch.export, "export"),
+                (torch.export, "save"),
+                (torch.export, "load"),
+                (torch.export.ExportedProgram, "run_decompositions"),
+                (torch.onnx, "export"),
+            ):
+                patch.setattr(place, name, _untraced(getattr(place, name)))
+        yield
+
+
+def _untraced(function: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(function)
+    def call(*arguments: Any, **options: Any) -> Any:
+        trace = sys.gettrace()
+        sys.settrace(None)
+        try:
+            return function(*arguments, **options)
+        finally:
+            sys.settrace(trace)
+
+    return call
