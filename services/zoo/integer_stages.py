@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 
 from services.zoo.compile import candidates, compile_for, declared_graph
-from services.zoo.costs import balance
 from services.zoo.engine_cuts import engine_costs, engine_cuts, working_bytes
 from services.zoo.onnx_form.part import EnginePart
 from services.zoo.onnx_form.program import onnx_program
@@ -29,10 +28,7 @@ class IntegerStages(StagesToCompile):
         engine = declared_engine(model, declared_graph(model, self.weights), self.progress)
         self.progress(f"{model.name}: looking for legal cuts")
         places = engine_cuts(engine)
-        cuts = tuple(map(places.cut_at, self.cutting.layers)) or balance(
-            places, engine_costs(engine), self.cutting.stages
-        )
-        bounds = self.bounds(places, cuts)
+        bounds = self.bounds(places, self.cuts(places, lambda: engine_costs(engine)))
         values = np.random.default_rng(0).standard_normal((2, 3, *model.input.size), np.float32)
         for number, (name, start, end) in enumerate(bounds):
             folder = self.begin(made, number, name, len(bounds))

@@ -1,6 +1,6 @@
 """Compile the stages of a model, each into a folder that a stage service loads, as `compile` does a whole model."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -16,8 +16,8 @@ from services.edge.errors import Unsupported
 from services.edge.progress import Progress
 from services.zoo.agreement import Forward, Images, Reference
 from services.zoo.compile import HANDICAPS, candidates, compile_for, load_module, remove_others, time_forwards
-from services.zoo.costs import balance, measure
-from services.zoo.cuts import Cut, CutGraph, CutPlaces, find_cuts, is_size, operators_of
+from services.zoo.costs import Cost, balance, measure
+from services.zoo.cuts import Cut, CutPlaces, find_cuts, is_size, operators_of
 from services.zoo.model_file import ModelFile
 from services.zoo.references import EngineReference, reference_in_torch
 from services.zoo.split import split
@@ -41,6 +41,12 @@ class StagesToCompile:
     chain: str
     runtime: str
     progress: Progress
+
+    def cuts(self, places: CutPlaces, costs: Callable[[], Sequence[Cost]]) -> tuple[Cut, ...]:
+        """Where the model is cut; stages that cost alike need `costs`. Raises InvalidInput: `cut_at`, `balance`."""
+        if self.cutting.layers:
+            return tuple(map(places.cut_at, self.cutting.layers))
+        return balance(places, costs(), self.cutting.stages)
 
     def bounds(self, places: CutPlaces, cuts: Sequence[Cut]) -> list[tuple[str, int, int]]:
         """Each stage's name, its first layer, and the one after its last."""
@@ -95,7 +101,7 @@ class StagePrograms(StagesToCompile):
         self.progress(f"{model}: looking for legal cuts")
         module = load_module(self.model_file, self.weights)
         graph = find_cuts(module, self.model_file.input.size)
-        cuts = find_places(self.cutting, graph, self.model_file.input.size)
+        cuts = self.cuts(graph, lambda: measure(graph, self.model_file.input.size))
         stages = split(graph, cuts)
         values = np.random.default_rng(0).standard_normal((2, 3, *self.model_file.input.size), np.float32)
         for number, (stage, (name, start, end)) in enumerate(zip(stages, self.bounds(graph, cuts), strict=True)):
@@ -106,13 +112,6 @@ class StagePrograms(StagesToCompile):
             compiled = CompiledStage(runtime, *ends, values.shape[1:], outputs.shape[1:], working)
             self.manifest(number, len(stages), name, compiled).write(folder)
             values = outputs
-
-
-def find_places(cutting: Cutting, graph: CutGraph, size: tuple[int, int]) -> tuple[Cut, ...]:
-    """Find the cuts; `size` is (H, W) of the pictures. Raises InvalidInput: see `cut_at` and `balance`."""
-    if cutting.layers:
-        return tuple(graph.cut_at(layer) for layer in cutting.layers)
-    return balance(graph, measure(graph, size), cutting.stages)
 
 
 def _compile_stage(stage: GraphModule, values: Images, folder: Path, runtime: str, what: str) -> tuple[str, Images]:
