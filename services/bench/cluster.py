@@ -3,7 +3,7 @@
 import json
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,10 @@ CHART = Path(__file__).resolve().parents[2] / "charts" / "strata"
 INGRESS = "http://127.0.0.1:8180"
 """Where k8s/kind.yaml puts Knative's ingress."""
 
+LOCAL = "dev.local/"
+"""Begins the names of images that were built here: no registry has them."""
+_MOST_LISTED = 50
+"""Of a node's images, kubelet names no more."""
 _WAIT_S = 420.0
 _OURS = "strata.dev/disposable"
 
@@ -35,6 +39,15 @@ def run(*command: str, standard_input: str | None = None) -> str:
     if done.returncode:
         raise Unavailable(f"{' '.join(command)}: {done.stderr.strip()}")
     return done.stdout
+
+
+def missing_images(nodes: Sequence[Mapping[str, Any]], images: Iterable[str]) -> list[str]:
+    """Find the images that were built here and are on none of the nodes; none where a node has more than it lists."""
+    listed = [node["status"].get("images", []) for node in nodes]
+    if any(len(each) >= _MOST_LISTED for each in listed):
+        return []
+    present = {name for each in listed for image in each for name in image.get("names") or ()}
+    return [each for each in images if each.startswith(LOCAL) and each not in present]
 
 
 @dataclass(frozen=True)
@@ -82,6 +95,17 @@ class Cluster:
         metadata = {"name": self.namespace, "labels": {_OURS: "true"}}
         made = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
         run("kubectl", "create", "--filename", "-", standard_input=json.dumps(made))
+
+    def check_images(self, images: Iterable[str]) -> None:
+        """See that what no registry has is on a node: otherwise an install waits for it until it gives up.
+
+        Raises:
+            FailedPrecondition: names what is missing.
+        """
+        if missing := missing_images(self.get("nodes")["items"], images):
+            raise FailedPrecondition(
+                f"{' and '.join(missing)}: on no node of the cluster; `make image IMAGE_TAG=bench` builds Strata's"
+            )
 
     def install(self, release: str, values: Mapping[str, object]) -> None:
         """Install or change the chart's release and wait until everything is ready."""

@@ -16,7 +16,10 @@ from services.bench import (
 )
 from services.bench.pipeline_subject import Figures, PipelineSubject
 from services.bench.report import Group
+from services.edge.errors import Unsupported
 from services.edge.progress import Progress
+from services.local.memory_group import memory_group
+from services.pipeline.sizing import MIB
 
 PACKAGES = ("torch", "torchvision", "onnxruntime", "openvino", "grpcio", "numpy", "obstore", "simpy")
 BARS = {
@@ -44,6 +47,8 @@ _PARTS: dict[str, Part] = {
     "exact": pipeline_exact.exact,
 }
 ON_KNATIVE = "cold"
+_LIMITED = ("memory", "paper")
+"""Stages run in cgroups there, which takes root."""
 PARTS = (*_PARTS, ON_KNATIVE)
 PLOTS = (
     Group(
@@ -67,6 +72,18 @@ PLOTS = (
 )
 TABULATED = ("figure_3.", "figure_4.", "figure_5.", "profile.", "floor_mib.", "peak_mib.", "chain_s.", "gb_s.")
 """Figures that the notes lay out as the paper does, or that others are made of."""
+
+
+def check_place(parts: Sequence[str]) -> None:
+    """See, before hours of measuring, that what the parts need is there. Raises Unsupported: names what is not."""
+    limited = [part for part in parts if part in _LIMITED]
+    if not limited:
+        return
+    try:
+        with memory_group(MIB):
+            pass
+    except Unsupported as error:
+        raise Unsupported(f"{' and '.join(limited)}: {error}; or name other --parts") from error
 
 
 def measure(

@@ -1,7 +1,7 @@
 """The profile of a chain, measured on this machine: starts, two sizes of records, one worker and one for each CPU."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from services.artifacts.store import ObjectStore
@@ -15,33 +15,47 @@ from services.pipeline.profile import ChainProfile, StageProfile, bytes_a_pictur
 from services.pipeline.simulation import Batch, Place, simulate
 from services.zoo.stage_manifest import StageManifest
 
-SMALL = 16
 _LARGEST = 256
 _LARGE_S = 2.0
-_RECORDS = 3
 
 
-async def calibrate(folders: Sequence[Path], scratch: Path, progress: Progress, large: int = 0) -> ChainProfile:
-    """Measure a chain of compiled stages; takes some ten seconds for a small model, a minute for a large one.
+@dataclass(frozen=True)
+class Samples:
+    """What a chain is measured with.
 
-    Args:
-        large: pictures of the larger records; 0 chooses what takes about two seconds.
+    Attributes:
+        small, large: pictures of the two sizes of records; a `large` of 0 becomes what takes about two seconds.
+        records: of each size.
     """
+
+    small: int = 16
+    large: int = 0
+    records: int = 3
+
+
+ITS_OWN = Samples()
+"""What suits any chain, by how fast it is."""
+
+
+async def calibrate(
+    folders: Sequence[Path], scratch: Path, progress: Progress, samples: Samples = ITS_OWN
+) -> ChainProfile:
+    """Measure a chain of compiled stages; takes some ten seconds for a small model, a minute for a large one."""
     manifests = [StageManifest.read(folder) for folder in folders]
     progress(f"{manifests[0].model}: starting each stage by itself")
-    trials = await Trials.begin(folders, SMALL, scratch / "starts")
+    trials = await Trials.begin(folders, samples.small, scratch / "starts")
     alone = [await trials.run(stage) for stage in range(len(folders))]
     async with running(folders, scratch / "runs") as runner:
         progress(f"{manifests[0].model}: records of two sizes")
-        large = large or _large([each.time_s for each in alone])
+        large = samples.large or _large(samples.small, [each.time_s for each in alone])
         cpus = thread_count()
-        mixed = await _records(runner, "mixed", [SMALL, large] * _RECORDS)
+        mixed = await _records(runner, "mixed", [samples.small, large] * samples.records)
         equal = await _records(runner, "equal", [large] * (2 * cpus))
         await runner.warm_up()
         one = await runner.run(mixed, 1)
         all_busy = await runner.run(equal, cpus)
     stages = tuple(
-        _stage_profile(one, manifest, passed.started_s, passed.time_s)
+        _stage_profile(one, manifest, passed.started_s, passed.time_s, samples.small)
         for manifest, passed in zip(manifests, alone, strict=True)
     )
     at_stages_s = sum(part["seconds"] for passage in one.passages for part in passage["stages"].values())
@@ -59,9 +73,9 @@ async def calibrate(folders: Sequence[Path], scratch: Path, progress: Progress, 
     return _with_slowdown(profile, all_busy, Batch(2 * cpus * large, large, cpus))
 
 
-def _large(times_s: Sequence[float]) -> int:
-    """Pictures of a record that takes about two seconds, from what `SMALL` of them took in processes just started."""
-    return int(min(_LARGEST, max(3 * SMALL, SMALL * _LARGE_S / sum(times_s))))
+def _large(small: int, times_s: Sequence[float]) -> int:
+    """Pictures of a record that takes about two seconds, from what `small` of them took in processes just started."""
+    return int(min(_LARGEST, max(3 * small, small * _LARGE_S / sum(times_s))))
 
 
 async def _records(runner: Runner, name: str, sizes: Sequence[int]) -> ObjectStore:
@@ -71,7 +85,7 @@ async def _records(runner: Runner, name: str, sizes: Sequence[int]) -> ObjectSto
     return store
 
 
-def _stage_profile(one: Ran, manifest: StageManifest, started_s: float, first_s: float) -> StageProfile:
+def _stage_profile(one: Ran, manifest: StageManifest, started_s: float, first_s: float, small: int) -> StageProfile:
     record_s, picture_s = fit_line(stage_points(one.passages, manifest.name))
     peaks = [passage["stages"][manifest.name]["peak_bytes"] for passage in one.passages]
     return StageProfile(
@@ -79,7 +93,7 @@ def _stage_profile(one: Ran, manifest: StageManifest, started_s: float, first_s:
         record_s=record_s,
         picture_s=picture_s,
         start_s=started_s,
-        first_s=max(0.0, first_s - record_s - SMALL * picture_s),
+        first_s=max(0.0, first_s - record_s - small * picture_s),
         memory_bytes=max(peaks),
         input_bytes=bytes_a_picture(one.passages, manifest.name, "bytes_in"),
         output_bytes=bytes_a_picture(one.passages, manifest.name, "bytes_out"),

@@ -9,9 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import yaml
+
 from services.artifacts.precision import Encoding
 from services.artifacts.store import open_store
-from services.bench.cluster import Cluster
+from services.bench.cluster import CHART, Cluster
 from services.bench.pipeline_pictures import pack_synthetic
 from services.bench.pipeline_subject import RUNTIME, Figures
 from services.bench.rounds import Spread, with_spread
@@ -48,6 +50,7 @@ class KnativePlace:
 
 def cold_chain(place: KnativePlace) -> Iterator[Figures]:
     """The chain from zero, over its slowest stage alone from zero or all stages' CPU-seconds over the cores."""
+    place.cluster.check_images([*place.images.values(), _store_image()])
     place.cluster.install(RELEASE, _values(place.images))
     with _store_environment(place.cluster):
         rounds = 1 if place.quick else _ROUNDS
@@ -73,6 +76,12 @@ def _values(images: Mapping[str, str]) -> dict[str, object]:
         "pipelines": {_PIPELINE: {"file": file, "stages": stages, "runtime": RUNTIME, "scale": scale}},
         "store": {"versitygw": {"service": {"type": "NodePort"}}},
     }
+
+
+def _store_image() -> str:
+    """The S3 server's, as the chart has it."""
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    return str(values["store"]["versitygw"]["image"])
 
 
 async def _measure(place: KnativePlace, rounds: int) -> tuple[Spread, dict[str, Spread], dict[str, Spread]]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from services.bench.pipeline_paper import SIZES, seen_by_model
+from services.bench.pipeline_paper import EFFORTS, seen_by_model
 from services.bench.pipeline_prediction import PAPERS_SIZES, PAPERS_WORKERS
 from services.bench.pipeline_subject import PAPERS, Figures
 from services.bench.pipeline_tables import sizes_of, stages_of
@@ -80,7 +80,7 @@ DRAWINGS: Mapping[str, Drawing] = {"figure-3": figure_3, "figure-4": figure_4, "
 
 def _measured(figures: Mapping[str, float], known: Callable[[Figures], bool]) -> dict[str, Figures]:
     """The networks of which it is known, each with its own figures."""
-    own = {name: seen_by_model(name, dict(figures)) for name in SIZES}
+    own = {name: seen_by_model(name, dict(figures)) for name in EFFORTS}
     return {name: each for name, each in own.items() if known(each)}
 
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from services.bench.pipeline_sizing import StageSize, Trials, size_stages
+from services.bench.pipeline_sizing import Sizing, StageSize, Trials, size_stages
 from services.bench.pipeline_subject import PAPERS, Figures, PipelineSubject
 from services.bench.rounds import Spread, ratio, turns, with_spread
 from services.edge.progress import Progress
@@ -25,12 +25,12 @@ def memory(subject: PipelineSubject) -> Iterator[Figures]:
     for per_record in (40,) if subject.quick else PER_RECORD:
         scratch = subject.scratch / f"memory-{per_record}"
         held = per_record == PER_RECORD[0] or subject.quick
-        for found in right_sizing(folders, per_record, _ROUNDS.get(per_record, 1), scratch, subject.progress):
+        for found in right_sizing(folders, Sizing(per_record), _ROUNDS.get(per_record, 1), scratch, subject.progress):
             yield {key: value for key, value in found.items() if held or not key.startswith("gbs_ratio")}
 
 
 def right_sizing(
-    folders: Sequence[Path], per_record: int, rounds: int, scratch: Path, progress: Progress
+    folders: Sequence[Path], sizing: Sizing, rounds: int, scratch: Path, progress: Progress
 ) -> Iterator[Figures]:
     """Floors of compiled stages; the records' GB-seconds and time with a tenth more, with one size for all, memMax.
 
@@ -38,7 +38,8 @@ def right_sizing(
         Unsupported: memory cannot be limited here.
         MemoryTooSmall: a stage does not get through a record with four times what it holds by itself.
     """
-    sizes = asyncio.run(size_stages(folders, per_record, scratch / "size", progress))
+    per_record = sizing.per_record
+    sizes = asyncio.run(size_stages(folders, sizing, scratch / "size", progress))
     for each in sizes:
         yield {f"floor_mib.{each.stage}.{per_record}": each.floor_bytes / MIB}
         yield {f"peak_mib.{each.stage}.{per_record}": each.peak_bytes / MIB}

@@ -22,13 +22,16 @@ machine, one thread a computation, and the store is a folder, unless said otherw
   node's CPUs.
 - `sim_error`: the worst relative error of the simulated time over twelve runs that differ in workers, record size or
   both from those it was calibrated with.
+- `ray_ratio`: the time of 20 records of 100 pictures with two workers on Ray Data over that in processes of this
+  machine, in turns, both running already: median of five rounds.
 - `peak_mb`: the memory of `strata pipeline run` itself for 100 000 pictures in records of 1000. `peak_mb.growth`: that
   over its memory for 10 000.
 
 The paper's functions ran in TensorFlow on AWS Lambda in 2019, and Lambda gives a CPU share by the memory. Ours have one
 CPU each whatever their memory. Its AlexNet's widths are not stated; ours are those of `alexnet-3c4f`. It prints its
 figures as pictures: of theirs, the values are below that its text names. VGG-16 and ResNet-50, which it does not have,
-are cut into four stages that cost alike. The tables are of the newest run; their figures are in the JSON file too.
+are cut into four stages that cost alike, and are measured with fewer pictures, as is said below. The tables are of the
+newest run; their figures are in the JSON file too.
 """
 
 

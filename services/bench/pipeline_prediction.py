@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 
-from services.bench.pipeline_calibration import calibrate
+from services.bench.pipeline_calibration import Samples, calibrate
 from services.bench.pipeline_pictures import pack_synthetic
 from services.bench.pipeline_runs import running
 from services.bench.pipeline_subject import PAPERS, Figures, PipelineSubject
@@ -28,14 +28,14 @@ def simulation(subject: PipelineSubject) -> Iterator[Figures]:
     """Calibrate, run what was not used to calibrate, and compare; then what was not run."""
     folders = {"stages": subject.stages(PAPERS), "whole": subject.whole(PAPERS)}
     scratch = subject.scratch / "simulation"
-    large = 32 if subject.quick else CALIBRATED_WITH
-    profile = asyncio.run(calibrate(folders["stages"], scratch / "stages", subject.progress, large))
+    samples = Samples(large=32 if subject.quick else CALIBRATED_WITH)
+    profile = asyncio.run(calibrate(folders["stages"], scratch / "stages", subject.progress, samples))
     yield {f"profile.{key}": value for key, value in _profile_figures(profile).items()}
     errors = {}
     for configuration, error in asyncio.run(_errors(subject, profile)).items():
         errors[f"sim_error.{configuration}"] = error
     yield {"sim_error": max(errors.values()), **errors}
-    whole = asyncio.run(calibrate(folders["whole"], scratch / "whole", subject.progress, large))
+    whole = asyncio.run(calibrate(folders["whole"], scratch / "whole", subject.progress, samples))
     yield figure_4(profile, whole)
     yield figure_5(profile)
 

@@ -19,7 +19,7 @@ from services.edge.progress import Progress
 from services.local.memory_group import memory_group
 from services.local.process import start_service
 from services.pipeline.client import open_stages
-from services.pipeline.sizing import MIB, find_floor
+from services.pipeline.sizing import MIB, STEP_BYTES, find_floor
 from services.stage.publishing import publish
 from services.zoo.stage_manifest import StageManifest
 
@@ -27,8 +27,21 @@ _LONGEST_S = 900.0
 _PATIENCE = 3
 """A stage that reads its weights again and again from the disk lives, and is of no use: so many times as long."""
 _SPARE_S = 10.0
-_RECORDS = 2
-"""The second one finds what the first has left in memory."""
+
+
+@dataclass(frozen=True)
+class Sizing:
+    """How floors are looked for.
+
+    Attributes:
+        per_record: pictures of the record that a trial takes through a stage.
+        step_bytes: floors are whole steps.
+        records: that a trial takes, one after the other; the second finds what the first has left in memory.
+    """
+
+    per_record: int
+    step_bytes: int = STEP_BYTES
+    records: int = 2
 
 
 @dataclass(frozen=True)
@@ -59,9 +72,9 @@ class Passed:
 
 
 async def size_stages(
-    folders: Sequence[Path], per_record: int, scratch: Path, progress: Progress
+    folders: Sequence[Path], sizing: Sizing, scratch: Path, progress: Progress
 ) -> tuple[StageSize, ...]:
-    """Measure the floor of each compiled stage for records of `per_record` pictures.
+    """Measure the floor of each compiled stage.
 
     Raises:
         Unsupported: memory cannot be limited here.
@@ -69,8 +82,8 @@ async def size_stages(
     """
     with memory_group(MIB):
         pass  # says at once whether memory can be limited here
-    trials = await Trials.begin(folders, per_record, scratch)
-    return tuple([await _size(trials, stage, progress) for stage in range(len(folders))])
+    trials = await Trials.begin(folders, sizing.per_record, scratch)
+    return tuple([await _size(trials, stage, sizing, progress) for stage in range(len(folders))])
 
 
 class Trials:
@@ -137,7 +150,7 @@ class Trials:
         return tuple([len(part) async for part in parts if isinstance(part, np.ndarray)])
 
 
-async def _size(trials: Trials, stage: int, progress: Progress) -> StageSize:
+async def _size(trials: Trials, stage: int, sizing: Sizing, progress: Progress) -> StageSize:
     name = trials.manifests[stage].name
     progress(f"stage {name} without a limit", stage, len(trials.manifests))
     free = await trials.run(stage)
@@ -147,10 +160,10 @@ async def _size(trials: Trials, stage: int, progress: Progress) -> StageSize:
         progress(f"stage {name} with {limit_bytes // MIB} MiB", stage, len(trials.manifests))
         try:
             longest_s = _SPARE_S + _PATIENCE * max(free.time_s, free.started_s)
-            passed = await trials.run(stage, limit_bytes, longest_s, times=_RECORDS)
+            passed = await trials.run(stage, limit_bytes, longest_s, times=sizing.records)
         except (Unavailable, DeadlineExceeded, FailedPrecondition):
             return False
         return passed.micro_batches == free.micro_batches
 
-    floor = await find_floor(survives, free.peak_bytes, f"stage {name}")
+    floor = await find_floor(survives, free.peak_bytes, f"stage {name}", sizing.step_bytes)
     return StageSize(name, floor.size_bytes, free.peak_bytes, floor.trials, trials.oom_kills - killed_before)

@@ -7,10 +7,11 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 from services.bench.pipeline_memory import PER_RECORD
-from services.bench.pipeline_paper import FLOORS_WITH, SIZES, seen_by_model
-from services.bench.pipeline_prediction import PAPERS_RECORDS, PAPERS_SIZES, PAPERS_WORKERS
+from services.bench.pipeline_paper import EFFORTS, seen_by_model
+from services.bench.pipeline_prediction import CALIBRATED_WITH, PAPERS_RECORDS, PAPERS_SIZES, PAPERS_WORKERS
 from services.bench.pipeline_subject import PAPERS, Figures
 from services.edge.receipts import AWS_LAMBDA, Usage, price
+from services.pipeline.sizing import MIB, STEP_BYTES
 
 _TABLE_1 = {500: (1280, 1024, 768, 768), 1000: (2048, 1280, 1024, 768)}
 _TABLE_2 = {
@@ -20,7 +21,7 @@ _TABLE_2 = {
 _FIGURE_4 = {100: "28 s", 500: "57 s", 1000: "99 s; one GPU 176 s"}
 _FIGURE_5 = {8: "below 902 s, its GPU's time", 32: "as 64", 64: "as 32, and dearer"}
 _KINDS = {"mem_max": "memMax", "single": "one size", "floors": "memMin"}
-SIZED = {PAPERS: PER_RECORD, **{name: (FLOORS_WITH,) for name in SIZES if name != PAPERS}}
+SIZED = {name: (effort.floors.per_record,) if effort.floors else PER_RECORD for name, effort in EFFORTS.items()}
 """Pictures in the records of tables 1 and 2."""
 
 
@@ -28,7 +29,7 @@ def tables(figures: Figures) -> list[str]:
     """All that were measured, in the paper's order, each a heading with what is below it."""
     found = []
     for heading, table, said in _TABLES:
-        parts = [text for name in SIZES if (text := table(name, seen_by_model(name, figures)))]
+        parts = [text for name in EFFORTS if (text := table(name, seen_by_model(name, figures)))]
         if parts:
             found.append("\n\n".join([heading, *parts, said]))
     return found
@@ -134,6 +135,21 @@ def _table_2(name: str, figures: Figures) -> str:
     return _markdown([name, "the paper: s", "ours: s", "the paper: USD", "ours: USD"], rows)
 
 
+def _larger_floors() -> str:
+    """How the floors of the larger networks are found."""
+    return ", ".join(
+        f"those of {name} in steps of {floors.step_bytes // MIB}, with {floors.records} record of {floors.per_record}"
+        for name, effort in EFFORTS.items()
+        if (floors := effort.floors)
+    )
+
+
+def _simulated_from() -> str:
+    """The records that each network's simulation was calibrated with."""
+    sizes = {name: (effort.samples.small, effort.samples.large or CALIBRATED_WITH) for name, effort in EFFORTS.items()}
+    return ", ".join(f"of {small} and {large} for {name}" for name, (small, large) in sizes.items())
+
+
 _TABLES: Sequence[tuple[str, Callable[[str, Figures], str], str]] = (
     (
         "## Figure 3: a record's time and memory at each stage, by its pictures",
@@ -146,7 +162,8 @@ _TABLES: Sequence[tuple[str, Callable[[str, Figures], str], str]] = (
         "## Figure 4: 20 records at once, beside one machine",
         _figure_4,
         "![Figure 4](figure-4.png)\n\nSimulated from what was measured here: 20 workers, instances from zero, a store "
-        "as S3; beside this machine with the whole model on each of its CPUs, in place of the paper's GPU.",
+        "as S3; beside this machine with the whole model on each of its CPUs, in place of the paper's GPU. What "
+        f"records of up to 1000 pictures take is drawn out from smaller ones: {_simulated_from()}.",
     ),
     (
         "## Figure 5: 100 000 pictures in records of 1000, by workers",
@@ -157,8 +174,7 @@ _TABLES: Sequence[tuple[str, Callable[[str, Figures], str], str]] = (
     (
         "## Table 1: the least memory of each stage",
         _table_1,
-        f"Ours are floors found under real limits, in steps of 8 MiB; those of the larger networks with records of "
-        f"{FLOORS_WITH} pictures.",
+        f"Ours are floors found under real limits, in steps of {STEP_BYTES // MIB} MiB; {_larger_floors()}.",
     ),
     (
         "## Table 2: time and cost of 20 records, with the most and the least memory",

@@ -105,7 +105,8 @@ def pipeline(
     parts: Annotated[
         str,
         typer.Option(
-            help="Of overhead, efficiency, simulation, memory and paper (as root), driver, exact; cold with KUBECONFIG."
+            help="Of overhead, efficiency, simulation, memory and paper (as root), driver, ray, exact; "
+            "and cold where KUBECONFIG is set."
         ),
     ] = "",
     merge: Merge = False,
@@ -124,13 +125,20 @@ def pipeline(
     from services.cli.bench_record import BenchRecord, FigureOutputs
 
     wanted = _chosen(parts, area.PARTS, "--parts")
+    if area.ON_KNATIVE in wanted and "KUBECONFIG" not in os.environ:
+        needs = f"{area.ON_KNATIVE} needs a cluster with Knative Serving that KUBECONFIG names (k8s/README.md)"
+        if parts:
+            raise typer.BadParameter(needs, param_hint="--parts")
+        Console(stderr=True).print(f"Left out: {needs}.", highlight=False, soft_wrap=True)
+        wanted.remove(area.ON_KNATIVE)
+    area.check_place(wanted)
     record = BenchRecord("pipeline", area.PACKAGES, lambda _: area.BARS, FigureOutputs(json, report, merge))
     images = {"model": model_image, "ensemble": ensemble_image, "stage": stage_image}
     with ExitStack() as stack:
         progress = stack.enter_context(showing_progress("", Console(stderr=True)))
         scratch = Path(stack.enter_context(TemporaryDirectory(prefix="strata-bench-")))
         place = None
-        if "KUBECONFIG" in os.environ and area.ON_KNATIVE in wanted:
+        if area.ON_KNATIVE in wanted:
             cluster = stack.enter_context(Cluster(namespace, urlsplit(ingress).netloc).claimed(progress))
             place = KnativePlace(cluster, images, quick, progress)
         record.extend(area.measure(wanted, quick, scratch, place, progress))

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from services.bench.pipeline_sizing import StageSize, size_stages
+from services.bench.pipeline_sizing import Sizing, StageSize, size_stages
 from services.cli.pipeline_model import choose_cutting, find_model
 from services.cli.pipeline_profiles import keep_floors
 from services.cli.steps import showing_progress
@@ -31,7 +31,7 @@ def size_model(
         model_file = find_model(model, weights)
         cutting = choose_cutting(model_file, stages, at)
         folders = compile_stages(model_file, cutting, default_cache(os.environ), runtime, progress)
-        sizes = asyncio.run(size_stages(folders, per_record, Path(scratch), progress))
+        sizes = asyncio.run(size_stages(folders, Sizing(per_record), Path(scratch), progress))
         keep_floors(StageManifest.read(folders[0]).chain, sizes)
     if as_json:
         rows = [asdict(each) for each in sizes]

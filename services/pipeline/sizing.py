@@ -25,7 +25,9 @@ class Floor:
     trials: int
 
 
-async def find_floor(survives: Callable[[int], Awaitable[bool]], begin_bytes: int, what: str) -> Floor:
+async def find_floor(
+    survives: Callable[[int], Awaitable[bool]], begin_bytes: int, what: str, step_bytes: int = STEP_BYTES
+) -> Floor:
     """Find the smallest limit in whole steps that is survived, by bisection; the more memory, the better.
 
     Args:
@@ -40,21 +42,21 @@ async def find_floor(survives: Callable[[int], Awaitable[bool]], begin_bytes: in
     async def enough(steps: int) -> bool:
         nonlocal trials
         trials += 1
-        return await survives(steps * STEP_BYTES)
+        return await survives(steps * step_bytes)
 
     too_little = 0  # nothing lives without memory
-    most = max(1, -(-begin_bytes // STEP_BYTES))
+    most = max(1, -(-begin_bytes // step_bytes))
     for _ in range(2):
         if await enough(most):
             break
         too_little, most = most, 2 * most
     else:
         if not await enough(most):
-            raise MemoryTooSmall(f"{what} does not get through a record even with {most * STEP_BYTES // MIB} MiB")
+            raise MemoryTooSmall(f"{what} does not get through a record even with {most * step_bytes // MIB} MiB")
     while most - too_little > 1:
         middle = (most + too_little) // 2
         if await enough(middle):
             most = middle
         else:
             too_little = middle
-    return Floor(most * STEP_BYTES, trials)
+    return Floor(most * step_bytes, trials)

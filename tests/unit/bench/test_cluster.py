@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from services.bench.cluster import Cluster
+from services.bench.cluster import Cluster, missing_images
 from services.edge.errors import FailedPrecondition
 from services.edge.progress import no_progress
 
@@ -55,3 +55,14 @@ def test_a_namespace_of_somebody_else_is_refused_and_left_alone(namespaces: Path
         cluster.claim()
     cluster.remove()
     assert (namespaces / "shop").read_text() == theirs
+
+
+def test_what_was_built_here_must_be_on_a_node_and_what_a_registry_has_need_not() -> None:
+    def node(*names: str) -> dict[str, object]:
+        return {"status": {"images": [{"names": [name]} for name in names]}}
+
+    nodes = [node("dev.local/strata/model:bench"), node("dev.local/versitygw:v1"), {"status": {}}]
+    images = ["dev.local/strata/model:bench", "dev.local/strata/stage:bench", "dev.local/versitygw:v1", "ghcr.io/x:1"]
+    assert missing_images(nodes, images) == ["dev.local/strata/stage:bench"]
+    full = node(*(f"dev.local/other:{number}" for number in range(50)))
+    assert missing_images([*nodes, full], images) == []

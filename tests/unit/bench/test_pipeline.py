@@ -4,13 +4,17 @@ import re
 from collections.abc import Sequence
 
 import pytest
+from typer.testing import CliRunner
 
+from services.bench import pipeline
 from services.bench.pipeline_drawings import DRAWINGS
 from services.bench.pipeline_exact import sampled
 from services.bench.pipeline_notes import notes
-from services.bench.pipeline_paper import FLOORS_WITH, of_model, seen_by_model
+from services.bench.pipeline_paper import EFFORTS, PaperSteps, of_model, seen_by_model
 from services.bench.pipeline_prediction import PAPERS_WORKERS, figure_4, figure_5
 from services.bench.pipeline_subject import PAPERS
+from services.cli.bench import app
+from services.edge.errors import Unsupported
 from services.pipeline.profile import ChainProfile
 from services.zoo.cuts import Cut
 from tests.unit.pipeline.chains import chain, stage
@@ -49,8 +53,10 @@ def measured(chain: ChainProfile, sizes: Sequence[int]) -> dict[str, float]:
     return found
 
 
+LARGER = EFFORTS["vgg-16"].floors
+assert LARGER
 LARGER_CHAIN = chain(*(stage(f"stage-{number}") for number in range(4)))
-FIGURES = {**measured(CHAIN, (500, 1000)), **of_model("vgg-16", measured(LARGER_CHAIN, (FLOORS_WITH,)))}
+FIGURES = {**measured(CHAIN, (500, 1000)), **of_model("vgg-16", measured(LARGER_CHAIN, (LARGER.per_record,)))}
 
 
 def headings(figures: dict[str, float]) -> list[tuple[str, str]]:
@@ -64,12 +70,12 @@ def test_every_table_of_the_paper_is_shown_beside_ours_once_it_is_measured() -> 
     shown = notes(FIGURES)
     assert "| memMin-500 | 90 | 12.0 | 0.0281 | 0.0040 |" in shown
     assert "| 500, the paper, MB | 1280 | 1024 | 768 | 768 | 1280 |" in shown
-    assert "| memMin-32 |  | 12.0 |  | 0.0040 |" in shown
+    assert f"| memMin-{LARGER.per_record} |  | 12.0 |  | 0.0040 |" in shown
     assert "| vgg-16: pictures | stage-0 | stage-1 | stage-2 | stage-3 | one size for all |" in shown
 
 
 def test_a_networks_figures_are_its_own() -> None:
-    assert seen_by_model("vgg-16", FIGURES) == measured(LARGER_CHAIN, (FLOORS_WITH,))
+    assert seen_by_model("vgg-16", FIGURES) == measured(LARGER_CHAIN, (LARGER.per_record,))
     assert seen_by_model(PAPERS, FIGURES) == measured(CHAIN, (500, 1000))
 
 
@@ -83,3 +89,36 @@ def test_each_figure_is_drawn_with_a_panel_for_each_network_and_left_out_where_n
     assert (titles["figure-4"], titles["figure-5"]) == (both, both)
     assert titles["figure-3"][::4] == ["alexnet-3c4f: Conv_1", "vgg-16: stage-0"]
     assert [drawing({"overhead": 1.0}) for drawing in DRAWINGS.values()] == [None] * 3
+
+
+def test_the_tables_say_with_how_few_pictures_the_larger_networks_were_measured() -> None:
+    shown = notes(FIGURES)
+    assert "those of vgg-16 in steps of 32, with 1 record of 24." in shown
+    assert "of 16 and 128 for alexnet-3c4f, of 16 and 32 for resnet-50, of 8 and 16 for vgg-16." in shown
+
+
+def test_the_paper_says_which_of_its_steps_it_is_at_and_how_many_are_left() -> None:
+    said: list[tuple[str, int, int]] = []
+    steps = PaperSteps(3, lambda step, done=0, total=0, /: said.append((step, done, total)))
+    for name in ("resnet-50", "vgg-16"):
+        steps.begin()
+        steps.progress(name)("a record of 16", 5, 9)
+    assert said == [
+        ("paper: resnet-50, a record of 16; 2 more to come", 0, 3),
+        ("paper: vgg-16, a record of 16; 1 more to come", 1, 3),
+    ]
+
+
+def test_what_a_part_needs_is_said_before_anything_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    refused = CliRunner().invoke(app, ["pipeline", "--parts", "cold"])
+    assert refused.exit_code == 2
+    assert "KUBECONFIG" in refused.output
+
+    def no_cgroup(_: int) -> None:
+        raise Unsupported("run as root")
+
+    monkeypatch.setattr(pipeline, "memory_group", no_cgroup)
+    with pytest.raises(Unsupported, match=r"memory and paper: run as root; or name other --parts"):
+        pipeline.check_place(["overhead", "memory", "paper"])
+    pipeline.check_place(["overhead", "ray"])
