@@ -41,8 +41,15 @@ def print_report(report: Row, place: str) -> None:
         soft_wrap=True,
         markup=False,
     )
+    held, currency = report["allocation"], report["tariff"]["currency"]
+    console.print(
+        f"Held, idle time and starts included: {held['cpu_seconds']:.2f} CPU s, {held['gb_seconds']:.2f} GB s, "
+        f"{held['money']:.6f} {currency}.",
+        highlight=False,
+        soft_wrap=True,
+    )
     if "expected" in report:
-        words = [_sum_up(report[key], report["tariff"]["currency"]) for key in ("expected", "was")]
+        words = [_sum_up(report[key], currency) for key in ("expected", "was")]
         console.print(f"Expected: {words[0]}. It was: {words[1]}.", highlight=False, soft_wrap=True)
     if (loss := report["loss"]) and loss["pictures"]:
         same, pictures = round(loss["top_1_agreement"] * loss["pictures"]), loss["pictures"]

@@ -15,7 +15,7 @@ from services.edge.deadline import Clock, Deadline
 from services.edge.errors import MemberUnavailable, StrataError
 from services.edge.grpc_channel import call_over_a_broken_way
 from services.edge.receipt_messages import line_of_message
-from services.edge.receipts import add
+from services.edge.receipts import NOTHING, add
 from services.ensemble.fan_out import ChunkReply
 from services.ensemble.members import Members
 from services.ensemble.preparation import CallLimits, Images
@@ -67,7 +67,7 @@ class ChainClient:
         self._asked_s: dict[str, float] = {}
 
     async def infer(self, model: str, images: Images, deadline: Deadline) -> ChunkReply:
-        """Send [N, 3, H, W] through the stages and return scores, with each stage's use.
+        """Send [N, 3, H, W] through the stages and return scores, with each stage's part.
 
         Raises:
             AioRpcError: a stage refused, or could not be reached.
@@ -76,20 +76,23 @@ class ChainClient:
         waking = asyncio.create_task(self._wake(model, deadline))
         try:
             values: Images = images
-            uses = []
+            parts = []
             compute_ms = 0.0
             cold = False
             for service in self._chains[model]:
                 request = pb.InferRequest(shape=values.shape, values=values.tobytes())
                 answer = await call_over_a_broken_way(partial(self._ask, service, request), deadline)
                 values = _values(answer, service)
-                usage = line_of_message(answer.line).usage
-                uses.append((service, replace(usage, bytes_in=request.ByteSize(), bytes_out=answer.ByteSize())))
+                line = line_of_message(answer.line)
+                usage = replace(line.usage, bytes_in=request.ByteSize(), bytes_out=answer.ByteSize())
+                parts.append((service, usage, line.allocation))
                 compute_ms += answer.compute_ms
                 cold = cold or answer.cold
         finally:
             waking.cancel()
-        return ChunkReply(values, add(usage for _, usage in uses), compute_ms, cold, stages=tuple(uses))
+        usage = add(each for _, each, _ in parts)
+        allocation = sum((each for _, _, each in parts), NOTHING)
+        return ChunkReply(values, usage, compute_ms, cold, allocation, stages=tuple(parts))
 
     async def _ask(self, service: str, request: pb.InferRequest, deadline: Deadline) -> pb.InferResponse:
         channel = await self._services.channel(service)

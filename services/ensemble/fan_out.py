@@ -28,7 +28,7 @@ class ChunkReply:
 
     Attributes:
         unclaimed: what its process puts on no receipt.
-        stages: of a model that is cut, what each stage took, by its service; `usage` is their sum.
+        stages: of a model that is cut, each stage's service and its part; `usage` and `allocation` are their sums.
     """
 
     scores: Logits
@@ -37,7 +37,7 @@ class ChunkReply:
     cold: bool
     allocation: Allocation = NOTHING
     unclaimed: Allocation = NOTHING
-    stages: tuple[tuple[str, Usage], ...] = ()
+    stages: tuple[tuple[str, Usage, Allocation], ...] = ()
 
 
 Turn: TypeAlias = Callable[[str], AbstractAsyncContextManager[None]]
@@ -89,12 +89,13 @@ class MemberRun:
     @property
     def parts(self) -> list[tuple[str, Usage, Allocation]]:
         """What the receipt says of it: a line, or one for each of its stages."""
-        stages: dict[str, Usage] = {}
+        stages: dict[str, tuple[Usage, Allocation]] = {}
         for reply in self.replies.values():
-            for service, usage in reply.stages:
-                stages[service] = stages.get(service, Usage()) + usage
+            for service, usage, allocation in reply.stages:
+                used, held = stages.get(service, (Usage(), NOTHING))
+                stages[service] = used + usage, held + allocation
         if stages:
-            return [(service, usage, NOTHING) for service, usage in stages.items()]
+            return [(service, *part) for service, part in stages.items()]
         return [(self.model, self.usage, self.allocation)]
 
     @property

@@ -213,4 +213,5 @@ def _passage(record: str, job: Job, answers: Sequence[StageAnswer]) -> dict[str,
             }
             for name, answer in zip(job.stages, answers, strict=True)
         },
+                "allocation": asdict(answer.outcome.line.allocation),
     }

@@ -10,7 +10,7 @@ from services.artifacts.activation import read_activation
 from services.artifacts.precision import Encoding, Values
 from services.artifacts.record import Picture, read_record, write_record
 from services.artifacts.store import ObjectStore
-from services.edge.receipts import add
+from services.edge.receipts import Receipt, ReceiptLine
 from services.pipeline.domain import Job, StageAnswer
 from services.pipeline.job_store import JobStore
 
@@ -25,18 +25,20 @@ async def measure_loss(job: Job, jobs: JobStore, records: ObjectStore, record: s
 
     Returns:
         `pictures` compared; `largest_relative_error`: the largest difference over the largest score; `top_1_agreement`:
-        the share of pictures with the same best class; `usage`: what both runs took. Without a picture that can be
-        decoded the two are None.
+        the share of pictures with the same best class; `usage` and `allocation`: what both runs took. Without a picture
+        that can be decoded the two are None.
     """
     pictures = await _first_pictures(records, record)
     url = await jobs.write_sample(write_record(iter(pictures), len(pictures)))
     found: dict[Encoding, Values] = {}
-    usages = []
+    lines: list[ReceiptLine] = []
     for precision in (Encoding.FLOAT32, job.activations):
         urls = [url, *(jobs.sample_url(f"{precision}/{stage}") for stage in range(len(job.stages)))]
-        usages += [answer.outcome.line.usage for answer in await through(urls, precision)]
+        lines += [answer.outcome.line for answer in await through(urls, precision)]
         found[precision] = await _scores(jobs.store, urls[-1])
-    loss = {**_compare(found[job.activations], found[Encoding.FLOAT32]), "usage": asdict(add(usages))}
+    taken = Receipt(tuple(lines)).total
+    compared = _compare(found[job.activations], found[Encoding.FLOAT32])
+    loss = {**compared, "usage": asdict(taken.usage), "allocation": asdict(taken.allocation)}
     await jobs.write_loss(loss)
     await jobs.remove_sample()
     return loss

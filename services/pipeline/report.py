@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.edge.receipts import Tariff, Usage, price
+from services.edge.receipts import NOTHING, Allocation, Receipt, Tariff, Usage, price, write_line
 
 
 @dataclass
@@ -16,6 +16,7 @@ class StageTotal:
     """
 
     usage: Usage = field(default_factory=Usage)
+    allocation: Allocation = NOTHING
     seconds: float = 0.0
     peak_bytes: int = 0
     cold_starts: int = 0
@@ -38,7 +39,9 @@ class JobTotals:
         for name, part in passage["stages"].items():
             total = self.stages[name]
             total.usage += Usage(**part["usage"])
-            total.seconds += part.get("seconds", 0.0)  # jobs that an earlier version began have none
+            # Jobs that an earlier version began have neither of these.
+            total.allocation += Allocation(**part.get("allocation", {}))
+            total.seconds += part.get("seconds", 0.0)
             total.peak_bytes = max(total.peak_bytes, part["peak_bytes"])
             total.cold_starts += part["cold"]
 
@@ -57,10 +60,13 @@ def report(
 ) -> dict[str, Any]:
     """Write a job's report: sums over all of its runs, but `time_s` and the driver's part, which are this run's.
 
+    Money is that of the usage, but for each `allocation`'s, which is that of all that stages spent and held, idle time
+    and starts included. What the driver's own process holds is in neither; its requests of the store are in both.
+
     Args:
         loss: what activations in fewer bits lose, as `measure_loss` returns it; its use is paid for too.
     """
-    sample = price(Usage(**loss["usage"]), tariff) if loss else 0.0
+    lines = {name: write_line(name, each.usage, each.allocation, tariff) for name, each in totals.stages.items()}
     stages = [
         {
             "stage": name,
@@ -68,10 +74,15 @@ def report(
             "seconds": total.seconds,
             "peak_bytes": total.peak_bytes,
             "cold_starts": total.cold_starts,
-            "money": price(total.usage, tariff),
+            "money": lines[name].money,
+            "allocation": {**vars(total.allocation), "money": lines[name].allocation_money},
         }
         for name, total in totals.stages.items()
     ]
+    drive = write_line("driver", driver, NOTHING, tariff)
+    said = loss or {"usage": {}}
+    sample = write_line("loss", Usage(**said["usage"]), Allocation(**said.get("allocation", {})), tariff)
+    total = Receipt((*lines.values(), drive, sample), tariff).total
     return {
         "records": totals.records,
         "pictures": totals.pictures,
@@ -79,8 +90,9 @@ def report(
         "failed_records": list(failed),
         "time_s": time_s,
         "stages": stages,
-        "driver": {**vars(driver), "money": price(driver, tariff)},
-        "loss": {**loss, "money": sample} if loss else None,
-        "money": totals.money(tariff) + price(driver, tariff) + sample,
+        "driver": {**vars(driver), "money": drive.money},
+        "loss": {**loss, "money": sample.money} if loss else None,
+        "money": total.money,
+        "allocation": {**vars(total.allocation), "money": total.allocation_money},
         "tariff": vars(tariff),
     }

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from services.contracts.strata.stage.v1 import stage_pb2 as pb
 from services.edge.errors import StageUnavailable, StrataError
 from services.edge.lean_logs import configure_lean_logs
+from services.edge.meter import read_process
 from services.edge.status import status_of
 from services.stage.converters import answer_to_message, description_to_message, request_from_message
 from services.stage.opening import compiled_folder, stage_of
@@ -23,11 +24,12 @@ _log = logging.getLogger(__name__)
 def open_stage(environment: Mapping[str, str]) -> "JourneyStage":
     """Load the stage of these settings in this process. What is wrong with it every journey will say."""
     configure_lean_logs("stage")
+    began = read_process()  # the engine may have started this process long before, for whatever would come
     scratch = TemporaryDirectory()
     atexit.register(scratch.cleanup)
     try:
         settings = settings_from(environment)
-        stage = stage_of(settings, compiled_folder(settings, Path(scratch.name)))
+        stage = stage_of(settings, compiled_folder(settings, Path(scratch.name)), began)
         asyncio.run(stage.load())
     except StrataError as error:
         return JourneyStage(error)

@@ -8,7 +8,7 @@ from services.artifacts.store import open_store, split_url
 from services.edge.cpu_share import thread_count
 from services.edge.errors import InvalidDeclaration
 from services.edge.memory_share import memory_limit_bytes
-from services.edge.meter import peak_bytes, read_process
+from services.edge.meter import Reading, peak_bytes, read_process
 from services.stage.publishing import fetch
 from services.stage.settings import PREFIX, Settings
 from services.stage.shared_meter import SharedMeter
@@ -28,8 +28,12 @@ def compiled_folder(settings: Settings, scratch: Path) -> Path:
     return scratch
 
 
-def stage_of(settings: Settings, folder: Path) -> Stage:
-    """Put the stage together; it is not loaded yet."""
+def stage_of(settings: Settings, folder: Path, began: Reading) -> Stage:
+    """Put the stage together; it is not loaded yet.
+
+    Args:
+        began: from when on what this process uses is the stage's.
+    """
     manifest = StageManifest.read(folder)
     concurrency = settings.concurrency or thread_count()
     threads = settings.threads or max(1, thread_count() // concurrency)
@@ -46,7 +50,7 @@ def stage_of(settings: Settings, folder: Path) -> Stage:
         read_picture=partial(read_picture, manifest.input_spec),
         open_store=open_store,
         limits=limits,
-        meter=SharedMeter(read_process),
+        meter=SharedMeter(read_process, began),
         resident_bytes=lambda: read_process().resident_bytes,
         peak_bytes=peak_bytes,
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 from services.edge.exit_code import exit_code_of
 from services.edge.grpc_server import start_grpc
 from services.edge.lean_logs import configure_lean_logs
+from services.edge.meter import process_began
 from services.edge.stop import stop_event
 from services.edge.tracing import start_tracing
 from services.stage.domain import message_bytes
@@ -36,7 +37,7 @@ def _run() -> None:
 
 async def _serve(settings: Settings, folder: Path) -> None:
     stop = asyncio.create_task(stop_event().wait())
-    stage = stage_of(settings, folder)
+    stage = stage_of(settings, folder, process_began())
     services = [(SERVICE, StageServicer(stage).add_to)]
     server = await start_grpc(
         settings.grpc_address, services, message_bytes(stage.manifest), stage.admission.server_limit

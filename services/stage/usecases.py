@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -82,6 +82,7 @@ class Bill:
     inputs: StoreUse
     outputs: StoreUse
     written_bytes: int = 0
+    taken: Share = field(default_factory=Share)
     outcome: StageOutcome | None = None
 
     def count(self, piece: Piece) -> Piece:
@@ -89,17 +90,21 @@ class Bill:
         self.written_bytes += len(piece)
         return piece
 
-    def usage(self) -> Usage:
+    def usage(self, cold: bool) -> Usage:
         """Sum up: all but the activation's last piece, which carries the sum."""
-        return Usage(
-            requests=1,
-            cpu_seconds=self.share.cpu_seconds,
-            gb_seconds=self.share.gb_seconds,
+        return replace(
+            _usage(self.taken, cold),
             bytes_in=self.inputs.bytes_read,
             bytes_out=self.written_bytes,
             store_reads=self.inputs.reads + self.outputs.reads,
             store_writes=requests_to_write(self.written_bytes),
         )
+
+
+def _usage(taken: Share, cold: bool) -> Usage:
+    """What a call took of the process; the process's first has what starting it took beside."""
+    start_s = taken.before.cpu_seconds if cold else 0.0
+    return Usage(1, taken.cpu_seconds, taken.gb_seconds, cold_cpu_seconds=start_s)
 
 
 class Stage:
@@ -188,10 +193,11 @@ class Stage:
                     found, compute_ms = await asyncio.get_running_loop().run_in_executor(
                         self._threads, engine.infer, values, self._micro_batch
                     )
+                    taken = self._meter.claim(share)
                 finally:
                     self._meter.end(share)
-        usage = Usage(requests=1, cpu_seconds=share.cpu_seconds, gb_seconds=share.gb_seconds)
-        return ValuesAnswer(found, ReceiptLine(self.manifest.name, usage, 0.0), compute_ms, cold)
+        line = ReceiptLine(self.manifest.name, _usage(taken, cold), 0.0, taken.allocation)
+        return ValuesAnswer(found, line, compute_ms, cold)
 
     def _ready_engine(self) -> StageEngine:
         if self._engine is None:
@@ -215,6 +221,9 @@ class Stage:
         bill = Bill(self._meter.begin(), inputs.use, outputs.use)
         try:
             await outputs.write_stream(output_key, self._activation(engine, inputs, input_key, header, bill))
+        except BaseException:
+            self._meter.give_back(bill.taken)
+            raise
         finally:
             self._meter.end(bill.share)
         assert bill.outcome is not None
@@ -234,8 +243,8 @@ class Stage:
             if values is not None:
                 for piece in await loop.run_in_executor(self._threads, self._written, values, header.precision):
                     yield bill.count(piece)
-        self._meter.settle()
-        line = ReceiptLine(self.manifest.name, bill.usage(), 0.0)
+        bill.taken = self._meter.claim(bill.share)
+        line = ReceiptLine(self.manifest.name, bill.usage(cold), 0.0, bill.taken.allocation)
         bill.outcome = StageOutcome(tuple(states), line, self._peak_bytes(), cold)
         yield write_outcome(bill.outcome)
 

@@ -189,6 +189,10 @@ def test_the_answers_are_the_whole_models_and_the_report_adds_up(
     assert [stage["stage"] for stage in report["stages"]] == STAGES
     assert requests_of(report) == [records] * len(STAGES)
     assert [stage["cold_starts"] for stage in report["stages"]] == [1] * len(STAGES)
+    for stage in report["stages"]:
+        assert stage["allocation"]["cpu_seconds"] > stage["cpu_seconds"] > 0
+        assert stage["cold_cpu_seconds"] > 0
+        assert stage["allocation"]["gb_seconds"] > stage["gb_seconds"]
     assert all(stage["cpu_seconds"] > 0 and stage["gb_seconds"] > 0 for stage in report["stages"])
     assert all(stage["peak_bytes"] > 50e6 for stage in report["stages"])
     # What a stage wrote the next one read, but the last frame with the sums.
@@ -315,6 +319,9 @@ def check_online(answer: dict[str, Any], scores: list[float]) -> None:
     lines = answer["receipt"]["lines"]
     assert [line["name"] for line in lines] == [f"small/{stage}" for stage in STAGES]
     assert all(line["requests"] == 1 and line["cpu_seconds"] > 0 and line["gb_seconds"] > 0 for line in lines)
+    for line in lines:
+        assert line["allocation"]["cpu_seconds"] >= line["cpu_seconds"] + line["cold_cpu_seconds"]
+        assert line["allocation"]["gb_seconds"] > line["gb_seconds"]  # its start, and idle time
     for before, after in pairwise(lines):
         assert abs(before["bytes_out"] - after["bytes_in"]) < 500
 

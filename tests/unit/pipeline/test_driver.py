@@ -23,6 +23,7 @@ from services.edge.errors import (
     StoreFull,
     StrataError,
 )
+from services.edge.receipts import AWS_LAMBDA
 from services.pipeline.domain import Job, StageAnswer, StageDescription, check_chain
 from services.pipeline.driver import run_job
 from services.pipeline.job_store import JobStore
@@ -91,6 +92,36 @@ async def test_a_record_that_fails_ahead_passes_as_any_other() -> None:
     await bench.check_all_done()
     assert (report["failed_records"], report["retries"]) == ([], 1)
     assert set(bench.chain.computed.values()) == {1}
+
+
+async def test_what_stages_held_is_in_the_report_beside_what_records_used() -> None:
+    bench = await Bench(3).ready()
+    report = await bench.run()
+    start = {"cpu_seconds": 1.0, "gb_seconds": 2.0}
+    for row in report["stages"]:
+        assert (row["cpu_seconds"], row["cold_cpu_seconds"], row["gb_seconds"]) == (0.0, 1.0, 0.0)
+        assert row["allocation"] == start | {"money": pytest.approx(row["money"] + 2.0 * AWS_LAMBDA.per_gb_second)}
+    more = 3 * 2.0 * AWS_LAMBDA.per_gb_second
+    assert report["allocation"] == {
+        "cpu_seconds": 3.0,
+        "gb_seconds": 6.0,
+        "money": pytest.approx(report["money"] + more),
+    }
+    again = await bench.run()
+    assert again["allocation"]["cpu_seconds"] == 3.0
+
+
+async def test_a_job_that_an_earlier_version_began_is_summed_up_with_what_it_says() -> None:
+    bench = await Bench(1).ready()
+    await bench.run()
+    (key,) = await bench.root.keys("j/done/")
+    passage = json.loads(await bench.root.read(key))
+    for part in passage["stages"].values():
+        del part["allocation"]
+    await bench.root.write(key, json.dumps(passage).encode())
+    report = await bench.run()
+    assert report["allocation"]["cpu_seconds"] == 0.0
+    assert [row["requests"] for row in report["stages"]] == [1, 1, 1]
 
 
 async def test_the_answers_are_those_of_the_whole_chain() -> None:

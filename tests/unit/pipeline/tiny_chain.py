@@ -13,6 +13,7 @@ from services.artifacts.precision import Encoding
 from services.artifacts.record import Picture, write_record
 from services.artifacts.store import ObjectStore, open_store
 from services.edge.meter import Reading
+from services.edge.receipts import GIB
 from services.pipeline.domain import Job, Retry, StageAnswer, StageDescription, Stages
 from services.pipeline.driver import run_job
 from services.pipeline.job_store import JobStore
@@ -26,6 +27,8 @@ from services.zoo.stage_manifest import StageManifest
 
 SPEC = InputSpec((1, 2), 2, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), "bilinear")
 NAMES = ("one", "two", "three")
+STARTED = Reading(wall_s=2.0, cpu_s=1.0, resident_bytes=GIB)
+"""What each stage's process has used: all of it to start."""
 
 
 def manifest(stage: int) -> StageManifest:
@@ -68,7 +71,7 @@ class Chain:
             read_picture=lambda content: np.array([float(content), 0], np.float32),
             open_store=open_store,
             limits=StageLimits((store_url,), 4, 64, 16, math.inf),
-            meter=SharedMeter(lambda: Reading(0.0, 0.0, 0)),
+            meter=SharedMeter(lambda: STARTED, Reading(0.0, 0.0, 0)),
             resident_bytes=lambda: 0,
             peak_bytes=lambda: 1,
         )

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.artifacts.activation import (
     Header,
@@ -37,9 +39,9 @@ from services.edge.errors import (
     StrataError,
 )
 from services.edge.meter import Reading
-from services.edge.receipts import ReceiptLine, Usage
+from services.edge.receipts import NOTHING, Allocation, ReceiptLine, Usage
 from services.stage.domain import RunRequest, micro_batch_length
-from services.stage.shared_meter import SharedMeter
+from services.stage.shared_meter import Share, SharedMeter
 from services.stage.usecases import Stage, StageLimits
 from services.zoo.manifest import InputSpec
 from services.zoo.stage_manifest import StageManifest
@@ -91,7 +93,7 @@ class Made:
             read_picture=read_picture,
             open_store=open_store,
             limits=limits,
-            meter=SharedMeter(lambda: Reading(0.0, 0.0, 0)),
+            meter=SharedMeter(lambda: Reading(0.0, 0.0, 0), Reading(0.0, 0.0, 0)),
             resident_bytes=lambda: 0,
             peak_bytes=lambda: 99,
         )
@@ -287,10 +289,58 @@ def test_the_micro_batch_is_what_the_memory_holds() -> None:
 
 
 def test_calls_at_a_time_share_what_the_process_takes() -> None:
-    readings = iter([Reading(0, 0, 2**30), Reading(1, 1, 2**30), Reading(3, 2, 2**30), Reading(5, 6, 2**30)])
-    meter = SharedMeter(lambda: next(readings))
-    one = meter.begin()  # idle until here: nobody's
+    readings = iter([Reading(1, 1, 2**30), Reading(3, 2, 2**30), Reading(5, 6, 2**30), Reading(5, 6, 2**30)])
+    meter = SharedMeter(lambda: next(readings), Reading(0, 0, 0))
+    one = meter.begin()  # the start, 1 s of 1 GiB and 1 s of CPU, is the first call's
     two = meter.begin()  # 2 s alone, 1 s of CPU
-    meter.end(one)  # 2 s for two, 4 s of CPU
-    assert (one.cpu_seconds, one.gb_seconds) == (1 + 2, 2 + 1)
-    assert (two.cpu_seconds, two.gb_seconds) == (2, 1)
+    taken = meter.claim(one)  # 2 s for two, 4 s of CPU
+    meter.end(one)
+    assert (taken.cpu_seconds, taken.gb_seconds) == (1 + 2, 2 + 1)
+    assert taken.allocation == Allocation(1 + 1 + 2, 1 + 2 + 1)
+    assert (two.cpu_seconds, two.gb_seconds, two.before) == (2, 1, NOTHING)
+
+
+async def test_a_record_pays_for_what_its_stage_spent_and_held_since_the_record_before(tmp_path: Path) -> None:
+    now = Reading(0, 0, 2**30)
+    made = Made(str(tmp_path))
+    made.stage._meter = SharedMeter(lambda: now, now)
+    await made.stage.load()
+    await made.put([b"1"])
+    now = Reading(3, 2, 2**30)  # it starts
+    first = (await made.stage.run(made.request(to="a"))).outcome.line
+    assert (first.usage.cpu_seconds, first.usage.cold_cpu_seconds, first.allocation) == (0, 2, Allocation(2, 3))
+    now = Reading(10, 2.5, 2**30)  # it waits
+    await made.store.write("bad.record", b"no record")
+    with pytest.raises(ForeignFile):
+        await made.stage.run(made.request("bad.record", to="b"))
+    second = (await made.stage.run(made.request(to="c"))).outcome.line
+    assert (second.usage.cold_cpu_seconds, second.allocation) == (0, Allocation(0.5, 7))
+    online = await made.stage.infer("c1", np.ones((1, 2), np.float32))
+    assert online.line.allocation == NOTHING
+    assert (await made.stage.run(made.request(to="c"))).outcome.line == second
+
+
+EVENTS = st.lists(st.tuples(st.sampled_from(("begin", "claim", "end", "fail")), st.integers(0, 9), st.integers(0, 9)))
+
+
+@given(EVENTS)
+def test_allocations_leave_nothing_out_and_count_nothing_twice(events: list[tuple[str, int, int]]) -> None:
+    now = Reading(0, 0, 2**30)
+    meter = SharedMeter(lambda: now, now)
+    under_way: list[Share] = []
+    claimed: list[Allocation] = []
+    for event, cpu_s, wall_s in events:
+        now = Reading(now.wall_s + wall_s, now.cpu_s + cpu_s, 2**30)
+        if event == "begin":
+            under_way.append(meter.begin())
+        elif under_way and event == "claim":
+            claimed.append(meter.claim(under_way[0]).allocation)
+        elif under_way and event == "fail":
+            meter.give_back(meter.claim(under_way[0]))
+        elif under_way:
+            meter.end(under_way.pop(0))
+    for share in under_way:
+        meter.end(share)
+    claimed.append(meter.claim(meter.begin()).allocation)  # the next call pays for what is left
+    total = sum(claimed, NOTHING)
+    assert (total.cpu_seconds, total.gb_seconds) == pytest.approx((now.cpu_s, now.wall_s))
