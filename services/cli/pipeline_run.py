@@ -25,6 +25,7 @@ from services.cli.steps import showing_progress
 from services.edge.errors import ArtifactNotFound, InvalidInput, Unavailable
 from services.edge.progress import Progress
 from services.edge.receipts import Tariff
+from services.edge.tracing import start_tracing
 from services.local.noted_outputs import note_output
 from services.local.running import state_folder
 from services.local.stages import local_stages
@@ -72,6 +73,7 @@ def run_pipeline(wanted: RunWanted, as_json: bool) -> int:
     if wanted.job and wanted.resume:
         raise InvalidInput("--job and --resume exclude each other: a new job's name, or the job to go on with")
     _check_executor(wanted)
+    start_tracing("strata-pipeline", os.environ)
     planned = _planned(wanted)
     name = wanted.resume or wanted.job or f"{_stem(wanted.model)}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
     console = Console(stderr=True)

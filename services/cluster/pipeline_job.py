@@ -46,7 +46,7 @@ def job_name(pipeline: str, job: str) -> str:
 
 
 def driver_job(stages: Sequence[Document], name: str, namespace: str, settings: Mapping[str, str]) -> Document:
-    """Write the Job: the stages' image, their way to the store, their security.
+    """Write the Job: the stages' image, their way to the store and to a collector of traces, their security.
 
     Args:
         stages: their Knative Services, in order.
@@ -57,7 +57,7 @@ def driver_job(stages: Sequence[Document], name: str, namespace: str, settings: 
     given = {**settings, "SERVICES": ",".join(map(_place, stages))}
     environment = [
         *({"name": f"PIPELINE_{key}", "value": value} for key, value in given.items()),
-        *(each for each in stage["env"] if each["name"].startswith("AWS_")),
+        *(each for each in stage["env"] if each["name"].startswith(("AWS_", "OTEL_"))),
     ]
     labels = stages[0]["metadata"]["labels"] | {"app.kubernetes.io/component": "driver"}
     container = {

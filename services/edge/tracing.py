@@ -1,12 +1,13 @@
 """Traces of requests, by OpenTelemetry, for a collector that the standard variables OTEL_EXPORTER_OTLP_... name.
 
 Where they name none, nothing of OpenTelemetry is imported, and every function here does nothing. Spans inside a process
-belong to the request that it serves: what happens outside of one is in no trace.
+belong to the request that it serves, or to the work that it began a trace for; what happens outside is in no trace.
 """
 
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias
 
 from services.edge.errors import InvalidDeclaration
@@ -134,6 +135,19 @@ def handed_over(name: str, carrier: Carrier) -> Iterator[None]:
         yield
         return
     with serving(name, carrier):
+        yield
+
+
+@contextmanager
+def beginning(name: str, carrier: Carrier = MappingProxyType({}), **attributes: str | float | bool) -> Iterator[None]:
+    """A piece of work that no request asked for: a trace begins with it, or goes on that `hand_over` told of."""
+    if not _tracers:
+        yield
+        return
+    from opentelemetry import propagate
+    from opentelemetry.context import Context
+
+    with _tracers[0].start_as_current_span(name, propagate.extract(carrier, Context()), attributes=attributes):
         yield
 
 

@@ -11,6 +11,7 @@ from services.artifacts.precision import Encoding
 from services.artifacts.store import ObjectStore, StoreUse
 from services.edge.errors import ArtifactNotFound, DamagedFile, ForeignFile, OtherVersion, StrataError
 from services.edge.receipts import Usage
+from services.edge.tracing import Carrier, beginning
 from services.pipeline.domain import Job, StageAnswer, ends_the_job, may_pass
 from services.pipeline.job_store import JobStore, record_keys
 from services.pipeline.loss import measure_loss
@@ -90,8 +91,9 @@ class _Driver:
     async def _record(self, record: str) -> None:
         urls = self._jobs.urls_of(self._records, record, len(self._job.stages))
         try:
-            answers = await self._through_stages(urls, self._job.activations, await self._found_ahead(record))
-            await self._means.patiently(lambda: self._finish(record, answers, urls[-1]))
+            with beginning("record", self._trace(record), job=self._job.name, record=record):
+                answers = await self._through_stages(urls, self._job.activations, await self._found_ahead(record))
+                await self._means.patiently(lambda: self._finish(record, answers, urls[-1]))
         except StrataError as error:
             if ends_the_job(error):
                 raise
@@ -125,6 +127,10 @@ class _Driver:
                     await self._jobs.remove_activation(urls[stage])
                 await self._means.sleep(self._means.retry.pause_s(failures))
         return answers
+
+    def _trace(self, record: str) -> Carrier:
+        """Of a record that went ahead: its trace goes on; every other's begins."""
+        return self._ahead.trace if self._ahead and record == self._ahead.record else {}
 
     async def _found_ahead(self, record: str) -> list[StageAnswer]:
         if self._ahead is None or record != self._ahead.record:
@@ -207,11 +213,11 @@ def _passage(record: str, job: Job, answers: Sequence[StageAnswer]) -> dict[str,
         "stages": {
             name: {
                 "usage": asdict(answer.outcome.line.usage),
+                "allocation": asdict(answer.outcome.line.allocation),
                 "peak_bytes": answer.outcome.peak_bytes,
                 "cold": answer.outcome.cold,
                 "seconds": answer.seconds,
             }
             for name, answer in zip(job.stages, answers, strict=True)
         },
-                "allocation": asdict(answer.outcome.line.allocation),
     }

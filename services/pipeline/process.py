@@ -18,6 +18,7 @@ from services.artifacts.store import open_store
 from services.edge.environment import read_settings, setting
 from services.edge.errors import JobUnderWay, StrataError, Unavailable
 from services.edge.lean_logs import configure_lean_logs
+from services.edge.tracing import start_tracing
 from services.pipeline.client import CALL_TIMEOUT_S, open_stages, split_service
 from services.pipeline.domain import DEFAULT_TOP_K, Retry, job_of
 from services.pipeline.driver import run_job
@@ -55,6 +56,7 @@ def main() -> int:
     """
     configure_lean_logs("pipeline")
     try:
+        start_tracing("strata-pipeline", os.environ)
         report = asyncio.run(_run(read_settings(DriverSettings, PREFIX, os.environ)))
     except asyncio.CancelledError:
         _log.info("stopped; nothing is lost: run the job again, and it goes on")

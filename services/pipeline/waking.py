@@ -8,6 +8,7 @@ from functools import partial
 
 from services.artifacts.precision import Encoding
 from services.artifacts.store import ObjectStore
+from services.edge.tracing import Carrier, beginning, hand_over
 from services.pipeline.domain import StageAnswer, StageDescription, check_chain
 from services.pipeline.job_store import JobStore
 from services.pipeline.means import Means
@@ -28,10 +29,11 @@ async def wake(means: Means) -> list[StageDescription]:
 
 @dataclass(frozen=True)
 class Ahead:
-    """A record on its way through the stages, and what they answer."""
+    """A record on its way through the stages, what they answer, and what tells of its trace once it is under way."""
 
     record: str
     answers: "asyncio.Task[list[StageAnswer]]"
+    trace: Carrier
 
 
 @asynccontextmanager
@@ -43,15 +45,19 @@ async def sent_ahead(
     What goes wrong ends the record's way, and nothing else: the driver takes it through the stages as any other.
     """
 
+    trace: dict[str, str] = {}
+
     async def through() -> list[StageAnswer]:
-        chain = (await means.stages.describe(0)).chain
-        urls = jobs.urls_of(records, record, len(means.stages))
-        async with aclosing(means.take(0, chain, urls, activations)) as coming:
-            return [answer async for answer in coming]
+        with beginning("ahead", job=jobs.name, record=record):
+            trace.update(hand_over())
+            chain = (await means.stages.describe(0)).chain
+            urls = jobs.urls_of(records, record, len(means.stages))
+            async with aclosing(means.take(0, chain, urls, activations)) as coming:
+                return [answer async for answer in coming]
 
     answers = asyncio.create_task(through())
     try:
-        yield Ahead(record, answers)
+        yield Ahead(record, answers, trace)
     finally:
         answers.cancel()
         await asyncio.gather(answers, return_exceptions=True)

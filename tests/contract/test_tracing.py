@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,14 @@ import yaml
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as otlp
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2_grpc as otlp_grpc
 
+from services.artifacts.store import open_store
 from services.contracts.strata.ensemble.v1 import ensemble_pb2 as pb
 from services.contracts.strata.ensemble.v1 import ensemble_pb2_grpc as pb_grpc
+from services.pipeline.packing import name_pictures, pack
 from services.zoo.compile import compile_model
 from services.zoo.model_file import read_model_file
+from services.zoo.stage_compile import Cutting, compile_stages
+from tests.contract.tiny_program import write_tiny
 
 TRACES = {"grpc": "0af7651916cd43dd8448eb211c80319c", "http": "1bf7651916cd43dd8448eb211c80319d"}
 CALLER = "b7ad6b7169203331"
@@ -139,3 +143,48 @@ async def test_one_trace_leads_from_the_caller_over_the_door_and_each_member_to_
         if span.name == "forward" and attribute.key == "model"
     )
     assert asked == ["left", "left", "right", "right"]
+
+
+async def test_a_jobs_records_have_a_trace_each_that_the_stages_join(
+    collector: tuple[Collector, str], tmp_path: Path
+) -> None:
+    kept, endpoint = collector
+    write_tiny(tmp_path, "tiny")
+    model_file = read_model_file(tmp_path / "tiny.yaml")
+    folders = compile_stages(model_file, Cutting(stages=2), tmp_path / "cache", "onnxruntime")
+    records = open_store(str(tmp_path / "records"), create=True)
+    pictures = name_pictures([Path(__file__).parents[2] / "examples/fashion/pictures/Sandal"])
+    await pack(pictures, -(-len(pictures) // 2), records)
+
+    def drive() -> None:
+        with ExitStack() as stack:
+            said = [
+                stack.enter_context(
+                    running("services.stage", endpoint, STAGE_COMPILED=str(folder), STAGE_STORES=str(tmp_path))
+                )
+                for folder in folders
+            ]
+            places = ",".join(f"127.0.0.1:{each['grpc_port']}" for each in said)
+            settings = {"RECORDS": records.url, "TO": str(tmp_path / "out"), "JOB": "traced", "SERVICES": places}
+            driver = {f"PIPELINE_{key}": value for key, value in settings.items()}
+            environment = {**os.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, **driver}
+            subprocess.run([sys.executable, "-m", "services.pipeline"], env=environment, check=True, timeout=60)
+
+    await asyncio.to_thread(drive)
+    run = "strata.stage.v1.StageService/Run"
+    to_the_stage = (f"strata-pipeline: {run}", f"strata-stage: {run}")
+    found = {}
+    for trace in {span.trace_id.hex() for _, span in kept.spans}:
+        ways = kept.ways(trace)
+        ((name, record),) = {
+            (span.name, value.value.string_value)
+            for _, span in kept.spans
+            for value in span.attributes
+            if span.trace_id.hex() == trace and not span.parent_span_id and value.key == "record"
+        }
+        found[record] = name
+        assert {way[2:4] for way in ways if way[-1].startswith("strata-stage")} == {to_the_stage}
+        assert {way[1] for way in ways} == {f"strata-pipeline: {name}"}
+        calls = [span for service, span in kept.spans if span.trace_id.hex() == trace and span.name == run]
+        assert len(calls) == 2 * len(folders)
+    assert found == {"000000.record": "ahead", "000001.record": "record"}

@@ -9,13 +9,14 @@ from services.cluster.pipeline_job import driver_job, exit_code, has_ended, job_
 from services.edge.errors import FailedPrecondition, NotFound
 
 SECRET = {"name": "AWS_ACCESS_KEY_ID", "valueFrom": {"secretKeyRef": {"name": "r-store", "key": "AWS_ACCESS_KEY_ID"}}}
+COLLECTOR = {"name": "OTEL_EXPORTER_OTLP_ENDPOINT", "value": "http://collector:4317"}
 SECURITY = {"runAsNonRoot": True, "readOnlyRootFilesystem": True}
 
 
 def stage(name: str, number: int, ready: bool = True) -> Document:
     container: dict[str, Any] = {
         "image": "dev.local/strata/stage:1",
-        "env": [{"name": "STAGE_COMPILED", "value": f"s3://strata/compiled/alexnet-abc/{number}"}, SECRET],
+        "env": [{"name": "STAGE_COMPILED", "value": f"s3://strata/compiled/alexnet-abc/{number}"}, SECRET, COLLECTOR],
         "securityContext": SECURITY,
     }
     pod = {"containers": [container], "imagePullSecrets": [{"name": "pull"}]}
@@ -35,6 +36,7 @@ def test_the_driver_calls_the_stages_in_their_order_with_their_image_and_store()
     )
     assert environment["PIPELINE_RECORDS"]["value"] == "s3://strata/in"
     assert environment["AWS_ACCESS_KEY_ID"] == SECRET
+    assert environment["OTEL_EXPORTER_OTLP_ENDPOINT"] == COLLECTOR
     assert "STAGE_COMPILED" not in environment
     assert (driver["image"], driver["securityContext"]) == ("dev.local/strata/stage:1", SECURITY)
     assert pod["imagePullSecrets"] == [{"name": "pull"}]
