@@ -19,6 +19,7 @@ import pytest
 import pytest_asyncio
 
 from services.artifacts.store import ObjectStore, open_store
+from services.cli.pipeline_model import choose_cutting
 from services.cli.pipeline_ray import stages_on_ray
 from services.edge.ray_cluster import start_head
 from services.local.stages import local_stages
@@ -30,18 +31,12 @@ from services.pipeline.means import JobStatus, Means
 from services.pipeline.packing import name_pictures, pack
 from services.pipeline.waking import wake
 from services.zoo.model_file import read_model_file
-from services.zoo.stage_compile import Cutting, compile_stages
+from services.zoo.stage_compile import compile_stages
+from tests.contract.tiny_program import write_tiny
 
 PICTURES = Path(__file__).parents[2] / "examples" / "fashion" / "pictures"
-MODEL = """
-name: small
-architecture: squeezenet1_1
-classes: 10
-weights: random://0
-input: {size: [64, 64]}
-stages: {stem: features.3.cat, middle: features.8, last: null}
-"""
-LAYERS, NAMES = ("features.3.cat", "features.8"), ("stem", "middle", "last")
+NAMES = ("stem", "last")
+STAGES = "stages: {stem: middle_relu, last: null}"
 
 pytestmark = [
     pytest.mark.slow,
@@ -94,9 +89,9 @@ class Place:
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     folder = tmp_path_factory.mktemp("ray-data")
-    (folder / "small.yaml").write_text(MODEL)
+    write_tiny(folder, "small", more=STAGES)
     model_file = read_model_file(folder / "small.yaml")
-    folders = compile_stages(model_file, Cutting(layers=LAYERS, names=NAMES), folder / "cache", "onnxruntime")
+    folders = compile_stages(model_file, choose_cutting(model_file, None, ""), folder / "cache", "onnxruntime")
     named = name_pictures([PICTURES])
     asyncio.run(pack(named, 3, open_store(str(folder / "records"), create=True)))
     return Place(folder, folders)
@@ -211,7 +206,7 @@ async def test_an_actor_that_is_killed_is_started_anew_and_nothing_is_lost(
 
     def kill(status: JobStatus) -> None:
         if status.done and not killed:
-            killed.extend(actors("middle"))
+            killed.extend(actors("stem"))
             for pid in killed:
                 os.kill(pid, signal.SIGKILL)
 
