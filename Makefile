@@ -154,8 +154,12 @@ bench-quant: setup $(HELD_OUT) ## Measure the quantisation engine's figures
 	$(BIN)/strata bench quant $(addprefix --pictures ,$(HELD_OUT)) --json docs/results/quant.json --report docs/results/quant.md
 
 .PHONY: bench-slo
-bench-slo: setup ## Measure deadlines, admission, receipts, batching and verdicts (as root: receipts are held to a cgroup)
-	$(BIN)/strata bench slo --json docs/results/slo.json --report docs/results/slo.md
+bench-slo: setup $(HELD_OUT) ## Measure deadlines, admission, receipts, batching and verdicts (as root: receipts are held to a cgroup)
+	$(BIN)/strata bench slo $(addprefix --pictures ,$(HELD_OUT)) --json docs/results/slo.json --report docs/results/slo.md
+
+.PHONY: bench-soak
+bench-soak: setup ## Measure half an hour of mixed load with kills, beside the figures of bench-slo
+	$(BIN)/strata bench slo --parts soak --soak-minutes 30 --merge --json docs/results/slo.json --report docs/results/slo.md
 
 .PHONY: bench-workbench
 bench-workbench: setup web ## Measure the console's and the workbench's figures, in Debian's Chromium

@@ -40,14 +40,7 @@ def served(subject: Subject, cache: Path, rounds: int, progress: Progress) -> di
         ms.SUBJECT of the service and each peer; served.vs_openvino, vs_best, served.start_s, served.cold_start.
     """
     name = subject.model.name
-    write_integers(cache / f"{name}.integers", subject.model, subject.integers)
-    in_float = _declared(name)
-    in_int8 = ModelFile.model_validate(
-        {**in_float.model_dump(), "precision": "int8", "integers": str(cache.absolute() / f"{name}.integers")}
-    )
-    folders = {
-        key: compile_model(each, cache, report=progress) for key, each in (("float", in_float), ("int8", in_int8))
-    }
+    folders = both_precisions(subject, cache, progress)
     forward = load_forward(Manifest.read(folders["int8"]).runtime, folders["int8"], 1)
     x = subject.x.numpy()
     others = peers(subject, cache, progress) | more_peers(subject, cache, progress)
@@ -63,6 +56,17 @@ def served(subject: Subject, cache: Path, rounds: int, progress: Progress) -> di
         progress(f"{name}: the fastest peer is {best}")
         figures["vs_best"] = ratio(spreads["served"], spreads[best]).median
     return figures | {"served.cold_start": ratio(starts["int8"], starts["float"]).median}
+
+
+def both_precisions(subject: Subject, cache: Path, progress: Progress) -> dict[str, Path]:
+    """Compile a subject in `float` and, with its integers, in `int8`, each for its fastest runtime."""
+    name = subject.model.name
+    write_integers(cache / f"{name}.integers", subject.model, subject.integers)
+    in_float = _declared(name)
+    in_int8 = ModelFile.model_validate(
+        {**in_float.model_dump(), "precision": "int8", "integers": str(cache.absolute() / f"{name}.integers")}
+    )
+    return {key: compile_model(each, cache, report=progress) for key, each in (("float", in_float), ("int8", in_int8))}
 
 
 def _declared(name: str) -> ModelFile:

@@ -2,21 +2,25 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from subprocess import CalledProcessError
 from typing import TypeAlias
 
 from services.bench.floor import floor_ratio
 from services.bench.report import Group
 from services.bench.slo_batching import MODELS, batching
 from services.bench.slo_deadline import in_deadline, overload
+from services.bench.slo_int8 import int8_member
 from services.bench.slo_queue import queued_bytes
 from services.bench.slo_receipts import receipts
 from services.bench.slo_soak import soak
 from services.bench.slo_verdict import AROUND, agreement
+from services.edge.errors import StrataError
+from services.edge.progress import Progress
 
 Figures: TypeAlias = dict[str, float]
 
 PACKAGES = ("grpcio", "numpy", "mlcommons-loadgen")
-PARTS = ("receipts", "queue", "batching", "floor", "deadline", "overload", "verdict", "soak")
 BARS = {
     "in_deadline": ">= 0.99",
     "in_deadline.complete": ">= 0.97",
@@ -30,6 +34,9 @@ BARS = {
     "batching.throughput.worst": ">= 0.97",
     "batching.added_ms": "<= 1",
     "floor_ratio.embedded": "<= 1.5",
+    "int8_member.speedup": ">= 1.8",
+    "int8_member.bytes": "<= 0.3",
+    "int8_member.accuracy_drop": "<= 1",
     "receipt_error": "<= 0.05",
     "receipt_gap": "<= 0",
     "metering_cost": "<= 0.01",
@@ -83,7 +90,7 @@ that was not answered in time. `subset_misses` divides requests accepted and not
 chosen first, by those where all members start and are waited for; `.with_refusals` counts what was refused as missed.
 
 `queued_bytes`: what each of 24 more requests that wait adds to the resident memory of the front door, over its file,
-where ten wait already.
+where six wait already.
 
 `batching.throughput`: AlexNet as a service of one thread, asked directly by eight users, each of whom sends a picture,
 waits for its scores, and sends the next: answers a second with batching as it was chosen when the model was compiled,
@@ -93,6 +100,11 @@ what was chosen, 1 being off. `batching.added_ms`: how much later the median ans
 `floor_ratio.embedded`: what an ensemble of members that sleep 100, 60 and 40 ms adds to the slowest, over what bare
 hops add: gRPC servers in as many processes that pass the same bytes on, rest as long, and do nothing else. Medians of
 20 requests, in turns; `.overhead_ms` and `.floor_ms` are both in ms.
+
+`int8_member`, on one thread of this machine's instruction set, batch 1: ResNet-50 with random weights, as a model file
+declares it in float and in int8, each compiled for its fastest runtime: passes in turns, and `.bytes` of the compiled
+folders. `.NAME` are the shipped ensemble's members, small networks for small pictures, calibrated on the shipped
+pictures; `.accuracy_drop` is the most that one of them loses on held-out ones, in points.
 
 `receipt_error`: MobileNetV2 at full size in a control group of its own. The sum of what receipts state as usage against
 what the kernel counted: the larger error of batch 1 alone, batch 32 alone, both at once, and each of these two at once
@@ -107,7 +119,7 @@ turns, each with its own Poisson arrivals and as many queries. `verdict_agreemen
 second, `.load.N` each load. `.ours.N` and `.loadgen.N` are 1 where it was said to be kept, `.late` how many of the
 queries were late.
 
-`soak`: the shipped ensemble for half an hour, four requests of a picture a second over gRPC and one of eight over
+`soak`: the shipped ensemble for `soak.minutes`, four requests of a picture a second over gRPC and one of eight over
 HTTP, while a member's process is killed each minute. `.wrong`: answers that are none, and complete ones that are right
 about a picture where the first was not, or the other way round; `.lost`: requests without an answer; `.memory_growth`:
 of the front door, from the second fifth of the time to the last. `.complete`: the share that all members answered.
@@ -123,6 +135,7 @@ class SloEffort:
         judged: requests of each run of the verdict's.
         loads: that the verdict is given at, over the limit.
         models: that are asked with batching and without.
+        rounds: of passes that are timed in turns.
         soak_s, kill_every_s: how long load lasts, and how often a process is killed meanwhile.
     """
 
@@ -130,34 +143,57 @@ class SloEffort:
     judged: int
     loads: Sequence[float]
     models: Sequence[str]
+    rounds: int
     soak_s: float
     kill_every_s: float
 
 
-FULL_EFFORT = SloEffort(1500, 1500, AROUND, MODELS, 1800, 60)
-QUICK_EFFORT = SloEffort(200, 500, (0.5, 2.0), MODELS[:1], 60, 15)
+FULL_EFFORT = SloEffort(1500, 1500, AROUND, MODELS, 5, 600, 60)
+QUICK_EFFORT = SloEffort(200, 500, (0.5, 2.0), MODELS[:1], 3, 60, 15)
 
 
-def measure(effort: SloEffort, parts: Sequence[str], tell: Callable[[str], None]) -> Iterator[Figures]:
-    """Measure parts, figures as they come.
+@dataclass(frozen=True)
+class SloSubject:
+    """What is measured, with how much effort.
 
-    Raises:
-        Unavailable: a service does not answer, or no load was inside the limit.
-        Unsupported: LoadGen is not installed, or no control group can be made.
+    Attributes:
+        pictures: held out, a folder per class; without it, no accuracy.
     """
-    if "receipts" in parts:
-        yield from receipts(effort.requests // 5, tell)
-    if "queue" in parts:
-        yield from queued_bytes(tell)
-    if "batching" in parts:
-        yield from batching(effort.models, effort.requests // 10, 3, tell)
-    if "floor" in parts:
-        yield from floor_ratio(max(3, effort.requests // 150), tell)
-    if "deadline" in parts:
-        yield from in_deadline(effort.requests, tell)
-    if "overload" in parts:
-        yield from overload(effort.requests, tell)
-    if "verdict" in parts:
-        yield from agreement(effort.judged, effort.loads, tell)
-    if "soak" in parts:
-        yield from soak(effort.soak_s, effort.kill_every_s, tell)
+
+    effort: SloEffort
+    pictures: Path | None
+    progress: Progress
+
+
+_Part: TypeAlias = Callable[[SloSubject], Iterator[Figures]]
+_PARTS: dict[str, tuple[float, _Part]] = {
+    "receipts": (2, lambda its: receipts(its.effort.requests // 5, its.progress)),
+    "queue": (1, lambda its: queued_bytes(its.progress)),
+    "batching": (15, lambda its: batching(its.effort.models, its.effort.requests // 10, 3, its.progress)),
+    "floor": (2, lambda its: floor_ratio(max(3, its.effort.requests // 150), its.progress)),
+    "int8": (6, lambda its: int8_member(its.pictures, its.effort.rounds, its.progress)),
+    "deadline": (5, lambda its: in_deadline(its.effort.requests, its.progress)),
+    "overload": (3, lambda its: overload(its.effort.requests, its.progress)),
+    "verdict": (33, lambda its: agreement(its.effort.judged, its.effort.loads, its.progress)),
+    "soak": (1, lambda its: soak(its.effort.soak_s, its.effort.kill_every_s, its.progress)),
+}
+"""Each with the minutes that it takes at full effort on two idle cores, roughly, the soak's own time not counted."""
+PARTS = tuple(_PARTS)
+
+
+def measure(subject: SloSubject, parts: Sequence[str], left_out: dict[str, str]) -> Iterator[Figures]:
+    """Measure parts, figures as they come; one that cannot be measured here is noted, and the others go on.
+
+    Args:
+        left_out: gets what kept each such part: a service did not start or answer, LoadGen is not installed, no control
+            group can be made.
+    """
+    for number, part in enumerate(parts):
+        minutes = sum(_PARTS[each][0] for each in parts[number:])
+        minutes += subject.effort.soak_s / 60 if "soak" in parts[number:] else 0
+        subject.progress(f"part {number + 1} of {len(parts)}: {part}; some {minutes:.0f} minutes left at full effort")
+        try:
+            yield from _PARTS[part][1](subject)
+        except (StrataError, CalledProcessError) as error:
+            left_out[part] = str(error)
+            subject.progress(f"{part} is left out: {error}")

@@ -1,9 +1,8 @@
 """What it is worth that requests which wait together run together, with a model asked directly."""
 
 import os
-import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
@@ -17,9 +16,10 @@ import numpy as np
 from services.bench.clients import BlockingModelClient
 from services.bench.local_figures import started
 from services.bench.rounds import interleave, percentile, ratio, with_spread
+from services.edge.progress import Progress
 from services.zoo.cache_folder import default_cache
 from services.zoo.compile import compile_model
-from services.zoo.manifest import Batching, Manifest
+from services.zoo.manifest import FILE_NAME, Batching, Manifest
 from services.zoo.model_file import ModelFile
 
 Figures: TypeAlias = dict[str, float]
@@ -29,7 +29,7 @@ MODELS = ("alexnet", "resnet18", "resnet50", "vgg16", "mobilenet_v2", "efficient
 _AT_A_TIME = 8
 
 
-def batching(models: Sequence[str], requests: int, rounds: int, tell: Callable[[str], None]) -> Iterator[Figures]:
+def batching(models: Sequence[str], requests: int, rounds: int, progress: Progress) -> Iterator[Figures]:
     """Ask each model with batching as it was chosen when it was compiled, and without, in turns.
 
     Args:
@@ -37,18 +37,18 @@ def batching(models: Sequence[str], requests: int, rounds: int, tell: Callable[[
         requests: of each round, of one picture each.
     """
     gains: list[float] = []
-    for architecture in models:
+    for number, architecture in enumerate(models, 1):
         name = architecture.replace("_", "-")
-        tell(f"batching: compiling {name}")
+        progress(f"batching: {name}, {number} of {len(models)} models")
         file = ModelFile(name=name, architecture=architecture, weights="random://0", folder=Path("/"))
-        compiled = compile_model(file, default_cache(os.environ))
+        compiled = compile_model(file, default_cache(os.environ), report=progress)
         with TemporaryDirectory() as scratch, ExitStack() as services:
             without = _without_batching(compiled, Path(scratch) / "without")
             clients = {
                 way: services.enter_context(started(folder))
                 for way, folder in (("with", compiled), ("without", without))
             }
-            tell(f"batching: {name}, {_AT_A_TIME} at a time")
+            progress(f"batching: {name}, {_AT_A_TIME} at a time")
             took_s = interleave(
                 {way: partial(_closed_loop_s, each, name, requests) for way, each in clients.items()}, rounds
             )
@@ -60,7 +60,7 @@ def batching(models: Sequence[str], requests: int, rounds: int, tell: Callable[[
                 f"batching.largest.{name}": Manifest.read(compiled).batching.largest,
             }
             if architecture == MODELS[0]:
-                tell(f"batching: {name}, one at a time")
+                progress(f"batching: {name}, one at a time")
                 p50_ms = interleave(
                     {way: partial(_p50_ms, each, name, requests) for way, each in clients.items()}, rounds
                 )
@@ -71,8 +71,11 @@ def batching(models: Sequence[str], requests: int, rounds: int, tell: Callable[[
 
 
 def _without_batching(compiled: Path, folder: Path) -> Path:
-    """The same compiled model, with its requests one by one."""
-    shutil.copytree(compiled, folder)
+    """The same compiled model, with its requests one by one; its weights are not copied."""
+    folder.mkdir()
+    for path in compiled.iterdir():
+        (folder / path.name).symlink_to(path)
+    (folder / FILE_NAME).unlink()
     replace(Manifest.read(compiled), batching=Batching()).write(folder)
     return folder
 

@@ -19,9 +19,9 @@ from services.loadtest.targets import open_asker, read_address
 Figures: TypeAlias = dict[str, float]
 
 _WAITING = 24
-_ASKED = 12
-"""More than have a place at the member, and enough that what was freed before has been given back: else that would be
-counted as theirs, with the wrong sign."""
+_ASKED = 8
+"""More than have a place at the member, so that what was freed before has been given back: else that would be counted
+as theirs, with the wrong sign. With those that wait they are no more than a front door takes."""
 _SETTLE_S = 2.0
 """Less than the member sleeps."""
 _SIDE = 1000

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +22,7 @@ from services.contracts.inference.v2 import open_inference_pb2_grpc as oip_grpc
 from services.edge.errors import Unsupported
 from services.edge.grpc_channel import open_blocking_channel
 from services.edge.meter import process_began, read_process
+from services.edge.progress import Progress
 from services.edge.receipts import Allocation, Tariff, Usage, summary, write_receipt
 from services.ensemble.receipt_log import ReceiptLog
 from services.model.ledger import Ledger, Part
@@ -88,9 +89,9 @@ def own_cgroup() -> Iterator[Cgroup]:
         folder.rmdir()
 
 
-def receipts(requests: int, tell: Callable[[str], None]) -> Iterator[Figures]:
+def receipts(requests: int, tell: Progress) -> Iterator[Figures]:
     """Hold sums of receipts against the counters: batch 1 and batch 32 alone, then both at once."""
-    compiled = compile_model(read_model_file(_MODEL), default_cache(os.environ))
+    compiled = compile_model(read_model_file(_MODEL), default_cache(os.environ), report=tell)
     with own_cgroup() as cgroup:
         process = _start(compiled, cgroup)
         try:

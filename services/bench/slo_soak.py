@@ -36,7 +36,7 @@ def soak(seconds: float, kill_every_s: float, tell: Callable[[str], None]) -> It
     """
     with running_service([_FASHION / "ensemble.yaml"]) as running:
         tell(f"soak: {seconds / 60:.3g} minutes, a kill every {kill_every_s:.0f} s")
-        samples, kills, held_bytes = asyncio.run(_run(running, seconds, kill_every_s))
+        samples, kills, held_bytes = asyncio.run(_run(running, seconds, kill_every_s, tell))
     fifth = max(1, len(held_bytes) // 5)
     begin_bytes, end_bytes = median(held_bytes[fifth : 2 * fifth]), median(held_bytes[-fifth:])
     yield {
@@ -51,9 +51,12 @@ def soak(seconds: float, kill_every_s: float, tell: Callable[[str], None]) -> It
     }
 
 
-async def _run(running: Running, seconds: float, kill_every_s: float) -> tuple[list[Sample], int, list[int]]:
+async def _run(
+    running: Running, seconds: float, kill_every_s: float, tell: Callable[[str], None]
+) -> tuple[list[Sample], int, list[int]]:
     """All streams at once, kills and readings of the front door's memory beside them."""
     kills, held_bytes = 0, []
+    began_s = asyncio.get_running_loop().time()
 
     async def kill() -> None:
         nonlocal kills
@@ -63,6 +66,8 @@ async def _run(running: Running, seconds: float, kill_every_s: float) -> tuple[l
             if pid is not None:  # else it has not started again yet
                 os.kill(pid, signal.SIGKILL)
             kills += pid is not None
+            minutes = (asyncio.get_running_loop().time() - began_s) / 60
+            tell(f"soak: {minutes:.1f} of {seconds / 60:.3g} minutes, {kills} processes killed")
 
     async def watch() -> None:
         while True:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -13,6 +14,7 @@ from rich.console import Console
 
 from services.bench.cluster import INGRESS, Cluster
 from services.cli.steps import showing_progress
+from services.edge.errors import Unavailable
 
 app = typer.Typer(help="Measure an area and write its figures as JSON.", no_args_is_help=True)
 
@@ -154,24 +156,38 @@ def slo(
     json: Json = None,
     report: Report = None,
     quick: Quick = False,
+    pictures: Annotated[
+        Path | None, typer.Option(help="Held-out pictures, a folder per class; without it, no accuracy.")
+    ] = None,
     parts: Annotated[
         str,
-        typer.Option(help="Of receipts, queue, batching, floor, deadline, overload, verdict and soak; all by default."),
+        typer.Option(
+            help="Of receipts, queue, batching, floor, int8, deadline, overload, verdict and soak; all by default."
+        ),
     ] = "",
     merge: Merge = False,
+    soak_minutes: Annotated[
+        float | None, typer.Option(help="How long the soak lasts; 10, or 1 with --quick. The bar is for 30.", min=0.5)
+    ] = None,
 ) -> None:
-    """Measure deadlines, admission, receipts, and whether our verdict on an SLO is that of MLPerf LoadGen."""
+    """Measure deadlines, admission, batching, receipts, and whether our verdict on an SLO is that of MLPerf LoadGen."""
     from services.bench import slo as area
     from services.bench.report import Page
     from services.cli.bench_record import BenchRecord, FigureOutputs
 
     wanted = _chosen(parts, area.PARTS, "--parts")
     record = BenchRecord("slo", area.PACKAGES, lambda _: area.BARS, FigureOutputs(json, report, merge))
-    with Console(stderr=True).status("") as status:
-        record.extend(area.measure(area.QUICK_EFFORT if quick else area.FULL_EFFORT, wanted, status.update))
+    effort = area.QUICK_EFFORT if quick else area.FULL_EFFORT
+    if soak_minutes:
+        effort = replace(effort, soak_s=60 * soak_minutes)
+    left_out: dict[str, str] = {}
+    with showing_progress("", Console(stderr=True)) as progress:
+        record.extend(area.measure(area.SloSubject(effort, pictures, progress), wanted, left_out))
     record.finish(
         lambda _: Page("Deadlines, admission and receipts: the figures", "make bench-slo", area.NOTES, area.PLOTS)
     )
+    if left_out:
+        raise Unavailable("not measured: " + "; ".join(f"{part} ({reason})" for part, reason in left_out.items()))
 
 
 @app.command()
