@@ -17,7 +17,7 @@ from services.edge.grpc_channel import call_over_a_broken_way
 from services.edge.receipts import GIB, Allocation, Usage
 from services.edge.tracing import span
 from services.ensemble.chains import ChainClient
-from services.ensemble.fan_out import ChunkReply
+from services.ensemble.fan_out import ChunkReply, SharedPass
 from services.ensemble.members import Members
 from services.ensemble.preparation import Images
 from services.zoo.manifest import INPUT_NAME
@@ -131,4 +131,6 @@ def _reply(request: pb.ModelInferRequest, answer: pb.ModelInferResponse) -> Chun
         Allocation(said(f"{basis}_cpu_seconds").double_param, said(f"{basis}_gb_seconds").double_param)
         for basis in ("allocated", "unclaimed")
     )
-    return ChunkReply(scores, usage, compute_ms, said("cold").bool_param, allocation, unclaimed)
+    number, pictures, largest = (said(f"pass_{each}").int64_param for each in ("number", "pictures", "largest"))
+    shared = SharedPass(number, pictures, largest) if largest > 1 else None
+    return ChunkReply(scores, usage, compute_ms, said("cold").bool_param, allocation, unclaimed, shared=shared)

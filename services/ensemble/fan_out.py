@@ -23,10 +23,26 @@ IN_FLIGHT = 2
 
 
 @dataclass(frozen=True)
+class SharedPass:
+    """The pass of a model in which requests run together that answered one of them.
+
+    Attributes:
+        number: in its process.
+        pictures: that ran in it.
+        largest: how many may.
+    """
+
+    number: int
+    pictures: int
+    largest: int
+
+
+@dataclass(frozen=True)
 class ChunkReply:
     """A model's scores [n, K] for one chunk, and what they took.
 
     Attributes:
+        shared: of a model in which requests run together.
         unclaimed: what its process puts on no receipt.
         stages: of a model that is cut, each stage's service and its part; `usage` and `allocation` are their sums.
     """
@@ -38,6 +54,7 @@ class ChunkReply:
     allocation: Allocation = NOTHING
     unclaimed: Allocation = NOTHING
     stages: tuple[tuple[str, Usage, Allocation], ...] = ()
+    shared: SharedPass | None = None
 
 
 Turn: TypeAlias = Callable[[str], AbstractAsyncContextManager[None]]
@@ -85,6 +102,11 @@ class MemberRun:
     def unclaimed(self) -> Allocation:
         """What its processes said they put on no receipt."""
         return sum((reply.unclaimed for reply in self.replies.values()), NOTHING)
+
+    @property
+    def shared(self) -> SharedPass | None:
+        """The pass of its last chunk, where others might have run in it."""
+        return self.replies[max(self.replies)].shared if self.replies else None
 
     @property
     def parts(self) -> list[tuple[str, Usage, Allocation]]:

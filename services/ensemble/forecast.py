@@ -5,6 +5,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from statistics import median
 
+from services.ensemble.fan_out import SharedPass
+
 _KEPT = 31
 """Measurements of a member that count: the newest."""
 _HALVED_AFTER_S = 10.0
@@ -52,7 +54,9 @@ class _Member:
     """What is known of one member.
 
     Attributes:
-        picture_s: how long it was busy with a picture, each time.
+        picture_s: how long it was busy with a picture, each time; of pictures that ran together, its share.
+        pass_s: how long it was busy with each pass, where requests run together in it.
+        last_pass: that answered one.
         exceeded_s: by how much it took longer than was likely, at least 0.
         cold_s: what its starts added.
         pictures: under way.
@@ -62,6 +66,7 @@ class _Member:
     """
 
     picture_s: deque[float] = field(default_factory=lambda: deque(maxlen=_KEPT))
+    pass_s: deque[float] = field(default_factory=lambda: deque(maxlen=_KEPT))
     exceeded_s: deque[float] = field(default_factory=lambda: deque(maxlen=_KEPT))
     cold_s: deque[float] = field(default_factory=lambda: deque(maxlen=_KEPT))
     pictures: int = 0
@@ -70,6 +75,7 @@ class _Member:
     busy_until_s: float = -math.inf
     warm_gap_s: float = 0.0
     cold_gap_s: float = math.inf
+    last_pass: SharedPass | None = None
 
     def forecast(self, pictures: int, now_s: float) -> Forecast:
         likely_s = takes_s = self._likely_s(pictures, now_s)
@@ -83,7 +89,18 @@ class _Member:
         """Say how long it likely takes, after what is under way, while it runs."""
         picture_s = median(self.picture_s) if self.picture_s else 0.0
         queued_s = max(0.0, self.pictures * picture_s - max(0.0, now_s - max(self.free_s, self.busy_since_s)))
-        return _UNSURE * max(queued_s, self.busy_until_s - now_s) + pictures * picture_s
+        # Its own pass is no shorter for being shared with those ahead, and with those to come.
+        pass_s = median(self.pass_s) if self.pass_s else 0.0
+        return _UNSURE * max(queued_s, self.busy_until_s - now_s) + max(pictures * picture_s, pass_s)
+
+    def was_busy(self, pictures: int, busy_s: float, shared: SharedPass | None) -> None:
+        """Note how long it took for a request; a pass counts once, for whichever of its answers came first."""
+        if shared is None or pictures > shared.largest:
+            self.picture_s.append(busy_s / pictures)
+        elif shared != self.last_pass:
+            self.picture_s.append(busy_s / shared.pictures)
+            self.pass_s.append(busy_s)
+        self.last_pass = shared
 
     def is_cold(self, now_s: float) -> bool:
         """Tell whether it has rested for longer than it stays, by all that was seen so far."""
@@ -95,7 +112,8 @@ class Forecasts:
     """Forecasts for members by name; one that was never asked is forecast to take no time: asking it is how to know.
 
     A member works on one thing at a time, in the order of asking: it was busy with what it ended since it ended the
-    thing before. That holds the way to it and what others take from its machine, without knowing either.
+    thing before. That holds the way to it and what others take from its machine, without knowing either. Where requests
+    run together, that thing is a pass.
     """
 
     def __init__(self) -> None:
@@ -119,8 +137,13 @@ class Forecasts:
         member.pictures += pictures
         return ticket
 
-    def answered(self, ticket: Ticket, now_s: float, cold: bool) -> None:
-        """Note that it has answered; `cold` where its process had to start for it."""
+    def answered(self, ticket: Ticket, now_s: float, cold: bool, shared: SharedPass | None = None) -> None:
+        """Note that it has answered.
+
+        Args:
+            cold: its process had to start for it.
+            shared: the pass it ran in, of a member in which requests run together.
+        """
         member = self._of(ticket.model)
         member.pictures -= ticket.pictures
         if cold:
@@ -128,7 +151,7 @@ class Forecasts:
             member.cold_s.append(max(0.0, now_s - ticket.began_s - typical_s))
             member.cold_gap_s = min(member.cold_gap_s, ticket.gap_s)
         else:
-            member.picture_s.append((now_s - max(ticket.began_s, member.free_s)) / ticket.pictures)
+            member.was_busy(ticket.pictures, now_s - max(ticket.began_s, member.free_s), shared)
             if ticket.forecast:
                 member.exceeded_s.append(max(0.0, now_s - ticket.began_s - ticket.forecast.likely_s))
             if math.isfinite(ticket.gap_s):

@@ -11,8 +11,8 @@ from services.edge.errors import ModelNotFound
 from services.edge.grpc_channel import open_channel
 from services.edge.message_size import LARGEST_MESSAGE_BYTES
 from services.edge.suggestion import did_you_mean
+from services.ensemble.places import PLACES
 from services.ensemble.preparation import CallLimits
-from services.ensemble.queue import PLACES
 
 
 class Members(Protocol):
@@ -44,7 +44,8 @@ class MemberAddress(BaseModel):
         address: host:port; empty where it is cut into stages.
         authority: the name the ingress knows it by, where it differs.
         max_batch, max_message_bytes: of one call, as the model's own settings have them.
-        places: requests that may have tensors on their way to it at a time; two for each of its processes keep it busy.
+        places: requests that may have tensors on their way to it at a time; two for each of its processes keep it busy,
+            and one that runs requests together is sent more.
         stages: in their order, of a model that is cut; empty where it is whole.
     """
 

@@ -12,12 +12,10 @@ from services.edge.errors import StrataError
 from services.ensemble.domain import MemberState, Started
 from services.ensemble.fan_out import MemberRun
 from services.ensemble.forecast import Forecasts, Ticket
+from services.ensemble.places import PLACES, Places
 
 Start: TypeAlias = Callable[[str, Deadline], Awaitable[None]]
 """Have a member start, and wait until it runs; at once where it does. Raises StrataError."""
-
-PLACES = 2
-"""Requests at a member at a time: one travels there while it computes another."""
 
 _START_S = 120.0
 _AT_THE_DEADLINE_S = 0.005
@@ -31,7 +29,7 @@ class Queue:
     def __init__(self, start: Start, places: Mapping[str, int], clock: Clock = time.monotonic):
         self._start = start
         self._places = places
-        self._turns: dict[str, asyncio.Semaphore] = {}
+        self._turns: dict[str, Places] = {}
         self._clock = clock
         self._forecasts = Forecasts()
         self._starts: dict[str, asyncio.Task[None]] = {}
@@ -41,11 +39,9 @@ class Queue:
         now_s = self._clock()
         return {model: self._forecasts.forecast_s(model, pictures, now_s) for model in models}
 
-    def turn(self, model: str) -> AbstractAsyncContextManager[None]:
+    def turn(self, model: str, pictures: int) -> AbstractAsyncContextManager[None]:
         """Give a place at a member; who came first gets it first. What waits for one has no tensors yet."""
-        if model not in self._turns:
-            self._turns[model] = asyncio.Semaphore(self._places.get(model, PLACES))
-        return self._turns[model]
+        return self._places_of(model).hold(pictures)
 
     @contextmanager
     def asking(self, models: Sequence[str], pictures: int, deadline: Deadline) -> Iterator[Callable[[MemberRun], None]]:
@@ -57,7 +53,10 @@ class Queue:
             ticket = tickets.pop(run.model)
             if run.state is MemberState.ANSWERED:
                 cold = any(reply.cold for reply in run.replies.values())
-                self._forecasts.answered(ticket, run.ended_s, cold)
+                shared = run.shared
+                if shared:
+                    self._places_of(run.model).widen(shared.largest)
+                self._forecasts.answered(ticket, run.ended_s, cold, shared)
             else:
                 self._give_up(ticket, run.state is MemberState.MISSING, deadline)
 
@@ -88,6 +87,11 @@ class Queue:
             return Started(self._clock() - began_s)
 
         return dict(zip(models, await asyncio.gather(*map(start, models)), strict=True))
+
+    def _places_of(self, model: str) -> Places:
+        if model not in self._turns:
+            self._turns[model] = Places(self._places.get(model, PLACES))
+        return self._turns[model]
 
     def _give_up(self, ticket: Ticket, missing: bool, deadline: Deadline) -> None:
         if missing and deadline.passes_within(_AT_THE_DEADLINE_S):

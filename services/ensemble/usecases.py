@@ -180,7 +180,15 @@ class Predictor:
         self._ongoing += 1
         try:
             with self._queue.asking([run.model for run in runs], len(items), deadline) as ended:
-                await fan_out(runs, preparation, self._infer, mode, deadline, self._queue.turn, ended)
+                await fan_out(
+                    runs,
+                    preparation,
+                    self._infer,
+                    mode,
+                    deadline,
+                    lambda each: self._queue.turn(each, len(items)),
+                    ended,
+                )
         finally:
             self._ongoing -= 1
         for run in runs:

@@ -42,7 +42,8 @@ class RequestCost:
     `compute_ms` spans decoding and the forward pass and not the wait before it; `cpu_seconds` is of these, and of the
     request's part of the work around them. `cold` marks the process's first request, and `cold_cpu_seconds` is what
     the start took. `allocated_...` is the request's share of all that the process spent and held, its idle time
-    included, and `unclaimed_...` what no request pays for, said once: see `ledger`.
+    included, and `unclaimed_...` what no request pays for, said once: see `ledger`. `pass_number` is that of the pass
+    it ran in, `pass_pictures` how many ran in that, and `pass_largest` how many may run together.
     """
 
     compute_ms: float
@@ -54,6 +55,9 @@ class RequestCost:
     allocated_gb_seconds: float = 0.0
     unclaimed_cpu_seconds: float = 0.0
     unclaimed_gb_seconds: float = 0.0
+    pass_number: int = 0
+    pass_pictures: int = 0
+    pass_largest: int = 1
 
 
 @dataclass(frozen=True)

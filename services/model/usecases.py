@@ -3,7 +3,7 @@
 import asyncio
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -172,7 +172,8 @@ class Model:
                 self.totals.answered += 1
                 self.totals.compute_s += share * (after.wall_s - before.wall_s)
                 self.totals.cpu_s += claim.cpu_s
-                work.answer.set_result(_Answer(outputs, self._cost(claim, share, before, after)))
+                cost = self._cost(claim, share, before, after)
+                work.answer.set_result(_Answer(outputs, replace(cost, pass_pictures=sum(pictures))))
 
     def _cost(self, claim: Claim, share: float, before: Reading, after: Reading) -> RequestCost:
         cold, self._cold = self._cold, False
@@ -187,6 +188,8 @@ class Model:
             allocated_gb_seconds=claim.allocation.gb_seconds,
             unclaimed_cpu_seconds=unclaimed.cpu_seconds,
             unclaimed_gb_seconds=unclaimed.gb_seconds,
+            pass_number=self.totals.passes,
+            pass_largest=self.manifest.batching.largest,
         )
 
     def unclaimed(self) -> Allocation:

@@ -28,6 +28,8 @@ from PIL import Image
 from prometheus_client import CollectorRegistry
 
 import services.ensemble.domain
+from services.contracts.inference.v2 import open_inference_pb2 as oip
+from services.contracts.inference.v2 import open_inference_pb2_grpc as oip_grpc
 from services.contracts.strata.ensemble.v1 import ensemble_pb2 as pb
 from services.contracts.strata.ensemble.v1 import ensemble_pb2_grpc as pb_grpc
 from services.edge.owner_token import sign_owner
@@ -55,7 +57,9 @@ MODELS = {
     "late": (LATE_MS, 10),
     "odd": (5, 7),
     "gone": (5, 10),
+    "together": (60, 10),
 }
+LARGEST_PASS = 8
 ENSEMBLES: dict[str, list[str]] = {
     "pair": ["fast", "slow"],
     "equals": ["slow", "as-slow"],
@@ -66,6 +70,7 @@ ENSEMBLES: dict[str, list[str]] = {
     "broken": ["gone"],
     "half": ["fast", "gone"],
     "both": ["fast", "slow"],
+    "together": ["together"],
 }
 DECLARED: dict[str, dict[str, Any]] = {"both": {"min_members": 2, "when_late": "start"}}
 
@@ -102,9 +107,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("ensembles")
     (folder / "models").mkdir()
     for name, (delay_ms, classes) in MODELS.items():
-        declared = {"name": name, "architecture": "sleep", "weights": "random://0", "input": {"size": [32, 32]}}
-        parameters = {"delay_ms": delay_ms, "classes": classes}
-        (folder / "models" / f"{name}.yaml").write_text(yaml.safe_dump({**declared, "parameters": parameters}))
+        declared: dict[str, Any] = {"name": name, "architecture": "sleep", "weights": "random://0"}
+        declared["input"] = {"size": [32, 32]}
+        declared["parameters"] = {"delay_ms": delay_ms, "classes": classes}
+        if name == "together":
+            declared["batching"] = {"largest": LARGEST_PASS}
+        (folder / "models" / f"{name}.yaml").write_text(yaml.safe_dump(declared))
     for name, models in ENSEMBLES.items():
         members = [{"model": model} for model in models]
         file = {"name": name, "members": members, "deadline_ms": 20_000, **DECLARED.get(name, {})}
@@ -617,3 +625,28 @@ async def test_a_member_that_would_be_late_is_not_started_and_says_so(stub: Any)
     assert answer.members[1].state == pb.MemberAnswer.STATE_MISSING
     assert "was not started" in answer.members[1].error
     assert [line.requests for line in answer.receipt.lines] == [1, 0]
+
+
+async def test_requests_through_an_ensemble_run_together_at_a_member_that_batches(
+    settings: Settings, models: dict[str, Model]
+) -> None:
+    served = load_ensembles([path for path in settings.files if path.stem == "together"], {})
+    async with open_graph(served, settings) as graph:
+        request = PredictRequest("together", (png(),))
+        await graph.predict(request)  # says how many run together
+        before = await passes_so_far(models["together"])
+        await asyncio.gather(*(graph.predict(request) for _ in range(3 * LARGEST_PASS)))
+    # One that runs alone because it came first, the pass that asks, and one to spare for those that came apart.
+    assert await passes_so_far(models["together"]) - before <= 3 + 3
+
+
+async def passes_so_far(model: Model) -> int:
+    """The number of the pass that a request of its own runs in."""
+    tensor = oip.ModelInferRequest.InferInputTensor(name="image", datatype="FP32", shape=(1, 3, 32, 32))
+    request = oip.ModelInferRequest(
+        model_name="together", inputs=[tensor], raw_input_contents=[np.zeros((1, 3, 32, 32), np.float32).tobytes()]
+    )
+    async with grpc.aio.insecure_channel(model.address) as channel:
+        answer = await oip_grpc.GRPCInferenceServiceStub(channel).ModelInfer(request)
+    assert answer.parameters["pass_largest"].int64_param == LARGEST_PASS
+    return answer.parameters["pass_number"].int64_param

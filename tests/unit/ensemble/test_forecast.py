@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.ensemble.fan_out import SharedPass
 from services.ensemble.forecast import Forecasts, Ticket
 
 EVENTS = ("begin", "answered", "cold", "late", "failed")
@@ -120,6 +121,82 @@ def test_under_twice_its_load_a_member_answers_what_it_can_in_time(
         member.ask(now_s)
     assert member.answered >= answered * now_s / mean_s
     assert member.late <= late * member.answered
+
+
+def in_passes(forecasts: Forecasts, rounds: int, pictures: int, pass_s: float) -> float:
+    """So many passes of requests of a picture each, all under way at once; returns when the last one ends."""
+    tickets = [forecasts.begin("m", 1, 0.0) for _ in range(rounds * pictures)]
+    for number in range(rounds):
+        for place in range(pictures):
+            ends_s = (number + 1) * pass_s + 1e-4 * place  # they come one after the other, at the end of their pass
+            forecasts.answered(tickets.pop(), ends_s, cold=False, shared=SharedPass(number, pictures, 8))
+    return rounds * pass_s + 1e-4 * (pictures - 1)
+
+
+def test_requests_that_run_together_share_the_time_of_their_pass() -> None:
+    forecasts = Forecasts()
+    now_s = in_passes(forecasts, rounds=20, pictures=8, pass_s=0.08)
+    for _ in range(16):
+        forecasts.begin("m", 1, now_s)
+    # Two passes are under way, which count for 1.3 times what they take; one's own is a whole one.
+    assert forecasts.forecast_s("m", 1, now_s) == pytest.approx(1.3 * 0.16 + 0.08, rel=0.05)
+
+
+def test_a_request_takes_no_less_than_a_pass_where_it_may_share_one() -> None:
+    forecasts = Forecasts()
+    now_s = in_passes(forecasts, rounds=20, pictures=8, pass_s=0.08)
+    assert forecasts.forecast_s("m", 1, now_s) == pytest.approx(0.08, rel=0.05)
+
+
+class Together:
+    """One that runs those that wait together, eight at most, in passes of 20 ms and 5 more for each."""
+
+    LARGEST, MOST_S = 8, 0.06
+
+    def __init__(self, deadline_s: float):
+        self._deadline_s = deadline_s
+        self._forecasts = Forecasts()
+        self._waiting: deque[tuple[float, Ticket]] = deque()
+        self._running: list[tuple[float, Ticket]] = []
+        self._ends_s = 0.0
+        self.passes = 0
+        self.answered = self.late = 0
+
+    def ask(self, now_s: float) -> None:
+        """A request arrives, and is taken where its answer is forecast to be in."""
+        while self._running and self._ends_s <= now_s:
+            shared = SharedPass(self.passes, len(self._running), self.LARGEST)
+            for came_s, ticket in self._running:
+                if self._ends_s <= came_s + self._deadline_s:
+                    self._forecasts.answered(ticket, self._ends_s, cold=False, shared=shared)
+                    self.answered += 1
+                else:
+                    self._forecasts.late(ticket, came_s + self._deadline_s)
+                    self.late += 1
+            self._begin(self._ends_s)
+        if self._forecasts.forecast_s("m", 1, now_s) <= self._deadline_s:
+            self._waiting.append((now_s, self._forecasts.begin("m", 1, now_s)))
+        if not self._running:
+            self._begin(now_s)
+
+    def _begin(self, now_s: float) -> None:
+        self._running = [self._waiting.popleft() for _ in range(min(self.LARGEST, len(self._waiting)))]
+        self._ends_s = now_s + 0.02 + 0.005 * len(self._running)
+        self.passes += 1
+
+
+@pytest.mark.parametrize("deadline_s", [0.15, 0.5])
+def test_under_twice_its_load_a_member_that_runs_requests_together_answers_what_it_can_in_time(
+    deadline_s: float,
+) -> None:
+    chance = random.Random(0)
+    member, now_s = Together(deadline_s), 0.0
+    capacity = Together.LARGEST / Together.MOST_S
+    for _ in range(4000):
+        now_s += chance.expovariate(2 * capacity)
+        member.ask(now_s)
+    assert member.answered >= 0.95 * now_s * capacity
+    assert member.late <= 0.01 * member.answered
 
 
 @given(

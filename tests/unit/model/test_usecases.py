@@ -243,6 +243,9 @@ async def test_requests_that_wait_together_run_together_and_each_has_its_own_sco
     assert 3 * one.cost.resident_bytes == three.cost.resident_bytes
     assert 3 * one.cost.allocated_gb_seconds == pytest.approx(three.cost.allocated_gb_seconds)
     assert (model.totals.answered, model.totals.passes) == (3, 2)
+    assert {(each.cost.pass_number, each.cost.pass_pictures, each.cost.pass_largest) for each in (one, three)} == {
+        (2, 4, 4)
+    }
 
 
 async def test_a_broken_picture_fails_its_own_request_alone(manifest: Manifest, engine: Engine) -> None:
