@@ -31,6 +31,7 @@ from services.zoo.programs import load_program, read_onnx
 from services.zoo.quantised import declared_engine
 from services.zoo.references import EngineReference, reference_in_engine, reference_in_runtime, reference_in_torch
 from services.zoo.runtimes.onnxruntime import FILE_NAME as ONNX_FILE
+from services.zoo.runtimes.onnxruntime import write_optimised
 from services.zoo.runtimes.torch import FILE_NAME as TORCH_FILE
 from services.zoo.weight_references import FetchedWeights, fetch_weights
 from services.zoo.weights import load_into
@@ -122,6 +123,8 @@ def _compile_into(
     times = ", ".join(f"{name} {each:.1f} ms" for name, each in sorted(times_ms.items(), key=lambda item: item[1]))
     report(f"{model_file.name}: {times}")
     remove_others(made, kept)
+    if kept == "onnxruntime":
+        write_optimised(made)
     batching = choose_batching(model_file.batching, forwards[kept], example[:1])
     _write_manifest(model_file, digest, kept, reference.scores.shape[1], batching, made, detection)
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.edge.errors import Unsupported
+from services.zoo.runtimes.cpu_flags import cpu_flags
 from services.zoo.runtimes.openvino_sums import adds_up
 
 
@@ -70,8 +71,8 @@ def write_blob(folder: Path) -> None:
 
 def blob_name(cpu_info: Path = Path("/proc/cpuinfo")) -> str:
     """Name the blob after the OpenVINO and the instruction set it is for: on another machine it is not found."""
-    flags = next((line for line in cpu_info.read_text().splitlines() if line.startswith("flags")), "")
-    return f"model-{hashlib.sha256((openvino.get_version() + flags).encode()).hexdigest()[:12]}.blob"
+    digest = hashlib.sha256((openvino.get_version() + cpu_flags(cpu_info)).encode()).hexdigest()
+    return f"model-{digest[:12]}.blob"
 
 
 def settings(threads: int) -> dict[str, object]:

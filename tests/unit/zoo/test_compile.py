@@ -31,6 +31,7 @@ from services.zoo.compile import compile_model
 from services.zoo.manifest import Manifest
 from services.zoo.model_file import read_model_file
 from services.zoo.runtimes import openvino, sleep
+from services.zoo.runtimes.onnxruntime import optimised_name
 from services.zoo.writers import write_onnx, write_openvino, write_torch
 
 EXAMPLE = np.random.default_rng(0).standard_normal((2, 3, 8, 8), np.float32)
@@ -178,6 +179,19 @@ def test_openvino_loads_the_blob_where_it_fits_and_the_model_elsewhere(programs:
     weights.write_bytes(kept)
     blob.rename(folder / "model-of-another-machine.blob")
     np.testing.assert_allclose(run(folder, EXAMPLE), expected, atol=1e-5)
+
+
+def test_onnx_runtime_loads_the_optimised_graph_where_it_fits_and_the_program_elsewhere(
+    programs: Path, tmp_path: Path
+) -> None:
+    folder = compile_model(read_model_file(declare(programs, "file://small.onnx")), tmp_path, "onnxruntime")
+    program, optimised = folder / "model.onnx", folder / optimised_name()
+    kept = program.read_bytes()
+    program.write_bytes(b"")
+    expected = run(folder, EXAMPLE)
+    program.write_bytes(kept)
+    optimised.rename(folder / "model-of-another-machine.onnx")
+    assert np.array_equal(run(folder, EXAMPLE), expected)
 
 
 def test_a_blob_is_named_after_the_instruction_set(tmp_path: Path) -> None:
