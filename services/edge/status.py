@@ -1,6 +1,6 @@
 """The one table from an error to its gRPC status and HTTP code."""
 
-import uuid
+import os
 from dataclasses import dataclass
 
 import grpc
@@ -62,7 +62,7 @@ def status_of(error: Exception) -> Status:
             grpc_code, http_code = _TABLE[kind]
             retry_after_s = error.retry_after_s if isinstance(error, errors.QueueFull) else None
             return Status(grpc_code, http_code, type(error).__name__, _cut(str(error)), retry_after_s=retry_after_s)
-    incident = uuid.uuid4().hex[:12]
+    incident = os.urandom(6).hex()
     message = f"a fault on our side; look for incident {incident} in the log"
     return Status(grpc.StatusCode.INTERNAL, 500, errors.Internal.__name__, message, incident)
 

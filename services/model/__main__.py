@@ -13,6 +13,9 @@ if __name__ == "__main__":
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     # numpy's products are small, a picture's resizing: a second thread of OpenBLAS costs more than it computes.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from services.model.lean_asyncio import import_asyncio_without_tls
+
+    import_asyncio_without_tls()
     from services.model.process import main
 
     sys.exit(main())

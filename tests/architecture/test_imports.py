@@ -50,7 +50,7 @@ RANKS: dict[str, dict[int, str]] = {
         MAIN: "process __main__",
     },
     "model": {
-        DOMAIN: "domain tensors ledger start_clock batching detections",
+        DOMAIN: "domain tensors ledger start_clock batching detections lean_asyncio",
         USECASES: "passes computing usecases",
         ADAPTERS: "settings metrics",
         EDGES: "converters open_inference_json grpc_api http_api kserve_model",
