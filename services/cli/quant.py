@@ -66,11 +66,14 @@ def import_(
     darknet_weights: Annotated[Path | None, typer.Argument(metavar="[WEIGHTS]", help="Darknet's .weights.")] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="By default NAME.strata.")] = None,
     labels: Annotated[Path | None, typer.Option(help="A file of class names, one a line.")] = None,
+    equalised: Annotated[
+        bool, typer.Option("--equalise", help="Even the weights' channels out; the float answers stay, bit by bit.")
+    ] = False,
     weights: Weights = None,
     size: Size = None,
 ) -> None:
     """Make an engine model of a Darknet model, an ONNX program, or a model by name."""
-    from services.cli.quant_import import open_source
+    from services.cli.quant_import import equalised_with_notice, open_source
     from services.workbench.files import MODEL_SUFFIX, check_place, read_labels, write_model
 
     if output:
@@ -78,6 +81,8 @@ def import_(
     model = open_source(context.obj, source, darknet_weights, weights, size)
     if labels:
         model = replace(model, labels=read_labels(labels, model.classes))
+    if equalised:
+        model = equalised_with_notice(model)
     path = output or Path(f"{model.name}{MODEL_SUFFIX}")
     write_model(path, model)
     out.print(f"wrote {path}: {len(model.graph.layers)} layers, {path.stat().st_size / 1e6:.1f} MB")

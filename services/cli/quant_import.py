@@ -1,8 +1,10 @@
 """The words of `strata quant import`: which model they name."""
 
+from dataclasses import replace
 from pathlib import Path
 
-from services.cli.quant_begin import open_with_notice
+from quant.equalisation import equalise
+from services.cli.quant_begin import open_with_notice, out
 from services.cli.quant_sessions import open_there
 from services.edge.errors import InvalidInput
 from services.workbench.engine_model import EngineModel
@@ -39,6 +41,17 @@ def open_source(
     if weights or size:
         raise InvalidInput(f"{source} brings its own size, and {darknet_weights} is its weights; no --weights, --size")
     return import_darknet(Path(source), darknet_weights)
+
+
+def equalised_with_notice(model: EngineModel) -> EngineModel:
+    """The model with its channels evened out between its layers; a line for each that was, or was left alone."""
+    found = equalise(model.graph)
+    out.print(f"equalised: {len(found.scaled)} of {len(found.scaled) + len(found.left)} layers")
+    for name, readers in found.scaled.items():
+        out.print(f"  {name}: scaled back in {', '.join(readers)}")
+    for name, reason in found.left.items():
+        out.print(f"  {name}: left alone, {reason}")
+    return replace(model, graph=found.graph)
 
 
 def _named(at: str | None, name: str, weights: str | None, size: int | None) -> EngineModel:

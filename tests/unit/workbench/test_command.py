@@ -190,6 +190,21 @@ def test_import_makes_an_engine_model_of_a_named_network(place: Path) -> None:
     assert "random weights" in result.stderr
 
 
+def test_import_evens_channels_out_and_says_by_name_what_it_leaves_alone(place: Path, tmp_path: Path) -> None:
+    source, output = ("shapes.cfg", "shapes.weights"), str(tmp_path / "even.strata")
+    result = quant(place, "import", *source, "--equalise", "-o", output)
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert lines[0] == "equalised: 9 of 13 layers"
+    assert "  convolutional_13: scaled back in convolutional_14, convolutional_18" in lines
+    assert "  convolutional_22: left alone, yolo_23 (Yolo) reads it" in lines
+    even = read_model(tmp_path / "even.strata").graph
+    plain = import_darknet(*(place / each for each in source)).graph
+    x = torch.rand(1, *plain.input_shape, generator=torch.Generator().manual_seed(0))
+    wanted = plain.run(x)
+    assert all(torch.equal(value, wanted[name]) for name, value in even.run(x).items())
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "words"),
     [
