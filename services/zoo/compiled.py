@@ -14,7 +14,7 @@ from services.edge.errors import Unavailable
 from services.edge.whole_files import make_whole
 from services.zoo.model_file import ModelFile
 from services.zoo.picture_files import find_pictures, read_picture_file
-from services.zoo.weight_references import FILE, FetchedWeights, fetch_weights
+from services.zoo.weight_references import FetchedWeights, fetch_weights
 
 _PACKAGES = ("strata", "torch", "torchvision", "onnxruntime", "openvino")
 
@@ -24,8 +24,8 @@ def digest_of(model_file: ModelFile, weights: FetchedWeights, runtime: str) -> s
     content = model_file.model_dump(mode="json", exclude={"folder", "labels", "stages"})
     content["labels"] = model_file.label_names()
     content["weights"] = weights.digest
-    if model_file.cfg is not None:
-        content["cfg"] = fetch_weights(f"{FILE}{model_file.cfg}", model_file.folder).digest
+    if reference := model_file.cfg_reference:
+        content["cfg"] = fetch_weights(reference, model_file.folder).digest
     content["integers"] = list(_integer_digests(model_file))
     content["compiled"] = [runtime, *(f"{name} {version(name)}" for name in _PACKAGES)]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]

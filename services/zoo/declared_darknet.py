@@ -4,14 +4,14 @@ from quant.graph import Graph
 from quant.operations import Region, Yolo
 from services.edge.errors import InvalidDeclaration
 from services.zoo.darknet import networks
-from services.zoo.darknet.build import build_model, load_network
+from services.zoo.darknet.build import build_model, decode_network
 from services.zoo.darknet.layers import read_network
 from services.zoo.darknet.random_weights import random_weights
 from services.zoo.darknet.structure import Network
 from services.zoo.darknet.weights import parse_weights
 from services.zoo.manifest import DetectionSpec, HeadSpec
 from services.zoo.model_file import DetectionDeclaration, ModelFile
-from services.zoo.weight_references import RANDOM, TORCHVISION, FetchedWeights
+from services.zoo.weight_references import FILE, RANDOM, TORCHVISION, FetchedWeights, fetch
 from services.zoo.weights import seed_of
 
 
@@ -20,6 +20,7 @@ def darknet_graph(model_file: ModelFile, weights: FetchedWeights) -> Graph:
 
     Raises:
         InvalidDeclaration: a fault in the cfg, another size than the model file says, or weights of torchvision's.
+        ArtifactNotFound, StoreRefused, StoreUnavailable: the cfg is not there, or its store does not give it.
         InvalidWeights: the weights are not this network's, or are damaged.
     """
     name, reference = model_file.name, weights.reference
@@ -40,8 +41,8 @@ def darknet_graph(model_file: ModelFile, weights: FetchedWeights) -> Graph:
 
 
 def _network(model_file: ModelFile) -> Network:
-    if model_file.cfg is not None:
-        return load_network(model_file.folder / model_file.cfg)
+    if reference := model_file.cfg_reference:
+        return decode_network(fetch(reference, model_file.folder), reference.removeprefix(FILE))
     assert model_file.architecture
     height, width = model_file.input.size
     if height != width:

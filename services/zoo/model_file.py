@@ -79,7 +79,8 @@ class ModelFile(Declaration):
     order, the last stage's layer being null. A model of another precision than float has its integers from a file that
     `strata quant calibrate` wrote, or from a folder of pictures; both may be relative, the file an `s3://` reference.
     `batching` auto has requests that wait together run together where the compiled model gains by it.
-    A Darknet network is one that is known by name as `architecture`, or `architecture: darknet` with its `cfg`.
+    A Darknet network is one that is known by name as `architecture`, or `architecture: darknet` with its `cfg`, a
+    path or an `s3://` reference.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z]([-a-z0-9]{0,50}[a-z0-9])?$")]
@@ -176,9 +177,12 @@ class ModelFile(Declaration):
     @property
     def integer_reference(self) -> str | None:
         """Where the declared integers are, as a reference."""
-        if self.integers is None or "://" in self.integers:
-            return self.integers
-        return f"file://{self.integers}"
+        return _reference(self.integers)
+
+    @property
+    def cfg_reference(self) -> str | None:
+        """Where the declared cfg is, as a reference."""
+        return _reference(self.cfg)
 
     @property
     def calibration_folder(self) -> Path | None:
@@ -220,6 +224,11 @@ class ModelFile(Declaration):
             return read_names(path)
         except InvalidDeclaration as error:
             raise InvalidDeclaration(f"labels of model '{self.name}': {error}") from error
+
+
+def _reference(place: str | None) -> str | None:
+    """A path as a `file://` reference; a reference as it is."""
+    return place if place is None or "://" in place else f"file://{place}"
 
 
 def read_model_file(path: Path) -> ModelFile:

@@ -48,6 +48,7 @@ DETECTOR = {
     "input": {"size": [416, 416], "fit": "letterbox"},
     "detection": {"threshold": 0.3},
 }
+INT8 = {"weights": "s3://b/m.pt2", "precision": "int8"}
 PAIR_OF_TWO = {"members": [{"model": SHIPPED[1]}, {"model": SHIPPED[2]}]}
 WITHOUT_FASHION = {"ensembles": {"pair": PAIR_OF_TWO}, "test": {"ensemble": "pair"}}
 LONG_LABELS = {
@@ -87,6 +88,13 @@ LONG_LABELS = {
         ({"models": {"m": {"file": {"weights": "s3://b/m.safetensors"}}}}, "architecture"),
         ({"models": {"m": {"file": {"weights": "s3://b/m.pt2", "architecture": "alexnet"}}}}, "architecture"),
         ({"models": {"m": {"file": {"weights": "s3://b/m.pt2", "precision": "int4"}}}}, "/models/m/file/precision"),
+        ({"models": {"m": {"file": INT8}}}, "integers"),
+        ({"models": {"m": {"file": {**INT8, "integers": "m.integers"}}}}, "/models/m/file/integers"),
+        ({"models": {"m": {"file": {"weights": "s3://b/m.pt2", "integers": "s3://b/m"}}}}, "/models/m/file/integers"),
+        ({"models": {"m": {"file": {**INT8, "integers": "s3://b/m", "runtime": "torch"}}}}, "/models/m/file/runtime"),
+        ({"models": {"m": {"file": {**INT8, "calibration": "pictures"}}}}, "calibration"),
+        ({"models": {"m": {"file": {**DETECTOR, "architecture": "darknet"}}}}, "cfg"),
+        ({"models": {"m": {"file": {**DETECTOR, "cfg": "s3://b/m.cfg"}}}}, "/models/m/file/cfg"),
         (
             {"models": {"m": {"file": {"weights": "s3://b/m.pt2", "batching": {"largest": 0}}}}},
             "/models/m/file/batching",
@@ -316,6 +324,8 @@ def test_a_window_that_knative_takes_is_taken(duration: str) -> None:
         {"models": {"m": {"file": {"weights": "s3://b/m.pt2", "batching": {"largest": 4, "wait_ms": 0.5}}}}},
         {"models": {"m": {"file": {"weights": "s3://b/m.pt2", "batching": "off", "input": {"kind": "sound"}}}}},
         {"models": {"m": {"file": {**DETECTOR, "precision": "int8", "integers": "s3://b/m.integers"}}}},
+        {"models": {"m": {"file": {**DETECTOR, "architecture": "darknet", "cfg": "s3://b/m.cfg"}}}},
+        {"models": {"m": {"file": {**INT8, "integers": "file:///opt/m.integers", "runtime": "openvino"}}}},
         {"modelDefaults": {"scale": {"min": 5, "max": 0}, "resources": {"requests": {"cpu": "1000m", "memory": 1e9}}}},
     ],
 )

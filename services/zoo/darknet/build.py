@@ -1,6 +1,7 @@
 """A Darknet network and its weights as a graph of folded layers."""
 
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -46,14 +47,27 @@ def load_network(cfg: Path) -> Network:
         InvalidDeclaration: a fault in the cfg, or it cannot be read.
     """
     try:
-        text = cfg.read_text(encoding="utf-8-sig")  # some editors begin a text with a byte order mark
+        content = cfg.read_bytes()
     except OSError as error:
         raise InvalidDeclaration(f"{cfg}: cannot be read ({error.strerror})") from None
+    return decode_network(content, cfg.name)
+
+
+def decode_network(content: bytes, name: str) -> Network:
+    """A network from the bytes of its cfg.
+
+    Args:
+        name: the cfg's, for errors.
+    Raises:
+        InvalidDeclaration: a fault in the cfg, or it is no text.
+    """
+    try:
+        # Some editors begin a text with a byte order mark, and not all end its lines alike.
+        text = StringIO(content.decode("utf-8-sig"), newline=None).read()
     except UnicodeDecodeError as error:
-        is_text = b"\0" not in cfg.read_bytes()
-        hint = "save the file as UTF-8" if is_text else "is this the weights file?"
-        raise InvalidDeclaration(f"{cfg.name}: byte {error.start} is not UTF-8; {hint}") from None
-    return read_network(parse_cfg(text, cfg.name))
+        hint = "is this the weights file?" if b"\0" in content else "save the file as UTF-8"
+        raise InvalidDeclaration(f"{name}: byte {error.start} is not UTF-8; {hint}") from None
+    return read_network(parse_cfg(text, name))
 
 
 def build_model(network: Network, weights: Weights) -> DarknetModel:

@@ -10,9 +10,18 @@ import torch
 from safetensors.torch import save, save_file
 from torch import nn
 
+from quant.calibration import calibrate
+from quant.observations import observe
+from quant.precision import Mode, uniform_plan
 from services.edge.errors import ArtifactNotFound, InvalidDeclaration, InvalidWeights, Unavailable
 from services.zoo.compile import compile_model
+from services.zoo.darknet.cfg import write_cfg
+from services.zoo.darknet.networks import describe
+from services.zoo.declared_darknet import darknet_graph
+from services.zoo.integer_codec import encode_integers
+from services.zoo.integers import Integers
 from services.zoo.model_file import InputDeclaration, ModelFile
+from services.zoo.quantised import DeclaredGraph, declared_engine
 from services.zoo.weight_references import fetch_weights
 from services.zoo.weights import load_into
 from services.zoo.writers import write_onnx, write_torch
@@ -175,6 +184,30 @@ def test_compiling_reads_the_weights_once(bucket: ThreadingHTTPServer, file: str
     )
     compile_model(declared, tmp_path, "onnxruntime" if file.endswith(".onnx") else "torch")
     assert Bucket.asked == [f"/weights/{file}"]
+
+
+def test_a_detector_in_integers_comes_from_an_object_store_whole(bucket: ThreadingHTTPServer, tmp_path: Path) -> None:
+    Bucket.objects["/weights/net.cfg"] = write_cfg(describe("yolov2-tiny", size=32, classes=1)).encode()
+    declared = ModelFile(
+        name="net",
+        architecture="darknet",
+        cfg="s3://weights/net.cfg",
+        weights="random://2",
+        input=InputDeclaration(size=(32, 32), fit="letterbox"),
+        precision="int8",
+        integers="s3://weights/net.integers",
+        folder=tmp_path,
+    )
+    graph = darknet_graph(declared, fetch_weights("random://2", tmp_path))
+    x = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    integers = Integers(calibrate(graph.layers, observe(graph, [x]), "minmax").calibration)
+    Bucket.objects["/weights/net.integers"] = encode_integers(DeclaredGraph("net", graph), integers)
+    engine = declared_engine(declared, graph)
+    assert engine.plan == uniform_plan(graph, Mode.INT8)
+    assert {"/weights/net.cfg", "/weights/net.integers"} <= set(Bucket.asked)
+    missing = declared.model_copy(update={"cfg": "s3://weights/none.cfg"})
+    with pytest.raises(ArtifactNotFound, match=r"s3://weights/none.cfg: no such object"):
+        darknet_graph(missing, fetch_weights("random://2", tmp_path))
 
 
 def test_a_store_that_does_not_answer_is_unavailable_soon(
