@@ -1,9 +1,11 @@
 """The engine that a model file declares: its graph, its integers, its plan."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from quant.calibration import calibrate
@@ -12,6 +14,7 @@ from quant.engine import Engine
 from quant.graph import Graph
 from quant.observations import observe
 from quant.precision import Mode
+from quant.reconstruction import picture_count, refine
 from services.edge.errors import InvalidDeclaration, NotAPicture, PictureTooLarge
 from services.edge.onednn import isa_cap
 from services.edge.progress import Progress, no_progress
@@ -37,7 +40,7 @@ class DeclaredGraph:
 
 
 def declared_engine(model_file: ModelFile, graph: Graph, report: Progress = no_progress) -> Engine:
-    """Make a model's engine ready; with `calibration`, choose its scales now; in float it has none.
+    """Make a model's engine ready; with `calibration`, choose its scales now, and refine; in float it has none.
 
     Args:
         graph: the declared model's, in float.
@@ -61,17 +64,21 @@ def _calibrated(model_file: ModelFile, model: DeclaredGraph, report: Progress) -
     assert model_file.calibration_folder
     paths = find_pictures([model_file.calibration_folder])
     _check_classes(model_file, paths)
+    refined_on, every = list[Tensor](), math.ceil(len(paths) / picture_count(model.graph))
 
     def inputs() -> Iterator[Tensor]:
         for done, path in enumerate(paths):
             report(f"{model.name}: calibrating", done, len(paths))
             try:
-                yield preprocess(decode(read_picture_file(path)), model_file.input.spec())[None]
+                x = preprocess(decode(read_picture_file(path)), model_file.input.spec())[None]
             except (NotAPicture, PictureTooLarge, OSError) as error:
                 raise InvalidDeclaration(f"calibration of model '{model.name}': {path}: {error}") from error
+            if done % every == 0:
+                refined_on.append(x)
+            yield x
 
-    observations = observe(model.graph, inputs())
-    return Integers(calibrate(model.graph.layers, observations, bits=this_cpu().weight_bits).calibration)
+    found = calibrate(model.graph.layers, observe(model.graph, inputs()), bits=this_cpu().weight_bits)
+    return Integers(refine(model.graph, found, torch.cat(refined_on)).calibration)
 
 
 def _check_classes(model_file: ModelFile, paths: Sequence[Path]) -> None:

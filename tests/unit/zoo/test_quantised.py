@@ -36,6 +36,7 @@ from services.zoo.model_file import ModelFile, read_model_file
 from services.zoo.onnx_form.agreement import compare_codes
 from services.zoo.onnx_form.part import EnginePart
 from services.zoo.onnx_form.runs import run_in_onnxruntime
+from services.zoo.quantised import declared_engine
 from services.zoo.serving import load_forward
 from services.zoo.weight_references import fetch_weights
 
@@ -127,6 +128,18 @@ def test_compiled_integers_answer_as_the_engine(
 def test_integers_are_made_of_a_folder_of_pictures(precision: str, place: Path, tmp_path: Path) -> None:
     declared = declare(place, f"precision: {precision}\ncalibration: pictures\n")
     assert Manifest.read(compile_model(declared, tmp_path)).precision == precision
+
+
+def test_integers_made_of_a_folder_are_those_that_calibrate_makes_of_it(
+    place: Path, calibrated: tuple[EngineModel, Integers]
+) -> None:
+    model, integers = calibrated
+    declared = declare(place, "precision: int8\ncalibration: pictures\n")
+    made, expected = declared_engine(declared, model.graph).calibration, integers.calibration
+    assert made.values == expected.values
+    for name, weights in expected.weights.items():
+        assert torch.equal(made.weights[name].codes, weights.codes)
+        assert torch.equal(made.weights[name].bias, weights.bias)
 
 
 def test_another_picture_is_another_compiled_model(place: Path, tmp_path: Path) -> None:
