@@ -237,6 +237,12 @@ def test_a_model_is_calibrated_on_some_pictures_and_checked_on_others(
         scales = page.get_by_role("region", name="Scales by layer")
         expect(scales.get_by_role("row", name=FIRST).get_by_role("cell").first).to_have_text(re.compile(r"\d"))
         assert serious_findings(page) == []
+        with page.expect_download() as kept:
+            page.get_by_role("button", name="Save as HTML").click()
+        assert kept.value.suggested_filename == "quantise-shapes.strata.html"
+        saved = kept.value.path().read_text()
+        assert saved.count("<table>") == 5  # two sets of pictures, weights, values, scales
+        assert FIRST in saved
 
 
 def test_every_layer_can_be_reached_by_the_keyboard_from_the_table(

@@ -13,6 +13,7 @@ import { AlgorithmTable } from "./algorithm-table";
 import { Errors } from "./errors";
 import { type Picked, PicturePicker } from "./picture-picker";
 import "./quantise.css";
+import { SaveCalibration } from "./save-calibration";
 import { Scales } from "./scales";
 import { ALGORITHMS, useCalibration } from "./use-calibration";
 
@@ -84,6 +85,7 @@ export default function QuantisePage() {
           <button className="primary" disabled={isBusy || picked.seen.length === 0}>
             Calibrate
           </button>
+          {work?.found && <SaveCalibration run={found.data} calibrated={work.found} />}
         </div>
         <WorkStatus work={work} label="Calibrating" onStop={stop} />
       </form>

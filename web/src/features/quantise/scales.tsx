@@ -2,12 +2,10 @@ import { useMemo } from "react";
 
 import { type Column, SortableTable } from "../../components/sortable-table";
 import { WorkStatus } from "../../components/work-status";
-import type { Schema } from "../../lib/api";
-import { formatDecibel, formatNumber, formatPercent } from "../../lib/format";
+import { formatPercent } from "../../lib/format";
 import { useRuns } from "../runs/api";
+import { type ComparedLayer, SCALE_FIGURES, wordsOf } from "./scale-figures";
 import { type Compared, useComparison } from "./use-calibration";
-
-type Row = Schema<"ComparedLayerBody">;
 
 /** The scales of two variants, layer by layer, and how far apart their codes and answers are. */
 export function Scales({ run, pictures }: { run: string; pictures: string[] }) {
@@ -55,34 +53,19 @@ function Answers({ of }: { of: Compared }) {
   );
 }
 
-function ScaleTable({ rows }: { rows: Row[] }) {
-  const columns = useMemo<Column<Row>[]>(() => {
-    const number = (
-      name: string,
-      value: (row: Row) => number | null | undefined,
-      format: (value: number) => string,
-      highFirst = true,
-    ): Column<Row> => ({
-      name,
-      highFirst,
-      isNumber: true,
-      value: (row) => value(row) ?? undefined,
-      show: (row) => {
-        const found = value(row);
-        return found == null ? "" : format(found);
-      },
-    });
-    return [
+function ScaleTable({ rows }: { rows: ComparedLayer[] }) {
+  const columns = useMemo<Column<ComparedLayer>[]>(
+    () => [
       { name: "Layer", isName: true, value: (row) => rows.indexOf(row), show: (row) => row.layer },
-      number("Value, here", (row) => row.first.qparams?.scale, formatNumber),
-      number("Value, there", (row) => row.second.qparams?.scale, formatNumber),
-      number("Weights, here", (row) => row.first.weight_scale, formatNumber),
-      number("Weights, there", (row) => row.second.weight_scale, formatNumber),
-      number("Weight codes apart", (row) => row.weight_codes_differing, formatPercent),
-      number("Value codes apart", (row) => row.codes_differing, formatPercent),
-      number("by at most", (row) => row.largest, String),
-      number("Agree to", (row) => row.sqnr_db, formatDecibel, false),
-    ];
-  }, [rows]);
+      ...SCALE_FIGURES.map((figure) => ({
+        name: figure.name,
+        highFirst: figure.highFirst,
+        isNumber: true,
+        value: (row: ComparedLayer) => figure.value(row) ?? undefined,
+        show: (row: ComparedLayer) => wordsOf(figure, row),
+      })),
+    ],
+    [rows],
+  );
   return <SortableTable label="Scales by layer" columns={columns} rows={rows} keyOf={(row) => row.layer} />;
 }
