@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -58,10 +59,10 @@ def test_a_namespace_of_somebody_else_is_refused_and_left_alone(namespaces: Path
 
 
 def test_what_was_built_here_must_be_on_a_node_and_what_a_registry_has_need_not() -> None:
-    def node(*names: str) -> dict[str, object]:
+    def node(*names: str) -> dict[str, Any]:
         return {"status": {"images": [{"names": [name]} for name in names]}}
 
-    nodes = [node("dev.local/strata/model:bench"), node("dev.local/versitygw:v1"), {"status": {}}]
+    nodes: list[dict[str, Any]] = [node("dev.local/strata/model:bench"), node("dev.local/versitygw:v1"), {"status": {}}]
     images = ["dev.local/strata/model:bench", "dev.local/strata/stage:bench", "dev.local/versitygw:v1", "ghcr.io/x:1"]
     assert missing_images(nodes, images) == ["dev.local/strata/stage:bench"]
     full = node(*(f"dev.local/other:{number}" for number in range(50)))

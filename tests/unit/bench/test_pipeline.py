@@ -53,8 +53,8 @@ def measured(chain: ChainProfile, sizes: Sequence[int]) -> dict[str, float]:
     return found
 
 
+assert EFFORTS["vgg-16"].floors
 LARGER = EFFORTS["vgg-16"].floors
-assert LARGER
 LARGER_CHAIN = chain(*(stage(f"stage-{number}") for number in range(4)))
 FIGURES = {**measured(CHAIN, (500, 1000)), **of_model("vgg-16", measured(LARGER_CHAIN, (LARGER.per_record,)))}
 

@@ -17,7 +17,7 @@ from quant.precision import Mode, uniform_plan
 from quant.statistics import sqnr_db
 
 SCALING = st.sampled_from([Activation.NONE, Activation.RELU, Activation.LEAKY])
-PASSING = st.sampled_from(
+PASSING: st.SearchStrategy[Operation] = st.sampled_from(
     [MaxPool((2, 2), (1, 1)), Upsample(2), Pad((1, 0, 0, 1)), Activate(Activation.RELU), Activate(Activation.LEAKY)]
 )
 
