@@ -5,12 +5,13 @@ proto/strata/record/v1/record.proto describes the form for other languages.
 """
 
 import struct
-import zlib
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
+
+from isal.isal_zlib import crc32
 
 from services.edge.errors import DamagedFile, ForeignFile, OtherVersion
 
@@ -170,4 +171,4 @@ class _Reader:
 
 
 def _checksum(kind: bytes, content: Piece) -> int:
-    return zlib.crc32(content, kind[0])
+    return crc32(content, kind[0])
