@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
+from onnx import numpy_helper
 
 from quant.activation import LEAKY_SLOPE, Activation
 from quant.operations import (
@@ -69,8 +71,7 @@ def write_operation(
         case MaxPool():
             return write.node("MaxPool", [x], f"{name}:pooled", **_window(operation))
         case AvgPool():
-            include = int(operation.count_include_pad)
-            return write.node("AveragePool", [x], f"{name}:mean", count_include_pad=include, **_window(operation))
+            return _mean(write, name, operation, x, shape)
         case GlobalAvgPool():
             return write.node("GlobalAveragePool", [x], f"{name}:mean")
         case Add():
@@ -149,6 +150,21 @@ def _convolution(write: OnnxWriter, name: str, conv: Conv2d, inputs: Sequence[st
         group=conv.groups,
     )
     return y if len(inputs) == 1 else write.node("Add", [y, inputs[1]], f"{name}:sum")
+
+
+def _mean(write: OnnxWriter, name: str, pool: AvgPool, x: str, shape: Shape) -> str:
+    """Means; where zeros around the map count, as a convolution in float.
+
+    OpenVINO's pool would take the code 0 for such zeros, whatever number it stands for; it makes a Pad before part of
+    the pool, and rounds to a code before a product behind it.
+    """
+    if not pool.count_include_pad or not any(pool.padding):
+        return write.node("AveragePool", [x], f"{name}:mean", **_window(pool))
+    height, width = pool.kernel
+    weight = np.full((shape[0], 1, height, width), 1 / (height * width), np.float32)
+    # a node, as the factors of Upsample
+    weights = write.node("Constant", [], f"{name}:shares", value=numpy_helper.from_array(weight))
+    return write.node("Conv", [x, weights], f"{name}:mean", group=shape[0], **_window(pool))
 
 
 def _window(pool: MaxPool | AvgPool) -> dict[str, Sequence[int]]:

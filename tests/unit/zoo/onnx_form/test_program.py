@@ -56,6 +56,13 @@ def test_each_operation_comes_to_the_engines_codes(kind: str, runtime: str) -> N
 
 
 @pytest.mark.parametrize("runtime", RUNS)
+@pytest.mark.parametrize("kind", ["mean", "mean with zeros", "largest", "shifted"])
+def test_what_reads_beyond_a_maps_border_finds_the_value_zero_there_and_not_the_code(kind: str, runtime: str) -> None:
+    graph = graph_of_steps(Activation.NONE, [(kind, 1, Activation.NONE, 0)], "region")
+    check_codes(engine_of(graph, Mode.INT8), RUNS[runtime], pictures(2, 9))
+
+
+@pytest.mark.parametrize("runtime", RUNS)
 @pytest.mark.parametrize("end", ENDS)
 def test_each_end_comes_to_the_engines_codes(end: str, runtime: str) -> None:
     graph = graph_of_steps(Activation.RELU, [("residual", 1, Activation.RELU, 1)], end)
