@@ -416,7 +416,7 @@ def test_records_and_activations_in_s3(place: Place, expected: dict[str, list[fl
         ran = place.strata(*run, "-o", "s3://pictures/out", **s3)
         assert ran.returncode == 0, ran.stderr
         missing = place.strata(*run, "-o", "s3://missing/out", **s3)
-        assert "ArtifactNotFound: s3://missing/out/j/job.json: no such bucket" in missing.stderr
+        assert "ArtifactNotFound: s3://missing/out/j/lease/: no such bucket" in missing.stderr
         wrong = place.strata("unpack", "s3://pictures/in", "-o", "/tmp", **{**s3, "AWS_SECRET_ACCESS_KEY": "wrong"})
         assert "StoreRefused: s3://pictures/in" in wrong.stderr
     local = place.folder / "out" / "s3"

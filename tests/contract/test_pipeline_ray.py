@@ -109,9 +109,13 @@ def head() -> Iterator[str]:
     """A Ray head of this process, for all tests: host:port."""
     import ray
 
-    start_head()
-    yield ray.get_runtime_context().gcs_address
-    ray.shutdown()
+    with pytest.MonkeyPatch.context() as patch:
+        # Two processes for each driver that no actor of ours comes into: they would only be started and ended.
+        patch.setenv("RAY_prestart_worker_first_driver", "false")
+        patch.setenv("RAY_enable_worker_prestart", "false")
+        start_head()
+        yield ray.get_runtime_context().gcs_address
+        ray.shutdown()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -158,6 +162,7 @@ async def test_answers_are_the_embedded_executors_to_the_last_bit(
         same = ("requests", "bytes_out", "store_writes", "cold_starts")
         assert [there[each] for each in same] == [here[each] for each in same]
         assert all(there[each] > 0 for each in ("cpu_seconds", "gb_seconds", "seconds", "peak_bytes", "money"))
+        assert there["allocation"]["cpu_seconds"] > there["cpu_seconds"]
 
 
 class Stopped(Exception):

@@ -152,20 +152,19 @@ async def test_a_jobs_records_have_a_trace_each_that_the_stages_join(
     write_tiny(tmp_path, "tiny")
     model_file = read_model_file(tmp_path / "tiny.yaml")
     folders = compile_stages(model_file, Cutting(stages=2), tmp_path / "cache", "onnxruntime")
-    records = open_store(str(tmp_path / "records"), create=True)
+    root = open_store(str(tmp_path)).url
+    records = open_store(f"{root}/records", create=True)
     pictures = name_pictures([Path(__file__).parents[2] / "examples/fashion/pictures/Sandal"])
     await pack(pictures, -(-len(pictures) // 2), records)
 
     def drive() -> None:
         with ExitStack() as stack:
             said = [
-                stack.enter_context(
-                    running("services.stage", endpoint, STAGE_COMPILED=str(folder), STAGE_STORES=str(tmp_path))
-                )
+                stack.enter_context(running("services.stage", endpoint, STAGE_COMPILED=str(folder), STAGE_STORES=root))
                 for folder in folders
             ]
             places = ",".join(f"127.0.0.1:{each['grpc_port']}" for each in said)
-            settings = {"RECORDS": records.url, "TO": str(tmp_path / "out"), "JOB": "traced", "SERVICES": places}
+            settings = {"RECORDS": records.url, "TO": f"{root}/out", "JOB": "traced", "SERVICES": places}
             driver = {f"PIPELINE_{key}": value for key, value in settings.items()}
             environment = {**os.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, **driver}
             subprocess.run([sys.executable, "-m", "services.pipeline"], env=environment, check=True, timeout=60)
@@ -174,17 +173,16 @@ async def test_a_jobs_records_have_a_trace_each_that_the_stages_join(
     run = "strata.stage.v1.StageService/Run"
     to_the_stage = (f"strata-pipeline: {run}", f"strata-stage: {run}")
     found = {}
-    for trace in {span.trace_id.hex() for _, span in kept.spans}:
-        ways = kept.ways(trace)
-        ((name, record),) = {
-            (span.name, value.value.string_value)
-            for _, span in kept.spans
-            for value in span.attributes
-            if span.trace_id.hex() == trace and not span.parent_span_id and value.key == "record"
-        }
+    for trace, name, record in [
+        (span.trace_id.hex(), span.name, value.value.string_value)
+        for service, span in kept.spans
+        for value in span.attributes
+        if service == "strata-pipeline" and not span.parent_span_id and value.key == "record"
+    ]:
         found[record] = name
-        assert {way[2:4] for way in ways if way[-1].startswith("strata-stage")} == {to_the_stage}
+        ways = kept.ways(trace)
         assert {way[1] for way in ways} == {f"strata-pipeline: {name}"}
-        calls = [span for service, span in kept.spans if span.trace_id.hex() == trace and span.name == run]
+        assert {way[-3:-1] for way in ways if way[-1].startswith("strata-stage: store")} == {to_the_stage}
+        calls = [span for _, span in kept.spans if span.trace_id.hex() == trace and span.name == run]
         assert len(calls) == 2 * len(folders)
     assert found == {"000000.record": "ahead", "000001.record": "record"}
