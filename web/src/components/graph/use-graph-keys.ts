@@ -1,5 +1,5 @@
 import { useReactFlow } from "@xyflow/react";
-import type { KeyboardEvent } from "react";
+import { type KeyboardEvent, useEffect, useRef } from "react";
 
 import type { Edge, Placed } from "./layout";
 import { type Arrow, isArrow, neighbour } from "./neighbours";
@@ -27,9 +27,19 @@ interface Where {
 export function useGraphKeys({ names, edges, placed, at, onOpen, onMoved }: Where): (event: KeyboardEvent) => void {
   const flow = useReactFlow();
 
+  // An arrow may come before the page shows where the one before it led.
+  const stands = useRef(at);
+  useEffect(() => {
+    stands.current = at;
+  }, [at]);
+
   function go(arrow: Arrow) {
-    const next = placed && names[neighbour(arrow, at, names, edges, placed)];
-    if (next && next !== names[at]) onOpen(next);
+    if (!placed) return;
+    const next = neighbour(arrow, stands.current, names, edges, placed);
+    const layer = names[next];
+    if (layer === undefined || next === stands.current) return;
+    stands.current = next;
+    onOpen(layer);
   }
   function pan(arrow: Arrow) {
     const { x, y, zoom } = flow.getViewport();
