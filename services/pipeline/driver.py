@@ -11,7 +11,7 @@ from services.artifacts.precision import Encoding
 from services.artifacts.store import ObjectStore, StoreUse
 from services.edge.errors import ArtifactNotFound, DamagedFile, ForeignFile, OtherVersion, StrataError
 from services.edge.receipts import Usage
-from services.edge.tracing import Carrier, beginning
+from services.edge.tracing import beginning
 from services.pipeline.domain import Job, StageAnswer, ends_the_job, may_pass
 from services.pipeline.job_store import JobStore, record_keys
 from services.pipeline.loss import measure_loss
@@ -62,8 +62,8 @@ class _Driver:
         for passage in done.values():
             self._totals.add(passage)
         self._done.update(done)
-        self._status.records, self._status.done = len(keys), len(done)
-        await self._work([key for key in keys if key not in done])
+        self._status.records, self._status.done = len(keys), len(self._done)
+        await self._work([key for key in keys if key not in self._done])
         await self._means.patiently(self._clean)
         time_s, usage = self._means.clock() - began_s, self._driver_usage()
         loss = await self._loss([key for key in keys if key not in self._failed])
@@ -90,9 +90,12 @@ class _Driver:
 
     async def _record(self, record: str) -> None:
         urls = self._jobs.urls_of(self._records, record, len(self._job.stages))
+        ahead = self._ahead if self._ahead and record == self._ahead.record else None
+        trace = ahead.trace if ahead else {}  # of a record that went ahead it goes on; every other's begins
         try:
-            with beginning("record", self._trace(record), job=self._job.name, record=record):
-                answers = await self._through_stages(urls, self._job.activations, await self._found_ahead(record))
+            with beginning("record", trace, job=self._job.name, record=record):
+                found = await self._found_ahead(record, ahead)
+                answers = await self._through_stages(urls, self._job.activations, found)
                 await self._means.patiently(lambda: self._finish(record, answers, urls[-1]))
         except StrataError as error:
             if ends_the_job(error):
@@ -128,15 +131,11 @@ class _Driver:
                 await self._means.sleep(self._means.retry.pause_s(failures))
         return answers
 
-    def _trace(self, record: str) -> Carrier:
-        """Of a record that went ahead: its trace goes on; every other's begins."""
-        return self._ahead.trace if self._ahead and record == self._ahead.record else {}
-
-    async def _found_ahead(self, record: str) -> list[StageAnswer]:
-        if self._ahead is None or record != self._ahead.record:
+    async def _found_ahead(self, record: str, ahead: Ahead | None) -> list[StageAnswer]:
+        if ahead is None:
             return []
         try:
-            return await self._ahead.answers
+            return await ahead.answers
         except StrataError as error:
             _log.info("record %s from its first stage on after: %s", record, error)
             self._status.retries += 1
@@ -157,7 +156,7 @@ class _Driver:
         await self._jobs.finish(record, len(answers), predictions, passage)
         self._totals.add(passage)
         self._done.add(record)
-        self._status.done += 1
+        self._status.done = len(self._done)
 
     async def _clean(self) -> None:
         """Remove what a driver left that ended, and what a stage wrote for it since, of records that are done."""
