@@ -1,7 +1,7 @@
 """How many requests a member is sent at a time: two, or as many as run together there, and never more tensors."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,15 +10,14 @@ import pytest
 
 from services.edge.deadline import Deadline
 from services.edge.receipts import Tariff, Usage
-from services.ensemble.domain import Item, PredictRequest
+from services.ensemble.domain import PredictRequest
 from services.ensemble.fan_out import ChunkReply, SharedPass
-from services.ensemble.loading import load_ensembles
 from services.ensemble.places import Places
 from services.ensemble.preparation import Images
 from services.ensemble.queue import Queue
 from services.ensemble.served import Served
 from services.ensemble.usecases import Predictor
-from services.zoo.manifest import InputSpec
+from tests.unit.ensemble.small_ensembles import prepare, small_ensemble
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -51,19 +50,9 @@ class Member:
         return frozenset()
 
 
-def prepare(item: Item, specs: Sequence[InputSpec]) -> Iterator[Images]:
-    for spec in specs:
-        yield np.zeros((3, *spec.size), np.float32)
-
-
 @pytest.fixture
 def served(tmp_path: Path) -> dict[str, Served]:
-    (tmp_path / "models").mkdir()
-    model = "name: a\narchitecture: alexnet\nweights: random://0\ninput: {size: [4, 4]}\n"
-    (tmp_path / "models" / "a.yaml").write_text(model)
-    file = tmp_path / "alone.yaml"
-    file.write_text("name: alone\nmembers: [{model: a}]\ndeadline_ms: 60000\nwhen_late: start\n")
-    return load_ensembles([file], {})
+    return small_ensemble(tmp_path, "alone", ("a",), "deadline_ms: 60000\nwhen_late: start\n")
 
 
 async def asked(served: dict[str, Served], member: Member, *pictures: int, places: int = 2) -> Member:

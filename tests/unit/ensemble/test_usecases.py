@@ -1,7 +1,7 @@
 """Requests to members that do not run yet: waited for, or said to be starting; never a failure without a word."""
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -11,14 +11,13 @@ import pytest
 from services.edge.deadline import Deadline
 from services.edge.errors import DeadlineExceeded
 from services.edge.receipts import Tariff, Usage
-from services.ensemble.domain import Item, MemberState, PredictRequest
+from services.ensemble.domain import MemberState, PredictRequest
 from services.ensemble.fan_out import ChunkReply
-from services.ensemble.loading import load_ensembles
 from services.ensemble.preparation import Images
 from services.ensemble.queue import Queue
 from services.ensemble.served import Served
 from services.ensemble.usecases import Predictor
-from services.zoo.manifest import InputSpec
+from tests.unit.ensemble.small_ensembles import prepare, small_ensemble
 
 pytestmark = pytest.mark.timeout(60)
 DEADLINE_S = 0.3
@@ -54,20 +53,9 @@ class Idle:
         await asyncio.shield(self._started[model])
 
 
-def prepare(item: Item, specs: Sequence[InputSpec]) -> Iterator[Images]:
-    for spec in specs:
-        yield np.zeros((3, *spec.size), np.float32)
-
-
 @pytest.fixture
 def served(tmp_path: Path) -> dict[str, Served]:
-    (tmp_path / "models").mkdir()
-    for name in ("a", "b"):
-        text = f"name: {name}\narchitecture: alexnet\nweights: random://0\ninput: {{size: [4, 4]}}\n"
-        (tmp_path / "models" / f"{name}.yaml").write_text(text)
-    file = tmp_path / "pair.yaml"
-    file.write_text(f"name: pair\nmembers: [{{model: a}}, {{model: b}}]\ndeadline_ms: {DEADLINE_S * 1e3:.0f}\n")
-    return load_ensembles([file], {})
+    return small_ensemble(tmp_path, "pair", ("a", "b"), f"deadline_ms: {DEADLINE_S * 1e3:.0f}\n")
 
 
 @pytest.fixture
