@@ -21,6 +21,8 @@ LOCAL = "dev.local/"
 """Begins the names of images that were built here: no registry has them."""
 _MOST_LISTED = 50
 """Of a node's images, kubelet names no more."""
+_LISTED_AFTER_S = 30.0
+"""A node's list of its images is at most this old."""
 _WAIT_S = 420.0
 _OURS = "strata.dev/disposable"
 
@@ -102,10 +104,14 @@ class Cluster:
         Raises:
             FailedPrecondition: names what is missing.
         """
-        if missing := missing_images(self.get("nodes")["items"], images):
-            raise FailedPrecondition(
-                f"{' and '.join(missing)}: on no node of the cluster; `make image IMAGE_TAG=bench` builds Strata's"
-            )
+        images = list(images)
+        limit = time.monotonic() + _LISTED_AFTER_S
+        while missing := missing_images(self.get("nodes")["items"], images):
+            if time.monotonic() > limit:
+                raise FailedPrecondition(
+                    f"{' and '.join(missing)}: on no node of the cluster; `make image IMAGE_TAG=bench` builds Strata's"
+                )
+            time.sleep(1.0)
 
     def install(self, release: str, values: Mapping[str, object]) -> None:
         """Install or change the chart's release and wait until everything is ready."""

@@ -1,6 +1,8 @@
 """Whether a chain of stages answers as the whole model does: to the last bit in torch, to rounding elsewhere."""
 
+import copy
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -24,11 +26,14 @@ _SAMPLED_CUTS = 8
 
 
 def exact(subject: PipelineSubject) -> Iterator[Figures]:
-    """The share of outputs that are the whole model's bit for bit, over models and cuts; the worst error elsewhere."""
+    """The share of outputs that are the whole model's bit for bit, over models and cuts; the worst error elsewhere.
+
+    Beside it is what float32 itself loses: the whole model's error against torch in float64, in each runtime.
+    """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     same: list[bool] = []
-    errors: dict[str, float] = {}
+    errors: dict[tuple[str, str], float] = {}
     try:
         for name in MODELS[:2] if subject.quick else MODELS:
             model_file = subject.model(name)
@@ -39,15 +44,18 @@ def exact(subject: PipelineSubject) -> Iterator[Figures]:
             values = generator.standard_normal((_PICTURES, 3, *model_file.input.size), np.float32)
             whole = _run([module], values)
             chains = [_run(split(graph, cuts), values) for cuts in sampled(graph.cuts)]
-            chains.append(_compiled(subject, name, "torch", values))
+            chains.append(_compiled(subject.stages(name, "torch"), values))
             own = [np.array_equal(row, expected) for each in chains for row, expected in zip(each, whole, strict=True)]
             yield {f"exact.{name}": sum(own) / len(own)}
             same += own
+            precise = _run([copy.deepcopy(module).double()], values.astype(np.float64))
+            yield {f"rounding_error.torch.{name}": _relative_error(whole, precise)}
             for runtime in OTHER_RUNTIMES:
-                found = _compiled(subject, name, runtime, values)
-                error = float(np.abs(found - whole).max() / np.abs(whole).max())
-                errors[f"exact.error.{runtime}.{name}"] = error
+                in_one = _compiled(subject.whole(name, runtime), values)
+                error = _relative_error(_compiled(subject.stages(name, runtime), values), in_one)
+                errors[name, runtime] = error
                 yield {f"exact.error.{runtime}.{name}": error}
+                yield {f"rounding_error.{runtime}.{name}": _relative_error(in_one, precise)}
     finally:
         torch.set_num_threads(threads)
     yield {"exact": sum(same) / len(same), "exact.error": max(errors.values())}
@@ -69,8 +77,12 @@ def _run(modules: Sequence[nn.Module], values: Images) -> Images:
     return found
 
 
-def _compiled(subject: PipelineSubject, name: str, runtime: str, values: Images) -> Images:
-    """Through the compiled stages, each as its service loads it."""
-    for folder in subject.stages(name, runtime):
+def _compiled(stages: Sequence[Path], values: Images) -> Images:
+    """Through compiled stages, each as its service loads it."""
+    for folder in stages:
         values = load_forward(StageManifest.read(folder).runtime, folder, 1)(values)
     return values
+
+
+def _relative_error(found: Images, expected: Images) -> float:
+    return float(np.abs(found - expected).max() / np.abs(expected).max())

@@ -9,7 +9,10 @@ machine, one thread a computation, and the store is a folder, unless said otherw
 
 - `exact`: the share of outputs of the chain that are the whole model's bit for bit, in torch, float32, one thread, a
   micro-batch of 3: eight models, each cut at up to eight legal places one at a time, at all places at once, and in the
-  stages that a service loads. `exact.error`: the largest difference over the largest output, in the other runtimes.
+  stages that a service loads. `exact.error`: the largest difference between the chain and the whole model over the
+  largest output, both in the same one of the other runtimes. `rounding_error`: the same for the whole model against
+  torch in float64, which is what float32 loses without any cut. EfficientNet-B0 with random weights enlarges every
+  rounding.
 - `overhead`: the CPU time of all stages over that of the whole model as one stage, both in ONNX Runtime, a record of
   500 pictures at a time, the store included; it is held to its bar for the paper's AlexNet.
 - `efficiency.2`: what a second worker brings, over what a second independent process of the whole model brings.
