@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from torch import Tensor
-from torchvision.transforms import InterpolationMode, v2
 
 ROTATION_DEGREES = 10.0
 BLUR_KERNEL, BLUR_SIGMA = 5, 1.5
@@ -18,6 +17,9 @@ def augment(picture: Tensor) -> Iterator[Tensor]:
     Returns:
         five of the same shape; what a rotation uncovers is mid-grey.
     """
+    # It takes as long as torch to import, and most processes that can augment pictures never do.
+    from torchvision.transforms import InterpolationMode, v2
+
     yield picture
     yield v2.functional.rotate(picture, ROTATION_DEGREES, InterpolationMode.BILINEAR, fill=[127.0])
     yield v2.functional.gaussian_blur(picture, [BLUR_KERNEL, BLUR_KERNEL], [BLUR_SIGMA, BLUR_SIGMA])

@@ -27,8 +27,8 @@ def read_picture(spec: InputSpec, data: bytes) -> Values:
     picture = decoded.transpose(2, 0, 1)
     _, height, width = picture.shape
     check_resized(height, width, spec.resize)
-    resized = _resized(height, width, spec.resize)
-    (top, above), (left, before) = (_centre(had, wanted) for had, wanted in zip(resized, spec.size, strict=True))
+    resized = resized_size(height, width, spec.resize)
+    (top, above), (left, before) = (centre(had, wanted) for had, wanted in zip(resized, spec.size, strict=True))
     rows = slice(top, min(top + spec.size[0], resized[0]))
     columns = slice(left, min(left + spec.size[1], resized[1]))
     pixels = np.zeros((3, *spec.size), np.uint8)
@@ -37,13 +37,14 @@ def read_picture(spec: InputSpec, data: bytes) -> Values:
     return _normalise(pixels, spec)
 
 
-def _resized(height: int, width: int, shorter: int) -> tuple[int, int]:
+def resized_size(height: int, width: int, shorter: int) -> tuple[int, int]:
+    """Height and width of a picture once its shorter side is resized."""
     if width <= height:
         return int(shorter * height / width), shorter
     return shorter, int(shorter * width / height)
 
 
-def _centre(had: int, wanted: int) -> tuple[int, int]:
+def centre(had: int, wanted: int) -> tuple[int, int]:
     """Where the cut begins in what there is; and how much of it is black before, where there is too little."""
     if had >= wanted:
         return round((had - wanted) / 2), 0

@@ -5,7 +5,6 @@ import pickle
 from collections.abc import Mapping
 
 import torch
-import torchvision
 from safetensors import SafetensorError
 from safetensors.torch import load as load_safetensors
 from torch import Tensor, nn
@@ -97,6 +96,8 @@ def seed_of(reference: str) -> int:
 
 
 def _from_torchvision(name: str, architecture: str) -> Mapping[str, Tensor]:
+    import torchvision  # here: it takes as long as torch to import, and few references need it
+
     try:
         weights = torchvision.models.get_model_weights(architecture)[name]
     except (KeyError, ValueError) as error:

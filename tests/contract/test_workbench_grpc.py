@@ -494,6 +494,14 @@ def test_sessions_that_do_not_fit_into_memory_are_opened_again(narrow: Bench) ->
         assert narrow.call("Look", pb.LookRequest(session=session)).visit.index == steps - 1
 
 
+def test_a_session_needs_no_torchvision(narrow: Bench) -> None:
+    """Its import takes a process as long as torch's."""
+    narrow.open(pb.MODE_INT8)
+    mapped = Path(f"/proc/{narrow.process.pid}/maps").read_text()
+    assert "torchvision" not in mapped
+    assert "libtorch" in mapped
+
+
 def test_who_hangs_up_stops_his_work_and_the_session_goes_on(bench: Bench) -> None:
     session = bench.open()
     asked = with_pictures(pb.CalibrateRequest, session, 40, augment=True)

@@ -1,4 +1,4 @@
-"""Pictures become values without torch to the last bit as they do with it."""
+"""Pictures become values to the last bit as torchvision makes them: without torchvision, and without torch."""
 
 import io
 import subprocess
@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
+from torchvision.transforms import InterpolationMode, v2
 
 from services.edge.errors import NotAPicture, PictureTooLarge
 from services.zoo.lean_preprocessing import read_picture
@@ -39,7 +40,20 @@ def noise(height: int, width: int, seed: int) -> bytes:
 
 
 def check(data: bytes, spec: InputSpec) -> None:
-    expected = preprocess(decode(data), spec).numpy()
+    picture = decode(data)
+    with Image.open(io.BytesIO(data)) as file:
+        assert torch.equal(picture, v2.functional.pil_to_tensor(file))
+    steps = v2.Compose(
+        [
+            v2.Resize(spec.resize, InterpolationMode(spec.interpolation), antialias=True),
+            v2.CenterCrop(spec.size),
+            v2.ToDtype(torch.float32, scale=True),
+            v2.Normalize(spec.mean, spec.std),
+        ]
+    )
+    expected = steps(picture).numpy()
+    np.testing.assert_array_equal(preprocess(picture, spec).numpy(), expected, strict=True)
+    np.testing.assert_array_equal(preprocess(picture.contiguous(), spec).numpy(), expected, strict=True)
     found = read_picture(spec, data)
     assert found.dtype == np.float32
     if INTEGER_RESIZE:
