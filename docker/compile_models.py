@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from services.zoo.catalog import Catalog
-from services.zoo.compile import compile_model
+from services.zoo.model_compile import compile_model
 
 
 def main(output: Path, folders: list[Path]) -> None:

@@ -14,7 +14,7 @@ from services.bench.rounds import percentile, ratio, with_spread
 from services.edge.progress import Progress
 from services.zoo.cache_folder import default_cache
 from services.zoo.catalog import Catalog
-from services.zoo.compile import compile_model
+from services.zoo.model_compile import compile_model
 
 Figures: TypeAlias = dict[str, float]
 

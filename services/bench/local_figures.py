@@ -22,7 +22,7 @@ from services.bench.clients import BlockingFrontDoorClient, BlockingModelClient
 from services.bench.rounds import Spread, interleave, percentile
 from services.local.running import Running, find_running
 from services.zoo.cache_folder import default_cache
-from services.zoo.compile import compile_model
+from services.zoo.model_compile import compile_model
 from services.zoo.model_file import ModelFile
 
 RUNTIMES = ("torch", "onnxruntime", "openvino")

@@ -24,9 +24,9 @@ from services.bench.rounds import interleave, ratio
 from services.edge.progress import Progress
 from services.workbench.files import write_integers
 from services.zoo.catalog import default_catalog
-from services.zoo.compile import compile_model
 from services.zoo.darknet.networks import NAMES
 from services.zoo.manifest import Manifest
+from services.zoo.model_compile import compile_model
 from services.zoo.model_file import ModelFile, with_weights
 from services.zoo.serving import load_forward
 

@@ -18,8 +18,8 @@ from services.bench.local_figures import started
 from services.bench.rounds import interleave, percentile, ratio, with_spread
 from services.edge.progress import Progress
 from services.zoo.cache_folder import default_cache
-from services.zoo.compile import compile_model
 from services.zoo.manifest import FILE_NAME, Batching, Manifest
+from services.zoo.model_compile import compile_model
 from services.zoo.model_file import ModelFile
 
 Figures: TypeAlias = dict[str, float]

@@ -17,8 +17,8 @@ from services.bench.rounds import Spread, interleave, ratio, with_spread
 from services.edge.progress import Progress
 from services.zoo.cache_folder import default_cache
 from services.zoo.catalog import Catalog
-from services.zoo.compile import compile_model
 from services.zoo.manifest import Manifest
+from services.zoo.model_compile import compile_model
 from services.zoo.model_file import ModelFile
 from services.zoo.picture_files import find_pictures, read_picture_file
 from services.zoo.serving import load_forward, read_picture

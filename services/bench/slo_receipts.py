@@ -27,7 +27,7 @@ from services.edge.receipts import Allocation, Tariff, Usage, summary, write_rec
 from services.ensemble.receipt_log import ReceiptLog
 from services.model.ledger import Ledger, Part
 from services.zoo.cache_folder import default_cache
-from services.zoo.compile import compile_model
+from services.zoo.model_compile import compile_model
 from services.zoo.model_file import read_model_file
 
 Figures: TypeAlias = dict[str, float]

@@ -31,6 +31,8 @@ from services.ensemble.usecases import Predictor
 from services.local.process import LastWords
 from services.local.process_status import Process
 from services.local.running import Running, announce, check_state, find_running, receipts_folder, withdraw
+from services.zoo.cache_folder import default_cache
+from services.zoo.model_compile import compile_model
 from services.zoo.model_file import ModelFile
 
 DRAIN_S = 10.0
@@ -54,9 +56,6 @@ class LocalEnsembles:
 
 def compile_models(files: Mapping[str, ModelFile], progress: Progress) -> dict[str, Path]:
     """Compile models, or find them compiled; return the folder of each."""
-    from services.zoo.cache_folder import default_cache
-    from services.zoo.compile import compile_model
-
     cache = default_cache(os.environ)
     return {name: compile_model(file, cache, file.runtime, progress) for name, file in sorted(files.items())}
 

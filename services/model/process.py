@@ -112,10 +112,10 @@ def _announce(model: Model, grpc_port: int | None, http_port: int | None, start:
 def _compiled_folder(settings: Settings) -> Path:
     if settings.compiled:
         return Path(settings.compiled)
-    # Imported here: a compiled model starts without torch.
+    # Imported here: a model that is known to be compiled starts without them.
     from services.zoo.cache_folder import default_cache
     from services.zoo.catalog import default_catalog
-    from services.zoo.compile import compile_model
+    from services.zoo.model_compile import compile_model
 
     model_file = default_catalog(os.environ).model(settings.name)
     return compile_model(model_file, default_cache(os.environ), model_file.runtime)

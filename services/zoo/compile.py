@@ -1,4 +1,7 @@
-"""Compile a model file into what a model service loads without torch: the fastest runtime, outputs as torch's."""
+"""Compile a model file into what a model service loads without torch: the fastest runtime, outputs as torch's.
+
+`model_compile` calls it for what is not compiled yet.
+"""
 
 import math
 import shutil
@@ -15,11 +18,10 @@ from torch import nn
 from quant.graph import Graph
 from services.edge.disk_room import is_full
 from services.edge.errors import InvalidDeclaration, InvalidWeights, Unsupported
-from services.edge.progress import Progress, no_progress
+from services.edge.progress import Progress
 from services.zoo.agreement import Forward, Images, Reference
 from services.zoo.architectures import build
 from services.zoo.batching_choice import choose_batching
-from services.zoo.compiled import digest_of, made_once
 from services.zoo.declared_darknet import darknet_graph, detection_of
 from services.zoo.exported.graph import graph_of, graph_of_program
 from services.zoo.from_onnx.graph import graph_of_onnx
@@ -43,37 +45,15 @@ HANDICAPS = {"onnxruntime": 1.0, "openvino": 1.05, "torch": 1.5}
 _TIMED_PASSES = 15
 
 
-def compile_model(model_file: ModelFile, cache: Path, runtime: str = "auto", report: Progress = no_progress) -> Path:
-    """Compile a model, or find it compiled, and return its folder.
-
-    Args:
-        runtime: `auto` times each runtime on one thread, batch 1, and keeps the fastest; a runtime that starts
-            slower has a handicap.
-        report: called with each step that takes longer than a moment.
-    Raises:
-        InvalidDeclaration, InvalidWeights, ArtifactNotFound, Unavailable: the file or its weights are at fault.
-        Unsupported: a runtime cannot run this model, or its scores differ from torch's (of an ONNX program, from the
-            first runtime's) by more than rounding explains (`services.zoo.agreement`), or are not the picture's own; in
-            integers, its codes are not the engine's.
-        what `declared_engine` raises.
-    """
-    weights = fetch_weights(model_file.weights, model_file.folder)
-    digest = digest_of(model_file, weights, runtime)
-
-    def make(made: Path) -> None:
-        if model_file.architecture == SLEEP:
-            classes = int(model_file.parameters.get("classes", IMAGENET_CLASSES))
-            batching = choose_batching(model_file.batching, None, np.zeros((1, 3, *model_file.input.size), np.float32))
-            _write_manifest(model_file, digest, SLEEP, classes, batching, made)
-        else:
-            _compile_into(made, model_file, weights, digest, runtime, report)
-
-    return made_once(cache / f"{model_file.name}-{digest}", make)
-
-
-def _compile_into(
+def compile_into(
     made: Path, model_file: ModelFile, weights: FetchedWeights, digest: str, runtime: str, report: Progress
 ) -> None:
+    """Compile a model into an empty folder, under the name of all that goes into it; as `compile_model`."""
+    if model_file.architecture == SLEEP:
+        classes = int(model_file.parameters.get("classes", IMAGENET_CLASSES))
+        batching = choose_batching(model_file.batching, None, np.zeros((1, 3, *model_file.input.size), np.float32))
+        _write_manifest(model_file, digest, SLEEP, classes, batching, made)
+        return
     example = np.random.default_rng(0).standard_normal((2, 3, *model_file.input.size), np.float32)
     module, program = None, None
     reference: Reference | EngineReference | None = None

@@ -37,8 +37,8 @@ RANKS: dict[str, dict[int, str]] = {
         "tensor_codec graph_codec integers integer_codec",
         ADAPTERS: "cuts costs split model_file batching_choice name_lists catalog packages pretrained "
         "weight_references weights picture_files quantised programs runtimes onnx_form from_onnx engine_cuts "
-        "references serving writers compiled declared_darknet compile stage_compile stage_programs integer_stages "
-        "measured_places",
+        "references serving writers compiled declared_darknet compile model_compile stage_compile stage_programs "
+        "integer_stages measured_places",
     },
     "artifacts": {DOMAIN: "frames precision", ADAPTERS: "store folders", EDGES: "activation record"},
     "ensemble": {

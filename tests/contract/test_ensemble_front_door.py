@@ -42,7 +42,7 @@ from services.ensemble.members import MemberAddress
 from services.ensemble.receipt_log import read_receipts
 from services.ensemble.settings import Settings
 from services.ensemble.vigil import Vigil
-from services.zoo.compile import compile_model
+from services.zoo.model_compile import compile_model
 from services.zoo.model_file import read_model_file
 
 if TYPE_CHECKING:

@@ -30,7 +30,7 @@ from services.ensemble.loading import load_ensembles
 from services.ensemble.ray_graph import APPLICATION, RayPredictor, find_deployment
 from services.ensemble.settings import settings_from
 from services.ensemble.usecases import Predictor
-from services.zoo.compile import compile_model
+from services.zoo.model_compile import compile_model
 from services.zoo.model_file import read_model_file
 
 # Ray's own modules warn of what they use when they are imported.

@@ -22,7 +22,7 @@ from services.contracts.strata.ensemble.v1 import ensemble_pb2 as pb
 from services.contracts.strata.ensemble.v1 import ensemble_pb2_grpc as pb_grpc
 from services.local.process import start_service
 from services.local.running import Running, find_running
-from services.zoo.compile import compile_model
+from services.zoo.model_compile import compile_model
 from services.zoo.model_file import read_model_file
 
 pytestmark = pytest.mark.slow

@@ -21,7 +21,7 @@ from services.artifacts.store import open_store
 from services.contracts.strata.ensemble.v1 import ensemble_pb2 as pb
 from services.contracts.strata.ensemble.v1 import ensemble_pb2_grpc as pb_grpc
 from services.pipeline.packing import name_pictures, pack
-from services.zoo.compile import compile_model
+from services.zoo.model_compile import compile_model
 from services.zoo.model_file import read_model_file
 from services.zoo.stage_compile import Cutting, compile_stages
 from tests.contract.tiny_program import write_tiny

@@ -11,7 +11,7 @@ from services.bench import slo
 from services.bench.slo_int8 import accuracy, bytes_share
 from services.edge.errors import Unsupported
 from services.edge.progress import no_progress
-from services.zoo.compile import compile_model
+from services.zoo.model_compile import compile_model
 from services.zoo.model_file import ModelFile
 
 

@@ -27,8 +27,8 @@ from services.edge.errors import (
 from services.zoo.agreement import Forward, Images
 from services.zoo.architectures import build
 from services.zoo.cache_folder import default_cache
-from services.zoo.compile import compile_model
 from services.zoo.manifest import Manifest
+from services.zoo.model_compile import compile_model
 from services.zoo.model_file import read_model_file
 from services.zoo.runtimes import openvino, sleep
 from services.zoo.runtimes.onnxruntime import optimised_name
@@ -36,6 +36,16 @@ from services.zoo.writers import write_onnx, write_openvino, write_torch
 
 EXAMPLE = np.random.default_rng(0).standard_normal((2, 3, 8, 8), np.float32)
 RUNTIMES = ["torch", "onnxruntime", "openvino"]
+FIND = """
+import sys
+from pathlib import Path
+import services.cli.local_service
+import services.model.process
+from services.zoo.model_compile import compile_model
+from services.zoo.model_file import read_model_file
+print(compile_model(read_model_file(Path(sys.argv[1])), Path(sys.argv[2])))
+sys.exit(bool({"torch", "onnx"} & set(sys.modules)))
+"""
 
 
 class Small(nn.Module):
@@ -256,6 +266,14 @@ def test_a_network_with_parameters_and_trained_weights_is_compiled(tmp_path: Pat
     batch = np.random.default_rng(1).standard_normal((3, 3, 32, 32), np.float32)
     with torch.inference_mode():
         np.testing.assert_allclose(run(folder, batch), module(torch.from_numpy(batch)).numpy(), atol=1e-4)
+
+
+def test_a_model_that_is_compiled_is_found_without_torch(tmp_path: Path) -> None:
+    path = tmp_path / "sleeper.yaml"
+    path.write_text("name: sleeper\narchitecture: sleep\nparameters: {delay_ms: 1}\nweights: random://0\n")
+    folder = compile_model(read_model_file(path), tmp_path / "cache")
+    found = subprocess.run([sys.executable, "-c", FIND, path, tmp_path / "cache"], capture_output=True, text=True)
+    assert (found.stdout, found.returncode) == (f"{folder}\n", 0), found.stderr
 
 
 def test_a_sleeping_model_takes_its_time(tmp_path: Path) -> None:

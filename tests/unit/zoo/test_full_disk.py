@@ -17,7 +17,7 @@ COMPILE = """
 import sys
 from pathlib import Path
 from services.edge.errors import Unavailable
-from services.zoo.compile import compile_model
+from services.zoo.model_compile import compile_model
 from services.zoo.model_file import read_model_file
 
 model = read_model_file(Path(sys.argv[1]))

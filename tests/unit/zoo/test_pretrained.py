@@ -8,8 +8,9 @@ import torch
 from services.edge.errors import ArtifactNotFound, InvalidDeclaration, InvalidInput, InvalidWeights
 from services.workbench.opening import open_model
 from services.zoo.catalog import BUILT_IN, Catalog
-from services.zoo.compile import compile_model, load_module
+from services.zoo.compile import load_module
 from services.zoo.efficientnet_lite import EfficientNetLite, renamed
+from services.zoo.model_compile import compile_model
 from services.zoo.pretrained import KNOWN, fetch_pretrained, kept_folder, read_pretrained
 from services.zoo.weight_references import fetch_weights
 

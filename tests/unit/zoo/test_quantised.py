@@ -27,11 +27,11 @@ from services.workbench.engines import engine_of
 from services.workbench.opening import open_model
 from services.workbench.pictures import EncodedPicture, EncodedPictures
 from services.zoo.catalog import Catalog
-from services.zoo.compile import compile_model
 from services.zoo.compiled import digest_of
 from services.zoo.integer_codec import encode_integers
 from services.zoo.integers import Integers
 from services.zoo.manifest import Manifest
+from services.zoo.model_compile import compile_model
 from services.zoo.model_file import ModelFile, read_model_file
 from services.zoo.onnx_form.agreement import compare_codes
 from services.zoo.onnx_form.part import EnginePart

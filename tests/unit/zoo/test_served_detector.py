@@ -22,11 +22,11 @@ from services.workbench.findings import boxes
 from services.workbench.opening import import_darknet
 from services.workbench.picture_files import PictureFiles, read_picture
 from services.workbench.pictures import as_input
-from services.zoo.compile import compile_model
 from services.zoo.detection import Detection, iou
 from services.zoo.integer_codec import encode_integers
 from services.zoo.integers import Integers
 from services.zoo.manifest import Manifest
+from services.zoo.model_compile import compile_model
 from services.zoo.model_file import ModelFile, read_model_file
 from services.zoo.onnx_form.agreement import compare_codes
 from services.zoo.onnx_form.part import EnginePart

@@ -14,8 +14,9 @@ from torch import nn
 from torchvision.models import squeezenet1_1
 
 from services.edge.errors import ArtifactNotFound, InvalidDeclaration, InvalidInput
-from services.zoo.compile import compile_model, load_module
+from services.zoo.compile import load_module
 from services.zoo.cuts import find_cuts
+from services.zoo.model_compile import compile_model
 from services.zoo.model_file import InputDeclaration, ModelFile
 from services.zoo.serving import Values, load_forward
 from services.zoo.stage_compile import Cutting, compile_stages

@@ -14,12 +14,12 @@ from quant.calibration import calibrate
 from quant.observations import observe
 from quant.precision import Mode, uniform_plan
 from services.edge.errors import ArtifactNotFound, InvalidDeclaration, InvalidWeights, Unavailable
-from services.zoo.compile import compile_model
 from services.zoo.darknet.cfg import write_cfg
 from services.zoo.darknet.networks import describe
 from services.zoo.declared_darknet import darknet_graph
 from services.zoo.integer_codec import encode_integers
 from services.zoo.integers import Integers
+from services.zoo.model_compile import compile_model
 from services.zoo.model_file import InputDeclaration, ModelFile
 from services.zoo.quantised import DeclaredGraph, declared_engine
 from services.zoo.weight_references import fetch_weights
