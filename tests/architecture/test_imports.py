@@ -1,10 +1,9 @@
 """Imports go one way: quant <- domain <- usecases <- adapters <- edges <- __main__; no service imports another."""
 
 import ast
+from collections.abc import Callable, Collection, Iterable
 from functools import cache
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = {"artifacts", "contracts", "edge", "zoo"}
@@ -186,45 +185,59 @@ RANKED = [
 OWN = [path for path in RANKED if service_of(path) not in SHARED]
 
 
-@pytest.mark.parametrize("path", [path for path in modules() if named(path).startswith("quant/")], ids=named)
-def test_quant_imports_torch_and_numpy_and_nothing_else_of_ours(path: Path) -> None:
-    assert {name.split(".")[0] for name in imported(path)} <= QUANT_IMPORTS
+QUANT = [path for path in modules() if named(path).startswith("quant/")]
 
 
-@pytest.mark.parametrize("path", SERVICES, ids=named)
-def test_a_service_imports_the_shared_parts_and_never_another_service(path: Path) -> None:
-    others = {name.split(".")[1] for name in imported(path) if name.startswith("services.")} - {service_of(path)}
-    if service_of(path) not in COMPOSERS:
-        assert others <= SHARED
+def offenders(paths: Iterable[Path], wrong: Callable[[Path], Collection[str]]) -> dict[str, Collection[str]]:
+    """The files in which something is wrong, and what. One test asks all of them: a test a file takes half a minute."""
+    return {named(path): found for path in paths if (found := wrong(path))}
 
 
-@pytest.mark.parametrize("path", SERVICES, ids=named)
-def test_nothing_that_is_installed_imports_examples_or_tests(path: Path) -> None:
-    assert not {name.split(".")[0] for name in imported(path)} & {"examples", "tests"}
+def tops(path: Path) -> set[str]:
+    """The packages that a file imports."""
+    return {name.split(".")[0] for name in imported(path)}
 
 
-@pytest.mark.parametrize("path", RANKED, ids=named)
-def test_decisions_import_no_edge_library(path: Path) -> None:
-    if rank_of(path) <= USECASES:
-        names = set(imported(path))
-        assert not {name.split(".")[0] for name in names} & EDGE_LIBRARIES
-        assert not [name for name in names if name.startswith((*SERVERS, "services.contracts"))]
+def test_quant_imports_torch_and_numpy_and_nothing_else_of_ours() -> None:
+    assert QUANT
+    assert offenders(QUANT, lambda path: tops(path) - QUANT_IMPORTS) == {}
 
 
-@pytest.mark.parametrize("path", OWN, ids=named)
-def test_decisions_read_and_write_no_file(path: Path) -> None:
-    if rank_of(path) <= USECASES:
-        calls = [node.func for node in nodes(path) if isinstance(node, ast.Call)]
-        names = {call.attr if isinstance(call, ast.Attribute) else getattr(call, "id", "") for call in calls}
-        assert not names & FILES
+def test_a_service_imports_the_shared_parts_and_never_another_service() -> None:
+    def others(path: Path) -> set[str]:
+        found = {name.split(".")[1] for name in imported(path) if name.startswith("services.")}
+        return found - SHARED - {service_of(path)}
+
+    assert offenders((path for path in SERVICES if service_of(path) not in COMPOSERS), others) == {}
 
 
-@pytest.mark.parametrize("path", RANKED, ids=named)
-def test_files_of_a_package_import_downwards(path: Path) -> None:
-    service = service_of(path)
-    for name in imported(path):
-        if name.startswith(f"services.{service}."):
-            assert rank(service, name.split(".")[2]) <= rank_of(path), f"{named(path)} imports {name}"
+def test_nothing_that_is_installed_imports_examples_or_tests() -> None:
+    assert offenders(SERVICES, lambda path: tops(path) & {"examples", "tests"}) == {}
+
+
+def test_decisions_import_no_edge_library() -> None:
+    def edges(path: Path) -> list[str]:
+        at_the_edge = (*SERVERS, "services.contracts")
+        return [name for name in imported(path) if name.split(".")[0] in EDGE_LIBRARIES or name.startswith(at_the_edge)]
+
+    assert offenders((path for path in RANKED if rank_of(path) <= USECASES), edges) == {}
+
+
+def test_decisions_read_and_write_no_file() -> None:
+    def calls(path: Path) -> set[str]:
+        called = [node.func for node in nodes(path) if isinstance(node, ast.Call)]
+        return {call.attr if isinstance(call, ast.Attribute) else getattr(call, "id", "") for call in called} & FILES
+
+    assert offenders((path for path in OWN if rank_of(path) <= USECASES), calls) == {}
+
+
+def test_files_of_a_package_import_downwards() -> None:
+    def upwards(path: Path) -> list[str]:
+        service = service_of(path)
+        own = [name for name in imported(path) if name.startswith(f"services.{service}.")]
+        return [name for name in own if rank(service, name.split(".")[2]) > rank_of(path)]
+
+    assert offenders(RANKED, upwards) == {}
 
 
 def test_only_edges_touch_generated_messages() -> None:
