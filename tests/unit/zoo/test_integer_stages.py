@@ -22,7 +22,7 @@ from services.zoo.catalog import Catalog
 from services.zoo.costs import balance
 from services.zoo.engine_cuts import engine_costs, engine_cuts
 from services.zoo.integer_codec import encode_integers
-from services.zoo.model_file import ModelFile, read_model_file
+from services.zoo.model_file import ModelFile
 from services.zoo.onnx_form.agreement import compare_codes
 from services.zoo.onnx_form.part import EnginePart
 from services.zoo.onnx_form.runs import RUNS
@@ -35,32 +35,25 @@ CUTTING = Cutting(layers=("features.2", "features.7"), names=("stem", "body", "h
 
 
 @pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
-    return calibrated(tmp_path_factory.mktemp("pictures"))
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("models")
 
 
-def calibrated(folder: Path) -> Engine:
+@pytest.fixture(scope="module")
+def engine(place: Path) -> Engine:
     """What `strata quant` shows of the model, with its integers beside its file."""
-    write_pictures(folder / "pictures")
-    declare(folder, "")
-    model = open_model("small", Catalog([folder]))
-    encoded = [EncodedPicture(path.name, path.read_bytes()) for path in sorted((folder / "pictures").iterdir())]
+    write_pictures(place / "pictures")
+    declare(place, "")
+    model = open_model("small", Catalog([place]))
+    encoded = [EncodedPicture(path.name, path.read_bytes()) for path in sorted((place / "pictures").iterdir())]
     integers = calibrate_model(model, EncodedPictures(encoded)).integers
-    (folder / "small.integers").write_bytes(encode_integers(model, integers))
+    (place / "small.integers").write_bytes(encode_integers(model, integers))
     return engine_of(model, Mode.INT8, integers)
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models")
-    calibrated(folder)
-    declare(folder, "precision: int8\nintegers: small.integers\n")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def declared(place: Path) -> ModelFile:
-    return read_model_file(place / "small.yaml")
+def declared(place: Path, engine: Engine) -> ModelFile:
+    return declare(place, "precision: int8\nintegers: small.integers\n")
 
 
 @pytest.fixture(scope="module", params=["onnxruntime", "openvino"])
