@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 Bytes: TypeAlias = NDArray[np.uint8]
 Floats: TypeAlias = NDArray[np.floating]
 
-_OUTPUTS = 32
+_OUTPUTS = 16
 """Outputs computed by one product: their inputs lie close together, so that few of the factors are zero."""
 _ROWS = 128
 """Rows of a picture that are floats at a time."""
@@ -51,6 +51,11 @@ class _Axis:
     blocks: tuple[_Neighbours, ...]
     bits: int
 
+    @property
+    def inputs(self) -> slice:
+        """From the first to the last that an output is made of."""
+        return slice(self.blocks[0].begin, self.blocks[-1].end)
+
     def to_bytes(self, sums: Floats) -> Bytes:
         """Round sums of bytes times weights, in place; they are whole numbers, and exact."""
         sums += 2.0 ** (self.bits - 1)
@@ -71,31 +76,35 @@ def resize(picture: Bytes, size: tuple[int, int], part: tuple[slice, slice], int
         indices = [_nearest(old, new) for old, new in zip(picture.shape[1:], size, strict=True)]
         return picture[:, indices[0][part[0]][:, None], indices[1][part[1]][None, :]]
     (old_height, old_width), (height, width), (rows, columns) = picture.shape[1:], size, part
-    if old_height == height:
-        picture = picture[:, rows]
+    down = None if old_height == height else _axis(old_height, height, rows.start, rows.stop, interpolation)
+    read = rows if down is None else down.inputs
+    picture = picture[:, read]
     picture = (
         picture[:, :, columns]
         if old_width == width
         else _across(picture, _axis(old_width, width, columns.start, columns.stop, interpolation))
     )
-    return (
-        picture
-        if old_height == height
-        else _down(picture, _axis(old_height, height, rows.start, rows.stop, interpolation))
-    )
+    return picture if down is None else _down(picture, down)
 
 
 def _across(picture: Bytes, axis: _Axis) -> Bytes:
     made = np.empty((*picture.shape[:2], sum(block.weights.shape[1] for block in axis.blocks)), np.uint8)
+    first = axis.inputs.start
     for top in range(0, picture.shape[1], _ROWS):
-        rows = picture[:, top : top + _ROWS].astype(axis.blocks[0].weights.dtype)
-        sums = [rows[:, :, block.begin : block.end] @ block.weights for block in axis.blocks]
+        # In planes, one after the other: BLAS takes no pixels, and would be given a copy for each block.
+        rows = picture[:, top : top + _ROWS, axis.inputs].astype(axis.blocks[0].weights.dtype, order="C")
+        sums = [rows[:, :, block.begin - first : block.end - first] @ block.weights for block in axis.blocks]
         made[:, top : top + _ROWS] = axis.to_bytes(np.concatenate(sums, axis=2))
     return made
 
 
 def _down(picture: Bytes, axis: _Axis) -> Bytes:
-    sums = [block.weights.T @ picture[:, block.begin : block.end].astype(block.weights.dtype) for block in axis.blocks]
+    """Of a picture cut to the axis' inputs."""
+    first = axis.inputs.start
+    sums = [
+        block.weights.T @ picture[:, block.begin - first : block.end - first].astype(block.weights.dtype)
+        for block in axis.blocks
+    ]
     return axis.to_bytes(np.concatenate(sums, axis=1))
 
 
