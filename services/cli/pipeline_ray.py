@@ -82,7 +82,9 @@ async def stages_on_ray(
             manifests, folders, places or [str(each.resolve()) for each in folders], pools, strict=True
         )
     }
-    async with open_ray_stages(open_stage, settings, pools) as stages:
+    # A cluster's machines need not know where this command's traces go.
+    tracing = {name: value for name, value in os.environ.items() if name.startswith("OTEL_")}
+    async with open_ray_stages(open_stage, settings, pools, tracing) as stages:
         yield stages
 
 

@@ -32,11 +32,12 @@ def is_on() -> bool:
     return bool(_tracers)
 
 
-def start_tracing(service: str, environment: Mapping[str, str]) -> None:
+def start_tracing(service: str, environment: Mapping[str, str], every_s: float | None = None) -> None:
     """Send spans from now on, where a collector is named; what is not sent yet goes when the process ends.
 
     Args:
         service: what this process is called unless OTEL_SERVICE_NAME says otherwise.
+        every_s: how often they are sent; None is OpenTelemetry's choice, every five seconds.
     Raises:
         InvalidDeclaration: a protocol other than gRPC is asked for.
     """
@@ -54,7 +55,8 @@ def start_tracing(service: str, environment: Mapping[str, str]) -> None:
 
     named = {} if environment.get("OTEL_SERVICE_NAME") else {SERVICE_NAME: service}
     provider = TracerProvider(resource=Resource.create(named))
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    every_ms = None if every_s is None else 1e3 * every_s
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(), schedule_delay_millis=every_ms))
     _tracers[:] = [provider.get_tracer("strata")]
 
 

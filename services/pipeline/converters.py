@@ -7,6 +7,7 @@ from services.artifacts.activation import PictureState, StageOutcome, precision_
 from services.artifacts.precision import Encoding
 from services.contracts.strata.stage.v1 import stage_pb2 as pb
 from services.edge.receipt_messages import line_of_message
+from services.edge.tracing import Carrier
 from services.pipeline.domain import StageAnswer, StageDescription
 from services.zoo.manifest import InputSpec
 
@@ -17,9 +18,10 @@ def request_to_message(chain: str, input_url: str, output_url: str, precision: E
     return pb.RunRequest(chain=chain, input_url=input_url, output_url=output_url, precision=written)
 
 
-def journey_to_message(first: int, chain: str, urls: Sequence[str], precision: Encoding) -> pb.Journey:
-    """Send a record through the stages from `first` on, as `Stages.take`."""
-    return pb.Journey(first=first, requests=[request_to_message(chain, *each, precision) for each in pairwise(urls)])
+def journey_to_message(first: int, chain: str, urls: Sequence[str], precision: Encoding, trace: Carrier) -> pb.Journey:
+    """Send a record through the stages from `first` on, as `Stages.take`; they join its trace."""
+    requests = [request_to_message(chain, *each, precision) for each in pairwise(urls)]
+    return pb.Journey(first=first, requests=requests, trace=trace)
 
 
 def answer_of_message(answer: pb.RunResponse, seconds: float = 0.0) -> StageAnswer:

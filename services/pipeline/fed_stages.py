@@ -10,6 +10,7 @@ from services.artifacts.precision import Encoding
 from services.contracts.strata.stage.v1 import stage_pb2 as pb
 from services.edge.errors import ExecutorLost, Internal, NotReady
 from services.edge.remote_errors import named_error
+from services.edge.tracing import hand_over
 from services.pipeline.converters import answer_of_message, description_of_message, journey_to_message
 from services.pipeline.domain import StageAnswer, StageDescription
 
@@ -68,7 +69,7 @@ class FedStages:
     ) -> AsyncGenerator[StageAnswer, None]:
         """Send a record through. Raises ExecutorLost and what the stage says that ended it."""
         given = 0
-        async with self._sent(journey_to_message(first, chain, urls, precision)) as (number, back):
+        async with self._sent(journey_to_message(first, chain, urls, precision, hand_over())) as (number, back):
             for stage in range(first, self._stages):
                 for passed in (await self._reached(number, stage, back)).passed[given:]:
                     given += 1

@@ -42,18 +42,23 @@ def cluster_size() -> ClusterSize:
 
 @asynccontextmanager
 async def open_ray_stages(
-    open_stage: OpenStage, settings: Mapping[str, Mapping[str, str]], pools: Sequence[Pool]
+    open_stage: OpenStage,
+    settings: Mapping[str, Mapping[str, str]],
+    pools: Sequence[Pool],
+    environment: Mapping[str, str],
 ) -> AsyncIterator[FedStages]:
     """Start a pool for each stage on the cluster that this process is joined to, until the block ends.
 
     Args:
         settings: of each stage, by its name, in their order.
+        environment: variables that every actor has beside its machine's own.
     """
     import ray
 
     feed = ray.remote(num_cpus=0)(Feed).remote()
     stages = FedStages(_Sender(feed), len(pools), _START_TIMEOUT_S)
-    dataset = _dataset(feed, open_stage, settings, pools)
+    # numpy's products are small: a second thread of OpenBLAS costs more than it computes.
+    dataset = _dataset(feed, open_stage, settings, pools, {**environment, "OPENBLAS_NUM_THREADS": "1"})
     giving_back = threading.Thread(target=_give_back, args=(dataset, stages, asyncio.get_running_loop()), daemon=True)
     giving_back.start()
     try:
@@ -65,7 +70,11 @@ async def open_ray_stages(
 
 
 def _dataset(
-    feed: Any, open_stage: OpenStage, settings: Mapping[str, Mapping[str, str]], pools: Sequence[Pool]
+    feed: Any,
+    open_stage: OpenStage,
+    settings: Mapping[str, Mapping[str, str]],
+    pools: Sequence[Pool],
+    environment: Mapping[str, str],
 ) -> "Dataset":
     from ray.data import ActorPoolStrategy, read_datasource
 
@@ -80,8 +89,7 @@ def _dataset(
             compute=ActorPoolStrategy(size=pool.actors, max_concurrent_calls_per_actor=pool.at_a_time),
             num_cpus=pool.cpus,
             memory=pool.memory_bytes or None,
-            # numpy's products are small: a second thread of OpenBLAS costs more than it computes.
-            runtime_env={"env_vars": {"OPENBLAS_NUM_THREADS": "1"}},
+            runtime_env={"env_vars": dict(environment)},
         )
     return dataset
 

@@ -3,6 +3,7 @@
 import asyncio
 import atexit
 import logging
+import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,10 +14,14 @@ from services.edge.errors import StageUnavailable, StrataError
 from services.edge.lean_logs import configure_lean_logs
 from services.edge.meter import read_process
 from services.edge.status import status_of
+from services.edge.tracing import handed_over, start_tracing
 from services.stage.converters import answer_to_message, description_to_message, request_from_message
 from services.stage.opening import compiled_folder, stage_of
 from services.stage.settings import settings_from
 from services.stage.usecases import Stage
+
+_SEND_SPANS_EVERY_S = 0.1
+"""An engine ends its processes without asking: what waits longer would be lost."""
 
 _log = logging.getLogger(__name__)
 
@@ -28,6 +33,7 @@ def open_stage(environment: Mapping[str, str]) -> "JourneyStage":
     scratch = TemporaryDirectory()
     atexit.register(scratch.cleanup)
     try:
+        start_tracing("strata-stage", os.environ, _SEND_SPANS_EVERY_S)
         settings = settings_from(environment)
         stage = stage_of(settings, compiled_folder(settings, Path(scratch.name)), began)
         asyncio.run(stage.load())
@@ -75,5 +81,6 @@ class JourneyStage:
             # Whoever drives the job counts its tries, and waits between them.
             raise StageUnavailable(f"stage {manifest.stage}: its process ended over this record")
         began_s = time.monotonic()
-        answer = await self._stage.run(request_from_message(journey.requests[place]))
+        with handed_over("run", dict(journey.trace)):
+            answer = await self._stage.run(request_from_message(journey.requests[place]))
         journey.passed.append(pb.Passed(answer=answer_to_message(answer), seconds=time.monotonic() - began_s))

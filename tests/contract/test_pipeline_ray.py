@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ from services.pipeline.packing import name_pictures, pack
 from services.pipeline.waking import wake
 from services.zoo.model_file import read_model_file
 from services.zoo.stage_compile import compile_stages
+from tests.contract.collector import collecting
 from tests.contract.tiny_program import write_tiny
 
 PICTURES = Path(__file__).parents[2] / "examples" / "fashion" / "pictures"
@@ -130,7 +132,7 @@ async def expected(place: Place, embedded: StageClient) -> dict[str, bytes]:
     return place.answers("embedded")
 
 
-async def test_the_command_joins_a_cluster_and_finds_its_stages_in_the_store(
+async def test_the_command_joins_a_cluster_and_finds_its_stages_in_the_store_and_each_record_has_a_trace(
     place: Place, head: str, expected: dict[str, bytes]
 ) -> None:
     """Before the tests that share their actors: these take all CPUs."""
@@ -140,13 +142,26 @@ async def test_the_command_joins_a_cluster_and_finds_its_stages_in_the_store(
     await records.write("foreign.record", b"not a record")
     words = ["pipeline", "run", str(place.folder / "small.yaml"), str(place.folder / "given")]
     words += ["-o", str(place.folder / "out"), "--job", "command", "--runtime", "onnxruntime", "--executor", "ray"]
-    environment = {**os.environ, "STRATA_CACHE": str(place.folder / "cache"), "RAY_ADDRESS": head}
     command = [sys.executable, "-m", "services.cli", *words]
-    ran = await asyncio.to_thread(subprocess.run, command, env=environment, capture_output=True, text=True, timeout=120)
+    async with collecting() as (collector, endpoint):
+        environment = {**os.environ, "STRATA_CACHE": str(place.folder / "cache"), "RAY_ADDRESS": head}
+        ran = await asyncio.to_thread(
+            subprocess.run,
+            command,
+            env={**environment, "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
     assert ran.returncode == 3, ran.stderr
     assert "foreign.record: ForeignFile" in ran.stdout
     assert place.answers("command") == expected
     assert len(list((place.folder / "out" / ".stages").glob("*/*/stage.json"))) == len(NAMES)
+    traces = {
+        name: Counter(span.trace_id for _, span in collector.spans if span.name == name) for name in ("record", "run")
+    }
+    assert traces["run"].keys() == traces["record"].keys()
+    assert sorted(traces["run"].values()) == [1, *[len(NAMES)] * len(expected)]  # what is foreign gets no further
 
 
 async def test_answers_are_the_embedded_executors_to_the_last_bit(

@@ -6,9 +6,13 @@ A file whose subject needs one of these says so by a fixture `alone` of its own.
 import socket
 import sys
 import time
-from typing import NoReturn
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 MOMENT_S = 0.05
 
@@ -30,3 +34,20 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(socket.socket, call, refuse)
     monkeypatch.setattr(time, "sleep", doze)
     monkeypatch.setitem(sys.modules, "ray", None)
+
+
+@pytest.fixture
+def kept(monkeypatch: pytest.MonkeyPatch) -> "Iterator[InMemorySpanExporter]":
+    """What is sent of traces, which are on meanwhile."""
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+    from services.edge import tracing
+
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    monkeypatch.setattr(tracing, "_tracers", [provider.get_tracer("test")])
+    yield exporter
+    provider.shutdown()

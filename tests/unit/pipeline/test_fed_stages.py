@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 
 import pytest
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from services.artifacts.precision import Encoding
 from services.edge.errors import ExecutorLost, MemoryTooSmall, NotReady, StrataError
@@ -76,6 +77,15 @@ async def test_every_answer_is_given_though_the_journey_is_back_before_the_first
         names.append(answer.outcome.line.name)
         await asyncio.sleep(0.01)  # the others are computed meanwhile
     assert names == ["one", "two", "three"]
+
+
+async def test_each_stages_part_of_a_record_is_in_the_records_trace(kept: InMemorySpanExporter) -> None:
+    bench = await Bench(2).ready()
+    await bench.run(stages=Engine(*bench.chain.stages).fed)
+    spans = kept.get_finished_spans()
+    records = {span.context.trace_id: span.context.span_id for span in spans if span.name == "record"}
+    parts = [(span.context.trace_id, span.parent and span.parent.span_id) for span in spans if span.name == "run"]
+    assert Counter(parts) == dict.fromkeys(records.items(), 3)
 
 
 async def test_an_activation_that_is_lost_is_computed_anew() -> None:

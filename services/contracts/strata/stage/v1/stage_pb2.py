@@ -26,31 +26,35 @@ from services.contracts.strata.receipt.v1 import receipt_pb2 as strata_dot_recei
 from services.contracts.strata.stage.v1 import activation_pb2 as strata_dot_stage_dot_v1_dot_activation__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bstrata/stage/v1/stage.proto\x12\x0fstrata.stage.v1\x1a\x1fstrata/receipt/v1/receipt.proto\x1a strata/stage/v1/activation.proto\"q\n\nRunRequest\x12\r\n\x05\x63hain\x18\x01 \x01(\t\x12\x11\n\tinput_url\x18\x02 \x01(\t\x12\x12\n\noutput_url\x18\x03 \x01(\t\x12-\n\tprecision\x18\x04 \x01(\x0e\x32\x1a.strata.stage.v1.Precision\"\x9e\x01\n\x0bRunResponse\x12/\n\x08pictures\x18\x01 \x03(\x0b\x32\x1d.strata.stage.v1.PictureState\x12,\n\x04line\x18\x02 \x01(\x0b\x32\x1e.strata.receipt.v1.ReceiptLine\x12\x12\n\npeak_bytes\x18\x03 \x01(\x04\x12\x0c\n\x04\x63old\x18\x04 \x01(\x08\x12\x0e\n\x06reused\x18\x05 \x01(\x08\"\xc9\x01\n\x07Journey\x12\r\n\x05\x66irst\x18\x01 \x01(\r\x12-\n\x08requests\x18\x02 \x03(\x0b\x32\x1b.strata.stage.v1.RunRequest\x12\'\n\x06passed\x18\x03 \x03(\x0b\x32\x17.strata.stage.v1.Passed\x12\x37\n\x0c\x64\x65scriptions\x18\x04 \x03(\x0b\x32!.strata.stage.v1.DescribeResponse\x12\r\n\x05\x65rror\x18\x05 \x01(\t\x12\x0f\n\x07message\x18\x06 \x01(\t\"G\n\x06Passed\x12,\n\x06\x61nswer\x18\x01 \x01(\x0b\x32\x1c.strata.stage.v1.RunResponse\x12\x0f\n\x07seconds\x18\x02 \x01(\x01\"<\n\x0cInferRequest\x12\r\n\x05\x63hain\x18\x01 \x01(\t\x12\r\n\x05shape\x18\x02 \x03(\r\x12\x0e\n\x06values\x18\x03 \x01(\x0c\"~\n\rInferResponse\x12\r\n\x05shape\x18\x01 \x03(\r\x12\x0e\n\x06values\x18\x02 \x01(\x0c\x12,\n\x04line\x18\x03 \x01(\x0b\x32\x1e.strata.receipt.v1.ReceiptLine\x12\x12\n\ncompute_ms\x18\x04 \x01(\x01\x12\x0c\n\x04\x63old\x18\x05 \x01(\x08\"\x11\n\x0f\x44\x65scribeRequest\"^\n\x0cPictureInput\x12\x0c\n\x04size\x18\x01 \x03(\r\x12\x0e\n\x06resize\x18\x02 \x01(\r\x12\x0c\n\x04mean\x18\x03 \x03(\x01\x12\x0b\n\x03std\x18\x04 \x03(\x01\x12\x15\n\rinterpolation\x18\x05 \x01(\t\"\xac\x01\n\x10\x44\x65scribeResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05\x63hain\x18\x02 \x01(\t\x12\r\n\x05stage\x18\x03 \x01(\r\x12\x0e\n\x06stages\x18\x04 \x01(\r\x12\x0c\n\x04name\x18\x05 \x01(\t\x12\x0f\n\x07runtime\x18\x06 \x01(\t\x12\x0e\n\x06labels\x18\x07 \x03(\t\x12,\n\x05input\x18\x08 \x01(\x0b\x32\x1d.strata.stage.v1.PictureInput2\xe9\x01\n\x0cStageService\x12@\n\x03Run\x12\x1b.strata.stage.v1.RunRequest\x1a\x1c.strata.stage.v1.RunResponse\x12\x46\n\x05Infer\x12\x1d.strata.stage.v1.InferRequest\x1a\x1e.strata.stage.v1.InferResponse\x12O\n\x08\x44\x65scribe\x12 .strata.stage.v1.DescribeRequest\x1a!.strata.stage.v1.DescribeResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bstrata/stage/v1/stage.proto\x12\x0fstrata.stage.v1\x1a\x1fstrata/receipt/v1/receipt.proto\x1a strata/stage/v1/activation.proto\"q\n\nRunRequest\x12\r\n\x05\x63hain\x18\x01 \x01(\t\x12\x11\n\tinput_url\x18\x02 \x01(\t\x12\x12\n\noutput_url\x18\x03 \x01(\t\x12-\n\tprecision\x18\x04 \x01(\x0e\x32\x1a.strata.stage.v1.Precision\"\x9e\x01\n\x0bRunResponse\x12/\n\x08pictures\x18\x01 \x03(\x0b\x32\x1d.strata.stage.v1.PictureState\x12,\n\x04line\x18\x02 \x01(\x0b\x32\x1e.strata.receipt.v1.ReceiptLine\x12\x12\n\npeak_bytes\x18\x03 \x01(\x04\x12\x0c\n\x04\x63old\x18\x04 \x01(\x08\x12\x0e\n\x06reused\x18\x05 \x01(\x08\"\xab\x02\n\x07Journey\x12\r\n\x05\x66irst\x18\x01 \x01(\r\x12-\n\x08requests\x18\x02 \x03(\x0b\x32\x1b.strata.stage.v1.RunRequest\x12\'\n\x06passed\x18\x03 \x03(\x0b\x32\x17.strata.stage.v1.Passed\x12\x37\n\x0c\x64\x65scriptions\x18\x04 \x03(\x0b\x32!.strata.stage.v1.DescribeResponse\x12\r\n\x05\x65rror\x18\x05 \x01(\t\x12\x0f\n\x07message\x18\x06 \x01(\t\x12\x32\n\x05trace\x18\x07 \x03(\x0b\x32#.strata.stage.v1.Journey.TraceEntry\x1a,\n\nTraceEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"G\n\x06Passed\x12,\n\x06\x61nswer\x18\x01 \x01(\x0b\x32\x1c.strata.stage.v1.RunResponse\x12\x0f\n\x07seconds\x18\x02 \x01(\x01\"<\n\x0cInferRequest\x12\r\n\x05\x63hain\x18\x01 \x01(\t\x12\r\n\x05shape\x18\x02 \x03(\r\x12\x0e\n\x06values\x18\x03 \x01(\x0c\"~\n\rInferResponse\x12\r\n\x05shape\x18\x01 \x03(\r\x12\x0e\n\x06values\x18\x02 \x01(\x0c\x12,\n\x04line\x18\x03 \x01(\x0b\x32\x1e.strata.receipt.v1.ReceiptLine\x12\x12\n\ncompute_ms\x18\x04 \x01(\x01\x12\x0c\n\x04\x63old\x18\x05 \x01(\x08\"\x11\n\x0f\x44\x65scribeRequest\"^\n\x0cPictureInput\x12\x0c\n\x04size\x18\x01 \x03(\r\x12\x0e\n\x06resize\x18\x02 \x01(\r\x12\x0c\n\x04mean\x18\x03 \x03(\x01\x12\x0b\n\x03std\x18\x04 \x03(\x01\x12\x15\n\rinterpolation\x18\x05 \x01(\t\"\xac\x01\n\x10\x44\x65scribeResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05\x63hain\x18\x02 \x01(\t\x12\r\n\x05stage\x18\x03 \x01(\r\x12\x0e\n\x06stages\x18\x04 \x01(\r\x12\x0c\n\x04name\x18\x05 \x01(\t\x12\x0f\n\x07runtime\x18\x06 \x01(\t\x12\x0e\n\x06labels\x18\x07 \x03(\t\x12,\n\x05input\x18\x08 \x01(\x0b\x32\x1d.strata.stage.v1.PictureInput2\xe9\x01\n\x0cStageService\x12@\n\x03Run\x12\x1b.strata.stage.v1.RunRequest\x1a\x1c.strata.stage.v1.RunResponse\x12\x46\n\x05Infer\x12\x1d.strata.stage.v1.InferRequest\x1a\x1e.strata.stage.v1.InferResponse\x12O\n\x08\x44\x65scribe\x12 .strata.stage.v1.DescribeRequest\x1a!.strata.stage.v1.DescribeResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'strata.stage.v1.stage_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_JOURNEY_TRACEENTRY']._loaded_options = None
+  _globals['_JOURNEY_TRACEENTRY']._serialized_options = b'8\001'
   _globals['_RUNREQUEST']._serialized_start=115
   _globals['_RUNREQUEST']._serialized_end=228
   _globals['_RUNRESPONSE']._serialized_start=231
   _globals['_RUNRESPONSE']._serialized_end=389
   _globals['_JOURNEY']._serialized_start=392
-  _globals['_JOURNEY']._serialized_end=593
-  _globals['_PASSED']._serialized_start=595
-  _globals['_PASSED']._serialized_end=666
-  _globals['_INFERREQUEST']._serialized_start=668
-  _globals['_INFERREQUEST']._serialized_end=728
-  _globals['_INFERRESPONSE']._serialized_start=730
-  _globals['_INFERRESPONSE']._serialized_end=856
-  _globals['_DESCRIBEREQUEST']._serialized_start=858
-  _globals['_DESCRIBEREQUEST']._serialized_end=875
-  _globals['_PICTUREINPUT']._serialized_start=877
-  _globals['_PICTUREINPUT']._serialized_end=971
-  _globals['_DESCRIBERESPONSE']._serialized_start=974
-  _globals['_DESCRIBERESPONSE']._serialized_end=1146
-  _globals['_STAGESERVICE']._serialized_start=1149
-  _globals['_STAGESERVICE']._serialized_end=1382
+  _globals['_JOURNEY']._serialized_end=691
+  _globals['_JOURNEY_TRACEENTRY']._serialized_start=647
+  _globals['_JOURNEY_TRACEENTRY']._serialized_end=691
+  _globals['_PASSED']._serialized_start=693
+  _globals['_PASSED']._serialized_end=764
+  _globals['_INFERREQUEST']._serialized_start=766
+  _globals['_INFERREQUEST']._serialized_end=826
+  _globals['_INFERRESPONSE']._serialized_start=828
+  _globals['_INFERRESPONSE']._serialized_end=954
+  _globals['_DESCRIBEREQUEST']._serialized_start=956
+  _globals['_DESCRIBEREQUEST']._serialized_end=973
+  _globals['_PICTUREINPUT']._serialized_start=975
+  _globals['_PICTUREINPUT']._serialized_end=1069
+  _globals['_DESCRIBERESPONSE']._serialized_start=1072
+  _globals['_DESCRIBERESPONSE']._serialized_end=1244
+  _globals['_STAGESERVICE']._serialized_start=1247
+  _globals['_STAGESERVICE']._serialized_end=1480
 # @@protoc_insertion_point(module_scope)
