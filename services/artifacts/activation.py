@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from google.protobuf.message import DecodeError
 
-from services.artifacts.frames import Content, Frame, Kind, Piece, frame, frame_pieces, magic, read_frames
+from services.artifacts.frames import Content, Frame, Kind, Piece, Pieces, frame, frame_pieces, magic, read_frames
 from services.artifacts.precision import Encoding, Values, decode, encode
 from services.contracts.strata.stage.v1 import activation_pb2 as pb
 from services.edge.errors import DamagedFile
@@ -82,7 +82,7 @@ def write_outcome(outcome: StageOutcome) -> bytes:
     return frame(Kind.TRAILER, message.SerializeToString())
 
 
-async def read_activation(pieces: AsyncIterator[Piece], name: str) -> AsyncIterator[Header | Values | StageOutcome]:
+async def read_activation(pieces: Pieces, name: str) -> AsyncIterator[Header | Values | StageOutcome]:
     """Read an activation: its header, its micro-batches [N, ...], its outcome.
 
     Raises:
@@ -108,10 +108,10 @@ async def read_activation(pieces: AsyncIterator[Piece], name: str) -> AsyncItera
 
 def _parse(each: Frame, header: Header) -> Header | Values | StageOutcome:
     if each.kind is Kind.HEADER:
-        begun = pb.ActivationHeader.FromString(each.content)
+        begun = pb.ActivationHeader.FromString(bytes(each.content))
         return Header(begun.chain, begun.stage, tuple(begun.shape), precision_of_message(begun.precision))
     if each.kind is Kind.TRAILER:
-        ended = pb.ActivationTrailer.FromString(each.content)
+        ended = pb.ActivationTrailer.FromString(bytes(each.content))
         pictures = tuple(PictureState(picture.name, picture.error) for picture in ended.pictures)
         return StageOutcome(pictures, line_of_message(ended.line), ended.peak_bytes, ended.cold)
     return decode(each.content, header.shape, header.precision)

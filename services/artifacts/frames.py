@@ -6,7 +6,7 @@ proto/strata/record/v1/record.proto describes the form for other languages.
 
 import struct
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
@@ -17,10 +17,14 @@ from services.edge.errors import DamagedFile, ForeignFile, OtherVersion
 
 Piece: TypeAlias = bytes | memoryview
 """Some bytes of a file; a view of them is not copied."""
+Pieces: TypeAlias = AsyncGenerator[Piece, int | None]
+"""A file as a stream; its reader may `asend` how many bytes would serve it best as one piece."""
 VERSION = 1
 MAX_FRAME_BYTES = 2**30
 _NAME = b"STRATA"
 _HEAD = struct.Struct("<cII")  # kind, size in bytes, CRC-32
+_LARGE_BYTES = 2**20
+"""A frame of this size is asked for as one piece: to join it from several takes as long as to read it."""
 
 
 class Content(Enum):
@@ -43,7 +47,7 @@ class Frame:
     """One frame."""
 
     kind: Kind
-    content: bytes
+    content: Piece
 
 
 def magic(content: Content) -> bytes:
@@ -61,7 +65,7 @@ def frame_pieces(kind: Kind, content: Piece) -> tuple[Piece, Piece]:
     return _HEAD.pack(kind.value, len(content), _checksum(kind.value, content)), content
 
 
-async def read_frames(pieces: AsyncIterator[Piece], content: Content, name: str) -> AsyncIterator[Frame]:
+async def read_frames(pieces: Pieces, content: Content, name: str) -> AsyncIterator[Frame]:
     """Read the frames of a file, a header first and a trailer last.
 
     Args:
@@ -71,14 +75,21 @@ async def read_frames(pieces: AsyncIterator[Piece], content: Content, name: str)
         DamagedFile: cut short, changed, or something after its end.
     """
     reader = _Reader(content, name)
-    async for piece in pieces:
+    while (piece := await _next(pieces, reader.wanted_bytes)) is not None:
         for each in reader.take(piece):
             yield each
     reader.end()
 
 
+async def _next(pieces: Pieces, wanted_bytes: int | None) -> Piece | None:
+    try:
+        return await pieces.asend(wanted_bytes)
+    except StopAsyncIteration:
+        return None
+
+
 class _Stream:
-    """The pieces of a stream that are not read yet: bytes are taken from its front, and copied once."""
+    """The pieces of a stream that are not read yet: bytes are taken from its front."""
 
     def __init__(self) -> None:
         self._pieces: deque[memoryview] = deque()
@@ -89,9 +100,9 @@ class _Stream:
             self._pieces.append(memoryview(piece))
             self.size_bytes += len(piece)
 
-    def take(self, size_bytes: int) -> bytes:
-        """Take so many bytes; all where there are fewer."""
-        taken = []
+    def take(self, size_bytes: int) -> Piece:
+        """Take so many bytes, all where there are fewer; they are copied where they lie in several pieces."""
+        taken: list[memoryview] = []
         missing = min(size_bytes, self.size_bytes)
         self.size_bytes -= missing
         while missing:
@@ -100,7 +111,7 @@ class _Stream:
                 self._pieces.appendleft(first[missing:])
             taken.append(first[:missing])
             missing -= len(taken[-1])
-        return b"".join(taken)
+        return taken[0] if len(taken) == 1 else b"".join(taken)
 
 
 class _Reader:
@@ -114,19 +125,27 @@ class _Reader:
         self._head: tuple[bytes, int, int] | None = None
         self._last: Kind | None = None
 
+    @property
+    def wanted_bytes(self) -> int | None:
+        """What to ask for: the rest of a large frame, and the next one's head; None where any piece will do."""
+        if self._head is None:
+            return None
+        missing = self._head[1] - self._pending.size_bytes
+        return missing + _HEAD.size if missing >= _LARGE_BYTES else None
+
     def take(self, piece: Piece) -> Iterator[Frame]:
         self._pending.put(piece)
         if not self._begun:
             if self._pending.size_bytes < len(magic(self._content)):
                 return
-            self._check_magic(self._pending.take(len(magic(self._content))))
+            self._check_magic(bytes(self._pending.take(len(magic(self._content)))))
             self._begun = True
         while (found := self._next()) is not None:
             yield found
 
     def end(self) -> None:
         if not self._begun:
-            self._check_magic(self._pending.take(len(magic(self._content))))
+            self._check_magic(bytes(self._pending.take(len(magic(self._content)))))
         if self._last is not Kind.TRAILER:
             raise DamagedFile(f"{self._name}: cut short; write it again")
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from google.protobuf.message import DecodeError
 
-from services.artifacts.frames import Content, Kind, Piece, frame, magic, read_frames
+from services.artifacts.frames import Content, Kind, Pieces, frame, magic, read_frames
 from services.contracts.strata.record.v1 import record_pb2 as pb
 from services.edge.errors import BatchTooLarge, DamagedFile, EmptyBatch, InvalidInput
 
@@ -51,7 +51,7 @@ def write_record(pictures: Iterator[Picture], count: int) -> Iterator[bytes]:
     yield frame(Kind.TRAILER, pb.RecordTrailer(pictures=count).SerializeToString())
 
 
-async def read_record(pieces: AsyncIterator[Piece], name: str) -> AsyncIterator[Picture]:
+async def read_record(pieces: Pieces, name: str) -> AsyncIterator[Picture]:
     """Read a record's pictures one after the other.
 
     Raises:
@@ -62,10 +62,10 @@ async def read_record(pieces: AsyncIterator[Piece], name: str) -> AsyncIterator[
     try:
         async for each in read_frames(pieces, Content.RECORD, name):
             if each.kind is Kind.HEADER:
-                expected = pb.RecordHeader.FromString(each.content).pictures
+                expected = pb.RecordHeader.FromString(bytes(each.content)).pictures
             elif each.kind is Kind.ITEM:
                 found += 1
-                message = pb.Picture.FromString(each.content)
+                message = pb.Picture.FromString(bytes(each.content))
                 yield Picture(message.name, message.content)
     except DecodeError as error:
         raise DamagedFile(f"{name}: picture {found} is not what a record holds; write it again") from error

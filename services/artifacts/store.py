@@ -10,7 +10,7 @@ from the AWS_* environment.
 import asyncio
 import os
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,7 +21,7 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import LocalStore, MemoryStore, S3Store
 
-from services.artifacts.frames import Piece
+from services.artifacts.frames import Piece, Pieces
 from services.edge.errors import (
     ArtifactExists,
     ArtifactNotFound,
@@ -102,14 +102,15 @@ class ObjectStore:
         self._count_read(len(content))
         return content
 
-    async def stream(self, key: str) -> AsyncIterator[Piece]:
-        """Read an object piece by piece."""
+    async def stream(self, key: str) -> Pieces:
+        """Read an object piece by piece; of a folder, in pieces as its reader wants them."""
         with self._naming("read", key):
             self._count_read(0)
             pieces = self._open_stream(key)
-            while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
+            wanted_bytes: int | None = None
+            while (piece := await asyncio.to_thread(_sent, pieces, wanted_bytes)) is not None:
                 self.use.bytes_read += len(piece)
-                yield piece
+                wanted_bytes = yield piece
 
     async def write(self, key: str, content: bytes) -> None:
         """Write an object, in place of any that was there."""
@@ -184,16 +185,20 @@ class ObjectStore:
         with self._naming("remove", keys[0]):
             await asyncio.to_thread(self._remove_now, keys)
 
-    def _open_stream(self, key: str) -> Iterator[Piece]:
+    def _open_stream(self, key: str) -> Generator[Piece, int | None, None]:
         found = obstore.get(self._client, key)
         if not isinstance(self._client, LocalStore):
-            yield from found.stream(min_chunk_size=_PIECE_BYTES)
+            for piece in found.stream(min_chunk_size=_PIECE_BYTES):  # noqa: UP028  # it cannot be sent what is wanted
+                yield piece
             return
         # The client streams a file in pieces of 8 KiB, each by another thread: eight times the CPU time of a range.
         size_bytes, written = found.meta["size"], found.meta["e_tag"]
-        for start in range(0, size_bytes, _PIECE_BYTES):
-            part: GetOptions = {"range": (start, min(start + _PIECE_BYTES, size_bytes)), "if_match": written}
-            yield memoryview(obstore.get(self._client, key, options=part).bytes())
+        start, wanted_bytes = 0, None
+        while start < size_bytes:
+            end = min(start + (wanted_bytes or _PIECE_BYTES), size_bytes)
+            part: GetOptions = {"range": (start, end), "if_match": written}
+            wanted_bytes = yield memoryview(obstore.get(self._client, key, options=part).bytes())
+            start = end
 
     def _remove_now(self, keys: list[str]) -> None:
         try:
@@ -269,6 +274,13 @@ def split_url(url: str) -> tuple[str, str]:
     if not store or not key or store.endswith((":", "/")):
         raise InvalidInput(f"'{url}': not the URL of an object")
     return store, key
+
+
+def _sent(pieces: Generator[Piece, int | None, None], wanted_bytes: int | None) -> Piece | None:
+    try:
+        return pieces.send(wanted_bytes)
+    except StopIteration:
+        return None
 
 
 async def _next(pieces: AsyncIterator[Piece]) -> Piece | None:

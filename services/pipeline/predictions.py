@@ -1,17 +1,17 @@
 """The last stage's scores as predictions: a line of JSON for each picture, best class first."""
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from services.artifacts.activation import StageOutcome, read_activation
-from services.artifacts.frames import Piece
+from services.artifacts.frames import Pieces
 from services.artifacts.precision import Values
 
 
-async def write_predictions(pieces: AsyncIterator[Piece], url: str, labels: Sequence[str], top_k: int) -> bytes:
+async def write_predictions(pieces: Pieces, url: str, labels: Sequence[str], top_k: int) -> bytes:
     """Read an activation of scores [N, K] and write a line for each picture of the record, in its order.
 
     A picture that could not be decoded has an `error` in place of `scores`. A score is a probability: softmax.

@@ -37,14 +37,17 @@ class StageEngine:
         """
         if not isinstance(batch, list):
             return self._checked(self.forward(batch)), []
-        decoded, states = [], []
+        # Each picture's values go straight to their place: a list of them, stacked, would be there twice.
+        values = np.empty((len(batch), *self.manifest.input_shape), np.float32)
+        decoded, states = 0, []
         for picture in batch:
             try:
-                decoded.append(self.read_picture(picture.content))
+                values[decoded] = self.read_picture(picture.content)
                 states.append(PictureState(picture.name))
+                decoded += 1
             except (NotAPicture, PictureTooLarge) as error:
                 states.append(PictureState(picture.name, str(error)))
-        return (self._checked(self.forward(np.stack(decoded))) if decoded else None), states
+        return (self._checked(self.forward(values[:decoded])) if decoded else None), states
 
     def infer(self, values: Values, micro_batch: int) -> tuple[Values, float]:
         """Compute values [N, ...], `micro_batch` pictures at a time; return them and the time it took, in ms.

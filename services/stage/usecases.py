@@ -45,7 +45,7 @@ from services.stage.domain import (
 )
 from services.stage.engine import ReadPicture, StageEngine
 from services.stage.shared_meter import Share, SharedMeter
-from services.stage.source import batches, one_ahead
+from services.stage.source import Batch, batches, one_ahead
 from services.zoo.serving import Forward
 from services.zoo.stage_manifest import StageManifest
 
@@ -238,19 +238,22 @@ class Stage:
         states: list[PictureState] = []
         yield bill.count(write_header(header))
         async for batch in one_ahead(batches(inputs, key, self.manifest, self._micro_batch, states)):
-            values, decoded = await loop.run_in_executor(self._threads, engine.compute, batch)
+            pieces, decoded = await loop.run_in_executor(self._threads, self._computed, engine, batch, header.precision)
             states += decoded
-            if values is not None:
-                for piece in await loop.run_in_executor(self._threads, self._written, values, header.precision):
-                    yield bill.count(piece)
+            for piece in pieces:
+                yield bill.count(piece)
         bill.taken = self._meter.claim(bill.share)
         line = ReceiptLine(self.manifest.name, bill.usage(cold), 0.0, bill.taken.allocation)
         bill.outcome = StageOutcome(tuple(states), line, self._peak_bytes(), cold)
         yield write_outcome(bill.outcome)
 
-    def _written(self, values: Values, precision: Encoding) -> Sequence[Piece]:
+    def _computed(
+        self, engine: StageEngine, batch: Batch, precision: Encoding
+    ) -> tuple[Sequence[Piece], Sequence[PictureState]]:
+        """Compute a micro-batch as it is written: in one call, as its values are in the processor's cache by then."""
+        values, decoded = engine.compute(batch)
         try:
-            return write_values(values, precision)
+            return (() if values is None else write_values(values, precision)), decoded
         except Unsupported as error:
             raise Unsupported(f"stage {self.manifest.name} of model '{self.manifest.model}': {error}") from None
 

@@ -1,7 +1,8 @@
 """Records and activations: what is written is read, whatever the pieces; what is not whole is refused by name."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,13 +19,14 @@ from services.artifacts.activation import (
     write_values,
 )
 from services.artifacts.record import Picture, check_pictures, read_record, write_record
+from services.artifacts.store import open_store
 from services.edge.errors import BatchTooLarge, DamagedFile, EmptyBatch, ForeignFile, InvalidInput, OtherVersion
 from services.edge.receipts import ReceiptLine, Usage
 
 PICTURES = [Picture("a/0.png", b"first"), Picture("b.jpg", b""), Picture("c", bytes(range(256)))]
 
 
-async def in_pieces(content: bytes, size: int) -> AsyncIterator[bytes]:
+async def in_pieces(content: bytes, size: int) -> AsyncGenerator[bytes, int | None]:
     for start in range(0, len(content), size):
         yield content[start : start + size]
 
@@ -123,6 +125,21 @@ def test_an_activation_reads_as_it_was_written(lengths: list[int], size: int) ->
     content = b"".join([write_header(Header("chain", 2, (2, 3))), *written, write_outcome(outcome)])
     header, *values, end = read_values(content, size)
     assert header == Header("chain", 2, (2, 3))
+    assert end == outcome
+    assert all(np.array_equal(np.asarray(found), batch) for found, batch in zip(values, batches, strict=True))
+
+
+@pytest.mark.parametrize(("rows", "width"), [(20, 3), (4, 100_000), (4, 400_000)])
+async def test_values_of_a_folder_come_as_they_were_written_whatever_their_size(
+    tmp_path: Path, rows: int, width: int
+) -> None:
+    batches = [np.full((rows, width), number, np.float32) for number in range(5)]
+    good = tuple(PictureState(str(n)) for n in range(5 * rows))
+    outcome = StageOutcome(good, ReceiptLine("", Usage(), 0.0), 0, False)
+    written = [piece for batch in batches for piece in write_values(batch)]
+    store = open_store(str(tmp_path))
+    await store.write("a", b"".join([write_header(Header("c", 0, (width,))), *written, write_outcome(outcome)]))
+    _, *values, end = [part async for part in read_activation(store.stream("a"), "a")]
     assert end == outcome
     assert all(np.array_equal(np.asarray(found), batch) for found, batch in zip(values, batches, strict=True))
 

@@ -45,6 +45,16 @@ async def test_what_is_written_is_read_whole_and_in_pieces(store: ObjectStore) -
     assert await store.keys("a/") == ["a/b"]
 
 
+async def test_a_folder_gives_pieces_as_they_are_wanted(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path))
+    await store.write("big", b"x" * PART_BYTES)
+    stream = store.stream("big")
+    first = await anext(stream)
+    assert len(await stream.asend(10)) == 10
+    assert len(await stream.asend(2 * PART_BYTES)) == PART_BYTES - 10 - len(first)
+    assert await anext(stream, None) is None
+
+
 async def test_a_writer_that_dies_leaves_nothing(store: ObjectStore) -> None:
     with pytest.raises(RuntimeError):
         await store.write_stream("half", broken())

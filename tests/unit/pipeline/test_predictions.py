@@ -1,7 +1,7 @@
 """Scores become a line for each picture, best class first."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from services.pipeline.predictions import write_predictions
 from services.pipeline.report import JobTotals, StageTotal
 
 
-async def whole(content: bytes) -> AsyncIterator[bytes]:
+async def whole(content: bytes) -> AsyncGenerator[bytes, int | None]:
     yield content
 
 
