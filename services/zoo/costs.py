@@ -2,8 +2,9 @@
 
 import math
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -17,6 +18,8 @@ BATCH = 4
 _TIMED_PASSES = 5
 _FLOPS_PER_BYTE = 8.0
 """What a core computes while it moves one byte; of the processors of 2016 to 2026, one thread, float32, about."""
+_UNEVEN = 1.1
+"""What the most expensive stage may cost over the least that it must."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,11 @@ def total(costs: Sequence[Cost]) -> Cost:
 
 
 def balance(graph: CutPlaces, costs: Sequence[Cost], stages: int) -> tuple[Cut, ...]:
-    """Choose cuts so that the most expensive of `stages` stages costs least; of equals, those where fewest bytes cross.
+    """Choose cuts so that `stages` stages cost alike, and few bytes cross.
+
+    Of all choices whose most expensive stage costs at most a tenth more than it must, that where the fewest bytes
+    cross. No cut is chosen that a layer without arithmetic follows, unless there are too few others: runtimes compute
+    it together with the layer before, and after it no more bytes cross.
 
     Dynamic programming over the legal cuts, O(stages x cuts²).
 
@@ -93,37 +100,58 @@ def balance(graph: CutPlaces, costs: Sequence[Cost], stages: int) -> tuple[Cut, 
     """
     if not 1 <= stages <= len(graph.cuts) + 1:
         raise InvalidInput(f"{stages} stages: this model can be cut into 1 to {len(graph.cuts) + 1}")
-    ends = [*(cut.position + 1 for cut in graph.cuts), len(graph.layers)]
-    sums = [0.0]
-    for cost in costs:
-        sums.append(sums[-1] + cost.weight)
-    best = [_Choice(sums[end]) for end in ends]  # one stage up to each end
-    for _ in range(stages - 1):
-        best = [_extended(best, ends, sums, graph.cuts, end) for end in range(len(ends))]
-    return best[-1].cuts
+    cuts = _ends_of_fused_layers(graph.cuts, costs)
+    ranges = _Ranges(costs, cuts if stages <= len(cuts) + 1 else graph.cuts)
+    evenest = ranges.choose(stages, lambda choice: (choice.worst, choice.size_bytes))
+    limit = _UNEVEN * evenest.worst
+    return ranges.choose(stages, lambda choice: (choice.worst > limit, choice.size_bytes, choice.worst)).cuts
+
+
+def _ends_of_fused_layers(cuts: Sequence[Cut], costs: Sequence[Cost]) -> tuple[Cut, ...]:
+    """Leave out cuts before an activation function, a normalisation, a pool, where the next legal cut is just after."""
+    left_out = {
+        cut
+        for cut, after in pairwise(cuts)
+        if after.position == cut.position + 1 and not costs[after.position].flops and after.size_bytes <= cut.size_bytes
+    }
+    return tuple(cut for cut in cuts if cut not in left_out)
 
 
 @dataclass(frozen=True)
 class _Choice:
-    """The best way to cut up to some end: the most expensive stage, the bytes that cross, the cuts."""
+    """Cuts up to some layer: the most expensive stage before it, and the bytes that cross."""
 
     worst: float
     size_bytes: int = 0
-    cuts: tuple[Cut, ...] = field(default=(), compare=False)
+    cuts: tuple[Cut, ...] = ()
 
 
-def _extended(
-    best: Sequence[_Choice], ends: Sequence[int], sums: Sequence[float], cuts: Sequence[Cut], end: int
-) -> _Choice:
-    """Add one more stage, up to `end`, to the best of the choices that end before."""
-    found = _Choice(math.inf)
-    for before in range(end):
-        worst = max(best[before].worst, sums[ends[end]] - sums[ends[before]])
-        cut = cuts[before]
-        choice = _Choice(worst, best[before].size_bytes + cut.size_bytes, (*best[before].cuts, cut))
-        if (choice.worst, choice.size_bytes) < (found.worst, found.size_bytes):
-            found = choice
-    return found
+class _Ranges:
+    """All stages that lie between two cuts, or a cut and an end of the model."""
+
+    def __init__(self, costs: Sequence[Cost], cuts: Sequence[Cut]):
+        sums = [0.0]
+        for cost in costs:
+            sums.append(sums[-1] + cost.weight)
+        self._cuts = cuts
+        self._sums = [*(sums[cut.position + 1] for cut in cuts), sums[-1]]
+        """The cost of all layers before each cut, and of the model."""
+
+    def choose(self, stages: int, better: Callable[[_Choice], tuple[float, ...]]) -> _Choice:
+        """Find the least by `better`, which more stages behind two choices never turn around."""
+        best = [_Choice(cost) for cost in self._sums]  # one stage up to each end
+        for _ in range(stages - 1):
+            best = [
+                min((self._extended(best, before, end) for before in range(end)), key=better, default=_Choice(math.inf))
+                for end in range(len(best))
+            ]
+        return best[-1]
+
+    def _extended(self, best: Sequence[_Choice], before: int, end: int) -> _Choice:
+        """Add a stage from one end to a later one."""
+        choice, cut = best[before], self._cuts[before]
+        worst = max(choice.worst, self._sums[end] - self._sums[before])
+        return _Choice(worst, choice.size_bytes + cut.size_bytes, (*choice.cuts, cut))
 
 
 class _Counting(Interpreter):

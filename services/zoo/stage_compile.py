@@ -10,6 +10,9 @@ from services.zoo.compiled import digest_of, made_once
 from services.zoo.model_file import FLOAT, ModelFile
 from services.zoo.weight_references import fetch_weights
 
+_BALANCE = 2
+"""Counts the ways in which `balance` has chosen cuts: stages that an earlier one chose are another chain."""
+
 
 @dataclass(frozen=True)
 class Cutting:
@@ -41,7 +44,7 @@ def compile_stages(
     if model_file.is_darknet:
         raise Unsupported(f"model '{model_file.name}': Darknet's networks are served whole, and not in stages")
     weights = fetch_weights(model_file.weights, model_file.folder)
-    content = [digest_of(model_file, weights, runtime), cutting.layers or cutting.stages, cutting.names]
+    content = [digest_of(model_file, weights, runtime), cutting.layers or (_BALANCE, cutting.stages), cutting.names]
     chain = hashlib.sha256(repr(content).encode()).hexdigest()[:12]
 
     def make(made: Path) -> None:
