@@ -6,8 +6,9 @@ from pathlib import Path
 
 from services.edge.errors import InvalidInput
 from services.zoo.catalog import default_catalog
+from services.zoo.darknet import networks
 from services.zoo.model_file import ModelFile, program_file, read_model_file, with_weights
-from services.zoo.stage_compile import Cutting
+from services.zoo.stage_compile import Cutting, undivided
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ def find_model(reference: str, weights: str | None) -> ModelFile:
 
     Raises:
         ModelNotFound, InvalidDeclaration, InvalidInput: no such model, or weights that are none.
+        Unsupported: a Darknet network, which has no stages.
     """
     path = Path(reference)
     if path.suffix == ".pt2":
@@ -33,7 +35,12 @@ def find_model(reference: str, weights: str | None) -> ModelFile:
     elif path.suffix in (".yaml", ".yml"):
         declared = read_model_file(path)
     else:
-        declared = default_catalog(os.environ).model(reference)
+        catalog = default_catalog(os.environ)
+        if reference in networks.NAMES and reference not in catalog.names():
+            raise undivided(reference)
+        declared = catalog.model(reference)
+    if declared.is_darknet:
+        raise undivided(declared.name)
     return with_weights(declared, weights) if weights else declared
 
 

@@ -27,6 +27,14 @@ class Cutting:
     stages: int = 4
 
 
+def undivided(name: str) -> Unsupported:
+    """What to raise where a Darknet network is to be cut."""
+    return Unsupported(
+        f"model '{name}': Darknet's networks are served whole, and not in stages; serve it by a model file of its own "
+        "(docs/models.md, Detectors)"
+    )
+
+
 def compile_stages(
     model_file: ModelFile, cutting: Cutting, cache: Path, runtime: str, progress: Progress = no_progress
 ) -> list[Path]:
@@ -42,7 +50,7 @@ def compile_stages(
         Unavailable: the cache cannot be written.
     """
     if model_file.is_darknet:
-        raise Unsupported(f"model '{model_file.name}': Darknet's networks are served whole, and not in stages")
+        raise undivided(model_file.name)
     weights = fetch_weights(model_file.weights, model_file.folder)
     content = [digest_of(model_file, weights, runtime), cutting.layers or (_BALANCE, cutting.stages), cutting.names]
     chain = hashlib.sha256(repr(content).encode()).hexdigest()[:12]
