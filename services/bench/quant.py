@@ -27,6 +27,13 @@ RUNTIMES = ("onnxruntime", "openvino")
 SERVED = ("resnet-50", "mobilenet-v2", "efficientnet-b0", "yolov3-tiny")
 TRAINED = ("yolov3-tiny", "efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2")
 EXPORTED = (*MODELS, *(f"{name}.trained" for name in TRAINED))
+_LEAST_OF_TRAINED = (
+    "pretrained.boxes",
+    "pretrained.boxes.int8",
+    "pretrained.top1_agreement",
+    "pretrained.top1_agreement.auto",
+)
+_MOST_OF_TRAINED = ("pretrained.map_drop", "pretrained.map_drop.auto")
 AUTOS = ("yolov3-tiny", "resnet-50", "mobilenet-v2", "efficientnet-b0", "efficientnet-lite0")
 NOTES = """
 One thread, batch 1, random weights, YOLO at 416x416; each model is timed in a process of its own, its subjects in
@@ -58,10 +65,10 @@ harshest test of `auto`, and not what int8 does to answers. For that see `map_dr
 on Darknet's seven photographs and nine of scikit-image and scikit-learn, times five augmentations; each is answered by
 integers calibrated on the other half. `.boxes` is the share of Darknet's own boxes (threshold 0.3, its seven
 photographs) that ours has at IoU 0.9 with a score within 0.02; `.boxes.int8` at IoU 0.75 within 0.1; `.map_drop` takes
-float's boxes for the truth, in points; `.top1_agreement` is the share with float's class, of the worst network;
-`.auto` of the plan that `strata quant calibrate --auto --max-drop 1` takes. `auto.speedup_share` is the time of the
-faster of int8 and hybrid over auto's, where int8 loses less than a point; `auto.over_float` float's over auto's;
-yolov3-tiny and EfficientNet-Lite0 are trained.
+float's boxes for the truth, in points; `.top1_agreement` is the share with float's class, of the worst network; `.auto`
+of the plan that `strata quant calibrate --auto --max-drop 1` takes; `.points_lost` is by margins, as above.
+`auto.speedup_share` is the time of the faster of int8 and hybrid over auto's, where int8 loses less than a point;
+`auto.over_float` float's over auto's; yolov3-tiny and EfficientNet-Lite0 are trained.
 
 `onnx` is of the exported program in ONNX Runtime and OpenVINO: `.max_code_error` the largest difference of a code, each
 layer given the runtime's own inputs; `.answers` the least share of eight pictures' classes or boxes that are the
@@ -135,20 +142,23 @@ PLOTS = tuple(
 
 
 def measure(
-    models: Sequence[str], parts: Sequence[str], rounds: int, pictures: Path | None, progress: Progress
+    models: Sequence[str], parts: Sequence[str], quick: bool, pictures: Path | None, progress: Progress
 ) -> Iterator[Figures]:
     """Measure the parts that are named, each model in a process of its own; figures as they come.
 
+    Args:
+        quick: fewer rounds, and of `pretrained` fewer photographs.
     Raises:
         CalledProcessError: a model's process failed; what it printed is on standard error.
     """
+    rounds = ("--rounds", "3" if quick else "5")
     jobs: list[tuple[str, tuple[str, ...]]] = []
     if "correctness" in parts:
         jobs += [(name, ("quant_correctness", name)) for name in models]
     if "accuracy" in parts:
         jobs.append(("", ("quant_accuracy", *(("--pictures", str(pictures)) if pictures else ()))))
     if "pretrained" in parts:
-        jobs.append(("", ("quant_pretrained",)))
+        jobs += [(name, ("quant_pretrained", name, *(("--quick",) if quick else ()))) for name in TRAINED]
     if "onnx" in parts:
         jobs += [(name, ("quant_onnx", name, "--cache", str(CACHE))) for name in models]
         if set(models) == set(MODELS):
@@ -156,11 +166,11 @@ def measure(
             jobs += [(f"{name}.trained", (*trained, name)) for name in TRAINED]
     if "served" in parts:
         served = [name for name in models if name in SERVED]
-        jobs += [(name, ("quant_served", name, "--cache", str(CACHE), "--rounds", str(rounds))) for name in served]
+        jobs += [(name, ("quant_served", name, "--cache", str(CACHE), *rounds)) for name in served]
     if "use" in parts:
         jobs += [("", (module, "--cache", str(CACHE))) for module in ("quant_use", "quant_run")]
     if "speed" in parts:
-        jobs += [(name, ("quant_speed", name, "--cache", str(CACHE), "--rounds", str(rounds))) for name in models]
+        jobs += [(name, ("quant_speed", name, "--cache", str(CACHE), *rounds)) for name in models]
     for number, (model, (module, *arguments)) in enumerate(jobs, start=1):
         progress(f"{number} of {len(jobs)}: {module.removeprefix('quant_')} {model}")
         found = _child(module, *arguments)
@@ -184,7 +194,8 @@ def notes(figures: Figures) -> str:
 
 def summarise(figures: Figures) -> Figures:
     """The figures over all models that the models' own give, for as many as were measured."""
-    own = {key: value for key, value in figures.items() if key.endswith(tuple(f".{name}" for name in EXPORTED))}
+    names = tuple(f".{name}" for name in (*EXPORTED, *TRAINED))
+    own = {key: value for key, value in figures.items() if key.endswith(names)}
 
     def of(prefix: str, models: Sequence[str] = MODELS) -> list[float]:
         return [value for name in models if (value := own.get(f"{prefix}.{name}")) is not None]
@@ -197,6 +208,12 @@ def summarise(figures: Figures) -> Figures:
         found["own_sqnr_db.min"] = min(of("own_sqnr_db.min"))
     if errors := of("float_error", DARKNET):
         found["darknet_error"] = max(errors)
+    for key in _LEAST_OF_TRAINED:
+        if each := of(key, TRAINED):
+            found[key] = min(each)
+    for key in _MOST_OF_TRAINED:
+        if each := of(key, TRAINED):
+            found[key] = max(each)
     if codes := [each for runtime in RUNTIMES for each in of(f"onnx.code_error.{runtime}", EXPORTED)]:
         found["onnx.max_code_error"] = max(codes)
         found["onnx.answers"] = min(each for runtime in RUNTIMES for each in of(f"onnx.answers.{runtime}", EXPORTED))

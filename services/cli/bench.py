@@ -92,7 +92,7 @@ def quant(
     wanted_models = _chosen(models, area.MODELS, "--models")
     wanted_parts = _chosen(parts, area.PARTS, "--parts")
     record = BenchRecord("quant", area.PACKAGES, area.bars, FigureOutputs(json, report, merge))
-    for found in area.measure(wanted_models, wanted_parts, 3 if quick else 5, pictures, Console(stderr=True).print):
+    for found in area.measure(wanted_models, wanted_parts, quick, pictures, Console(stderr=True).print):
         record.add({**found, **area.summarise({**record.figures, **found})})
     record.finish(
         lambda figures: Page("The quantisation engine's figures", "make bench-quant", area.notes(figures), area.PLOTS)

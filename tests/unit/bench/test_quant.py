@@ -70,6 +70,32 @@ def test_the_exported_programs_are_judged_by_the_worst_runtime_of_the_worst_mode
     assert (found["onnx.max_code_error"], found["onnx.answers"]) == (2, 0.875)
 
 
+def test_trained_networks_are_judged_by_the_worst_of_them() -> None:
+    detector = {"pretrained.boxes": 1.0, "pretrained.boxes.int8": 0.96, "pretrained.map_drop": 0.2}
+    figures = of_model("yolov3-tiny", detector)
+    for name, share in {"efficientnet-lite0": 0.975, "efficientnet-lite1": 0.95, "efficientnet-lite2": 1.0}.items():
+        figures |= of_model(name, {"pretrained.top1_agreement": share, "pretrained.top1_agreement.auto": 1.0})
+    assert area.summarise(figures) == {
+        **detector,
+        "pretrained.top1_agreement": 0.95,
+        "pretrained.top1_agreement.auto": 1.0,
+    }
+
+
+def test_each_trained_network_is_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that fails leaves the figures of those before it."""
+    ran: list[list[str]] = []
+
+    def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        ran.append(command[3:])
+        return subprocess.CompletedProcess(command, 0, '{"pretrained.points_lost.int8": 0.5}\n')
+
+    monkeypatch.setattr(subprocess, "run", run)
+    found = list(area.measure(area.MODELS, ["pretrained"], True, None, no_progress))
+    assert found == [{f"pretrained.points_lost.int8.{name}": 0.5} for name in area.TRAINED]
+    assert ran == [[name, "--quick"] for name in area.TRAINED]
+
+
 def test_the_papers_table_stands_beside_ours() -> None:
     figures = {key: value for name in area.MODELS for key, value in of_model(name, correctness()).items()}
     figures["matrix.hybrid.yolov3"] = figures["matrix.cross.vgg-16"] = 0.0
@@ -92,7 +118,7 @@ def test_a_spreads_end_stays_at_the_end_of_the_name(monkeypatch: pytest.MonkeyPa
         return subprocess.CompletedProcess(command, 0, f"a C library says hello\n{json.dumps(answers)}\n")
 
     monkeypatch.setattr(subprocess, "run", run)
-    (found,) = area.measure(["alexnet"], ["speed"], 3, None, no_progress)
+    (found,) = area.measure(["alexnet"], ["speed"], True, None, no_progress)
     assert found == {"ms.int8.alexnet": 2, "ms.int8.alexnet.low": 1, "ms.int8.alexnet.high": 3}
 
 
