@@ -13,7 +13,7 @@ from quant.calibration import Calibrated, decode_weights, run_decoded
 from quant.engine import stored_formats
 from quant.graph import INPUT, Graph, Layer
 from quant.operations import Conv2d, Linear, Weighted
-from quant.precision import Mode, Plan, Precision, takes_codes, uniform_plan
+from quant.precision import Mode, Plan, Precision, supported_plan, takes_codes, uniform_plan
 from quant.refinements import AdaRound, BiasCorrection, LayerSample, Refinement
 from quant.refinements.base import grouped, grouped_product
 from quant.scales import Calibration, IntegerWeights
@@ -23,6 +23,7 @@ MOST_WINDOWS = 4096
 """Of a layer, over all pictures."""
 MOST_PICTURES, MOST_ELEMENTS = 32, 1 << 25
 """At once, and in the largest value of all of them: about a gigabyte with what else is still to be read."""
+REFINEMENTS: tuple[Refinement, ...] = (AdaRound(), BiasCorrection())
 LEAST_GAIN_DB = 0.2
 """A refinement that brings a layer less is left out."""
 
@@ -45,16 +46,18 @@ def reconstruct(
     pictures: Tensor,
     refinements: Sequence[Refinement],
     on_layer: Callable[[str], None] = lambda _: None,
+    plan: Plan | None = None,
 ) -> tuple[Calibration, dict[str, Refined]]:
     """Run float and integers side by side, and refine each layer on what the integers before it leave.
 
     Args:
         pictures: [N, C, H, W]; all at once are in memory, with the values that are still to be read.
         refinements: in the order they are tried, each on top of those before.
+        plan: what the layers before each run in; by default that of INT8.
     Returns:
         the calibration with other codes and biases, and of each layer that gained what helped.
     """
-    plan = uniform_plan(graph, Mode.INT8)
+    plan = uniform_plan(graph, Mode.INT8) if plan is None else supported_plan(graph, plan)
     formats = stored_formats(graph, plan, calibration)
     weights, gains = dict(calibration.weights), dict[str, Refined]()
     floats, coded = {INPUT: pictures}, {INPUT: _coded(pictures, formats[INPUT])}
@@ -64,7 +67,7 @@ def reconstruct(
             theirs = [floats[name] for name in layer.inputs]
             ours = _taken(layer, plan, calibration, [coded[name] for name in layer.inputs])
             floats[layer.name] = layer.operation.run(*theirs)
-            if isinstance(layer.operation, Weighted):
+            if isinstance(layer.operation, Weighted) and plan[layer.name] is not Precision.FLOAT:
                 sample = layer_sample(layer.operation, ours[0], theirs[0])
                 integers, gain = _refine(sample, weights[layer.name], refinements)
                 weights[layer.name] = integers
@@ -79,6 +82,17 @@ def reconstruct(
     return replace(calibration, weights=weights), gains
 
 
+def refined_for(graph: Graph, unrefined: Calibration, plan: Plan, pictures: Tensor) -> dict[str, IntegerWeights]:
+    """The integer layers of a plan, refined as they are in it: for INT8 they make up for others that are float here.
+
+    Args:
+        unrefined: as it was calibrated.
+        pictures: see `reconstruct`; those that `picture_count` allows.
+    """
+    calibration, gains = reconstruct(graph, unrefined, pictures, REFINEMENTS, plan=plan)
+    return {name: calibration.weights[name] for name in gains}
+
+
 def refine(
     graph: Graph, found: Calibrated, pictures: Tensor, on_layer: Callable[[str], None] = lambda _: None
 ) -> Calibrated:
@@ -87,7 +101,7 @@ def refine(
     Args:
         pictures: see `reconstruct`; those that `picture_count` allows.
     """
-    calibration, gains = reconstruct(graph, found.calibration, pictures, (AdaRound(), BiasCorrection()), on_layer)
+    calibration, gains = reconstruct(graph, found.calibration, pictures, REFINEMENTS, on_layer)
     weights = {
         name: replace(choice, reason=f"{choice.reason}; {gains[name].words}") if name in gains else choice
         for name, choice in found.weights.items()
@@ -151,8 +165,8 @@ def _coded(value: Tensor, qparams: QParams | None) -> Tensor:
 
 
 def _taken(layer: Layer, plan: Plan, calibration: Calibration, inputs: Sequence[Tensor]) -> list[Tensor]:
-    """A layer's inputs as it takes them: an integer layer codes what is stored as float, a residual excepted."""
-    if plan[layer.name] is not Precision.INT8:
+    """A layer's inputs as it takes them: an integer kernel codes what is stored as float, a residual excepted."""
+    if plan[layer.name] is Precision.FLOAT:
         return list(inputs)
     first_only = isinstance(layer.operation, Weighted)
     return [
@@ -164,9 +178,9 @@ def _taken(layer: Layer, plan: Plan, calibration: Calibration, inputs: Sequence[
 
 
 def _run(layer: Layer, plan: Plan, weights: Mapping[str, IntegerWeights], inputs: Sequence[Tensor]) -> Tensor:
-    """The layer's value before it is coded, as INT8 has it but for float32's rounding."""
+    """The layer's value before it is coded, as the engine has it but for float32's rounding."""
     operation = layer.operation
-    if isinstance(operation, Weighted) and plan[layer.name] is Precision.INT8:
+    if isinstance(operation, Weighted) and plan[layer.name] is not Precision.FLOAT:
         integers = weights[layer.name]
         return run_decoded(operation, decode_weights(integers), integers, *inputs)
     return operation.run(*inputs)

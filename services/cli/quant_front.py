@@ -65,20 +65,25 @@ def front_files(front: FrontFiles, places: FrontPlaces) -> dict[Path, bytes]:
         title = f"{front.model.name}, auto"
         files[places.plot] = plot_front(title, front.found.front, places.plot.suffix.removeprefix("."))
     if places.points:
-        for name, plan in front.found.plans.items():
-            files[_point_path(places, name)] = encode_integers(front.model, front.integers._replace(auto_plan=plan))
+        for name in front.found.plans:
+            files[_point_path(places, name)] = encode_integers(
+                front.model, front.found.integers_of(name, front.integers)
+            )
     return files
 
 
 def front_table(front: Front) -> Table:
     """A row a plan, the fastest first; those that another plan beats in both are left out, but for the one chosen."""
     layers = ("float", "hybrid", "int8")
-    table = Table("auto", "plan", "ms", f"points lost ({front.measure})", *(f"{each} layers" for each in layers))
+    table = Table(
+        "auto", "plan", "ms", f"points lost ({front.measure})", *(f"{each} layers" for each in layers), "refined for it"
+    )
     for point in front.points:
         if point.best or point.name == front.chosen:
             mark = "takes" if point.name == front.chosen else ""
             counts = _counts(point.layers)
-            table.add_row(mark, point.name, f"{point.ms:.1f}", f"{point.points_lost:.2f}", *counts)
+            refined = str(point.refined or "")
+            table.add_row(mark, point.name, f"{point.ms:.1f}", f"{point.points_lost:.2f}", *counts, refined)
     return table
 
 

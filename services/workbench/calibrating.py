@@ -15,7 +15,7 @@ from quant.reconstruction import picture_count, refine
 from services.edge.progress import Progress, no_progress
 from services.workbench.engine_model import EngineModel
 from services.workbench.engines import this_machine
-from services.workbench.front import Front, MeasuredFront, find_front
+from services.workbench.front import Front, MeasuredFront, Unrefined, find_front
 from services.workbench.judging import JudgedPicture, TrueBoxes
 from services.workbench.pictures import AUGMENTED, DecodedPicture, Pictures, as_input, augmented
 from services.zoo.detection import Detection
@@ -133,19 +133,20 @@ def calibrate_model(
         this_cpu().weight_bits,
         on_layer=lambda name: progress("layers", layers.index(name) + 1, len(layers)),
     )
-    if kept:
+    unrefined = Unrefined(found.calibration, torch.cat(kept)) if kept else None
+    if unrefined:
         found = refine(
             model.graph,
             found,
-            torch.cat(kept),
+            unrefined.pictures,
             on_layer=lambda name: progress("refining layers", layers.index(name) + 1, len(layers)),
         )
     here = this_machine()
     integers = Integers(found.calibration, isa=here.isa)
     if clock is None:
         return CalibratedModel(integers, found, observations, None)
-    front = find_front(model, found.calibration, judged, clock, max_drop, progress)
-    integers = integers._replace(auto_plan=front.choice.plan, measured_on=here)
+    front = find_front(model, found.calibration, judged, clock, max_drop, progress, unrefined)
+    integers = front.integers_of(front.choice.chosen, integers._replace(measured_on=here))
     return CalibratedModel(integers, found, observations, front)
 
 

@@ -17,7 +17,7 @@ def variant_of(model: EngineModel, mode: Mode, integers: Integers) -> Variant:
     Raises:
         NoAutoPlan: AUTO without a measured plan.
     """
-    return Variant(model.graph, plan_of(model.name, model.graph, mode, integers), integers.calibration)
+    return Variant(model.graph, plan_of(model.name, model.graph, mode, integers), integers.calibration_in(mode))
 
 
 def engine_of(model: EngineModel, mode: Mode, integers: Integers) -> Engine:

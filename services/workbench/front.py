@@ -4,12 +4,15 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from torch import Tensor
+
 from quant.engine import Engine
 from quant.layer_costs import Costs, measure_conversions, measure_costs
 from quant.plan_choice import Clock, PlanChoice, choose_plan, count_transitions, keeps_answers, time_run
 from quant.plan_path import plan_noise, plan_path, quietest_in_time, spaced
 from quant.precision import Mode, Plan, Precision
-from quant.scales import Calibration
+from quant.reconstruction import refined_for
+from quant.scales import Calibration, IntegerWeights
 from services.edge.errors import BudgetNotMet
 from services.edge.progress import Progress, no_progress
 from services.workbench.engine_model import EngineModel
@@ -35,6 +38,7 @@ class FrontPoint:
         points_lost: see `Front.measure`.
         layers: how many run in float, hybrid and int8.
         transitions: values that change between float and codes on the way.
+        refined: layers that were refined for this plan.
         best: no other plan that was tried is faster and loses no more.
     """
 
@@ -43,6 +47,7 @@ class FrontPoint:
     points_lost: float
     layers: Mapping[Precision, int]
     transitions: int
+    refined: int
     best: bool
 
 
@@ -63,12 +68,25 @@ class Front:
 
 
 @dataclass(frozen=True, eq=False)
+class Unrefined:
+    """What a plan is refined from: the calibration before any refinement, and pictures [N, C, H, W]."""
+
+    calibration: Calibration
+    pictures: Tensor
+
+
+@dataclass(frozen=True, eq=False)
 class MeasuredFront:
-    """A front, how AUTO's plan was chosen on it, and each point's plan by its name."""
+    """A front, how AUTO's plan was chosen on it, and by each point's name its plan, and what was refined for that."""
 
     front: Front
     choice: PlanChoice
     plans: Mapping[str, Plan]
+    weights: Mapping[str, Mapping[str, IntegerWeights]]
+
+    def integers_of(self, name: str, integers: Integers) -> Integers:
+        """The integers with a point's plan as that of AUTO."""
+        return integers._replace(auto_plan=self.plans[name], auto_weights=self.weights.get(name, {}))
 
 
 def find_front(
@@ -78,17 +96,20 @@ def find_front(
     clock: Clock,
     max_drop: float = 1.0,
     progress: Progress = no_progress,
+    unrefined: Unrefined | None = None,
 ) -> MeasuredFront:
     """Measure plans on this machine, and take the fastest that loses less than `max_drop` points; float otherwise.
 
     Args:
         pictures: at least one; the first is timed, all are compared.
+        unrefined: where `calibration` was refined, which is for INT8: a mixed plan that loses more than INT8, or more
+            than `max_drop`, is refined for itself.
     """
-    search = _Search(model, calibration, pictures, clock, progress)
+    search = _Search(model, calibration, pictures, clock, progress, unrefined)
     path, quiet = search.path()
     steps = spaced(path, search.costs, MIXED_PLANS)
     tried = [plan for plan in path if plan in steps or plan == quiet]
-    search.try_plans({f"mixed-{number}": plan for number, plan in enumerate(tried, 1)})
+    search.try_plans({f"mixed-{number}": plan for number, plan in enumerate(tried, 1)}, max_drop)
     search.look_between(path, max_drop)
     progress("timing the plans")
     noises = {name: plan_noise(engine.plan, search.costs) for name, engine in search.engines.items()}
@@ -121,9 +142,11 @@ class _Search:
         pictures: Sequence[JudgedPicture],
         clock: Clock,
         progress: Progress,
+        unrefined: Unrefined | None,
     ) -> None:
-        self._model, self._calibration = model, calibration
+        self._model, self._calibration, self._unrefined = model, calibration, unrefined
         self._clock, self._progress = clock, progress
+        self.weights: dict[str, Mapping[str, IntegerWeights]] = {}
         integers = Integers(calibration)
         self.engines = {mode.value: engine_of(model, mode, integers) for mode in (Mode.FLOAT, Mode.INT8, Mode.HYBRID)}
         self._run_s = time_run(self.engines["float"], pictures[0].x, clock, rounds=1)
@@ -147,7 +170,7 @@ class _Search:
         path = plan_path(graph, self.costs, conversions)
         return path, quietest_in_time(graph, path, self.costs, conversions)
 
-    def try_plans(self, plans: Mapping[str, Plan]) -> None:
+    def try_plans(self, plans: Mapping[str, Plan], max_drop: float) -> None:
         """Measure what each loses; a plan that is known already is left out."""
         for done, (name, plan) in enumerate(plans.items()):
             self._progress("mixed plans", done, len(plans))
@@ -155,6 +178,18 @@ class _Search:
                 nearest = list(self.engines.values())[-1]
                 self.engines[name] = Engine(self._model.graph, plan, self._calibration, reuse=nearest)
                 self.losses[name] = self._lost(self.engines[name])
+                if self._unrefined and self.losses[name] > min(self.losses["int8"], max_drop):
+                    self._refine(name, self._unrefined)
+
+    def _refine(self, name: str, unrefined: Unrefined) -> None:
+        """Refine a plan for itself, and keep that where it loses less so."""
+        engine = self.engines[name]
+        found = refined_for(self._model.graph, unrefined.calibration, engine.plan, unrefined.pictures)
+        own = Integers(self._calibration, auto_weights=found).calibration_in(Mode.AUTO)
+        refined = Engine(self._model.graph, engine.plan, own, reuse=engine)
+        lost = self._lost(refined)
+        if lost < self.losses[name]:
+            self.engines[name], self.losses[name], self.weights[name] = refined, lost, found
 
     def look_between(self, path: Sequence[Plan], max_drop: float) -> None:
         """Halve the way from the last plan over the budget to the first within it."""
@@ -166,7 +201,7 @@ class _Search:
             middle = (beyond + within) // 2
             if middle in (beyond, within):
                 return
-            self.try_plans({f"between-{number}": path[middle]})
+            self.try_plans({f"between-{number}": path[middle]}, max_drop)
             beyond, within = (beyond, middle) if self._keeps(path[middle], max_drop) else (middle, within)
 
     def _keeps(self, plan: Plan, max_drop: float) -> bool | None:
@@ -188,7 +223,9 @@ def _front(search: _Search, choice: PlanChoice, max_drop: float) -> MeasuredFron
         plan = search.engines[name].plan
         counts = Counter(plan.values())
         layers = {precision: counts[precision] for precision in Precision}
-        points.append(FrontPoint(name, seconds * 1e3, lost, layers, count_transitions(graph, plan), lost < least))
+        transitions, refined = count_transitions(graph, plan), len(search.weights.get(name, {}))
+        points.append(FrontPoint(name, seconds * 1e3, lost, layers, transitions, refined, lost < least))
         least = min(least, lost)
     plans = {name: engine.plan for name, engine in search.engines.items()}
-    return MeasuredFront(Front(search.judge.measure, max_drop, choice.chosen, tuple(points)), choice, plans)
+    front = Front(search.judge.measure, max_drop, choice.chosen, tuple(points))
+    return MeasuredFront(front, choice, plans, search.weights)

@@ -3,6 +3,7 @@
 They belong to one model and to no other.
 """
 
+from dataclasses import replace
 from typing import Any, Protocol
 
 import torch
@@ -39,6 +40,8 @@ def encode_integers(model: QuantisedModel, integers: Integers) -> bytes:
     calibration, tensors = integers.calibration, dict[str, Tensor]()
     for name, found in calibration.weights.items():
         tensors |= {f"{name}:codes": found.codes, f"{name}:scale": found.scale, f"{name}:bias": found.bias}
+    for name, found in integers.auto_weights.items():
+        tensors |= {f"{name}:auto_codes": found.codes, f"{name}:auto_bias": found.bias}
     content = {
         "model": model.name,
         "model_digest": model.digest,
@@ -48,6 +51,7 @@ def encode_integers(model: QuantisedModel, integers: Integers) -> bytes:
         "auto_plan": dict(integers.auto_plan),
         "auto_measured_on": integers.measured_on._asdict() if integers.measured_on else None,
         "edited_precisions": dict(integers.edited),
+        "auto_weights": list(integers.auto_weights),
     }
     return encode_tensor_file(KIND, content, tensors)
 
@@ -71,7 +75,7 @@ def decode_integers(data: bytes, model: QuantisedModel, source: str = "the integ
     try:
         values = {name: QParams(float(scale), int(zero)) for name, (scale, zero) in content["values"].items()}
         weights = {name: _integers(model, name, content, file.tensors) for name in content["x_scales"]}
-        # files of earlier builds do not say where they were made, and hold no edited precisions
+        # files of earlier builds do not say where they were made, and hold no edited precisions or weights of auto
         measured_on = content.get("auto_measured_on")
         return Integers(
             Calibration(values, weights),
@@ -79,6 +83,7 @@ def decode_integers(data: bytes, model: QuantisedModel, source: str = "the integ
             Machine(str(measured_on["isa"]), int(measured_on["threads"])) if measured_on else None,
             _plan(model, content.get("edited_precisions", {})),
             str(content.get("isa", "")),
+            {name: _auto_weights(weights[name], name, file.tensors) for name in content.get("auto_weights", ())},
         )
     except (KeyError, TypeError, ValueError, AttributeError, QuantError) as error:
         raise DamagedFile(f"{source}: what it holds does not fit the model: {error}") from error
@@ -86,6 +91,16 @@ def decode_integers(data: bytes, model: QuantisedModel, source: str = "the integ
 
 def _plan(model: QuantisedModel, content: Any) -> dict[str, Precision]:
     return {model.graph.layer(name).name: Precision(precision) for name, precision in content.items()}
+
+
+def _auto_weights(shared: IntegerWeights, name: str, tensors: Any) -> IntegerWeights:
+    codes, bias = tensors[f"{name}:auto_codes"], tensors[f"{name}:auto_bias"]
+    if (codes.shape, codes.dtype, bias.shape, bias.dtype) != (
+        *(shared.codes.shape, shared.codes.dtype),
+        *(shared.bias.shape, shared.bias.dtype),
+    ):
+        raise ValueError(f"layer {name!r} has other shapes or types in auto")
+    return replace(shared, codes=codes, bias=bias)
 
 
 def _integers(model: QuantisedModel, name: str, content: Any, tensors: Any) -> IntegerWeights:

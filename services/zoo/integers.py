@@ -1,15 +1,17 @@
 """What quantising a model found: its scales, and how its layers are best run."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import NamedTuple
 
 from quant.graph import Graph
 from quant.precision import Mode, Plan, Precision, supported_plan, uniform_plan
-from quant.scales import Calibration
+from quant.scales import Calibration, IntegerWeights
 from services.edge.errors import NoAutoPlan
 
 _NONE: Plan = MappingProxyType({})
+_NO_WEIGHTS: Mapping[str, IntegerWeights] = MappingProxyType({})
 
 
 class Machine(NamedTuple):
@@ -27,6 +29,7 @@ class Integers(NamedTuple):
         measured_on: where `auto_plan` was measured; None where that is not known.
         edited: precisions that a person gave single layers; they hold in `hybrid` and `int8`.
         isa: the instruction set the scales were chosen on; empty where that is not known.
+        auto_weights: of layers that were refined for `auto_plan`, and run so in `auto`; at the scales of `calibration`.
     """
 
     calibration: Calibration = Calibration()
@@ -34,6 +37,13 @@ class Integers(NamedTuple):
     measured_on: Machine | None = None
     edited: Mapping[str, Precision] = _NONE
     isa: str = ""
+    auto_weights: Mapping[str, IntegerWeights] = _NO_WEIGHTS
+
+    def calibration_in(self, mode: Mode) -> Calibration:
+        """The calibration as a mode runs it."""
+        if mode is not Mode.AUTO or not self.auto_weights:
+            return self.calibration
+        return replace(self.calibration, weights={**self.calibration.weights, **self.auto_weights})
 
 
 def plan_of(name: str, graph: Graph, mode: Mode, integers: Integers) -> Mapping[str, Precision]:

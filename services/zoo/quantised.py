@@ -56,8 +56,9 @@ def declared_engine(model_file: ModelFile, graph: Graph, report: Progress = no_p
         integers = decode_integers(fetch(reference, model_file.folder), model, reference)
     else:
         integers = _calibrated(model_file, model, report)
-    plan = plan_of(model.name, model.graph, Mode(model_file.precision), integers)
-    return Engine(model.graph, plan, integers.calibration, cpu=this_cpu(isa_cap()))
+    mode = Mode(model_file.precision)
+    plan = plan_of(model.name, model.graph, mode, integers)
+    return Engine(model.graph, plan, integers.calibration_in(mode), cpu=this_cpu(isa_cap()))
 
 
 def _calibrated(model_file: ModelFile, model: DeclaredGraph, report: Progress) -> Integers:

@@ -3,7 +3,7 @@
 import contextlib
 import json
 import os
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import get_args
 
@@ -31,6 +31,7 @@ from services.edge.errors import (
 )
 from services.workbench import files
 from services.workbench.engine_model import EngineModel
+from services.workbench.engines import engine_of
 from services.workbench.files import read_integers, read_model, write_integers, write_model
 from services.zoo import tensor_codec
 from services.zoo.graph_codec import decode_graph, encode_graph
@@ -214,7 +215,31 @@ def test_integers_say_where_they_were_made_and_old_files_that_do_not_are_read(
     file = tensor_codec.decode_tensor_file(path.read_bytes(), "strata-integers", "it")
     old = {key: file.content[key] for key in ("model", "model_digest", "values", "x_scales", "auto_plan")}
     path.write_bytes(tensor_codec.encode_tensor_file("strata-integers", old, file.tensors))
-    assert read_integers(path, model)[1:] == ({"stem": Precision.INT8}, None, {}, "")
+    assert read_integers(path, model)[1:] == ({"stem": Precision.INT8}, None, {}, "", {})
+
+
+def test_what_was_refined_for_autos_plan_is_autos_alone(
+    tmp_path: Path, model: EngineModel, calibration: Calibration
+) -> None:
+    shared = calibration.weights["body"]
+    own = replace(shared, codes=-shared.codes, bias=shared.bias + 3)
+    plan = uniform_plan(model.graph, Mode.INT8)
+    write_integers(tmp_path / "m.integers", model, Integers(calibration, plan, auto_weights={"body": own}))
+    again = read_integers(tmp_path / "m.integers", model)
+    in_auto, in_int8 = (engine_of(model, mode, again).calibration.weights for mode in (Mode.AUTO, Mode.INT8))
+    for found, made in ((in_auto["body"], own), (in_int8["body"], shared), (in_auto["stem"], in_int8["stem"])):
+        assert torch.equal(found.codes, made.codes)
+        assert torch.equal(found.bias, made.bias)
+
+
+def test_weights_of_auto_that_do_not_fit_are_refused(
+    tmp_path: Path, model: EngineModel, calibration: Calibration
+) -> None:
+    body = calibration.weights["body"]
+    short = Integers(calibration, auto_weights={"body": replace(body, bias=body.bias[:-1])})
+    write_integers(tmp_path / "m.integers", model, short)
+    with pytest.raises(DamagedFile, match="'body' has other shapes"):
+        read_integers(tmp_path / "m.integers", model)
 
 
 def test_a_plan_for_a_layer_that_is_not_there_is_refused(

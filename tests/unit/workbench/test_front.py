@@ -14,10 +14,12 @@ from quant.precision import Mode, Precision, uniform_plan
 from quant.scales import Calibration
 from services.edge.errors import BudgetNotMet
 from services.workbench.engine_model import EngineModel
+from services.workbench.engines import engine_of
 from services.workbench.files import read_integers
-from services.workbench.front import Front, FrontPoint, MeasuredFront, check_budget, find_front
+from services.workbench.front import Front, FrontPoint, MeasuredFront, Unrefined, check_budget, find_front
 from services.workbench.judging import JudgedPicture
 from services.workbench.plots import plot_front
+from services.zoo.integers import Integers
 from tests.unit.workbench.commands import answer, pixels, quant
 
 
@@ -66,8 +68,29 @@ def test_a_spoiled_layer_is_the_one_that_gives_way(measured: MeasuredFront) -> N
     assert all(measured.plans[name]["body"] is not Precision.INT8 for name in within)
 
 
+def test_a_mixed_plan_that_loses_too_much_is_refined_for_itself(
+    model: EngineModel, calibration: Calibration, judged: list[JudgedPicture]
+) -> None:
+    """Here the heads' raw values are shifted for INT8, as if by much that its layers lose."""
+    together = torch.cat([each.x for each in judged])
+    raw = calibration.weights["raw"]
+    shifted = replace(calibration, weights={**calibration.weights, "raw": replace(raw, bias=raw.bias + 400)})
+    front = find_front(model, shifted, judged, time.perf_counter, 1.0, unrefined=Unrefined(calibration, together))
+    mixed = {each.name: each for each in front.front.points if each.name not in ("float", "int8", "hybrid")}
+    assert front.weights
+    assert {name for name, each in mixed.items() if each.refined} == set(front.weights)
+    name = next(iter(front.weights))
+    assert mixed[name].points_lost < 1
+    assert all(front.plans[name][layer] is not Precision.FLOAT for layer in front.weights[name])
+    integers = front.integers_of(name, Integers(shifted))
+    own, shared = (engine_of(model, Mode.AUTO, each) for each in (integers, integers._replace(auto_weights={})))
+    wanted = engine_of(model, Mode.FLOAT, integers).run(judged[0].x)["head"]
+    far, near = ((engine.run(judged[0].x)["head"] - wanted).abs().mean() for engine in (shared, own))
+    assert float(near) < 0.5 * float(far)
+
+
 def point(name: str, lost: float) -> FrontPoint:
-    return FrontPoint(name, 1.0, lost, dict.fromkeys(Precision, 1), 0, True)
+    return FrontPoint(name, 1.0, lost, dict.fromkeys(Precision, 1), 0, 0, True)
 
 
 def test_a_budget_that_only_float_meets_says_by_how_much() -> None:
