@@ -9,11 +9,12 @@ IMAGE = os.environ.get("VERSITYGW_IMAGE", "dev.local/versitygw:v1.8.0")
 ENDPOINT = "http://s3:7070"
 SECRET = "s3-keys"
 _KEYS = {"AWS_ACCESS_KEY_ID": "test-key", "AWS_SECRET_ACCESS_KEY": "test-secret"}
+_PLACE = {"AWS_ENDPOINT_URL": ENDPOINT, "AWS_REGION": "us-east-1"}
 _LABELS = {"app": "s3"}
 
 
 def start_store(cluster: Cluster, bucket: str) -> None:
-    """Start it as the Service `s3`, with an empty bucket, and put its keys into a Secret."""
+    """Start it as the Service `s3`, with an empty bucket, and put its endpoint and keys into a Secret."""
     container = {
         "name": "s3",
         "image": IMAGE,
@@ -32,12 +33,12 @@ def start_store(cluster: Cluster, bucket: str) -> None:
     }
     pod = {"containers": [container], "volumes": [{"name": "data", "emptyDir": {}}, {"name": "meta", "emptyDir": {}}]}
     objects = [
-        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": SECRET}, "stringData": _KEYS},
+        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": SECRET}, "stringData": _KEYS | _PLACE},
         {
             "apiVersion": "v1",
             "kind": "Service",
             "metadata": {"name": "s3"},
-            "spec": {"selector": _LABELS, "ports": [{"port": 7070}]},
+            "spec": {"type": "NodePort", "selector": _LABELS, "ports": [{"port": 7070}]},
         },
         {
             "apiVersion": "apps/v1",
@@ -52,3 +53,11 @@ def start_store(cluster: Cluster, bucket: str) -> None:
     listed = {"apiVersion": "v1", "kind": "List", "items": objects}
     cluster.kubectl("apply", "--filename", "-", standard_input=json.dumps(listed))
     cluster.kubectl("rollout", "status", "deployment", "s3", "--timeout=120s")
+
+
+def store_environment(cluster: Cluster) -> dict[str, str]:
+    """The environment of a client of it that is not in the cluster."""
+    (port,) = cluster.get("service", "s3")["spec"]["ports"]
+    (node, *_) = cluster.get("nodes")["items"]
+    address = next(each["address"] for each in node["status"]["addresses"] if each["type"] == "InternalIP")
+    return {**_KEYS, **_PLACE, "AWS_ENDPOINT_URL": f"http://{address}:{port['nodePort']}"}
