@@ -17,6 +17,10 @@ LAST_PHASE = "ready"
 PHASES = (*POD_PHASES, *PROCESS_PHASES, LAST_PHASE)
 
 
+_KNATIVES = "queue-proxy"
+"""The container that Knative puts beside ours."""
+
+
 @dataclass(frozen=True)
 class ColdStart:
     """One start of one process; `phases_ms` by name, in the order they passed."""
@@ -35,6 +39,11 @@ def starts_in_log(name: str, lines: Iterable[str]) -> list[ColdStart]:
     return [ColdStart(name, said) for said in map(_phases, lines) if said]
 
 
+def own_container(pod: Document) -> str:
+    """The name of a pod's container that is not Knative's."""
+    return next(str(each["name"]) for each in pod["spec"]["containers"] if each["name"] != _KNATIVES)
+
+
 def start_of_pod(pod: Document, log: Iterable[str]) -> ColdStart | None:
     """Put together what Kubernetes and the log say of a pod's start; None where it is not ready yet."""
     labels = pod["metadata"].get("labels", {})
@@ -42,7 +51,7 @@ def start_of_pod(pod: Document, log: Iterable[str]) -> ColdStart | None:
     running = [
         each["state"]["running"]["startedAt"]
         for each in pod.get("status", {}).get("containerStatuses", [])
-        if each["name"] == "user-container" and "running" in each.get("state", {})
+        if each["name"] == own_container(pod) and "running" in each.get("state", {})
     ]
     if not running or not times.get("Ready"):
         return None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import urlencode, urlsplit
 
-from services.cluster.cold_starts import ColdStart, start_of_pod
+from services.cluster.cold_starts import ColdStart, own_container, start_of_pod
 from services.cluster.domain import Document, Workload, WorkloadState, judge_deployment, judge_other, judge_service
 from services.edge.deadline import Deadline
 from services.edge.errors import FailedPrecondition, NotFound, Unavailable
@@ -103,7 +103,7 @@ def cold_starts(objects: ReadsLogs, namespace: str, release: str = "") -> list[C
         if "serving.knative.dev/service" not in pod["metadata"].get("labels", {}):
             continue
         with suppress(NotFound, Unavailable):  # it has ended meanwhile, or has no log yet
-            path = f"/api/v1/namespaces/{namespace}/pods/{pod['metadata']['name']}/log?container=user-container"
+            path = f"/api/v1/namespaces/{namespace}/pods/{pod['metadata']['name']}/log?container={own_container(pod)}"
             if start := start_of_pod(pod, objects.read_log(path).splitlines()):
                 starts.append(start)
     return starts

@@ -13,14 +13,18 @@ LOG = ["not JSON", json.dumps({"event": "ready", "start_ms": OWN}), json.dumps({
 
 def pod(**times: str) -> dict[str, Any]:
     conditions = [{"type": kind, "status": "True", "lastTransitionTime": time} for kind, time in times.items()]
-    running = {"name": "user-container", "state": {"running": {"startedAt": "2026-01-01T00:00:03Z"}}}
+    running = [
+        {"name": name, "state": {"running": {"startedAt": f"2026-01-01T00:00:0{second}Z"}}}
+        for name, second in (("queue-proxy", 4), ("model", 3))
+    ]
     return {
         "metadata": {
             "name": "m-1",
             "labels": {"serving.knative.dev/service": "m"},
             "creationTimestamp": "2026-01-01T00:00:00Z",
         },
-        "status": {"conditions": conditions, "containerStatuses": [running]},
+        "status": {"conditions": conditions, "containerStatuses": running},
+        "spec": {"containers": [{"name": "model"}, {"name": "queue-proxy"}]},
     }
 
 
