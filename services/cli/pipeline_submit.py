@@ -14,10 +14,10 @@ from rich.console import Console
 from services.artifacts.precision import Encoding
 from services.cli.failures import EXIT_FAULT
 from services.cli.pipeline_report import print_report
-from services.cluster.domain import Document
 from services.cluster.kubectl import Kubectl, own_namespace
 from services.cluster.pipeline_job import driver_job, exit_code, has_ended, job_name, stages_in_order
 from services.edge.errors import FailedPrecondition
+from services.edge.kubernetes_pods import Document
 
 _POLL_S = 1.0
 

@@ -13,10 +13,10 @@ from functools import partial
 from pathlib import Path
 
 from services.cluster.domain import Workload, WorkloadState
-from services.cluster.kubernetes_api import KubernetesApi, open_in_pod, pod_namespace
 from services.cluster.usecases import Declared, await_ready, enforce, has_failed, survey
 from services.edge.deadline import Deadline
 from services.edge.errors import StrataError
+from services.edge.kubernetes_api import KubernetesApi
 
 
 def main(verb: str = "", *files: str) -> int:
@@ -24,10 +24,10 @@ def main(verb: str = "", *files: str) -> int:
     if (verb, len(files)) not in (("enforce", 1), ("check", 0)):
         raise SystemExit(__doc__)
     try:
-        with open_in_pod() as api:
-            for file in files:
-                _enforce(api, json.loads(Path(file).read_text()))
-            seen = _await_ready(api)
+        api = KubernetesApi()
+        for file in files:
+            _enforce(api, json.loads(Path(file).read_text()))
+        seen = _await_ready(api)
     except StrataError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1
@@ -45,7 +45,7 @@ def _enforce(api: KubernetesApi, objects: list[dict[str, object]]) -> None:
 
 
 def _await_ready(api: KubernetesApi) -> list[Workload]:
-    look = partial(survey, api, pod_namespace(), os.environ["STRATA_RELEASE"])
+    look = partial(survey, api, api.namespace, os.environ["STRATA_RELEASE"])
     return await_ready(look, Deadline.after(float(os.environ["STRATA_WAIT_S"])), time.sleep, print)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from statistics import median
 
-from services.cluster.domain import Document
+from services.edge.kubernetes_pods import SERVICE, Document
 
 POD_PHASES = ("scheduled", "sandbox", "container")
 """Until the pod has a node, a sandbox with its volumes and network, and a running container; in whole seconds."""
@@ -64,7 +64,7 @@ def start_of_pod(pod: Document, log: Iterable[str]) -> ColdStart | None:
         for phase, before, after in zip(POD_PHASES, ends, ends[1:], strict=False)
     }
     rest_ms = 1e3 * (_seconds(str(times["Ready"])) - ends[-1]) - sum(own.values())
-    name = labels.get("serving.knative.dev/service") or pod["metadata"]["name"]
+    name = labels.get(SERVICE) or pod["metadata"]["name"]
     return ColdStart(name, {**pod_ms, **own, LAST_PHASE: max(0.0, rest_ms)})
 
 

@@ -1,12 +1,10 @@
 """What the objects of a release say of its workloads: ready, starting, or failed and why."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, TypeAlias
 
-Document: TypeAlias = dict[str, Any]
+from services.edge.kubernetes_pods import REVISION, SERVICE, Document, count_by_label
 
 _MAY_BE_FALSE = {"Active"}
 """Conditions of a revision that are not faults: at zero it is not active."""
@@ -56,7 +54,7 @@ def judge_service(service: Document, revisions: Mapping[str, Document], pods: Se
         shares[name] = shares.get(name, 0) + target.get("percent", 0)
     serving = {name: percent for name, percent in shares.items() if percent}
     revision = revisions.get(newest, {})
-    own = [pod for pod in pods if pod["metadata"].get("labels", {}).get("serving.knative.dev/revision") == newest]
+    own = [pod for pod in pods if pod["metadata"].get("labels", {}).get(REVISION) == newest]
     unplaced = _unplaced(own, revision)
     # Knative calls a revision failed while a pod of it waits for a node, and takes it back once it has one.
     faults = [*([] if unplaced else [*_faults(revision), *_faults(service)]), *_stuck(own)]
@@ -106,13 +104,8 @@ def judge_other(document: Document) -> Workload:
 
 def _ready_pods(service: str, pods: Sequence[Document]) -> dict[str, int]:
     """Count the pods of a Knative Service that take requests, by revision."""
-    labels = [
-        pod["metadata"].get("labels", {})
-        for pod in pods
-        if _holds(pod, "Ready") and not pod["metadata"].get("deletionTimestamp")
-    ]
-    own = [each for each in labels if each.get("serving.knative.dev/service") == service]
-    return dict(sorted(Counter(each.get("serving.knative.dev/revision", "") for each in own).items()))
+    own = [pod for pod in pods if pod["metadata"].get("labels", {}).get(SERVICE) == service]
+    return dict(sorted(count_by_label(own, REVISION).items()))
 
 
 def _component(document: Document) -> str:

@@ -4,8 +4,8 @@ import json
 import subprocess
 from collections.abc import Iterator
 
-from services.cluster.domain import Document
 from services.edge.errors import FailedPrecondition, NotFound, StrataError, Unavailable, Unsupported
+from services.edge.kubernetes_pods import Document
 
 _TIMEOUT_S = 30
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from services.cluster.domain import Document
 from services.edge.errors import FailedPrecondition, NotFound
+from services.edge.kubernetes_pods import Document
 
 _RESOURCES = {
     "requests": {"cpu": "100m", "memory": "128Mi", "ephemeral-storage": "64Mi"},

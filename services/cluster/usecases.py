@@ -7,9 +7,10 @@ from typing import Protocol
 from urllib.parse import urlencode, urlsplit
 
 from services.cluster.cold_starts import ColdStart, own_container, start_of_pod
-from services.cluster.domain import Document, Workload, WorkloadState, judge_deployment, judge_other, judge_service
+from services.cluster.domain import Workload, WorkloadState, judge_deployment, judge_other, judge_service
 from services.edge.deadline import Deadline
 from services.edge.errors import FailedPrecondition, NotFound, Unavailable
+from services.edge.kubernetes_pods import REVISION, SERVICE, Document
 
 _TRIES = 10
 _POLL_S = 1.0
@@ -100,7 +101,7 @@ def cold_starts(objects: ReadsLogs, namespace: str, release: str = "") -> list[C
     """Say of every pod of a Knative Service that runs now where the time of its start went; raises as `survey` does."""
     starts = []
     for pod in _items(objects, namespace, release, "api/v1", "pods"):
-        if "serving.knative.dev/service" not in pod["metadata"].get("labels", {}):
+        if SERVICE not in pod["metadata"].get("labels", {}):
             continue
         with suppress(NotFound, Unavailable):  # it has ended meanwhile, or has no log yet
             path = f"/api/v1/namespaces/{namespace}/pods/{pod['metadata']['name']}/log?container={own_container(pod)}"
@@ -125,7 +126,7 @@ def _items(objects: Reads, namespace: str, release: str, group: str, kind: str) 
 
 def _is_ours(deployment: Document) -> bool:
     """Knative's own Deployments, one a revision, have our labels too."""
-    return "serving.knative.dev/revision" not in deployment["metadata"].get("labels", {})
+    return REVISION not in deployment["metadata"].get("labels", {})
 
 
 def await_ready(

@@ -23,12 +23,12 @@ DOMAIN, USECASES, ADAPTERS, EDGES, MAIN = range(5)
 RANKS: dict[str, dict[int, str]] = {
     "edge": {
         DOMAIN: "errors suggestion deadline admission receipts progress whole_number message_size "
-        "html_page crossing_page",
+        "html_page crossing_page kubernetes_pods",
         ADAPTERS: "address cpu_share memory_share declaration environment settings meter onednn owner_token "
         "whole_files disk_room stop exit_code logs lean_logs tracing freed_memory",
         EDGES: "status remote_errors grpc_channel grpc_server http_errors http_body http_hangup http_connections "
         "http_server http_form http_app receipt_messages receipt_bodies grpc_tracing http_tracing "
-        "ray_cluster",
+        "ray_cluster kubernetes_api",
     },
     "zoo": {
         DOMAIN: "manifest stage_manifest sounds chunks cache_folder alexnet nasnet efficientnet efficientnet_lite "
@@ -96,7 +96,7 @@ RANKS: dict[str, dict[int, str]] = {
     "cluster": {
         DOMAIN: "domain pipeline_job cold_starts",
         USECASES: "usecases",
-        EDGES: "kubernetes_api kubectl ingress",
+        EDGES: "kubectl ingress",
         MAIN: "__main__",
     },
     "local": {

@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 
-from services.cluster.domain import Document
 from services.cluster.usecases import Declared, enforce
 from services.edge.errors import FailedPrecondition, NotFound
+from services.edge.kubernetes_pods import Document
 
 PATH = "/apis/serving.knative.dev/v1/namespaces/demo/services/model"
 DECLARED = Declared(PATH, {"version": "2"}, {"template": {"spec": {"containers": [{"name": "model", "image": "v1"}]}}})

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from services.cluster.domain import Document
 from services.cluster.pipeline_job import driver_job, exit_code, has_ended, job_name, stages_in_order
 from services.edge.errors import FailedPrecondition, NotFound
+from services.edge.kubernetes_pods import Document
 
 SECRET = {"name": "AWS_ACCESS_KEY_ID", "valueFrom": {"secretKeyRef": {"name": "r-store", "key": "AWS_ACCESS_KEY_ID"}}}
 COLLECTOR = {"name": "OTEL_EXPORTER_OTLP_ENDPOINT", "value": "http://collector:4317"}

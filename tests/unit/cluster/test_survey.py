@@ -5,10 +5,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from services.cluster.domain import Document, Workload, WorkloadState
+from services.cluster.domain import Workload, WorkloadState
 from services.cluster.usecases import await_ready, survey
 from services.edge.deadline import Deadline
 from services.edge.errors import FailedPrecondition, NotFound
+from services.edge.kubernetes_pods import Document
 
 SERVING = "/apis/serving.knative.dev/v1/namespaces/demo"
 READY = Workload("model", "m", WorkloadState.READY)
