@@ -22,9 +22,9 @@ class State:
     versions: dict[str, int]
 
     @classmethod
-    def first(cls, variant: Variant) -> "State":
-        """Before any edit: every value in version 0. Raises NotCalibrated: see `Engine`."""
-        engine = Engine(variant.graph, variant.plan, variant.calibration)
+    def first(cls, variant: Variant, reuse: Engine | None = None) -> "State":
+        """Before any edit: every value in version 0. Takes `reuse` and raises NotCalibrated as `Engine` does."""
+        engine = Engine(variant.graph, variant.plan, variant.calibration, reuse=reuse)
         return cls(variant, engine, dict.fromkeys((INPUT, *(layer.name for layer in variant.graph.layers)), 0))
 
     def edited(self, edit: Edit, version: int) -> "State":

@@ -57,13 +57,19 @@ class Stepper:
     Args:
         x: [N, C, H, W], float32; the first picture is shown as feature maps.
         float_graph: the model before any edit; errors are measured against it. By default the variant's own.
+        reuse: an engine of the same model, whose layers are taken over where they come out the same.
     Raises:
         WrongShape: x does not have the graph's input shape.
         NotCalibrated: the variant's plan wants integers where there are no scales.
     """
 
     def __init__(
-        self, variant: Variant, x: Tensor, float_graph: Graph | None = None, cache_bytes: int = 512 << 20
+        self,
+        variant: Variant,
+        x: Tensor,
+        float_graph: Graph | None = None,
+        cache_bytes: int = 512 << 20,
+        reuse: Engine | None = None,
     ) -> None:
         x = x.contiguous(memory_format=torch.channels_last)
         self._values = StateValues(x, cache_bytes)
@@ -71,7 +77,7 @@ class Stepper:
         self._float_graph, self._x = float_graph or variant.graph, x
         with torch.inference_mode():
             self._figures = ValueFigures(self._values, self._float_graph.values(x))
-        self._branches = {"main": _Branch([State.first(variant)])}
+        self._branches = {"main": _Branch([State.first(variant, reuse)])}
         self.branch_name = "main"
 
     @property

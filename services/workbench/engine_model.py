@@ -1,13 +1,14 @@
 """A model on the workbench: its graph, and what it takes to give it a picture and to read its answer."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
 from typing import Protocol
 
 from quant.graph import Graph
 from quant.operations import Region, Yolo
+from services.workbench.shared_layers import SharedLayers
 from services.zoo.graph_codec import digest_of_graph
 from services.zoo.manifest import InputSpec
 from services.zoo.name_lists import classes_by_name
@@ -40,6 +41,7 @@ class EngineModel:
         input_spec: how a classifier's picture is cut; None for Darknet's letterbox.
         weights: where they came from, in words.
         trained: False for random weights; every front end then says so.
+        shared: what those who run it, as it is or edited, have in common.
     """
 
     name: str
@@ -48,6 +50,7 @@ class EngineModel:
     input_spec: InputSpec | None
     weights: str
     trained: bool
+    shared: SharedLayers = field(default_factory=SharedLayers, repr=False)
 
     @property
     def detects(self) -> bool:

@@ -28,7 +28,11 @@ def engine_of(model: EngineModel, mode: Mode, integers: Integers) -> Engine:
         NoAutoPlan: AUTO without a measured plan.
     """
     variant = variant_of(model, mode, integers)
-    return Engine(variant.graph, variant.plan, variant.calibration, cpu=this_cpu(isa_cap()))
+    cpu, known = this_cpu(isa_cap()), model.shared.any_engine()
+    engine = Engine(variant.graph, variant.plan, variant.calibration, cpu=cpu, reuse=known)
+    if mode is Mode.FLOAT:
+        model.shared.note(engine)
+    return engine
 
 
 def this_machine() -> Machine:

@@ -67,7 +67,12 @@ class Session:
     @cached_property
     def _stepper(self) -> Stepper:
         """Made at the first step: it runs the model in float once, which a run or a cross does not need."""
-        return Stepper(self._opened, as_input(self.model, self.picture), cache_bytes=self._cache_bytes)
+        shared = self.model.shared
+        x = as_input(self.model, self.picture)
+        stepper = Stepper(self._opened, x, cache_bytes=self._cache_bytes, reuse=shared.any_engine())
+        if self.mode is Mode.FLOAT:
+            shared.note(stepper.engine)
+        return stepper
 
     def check(self) -> None:
         """Raises now what the first use would: NoAutoPlan."""

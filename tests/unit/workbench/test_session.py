@@ -1,11 +1,12 @@
 """The stepping session, without a terminal."""
 
+import gc
 from collections.abc import Callable
 
 import pytest
 import torch
 
-from quant.edits import EditCodes, EditPrecision, EditWeights
+from quant.edits import EditBias, EditCodes, EditPrecision, EditWeights
 from quant.errors import InvalidEdit, LayerNotFound, NotCalibrated
 from quant.precision import Mode, Precision
 from quant.scales import Calibration
@@ -15,6 +16,7 @@ from services.workbench.engines import engine_of
 from services.workbench.pictures import DecodedPicture, as_input
 from services.workbench.session import Session
 from services.zoo.integers import Integers
+from tests.unit.workbench.conftest import make_model
 
 
 @pytest.fixture
@@ -125,3 +127,18 @@ def test_a_mode_without_what_it_needs_is_refused(model: EngineModel, calibration
         Session(model, Integers(), Mode.INT8, picture()).step()
     with pytest.raises(NoAutoPlan, match="small"):
         Session(model, Integers(calibration), Mode.AUTO, picture()).check()
+
+
+def test_who_steps_a_model_in_float_takes_over_what_another_has_prepared_and_no_edit_of_his() -> None:
+    model = make_model()
+    one, other = (Session(model, Integers(), Mode.FLOAT, picture()) for _ in range(2))
+    before = one.jump("head").statistics
+    prepared = model.shared.any_engine()
+    assert prepared is not None
+    one.edit(EditBias("stem", torch.tensor([9.0]), (0,)))
+    assert other.jump("head").statistics == before != one.look("head").statistics
+    again = engine_of(model, Mode.FLOAT, Integers())
+    assert all(ours is theirs for ours, theirs in zip(again.layers, prepared.layers, strict=True))
+    del one, other, prepared, again
+    gc.collect()
+    assert model.shared.any_engine() is None
