@@ -111,7 +111,10 @@ def test_policies_let_only_requests_in() -> None:
     (rule,) = door["ingress"]
     (container,) = template["spec"]["containers"]
     assert {port["port"] for port in rule["ports"]} == {port["name"] for port in container["ports"]}
-    assert rule["from"] == clients
+    *given, test = rule["from"]
+    assert given == clients
+    labels = objects["Pod", "strata-test"]["metadata"]["labels"]
+    assert test["podSelector"]["matchLabels"].items() <= labels.items()
     labels = model_of(objects, SHIPPED[0])["spec"]["template"]["metadata"]["labels"]
     assert models["podSelector"]["matchLabels"].items() <= labels.items()
     ((peer,),) = (rule["from"] for rule in models["ingress"])

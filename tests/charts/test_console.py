@@ -72,6 +72,24 @@ def test_it_looks_at_the_front_door_and_at_the_outputs_that_are_named() -> None:
     assert variables(pipelines=["s3://jobs/a", "s3://jobs/b"])["CONSOLE_JOBS"] == "s3://jobs/a,s3://jobs/b"
 
 
+def test_policies_let_knative_in_and_the_console_to_the_front_door() -> None:
+    clients = [{"podSelector": {"matchLabels": {"app": "web"}}}]
+    policy = {"enabled": True, "clients": clients, "knativeNamespaces": ["edge"]}
+    objects = render({**values(database={"own": True}), "networkPolicy": policy})
+    console = model_of(objects, "strata-console")["spec"]["template"]["metadata"]["labels"]
+    (to_door,) = objects["NetworkPolicy", "strata-ensemble"]["spec"]["ingress"]
+    assert clients[0] in to_door["from"]
+    assert [each for each in to_door["from"] if each["podSelector"]["matchLabels"].items() <= console.items()]
+    (to_database,) = objects["NetworkPolicy", "strata-console-database"]["spec"]["ingress"]
+    assert [each for each in to_database["from"] if each["podSelector"]["matchLabels"].items() <= console.items()]
+    for name in ("console", "workbench"):
+        spec = objects["NetworkPolicy", f"strata-{name}"]["spec"]
+        pod = model_of(objects, f"strata-{name}")["spec"]["template"]["metadata"]["labels"]
+        assert spec["podSelector"]["matchLabels"].items() <= pod.items()
+        ((peer,),) = (rule["from"] for rule in spec["ingress"])
+        assert peer["namespaceSelector"]["matchExpressions"][0]["values"] == ["edge"]
+
+
 def test_two_pods_never_do_one_run() -> None:
     template = model_of(render(values()), "strata-console")["spec"]["template"]
     assert template["metadata"]["annotations"]["autoscaling.knative.dev/max-scale"] == "1"
