@@ -43,7 +43,7 @@ class MemberCounts:
 
     Attributes:
         states: requests by what became of them: answered, missing, failed.
-        replicas: processes that run now; None where the front door does not know.
+        replicas: processes that run now; None where nobody here knows.
     """
 
     states: Mapping[str, float] = field(default_factory=dict)

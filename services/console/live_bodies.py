@@ -14,7 +14,7 @@ class MemberLiveBody(Body):
 
     model: str
     weight: float
-    replicas: int | None = Field(description="Processes that run now; null where the front door does not know")
+    replicas: int | None = Field(description="Processes that run now; null where nobody here knows")
     answered: int
     missing: int
     failed: int

@@ -18,6 +18,7 @@ from services.console.front_door import FrontDoorClient
 from services.console.http_api import create_http_app
 from services.console.http_callers import Console
 from services.console.links import Links
+from services.console.member_pods import Pods, nowhere, pods_of
 from services.console.passwords import Argon2Hasher
 from services.console.pipeline_jobs import PipelineJobs
 from services.console.runs import Runs
@@ -38,10 +39,11 @@ _log = logging.getLogger("services.console")
 
 
 class Installed(NamedTuple):
-    """What runs beside a console now: the URL of the ensembles' front door, and the outputs of pipelines."""
+    """What runs beside a console now: the URL of the ensembles' front door, the outputs of pipelines, members' pods."""
 
     front_door: Callable[[], str]
     outputs: Callable[[], Sequence[str]]
+    pods: Pods = nowhere
 
 
 def main() -> int:
@@ -91,8 +93,8 @@ async def serve(
         files = UserFiles(records, store, settings.limits, time.time)
         runs = Runs(records, files, store, WorkbenchInference(workbench), time.time)
         accounts = Accounts(records, Argon2Hasher(), time.time)
-        beside = installed or Installed(lambda: settings.ensembles, lambda: settings.outputs)
-        door, jobs = FrontDoorClient(beside.front_door), PipelineJobs(beside.outputs, open_store)
+        beside = installed or Installed(lambda: settings.ensembles, lambda: settings.outputs, pods_of(settings.release))
+        door, jobs = FrontDoorClient(beside.front_door, beside.pods), PipelineJobs(beside.outputs, open_store)
         links = Links(records, store, settings.quota_bytes, time.time)
         console = Console(accounts, files, runs, links, workbench, door, jobs, settings.secure_cookies, stop.is_set)
         app = create_http_app(console, Health(lambda: not stop.is_set()))

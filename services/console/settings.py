@@ -28,6 +28,7 @@ class Settings(BaseSettings):
         token_key: signs what the workbench believes; its WORKBENCH_TOKEN_KEY is the same.
         file_bytes, quota_bytes: of one file, and of all that a user keeps.
         ensembles: URL of the ensembles' front door; empty where there is none.
+        release: of the chart, whose pods are counted by the service account of this pod; empty counts none.
         jobs: URLs of the outputs of pipelines, with commas between.
         secure_cookies: send the cookie over HTTPS alone.
         drain_s: what running requests get to end on SIGTERM.
@@ -42,6 +43,7 @@ class Settings(BaseSettings):
     file_bytes: Count = 1 << 30
     quota_bytes: Count = 4 << 30
     ensembles: str = ""
+    release: str = ""
     jobs: str = ""
     secure_cookies: bool = False
     drain_s: Annotated[float, Field(ge=0)] = 10.0

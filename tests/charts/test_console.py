@@ -72,6 +72,26 @@ def test_it_looks_at_the_front_door_and_at_the_outputs_that_are_named() -> None:
     assert variables(pipelines=["s3://jobs/a", "s3://jobs/b"])["CONSOLE_JOBS"] == "s3://jobs/a,s3://jobs/b"
 
 
+def test_it_counts_the_members_pods_and_may_ask_for_nothing_else() -> None:
+    objects = render(values())
+    (rule,) = objects["Role", "strata-console"]["rules"]
+    assert rule == {"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]}
+    (subject,) = objects["RoleBinding", "strata-console"]["subjects"]
+    spec = model_of(objects, "strata-console")["spec"]["template"]["spec"]
+    assert subject["name"] == spec["serviceAccountName"] == "strata-console"
+    assert {"name": "CONSOLE_RELEASE", "value": "strata"} in spec["containers"][0]["env"]
+
+
+@pytest.mark.parametrize("chosen", [{"console": {**WHOLE, "countPods": False}}, {"ensemble": {"replicas": 0}}])
+def test_where_it_counts_no_pods_it_has_no_rights(chosen: dict[str, Any]) -> None:
+    objects = render({**values(), **chosen})
+    assert not {kind for kind, name in objects if name == "strata-console"} & {"Role", "RoleBinding", "ServiceAccount"}
+    spec = model_of(objects, "strata-console")["spec"]["template"]["spec"]
+    assert spec["automountServiceAccountToken"] is False
+    assert "serviceAccountName" not in spec
+    assert "CONSOLE_RELEASE" not in [each["name"] for each in spec["containers"][0]["env"]]
+
+
 def test_policies_let_knative_in_and_the_console_to_the_front_door() -> None:
     clients = [{"podSelector": {"matchLabels": {"app": "web"}}}]
     policy = {"enabled": True, "clients": clients, "knativeNamespaces": ["edge"]}
@@ -105,6 +125,7 @@ def test_two_pods_never_do_one_run() -> None:
         ({"scale": {"window": "5s"}}, "scale.window 5s"),
         ({"resources": {"requests": {"memory": "9Gi"}}}, "console: resources.requests.memory"),
         ({"secureCookies": "yes"}, "/console/secureCookies"),
+        ({"countPods": "all"}, "/console/countPods"),
         ({"replicas": 2}, "replicas"),
         ({"database": {"own": True, "size": "many"}}, "/console/database/size"),
         ({"pipelines": ["/jobs"]}, "/console/pipelines"),

@@ -26,7 +26,11 @@ spec:
         autoscaling.knative.dev/window: {{ $console.scale.window | quote }}
         autoscaling.knative.dev/scale-to-zero-pod-retention-period: {{ $console.scale.retention | quote }}
         {{- with $console.podAnnotations }}{{ toYaml . | nindent 8 }}{{ end }}
-    spec: {{- include "strata.pod" (dict "root" . "values" $console) | nindent 6 }}
+    {{- $counts := and $console.countPods .Values.ensemble.replicas }}
+    spec: {{- include "strata.pod" (dict "root" . "values" $console "token" (not (not $counts))) | nindent 6 }}
+      {{- if $counts }}
+      serviceAccountName: {{ include "strata.console.name" . | quote }}
+      {{- end }}
       containerConcurrency: 0
       timeoutSeconds: {{ include "strata.number" $console.timeoutS }}
       containers:
@@ -45,6 +49,9 @@ spec:
             - {name: AWS_REGION, value: {{ $console.store.region | quote }}}
             {{- with $console.store.endpoint }}
             - {name: AWS_ENDPOINT_URL, value: {{ . | quote }}}
+            {{- end }}
+            {{- if $counts }}
+            - {name: CONSOLE_RELEASE, value: {{ .Release.Name | quote }}}
             {{- end }}
             {{- if .Values.ensemble.replicas }}
             - {name: CONSOLE_ENSEMBLES, value: {{ printf "http://%s.%s.svc.%s:%s" (include "strata.ensemble.name" .) .Release.Namespace .Values.clusterDomain (include "strata.number" .Values.ensemble.service.httpPort) | quote }}}
