@@ -13,6 +13,9 @@ export interface Work<Found> {
   isOver: boolean;
 }
 
+/** Between two looks at what comes: a page that shows a row for each of 700 layers would be drawn as often. */
+const LOOK_EVERY_MS = 200;
+
 interface WorkEvent {
   progress?: Schema<"ProgressBody"> | null;
   fault?: string;
@@ -33,10 +36,6 @@ export function useWork<Found, Event extends WorkEvent>(
   const queries = useQueryClient();
   const { data: work } = useQuery<Work<Found>>({ queryKey: key, enabled: false, gcTime: Infinity, staleTime: Infinity });
   const running = useRef<AbortController | null>(null);
-  const tell = (change: (before: Work<Found>) => Work<Found>) =>
-    queries.setQueryData<Work<Found>>(key, (before) =>
-      change(before ?? { found: nothing, progress: null, fault: "", isOver: false }),
-    );
   const stop = useCallback(() => running.current?.abort(), []);
   useEffect(() => stop, [stop]);
 
@@ -44,22 +43,35 @@ export function useWork<Found, Event extends WorkEvent>(
   async function start(path: string, body?: unknown) {
     stop();
     const control = (running.current = new AbortController());
-    tell(() => ({ found: nothing, progress: null, fault: "", isOver: false }));
-    const end = (fault: string) => tell((before) => ({ ...before, fault, isOver: true }));
+    let now: Work<Found> = { found: nothing, progress: null, fault: "", isOver: false };
+    let later: ReturnType<typeof setTimeout> | undefined;
+    const show = () => {
+      clearTimeout(later);
+      later = undefined;
+      // Where it was begun anew, nothing of this one is shown any more.
+      if (running.current === control) queries.setQueryData<Work<Found>>(key, now);
+    };
+    show();
+    const end = (fault: string) => {
+      now = { ...now, fault, isOver: true };
+    };
     try {
       const sent: RequestInit = body === undefined ? {} : { method: "POST", body: JSON.stringify(body) };
       for await (const event of readEvents<Event>(path, { ...sent, signal: control.signal })) {
-        tell((before) => ({
-          found: fold(before.found, event),
-          progress: event.progress ?? before.progress,
+        now = {
+          found: fold(now.found, event),
+          progress: event.progress ?? now.progress,
           fault: event.fault ?? "",
           isOver: event.is_last ?? false,
-        }));
-        if (event.is_last) return;
+        };
+        if (now.isOver) return;
+        later ??= setTimeout(show, LOOK_EVERY_MS);
       }
       end("the way to the console broke: begin again");
     } catch (error) {
       end(control.signal.aborted ? "stopped" : (error as Error).message);
+    } finally {
+      show();
     }
   }
 
