@@ -2,21 +2,25 @@
 
 import gzip
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from statistics import median
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from services.bench.browser import chromium, serious_findings
+from services.bench.browser import chromium
+from services.bench.own_process import Tell
 from services.bench.rounds import percentile
-from services.bench.workbench_place import ConsolePlace, Person
+from services.bench.workbench_place import ConsolePlace, Person, console_place
+from services.bench.workbench_subject import STEPPED, WorkbenchSubject
 from services.console.http_callers import COOKIE
 from services.console.pages import BUNDLE
+from services.edge.errors import Unsupported
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 Figures: TypeAlias = dict[str, float]
+WIDE, NARROW = (1280, 900), (390, 844)
 _WAIT_MS = 60_000
 # From the click to the first frame that has the layer's picture and its statistics.
 _NEXT = """layer => new Promise((resolve, reject) => {
@@ -35,124 +39,78 @@ _NEXT = """layer => new Promise((resolve, reject) => {
 _LONG_TASKS = """window.longTasks = [];
 new PerformanceObserver(list => window.longTasks.push(...list.getEntries().map(entry => entry.duration)))
   .observe({type: 'longtask', buffered: true});"""
-_GRAPH = ".react-flow__node"
+_PAINTED = "performance.getEntriesByName('first-contentful-paint')"
+GRAPH = ".react-flow__node"
+
+
+def page(subject: WorkbenchSubject, tell: Tell) -> Iterator[Figures]:
+    """Open the page, and step with it."""
+    yield bundle_kb()
+    with console_place() as place, place.person("reader") as person, chromium() as browser:
+        tell("page: opened by a browser that has never seen it")
+        yield {"open_ms": median(_open_ms(browser, place) for _ in range(subject.effort.loads))}
+        tell(f"page: running {STEPPED}")
+        run = subject.run(person, STEPPED)["id"]
+        layers = [layer["name"] for layer in person.layers(run)]
+        yield {f"layers.{STEPPED}": float(len(layers))}
+        tell("page: stepping")
+        with logged_in(browser, place, person) as opened:
+            yield _paint(opened, run, layers[: subject.effort.steps])
 
 
 def bundle_kb() -> Figures:
-    """What a browser loads first, gzipped."""
-    page = (BUNDLE / "index.html").read_text()
-    first = [BUNDLE / path for path in re.findall(r'(?:src|href)="/(assets/[^"]+)"', page)]
+    """What a browser loads first, gzipped. Raises Unsupported where the page is not built."""
+    try:
+        html = (BUNDLE / "index.html").read_text()
+    except FileNotFoundError as error:
+        raise Unsupported("the page is not built: run `make web`") from error
+    first = [BUNDLE / path for path in re.findall(r'(?:src|href)="/(assets/[^"]+)"', html)]
     return {"bundle_kb": sum(len(gzip.compress(path.read_bytes())) for path in first) / 1000}
 
 
-def page_figures(
-    place: ConsolePlace, person: Person, runs: dict[str, dict[str, Any]], steps: int, loads: int
-) -> Iterator[Figures]:
-    """Open the page, and step with it.
+@contextmanager
+def logged_in(
+    browser: "Browser", place: ConsolePlace, person: Person, size: tuple[int, int] = WIDE, colours: str = "light"
+) -> Iterator["Page"]:
+    """A page of somebody; what its main thread takes long for is in `window.longTasks`, in ms.
 
     Args:
-        runs: of the model that is stepped, `stepped`, and of a large graph, `large`.
-        steps: layers to go on.
-        loads: times that the page is opened.
+        size: of the window, in pixels.
+        colours: that the browser prefers, light or dark.
     """
-    with chromium() as browser:
-        yield {"open_ms": median(_open_ms(browser, place) for _ in range(loads))}
-        with _logged_in(browser, place, person) as page:
-            layers = person.client.get(f"/api/runs/{runs['stepped']['id']}/graph").json()["layers"]
-            yield _paint(page, runs["stepped"]["id"], [layer["name"] for layer in layers[:steps]])
-            yield _opening(page, runs["large"]["id"])
-            yield {"axe": float(sum(len(_findings(page, path)) for path in _paths(runs["stepped"]["id"])))}
-            yield {"keyboard": float(len(mouse_actions(page, runs["stepped"]["id"])))}
+    scheme = "dark" if colours == "dark" else "light"
+    viewport = {"width": size[0], "height": size[1]}
+    context = browser.new_context(base_url=place.address, viewport=viewport, color_scheme=scheme)  # type: ignore[arg-type]
+    context.add_cookies([{"name": COOKIE, "value": person.client.cookies[COOKIE], "url": place.address}])
+    context.add_init_script(_LONG_TASKS)
+    opened = context.new_page()
+    opened.set_default_timeout(_WAIT_MS)
+    try:
+        yield opened
+    finally:
+        context.close()
 
 
 def _open_ms(browser: "Browser", place: ConsolePlace) -> float:
     context = browser.new_context(base_url=place.address)
     try:
-        page = context.new_page()
-        page.goto("/")
-        page.get_by_role("button", name="Log in", exact=True).wait_for(timeout=_WAIT_MS)
-        return float(page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime"))
+        opened = context.new_page()
+        opened.goto("/")
+        opened.get_by_role("button", name="Log in", exact=True).wait_for(timeout=_WAIT_MS)
+        opened.wait_for_function(f"{_PAINTED}.length > 0")
+        return float(opened.evaluate(f"{_PAINTED}[0].startTime"))
     finally:
         context.close()
 
 
-@contextmanager
-def _logged_in(browser: "Browser", place: ConsolePlace, person: Person) -> Iterator["Page"]:
-    context = browser.new_context(base_url=place.address, viewport={"width": 1280, "height": 900})
-    context.add_cookies([{"name": COOKIE, "value": person.client.cookies[COOKIE], "url": place.address}])
-    context.add_init_script(_LONG_TASKS)
-    page = context.new_page()
-    page.set_default_timeout(_WAIT_MS)
-    try:
-        yield page
-    finally:
-        context.close()
-
-
-def _paint(page: "Page", run: str, layers: list[str]) -> Figures:
-    page.goto(f"/runs/{run}/step")
-    page.get_by_role("button", name="Next").wait_for()
-    page.locator(_GRAPH).first.wait_for()
-    times_ms = [float(page.evaluate(_NEXT, layer)) for layer in layers]
+def _paint(opened: "Page", run: str, layers: list[str]) -> Figures:
+    opened.goto(f"/runs/{run}/step")
+    opened.get_by_role("button", name="Next").wait_for()
+    opened.locator(GRAPH).first.wait_for()
+    times_ms = [float(opened.evaluate(_NEXT, layer)) for layer in layers]
     return {
         "paint_ms.p95": percentile(times_ms, 0.95),
         "paint_ms.p50": percentile(times_ms, 0.5),
         "paint_ms.largest": max(times_ms),
         "paint_ms.layers": float(len(layers)),
     }
-
-
-def _opening(page: "Page", run: str) -> Figures:
-    """A large graph, as it opens."""
-    page.goto(f"/runs/{run}/step")
-    page.locator(_GRAPH).first.wait_for()
-    page.wait_for_timeout(1000)
-    tasks = page.evaluate("window.longTasks")
-    figures = {"longest_task_ms": float(max(tasks, default=0.0))}
-    laid_out = page.evaluate("performance.getEntriesByName('layout').map(entry => entry.duration)")
-    return figures | ({"layout_ms": float(max(laid_out))} if laid_out else {})
-
-
-def _paths(run: str) -> list[str]:
-    return ["/files", "/runs", f"/runs/{run}/step", f"/runs/{run}/cross"]
-
-
-def _findings(page: "Page", path: str) -> list[str]:
-    page.goto(path)
-    page.get_by_role("heading").first.wait_for()
-    return serious_findings(page)
-
-
-def mouse_actions(page: "Page", run: str) -> list[str]:
-    """The actions of a graph that cannot be done by the keyboard alone."""
-    page.goto(f"/runs/{run}/step")
-    page.get_by_role("button", name="Next").wait_for()
-    heading = page.get_by_role("region", name="The layer's value").get_by_role("heading").first
-
-    def shown() -> str:
-        heading.wait_for()
-        return heading.inner_text()
-
-    def moves(press: Callable[[], None]) -> bool:
-        before = shown()
-        press()
-        try:
-            page.wait_for_function(
-                "before => document.querySelector('[data-layer] h2').innerText !== before", arg=before
-            )
-        except Exception:
-            return False
-        return True
-
-    def open_from_the_table() -> None:
-        page.get_by_role("button", name="Table").press("Enter")
-        page.get_by_role("table").get_by_role("button").nth(2).press("Enter")
-
-    page.keyboard.press("n")
-    actions: dict[str, Callable[[], None]] = {
-        "next": lambda: page.keyboard.press("n"),
-        "back": lambda: page.keyboard.press("p"),
-        "to the end": lambda: page.keyboard.press("e"),
-        "open a layer": open_from_the_table,
-    }
-    return [name for name, press in actions.items() if not moves(press)]

@@ -1,6 +1,7 @@
 """What the paper's platform could do with which network (its table 1), tried here through the console."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeAlias
@@ -8,12 +9,14 @@ from typing import Any, TypeAlias
 import httpx
 
 from quant.precision import Mode
-from services.bench.workbench_place import Person, workbench_process
+from services.bench.own_process import Tell
+from services.bench.workbench_place import Person, console_place, workbench_process
+from services.bench.workbench_subject import RANDOM, SMALL, WorkbenchSubject
 from services.edge.errors import StrataError
 from services.workbench.client import RemoteWorkbench
-from services.workbench.pictures import EncodedPicture
 from services.workbench.session_log import NamedModel
 from services.workbench.workbench import CalibrationRequest
+from services.zoo.pretrained import PRETRAINED, fetch_pretrained
 
 Figures: TypeAlias = dict[str, float]
 MODELS = ("yolov2", "yolov3", "yolov3-tiny")
@@ -28,47 +31,34 @@ _PAPER = {
 }
 
 
-def table_1(person: Person, model: str, weights: str, picture: str, tell: Callable[[str], None]) -> Figures:
-    """Do with a model what the table has; 1 for each that works.
+def papers_table(subject: WorkbenchSubject, tell: Tell) -> Iterator[Figures]:
+    """Do with each model what the table has; 1 for what works, 0 for what does not."""
+    fetch_pretrained(SMALL)
+    with console_place() as place, place.person("reader") as person:
+        for model in subject.effort.papers:
+            weights = f"{PRETRAINED}{model}" if model == SMALL else RANDOM
+            for row, work in _rows(subject, person, model, weights).items():
+                tell(f"table: {model}, {row}")
+                yield {f"table_1.{row}.{model}": float(_works(work, tell))}
 
-    Args:
-        weights: of the model; empty takes its own.
-        picture: the id of a file of the person's.
-    """
 
+def _rows(subject: WorkbenchSubject, person: Person, model: str, weights: str) -> Mapping[str, Callable[[], bool]]:
+    @cache
     def ran(mode: str) -> dict[str, Any]:
-        tell(f"table_1: {model} in {mode}")
-        return person.run(model=model, mode=mode, picture=picture, weights=weights)
+        return subject.run(person, model, mode, weights)
 
-    tried: dict[str, Callable[[], bool]] = {}
-    in_float, hybrid, int8 = (ran(mode) for mode in ("float", "hybrid", "int8"))
-    tried["visualizer"] = lambda: _is_drawn(person, in_float["id"])
-    tried["files"] = lambda: _keeps(person, model)
-    tried["normal"] = lambda: all(each["result"] is not None for each in (in_float, hybrid))
-    tried["step"] = lambda: all(_steps(person, each["id"]) for each in (in_float, hybrid))
-    tried["cross"] = lambda: _crosses(person, int8["id"])
-    tried["int8"] = lambda: int8["result"] is not None and int8["result"]["mode"] == "int8"
-    return {f"table_1.{row}.{model}": float(_works(work)) for row, work in tried.items()}
-
-
-def augments(model: str, weights: str, picture: EncodedPicture, tell: Callable[[str], None]) -> Figures:
-    """Calibrate on a picture and on five made out of it; 1 where these show the values more."""
-    tell(f"table_1: {model}, five pictures out of one")
-    with (
-        TemporaryDirectory() as store,
-        workbench_process(Path(store)) as process,
-        RemoteWorkbench(process.address) as bench,
-    ):
-        session = bench.open(NamedModel(model, weights), None, picture, Mode.FLOAT)
-        alone, augmented = (
-            session.calibrate(CalibrationRequest("minmax", augment=augment), [picture]).values
-            for augment in (False, True)
-        )
-    wider = [augmented[name].chosen.scale > choice.chosen.scale for name, choice in alone.items()]
-    return {f"table_1.augmentation.{model}": float(any(wider))}
+    return {
+        "visualizer": lambda: _is_drawn(person, ran("float")["id"]),
+        "files": lambda: _keeps(person, model),
+        "normal": lambda: all(_answers(ran(mode), mode, weights) for mode in ("float", "hybrid")),
+        "step": lambda: all(_steps(person, ran(mode)["id"]) for mode in ("float", "hybrid")),
+        "cross": lambda: _crosses(person, ran("int8")["id"]),
+        "int8": lambda: _answers(ran("int8"), "int8", weights),
+        "augmentation": lambda: _augments(subject, NamedModel(model, weights)),
+    }
 
 
-def notes(figures: Mapping[str, float]) -> list[str]:
+def table_beside_ours(figures: Mapping[str, float]) -> list[str]:
     """The paper's table beside ours."""
     lines = ["| the paper's table 1: paper, ours | " + " | ".join(MODELS) + " |", "| --- " * (len(MODELS) + 1) + "|"]
     for row, (name, *papers) in _PAPER.items():
@@ -82,20 +72,23 @@ def _word(figure: float | None) -> str:
     return "not measured" if figure is None else "yes" if figure == 1 else "no"
 
 
-def _works(work: Callable[[], bool]) -> bool:
+def _works(work: Callable[[], bool], tell: Tell) -> bool:
     try:
         return work()
-    except (httpx.HTTPStatusError, StrataError):
+    except (httpx.HTTPStatusError, StrataError) as error:
+        tell(f"table: it does not: {error}")
         return False
 
 
-def _get(person: Person, path: str, **query: str) -> httpx.Response:
-    return person.client.get(path, params=query).raise_for_status()
+def _answers(run: Mapping[str, Any], mode: str, weights: str) -> bool:
+    """It ran in its mode; with trained weights it finds something on the picture, too."""
+    result = run["result"]
+    return result["mode"] == mode and (weights == RANDOM or bool(result["boxes"]))
 
 
 def _is_drawn(person: Person, run: str) -> bool:
     """Every layer reads what there is, and has a shape."""
-    layers = _get(person, f"/api/runs/{run}/graph").json()["layers"]
+    layers = person.layers(run)
     known = {"input", *(layer["name"] for layer in layers)}
     return bool(layers) and all(set(layer["inputs"]) <= known and layer["shape"] for layer in layers)
 
@@ -103,22 +96,37 @@ def _is_drawn(person: Person, run: str) -> bool:
 def _keeps(person: Person, model: str) -> bool:
     file = person.upload(f"{model}/note", model.encode())
     person.client.patch(f"/api/files/{file}", json={"path": f"{model}/renamed"}).raise_for_status()
-    kept = _get(person, f"/api/files/{file}/content").content
+    kept = person.get(f"/api/files/{file}/content").content
     person.client.delete(f"/api/files/{file}").raise_for_status()
     return kept == model.encode()
 
 
 def _steps(person: Person, run: str) -> bool:
     """To the first layer, into the middle and to the end, with a picture of each."""
-    layers = _get(person, f"/api/runs/{run}/graph").json()["layers"]
+    layers = person.layers(run)
     for asked in ({"to": "forward"}, {"to": "layer", "layer": layers[len(layers) // 2]["name"]}, {"to": "end"}):
         visit = person.client.post(f"/api/runs/{run}/step", json=asked).raise_for_status().json()
-        if not _get(person, f"/api/runs/{run}/maps", layer=visit["layer"]).content.startswith(b"\x89PNG"):
+        if not person.get(f"/api/runs/{run}/maps", layer=visit["layer"]).content.startswith(b"\x89PNG"):
             return False
     return bool(visit["layer"] == layers[-1]["name"])
 
 
 def _crosses(person: Person, run: str) -> bool:
-    page = _get(person, f"/api/runs/{run}/cross.html").text
-    layers = _get(person, f"/api/runs/{run}/graph").json()["layers"]
+    page = person.get(f"/api/runs/{run}/cross.html").text
+    layers = person.layers(run)
     return all(f">{layer['name']}<" in page for layer in layers)
+
+
+def _augments(subject: WorkbenchSubject, model: NamedModel) -> bool:
+    """Five pictures out of one show some values wider than the one does."""
+    with (
+        TemporaryDirectory() as store,
+        workbench_process(Path(store)) as process,
+        RemoteWorkbench(process.address) as bench,
+    ):
+        session = bench.open(model, None, subject.encoded, Mode.FLOAT)
+        alone, augmented = (
+            session.calibrate(CalibrationRequest("minmax", augment=augment), [subject.encoded]).values
+            for augment in (False, True)
+        )
+    return any(augmented[name].chosen.scale > choice.chosen.scale for name, choice in alone.items())

@@ -2,8 +2,9 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple, TypeAlias
@@ -12,23 +13,18 @@ import torch
 
 from quant.edits import EditBias
 from quant.precision import Mode
+from services.bench.own_process import Tell
 from services.bench.rounds import percentile
 from services.bench.workbench_place import memory_mb, workbench_process
+from services.bench.workbench_subject import WorkbenchSubject
 from services.workbench.client import RemoteSession, RemoteWorkbench
 from services.workbench.layer_card import TensorPart
-from services.workbench.pictures import EncodedPicture
-from services.workbench.session_log import NamedModel
 
 Figures: TypeAlias = dict[str, float]
 _EVERY_S = 1.0
 _AT_MOST_MS, _AT_MOST_MB = 500.0, 200.0
-
-
-class Stepped(NamedTuple):
-    """The model that people step, and the picture."""
-
-    model: NamedModel
-    picture: EncodedPicture
+_TOGETHER_S = 120.0
+"""Within which all have to be ready to begin."""
 
 
 class _Walk(NamedTuple):
@@ -38,16 +34,12 @@ class _Walk(NamedTuple):
     foreign: int
 
 
-def people(stepped: Stepped, counts: Sequence[int], steps: int, tell: Callable[[str], None]) -> Iterator[Figures]:
-    """Let more and more people step the model at once, one step a second each.
-
-    Args:
-        counts: of people, ascending; the figures of each, until one is more than the machine takes.
-    """
+def people(subject: WorkbenchSubject, tell: Tell) -> Iterator[Figures]:
+    """Let more and more people step the model at once, one step a second each, until the machine does not take more."""
     held = 0
-    for count in counts:
+    for count in subject.effort.people:
         tell(f"users: {count} at once")
-        figures = _together(stepped, count, steps)
+        figures = _together(subject, count)
         fits = figures["p95_ms"] <= _AT_MOST_MS and figures["session_mb"] <= _AT_MOST_MB and not figures["cross_talk"]
         held = count if fits else held
         found = {f"users.{name}": value for name, value in figures.items()} if fits or not held else {}
@@ -56,25 +48,22 @@ def people(stepped: Stepped, counts: Sequence[int], steps: int, tell: Callable[[
             return
 
 
-def _together(stepped: Stepped, count: int, steps: int) -> Figures:
-    with TemporaryDirectory() as store, workbench_process(Path(store)) as process:
-        benches = [RemoteWorkbench(process.address).__enter__() for _ in range(count + 1)]
-        try:
-            # The shared weights, and what serving holds anyhow, belong to the first.
-            _walk(
-                benches[0].open(stepped.model, None, stepped.picture, Mode.FLOAT), 0, steps, threading.Barrier(1), 0.0
+def _together(subject: WorkbenchSubject, count: int) -> Figures:
+    steps = subject.effort.walk
+    with ExitStack() as stack:
+        store = Path(stack.enter_context(TemporaryDirectory()))
+        process = stack.enter_context(workbench_process(store))
+        benches = [stack.enter_context(RemoteWorkbench(process.address)) for _ in range(count + 1)]
+        # The shared weights, and what serving holds anyhow, belong to the first.
+        _walk(_opened(benches[0], subject), 0, steps, threading.Barrier(1), 0.0)
+        before_mb = memory_mb(process.pid)
+        sessions = [_opened(bench, subject) for bench in benches[1:]]
+        begin = threading.Barrier(count, timeout=_TOGETHER_S)
+        with ThreadPoolExecutor(count) as pool:
+            walks = list(
+                pool.map(lambda one: _walk(one[1], one[0], steps, begin, _EVERY_S), enumerate(sessions, start=1))
             )
-            before_mb = memory_mb(process.pid)
-            sessions = [bench.open(stepped.model, None, stepped.picture, Mode.FLOAT) for bench in benches[1:]]
-            begin = threading.Barrier(count)
-            with ThreadPoolExecutor(count) as pool:
-                walks = list(
-                    pool.map(lambda one: _walk(one[1], one[0], steps, begin, _EVERY_S), enumerate(sessions, start=1))
-                )
-            after_mb = memory_mb(process.pid)
-        finally:
-            for bench in benches:
-                bench.__exit__()
+        after_mb = memory_mb(process.pid)
     times_ms = [each for walk in walks for each in walk.times_ms]
     return {
         "p95_ms": percentile(times_ms, 0.95),
@@ -82,6 +71,10 @@ def _together(stepped: Stepped, count: int, steps: int) -> Figures:
         "cross_talk": float(sum(walk.foreign for walk in walks)),
         "session_mb": (after_mb - before_mb) / count,
     }
+
+
+def _opened(bench: RemoteWorkbench, subject: WorkbenchSubject) -> RemoteSession:
+    return bench.open(subject.model, None, subject.encoded, Mode.FLOAT)
 
 
 def _walk(session: RemoteSession, number: int, steps: int, begin: threading.Barrier, every_s: float) -> _Walk:
@@ -102,12 +95,12 @@ def _walk(session: RemoteSession, number: int, steps: int, begin: threading.Barr
     return _Walk(times_ms, foreign)
 
 
-def resume(stepped: Stepped, tell: Callable[[str], None]) -> Iterator[Figures]:
+def resume(subject: WorkbenchSubject, tell: Tell) -> Iterator[Figures]:
     """Kill a workbench in mid-session, and wait for the session in another process."""
     owner = "somebody-who-comes-back"
     with TemporaryDirectory() as store:
         with workbench_process(Path(store)) as process, RemoteWorkbench(process.address, owner) as bench:
-            session = bench.open(stepped.model, None, stepped.picture, Mode.FLOAT)
+            session = _opened(bench, subject)
             layer = session.layers[len(session.layers) // 2]
             session.jump(session.layers[0])
             session.edit(EditBias(session.layers[0], torch.ones(1), (0,)))
@@ -120,7 +113,7 @@ def resume(stepped: Stepped, tell: Callable[[str], None]) -> Iterator[Figures]:
     with TemporaryDirectory() as store:
         began_s = time.perf_counter()
         with workbench_process(Path(store)) as process, RemoteWorkbench(process.address, owner) as bench:
-            bench.open(stepped.model, None, stepped.picture, Mode.FLOAT)
+            _opened(bench, subject)
             load_s = time.perf_counter() - began_s
     same = float(found.layer == wanted.layer and found.statistics == wanted.statistics)
     yield {"resume_s": max(0.0, back_s - load_s), "resume_s.load": load_s, "resume_s.same": same}

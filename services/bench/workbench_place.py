@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -19,6 +19,7 @@ from services.local.running import find_running
 
 PASSWORD = "correct horse battery"
 _WAIT_S = 600.0
+_START_S, _STOP_S = 120.0, 30.0
 
 
 @dataclass
@@ -27,6 +28,8 @@ class Person:
 
     client: httpx.Client
     name: str
+    files: dict[str, str] = field(default_factory=dict)
+    """Ids of what `upload_once` has kept, by path."""
 
     @property
     def csrf_token(self) -> str:
@@ -36,6 +39,21 @@ class Person:
         """Keep a file; its id."""
         made = self.client.post("/api/files", params={"path": path}, content=content).raise_for_status()
         return str(made.json()["id"])
+
+    def upload_once(self, path: str, content: bytes) -> str:
+        """Keep a file unless it is kept already; its id."""
+        if path not in self.files:
+            self.files[path] = self.upload(path, content)
+        return self.files[path]
+
+    def get(self, path: str, **query: str) -> httpx.Response:
+        """An answer that is not an error. Raises HTTPStatusError."""
+        return self.client.get(path, params=query).raise_for_status()
+
+    def layers(self, run: str) -> list[dict[str, Any]]:
+        """The layers of a run's model, in the order they run."""
+        found: list[dict[str, Any]] = self.get(f"/api/runs/{run}/graph").json()["layers"]
+        return found
 
     def run(self, **asked: Any) -> dict[str, Any]:
         """Run a model over a picture to its end. Raises Unavailable where it fails."""
@@ -52,7 +70,7 @@ class Person:
 
 @dataclass(frozen=True)
 class ConsolePlace:
-    """A console that runs: `address` is its URL, `pid` its process, whose child the workbench is."""
+    """A console that runs: `address` is its URL, `pid` its process."""
 
     address: str
     pid: int
@@ -65,33 +83,42 @@ class ConsolePlace:
             client.headers["X-CSRF-Token"] = account.json()["csrf_token"]
             yield Person(client, name)
 
-    def workbench_pid(self) -> int:
-        """The workbench's process. Raises Unavailable: it does not run."""
-        for status in Path("/proc").glob("[0-9]*/stat"):
-            try:
-                fields = status.read_text().rpartition(")")[2].split()
-                words = (status.parent / "cmdline").read_bytes().split(b"\0")
-            except OSError:
-                continue  # ended meanwhile
-            if int(fields[1]) == self.pid and b"services.workbench" in words:
-                return int(status.parent.name)
-        raise Unavailable("the console has no workbench now: it starts one when it is asked for something")
-
 
 @contextmanager
 def console_place() -> Iterator[ConsolePlace]:
-    """Start a console with a state of its own; it ends, and the state is removed, at the end."""
+    """Start a console with a state of its own; it ends, and the state is removed, at the end.
+
+    Raises:
+        Unavailable: it ended before it was ready, or was not ready in time.
+    """
     with TemporaryDirectory(prefix="strata-bench-") as state:
         environment = {**os.environ, "STRATA_STATE": state, "CONSOLE_QUOTA_BYTES": str(8 << 30)}
-        command = [sys.executable, "-m", "services.cli", "console"]
-        started = [*command, "start", "--http", "127.0.0.1:0"]
-        subprocess.run(started, env=environment, check=True, stdout=subprocess.DEVNULL)
+        command = [sys.executable, "-m", "services.cli", "console", "run", "--http", "127.0.0.1:0"]
+        with (Path(state) / "log").open("wb") as log:
+            process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         try:
-            running = find_running(Path(state) / "console")
-            assert running
-            yield ConsolePlace(f"http://{running.http_address}", running.pid)
+            yield ConsolePlace(_address_of(process, Path(state)), process.pid)
         finally:
-            subprocess.run([*command, "stop"], env=environment, check=True, stdout=subprocess.DEVNULL)
+            _end(process)
+
+
+def _address_of(process: "subprocess.Popen[bytes]", state: Path) -> str:
+    limit_s = time.monotonic() + _START_S
+    while process.poll() is None and time.monotonic() < limit_s:
+        if running := find_running(state / "console"):
+            return f"http://{running.http_address}"
+        time.sleep(0.05)
+    said = (state / "log").read_text(errors="replace")[-1000:]
+    raise Unavailable(f"the console did not start; it said:\n{said}")
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    process.terminate()
+    try:
+        process.wait(_STOP_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 class WorkbenchProcess(NamedTuple):
@@ -119,6 +146,11 @@ def workbench_process(store: Path, **settings: str) -> Iterator[WorkbenchProcess
         process.wait()
         if process.stdout:
             process.stdout.close()
+
+
+def forget_peak(pid: int) -> None:
+    """Begin `VmHWM` of a process anew; proc(5)."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
 
 
 def memory_mb(pid: int, what: str = "VmRSS") -> float:

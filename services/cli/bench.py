@@ -1,7 +1,7 @@
 """`strata bench`: measure an area, show it beside its bars, write it as JSON and as a page."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -186,8 +186,7 @@ def slo(
     record.finish(
         lambda _: Page("Deadlines, admission and receipts: the figures", "make bench-slo", area.NOTES, area.PLOTS)
     )
-    if left_out:
-        raise Unavailable("not measured: " + "; ".join(f"{part} ({reason})" for part, reason in left_out.items()))
+    _say_what_is_missing(left_out)
 
 
 @app.command()
@@ -198,22 +197,39 @@ def workbench(
     picture: Annotated[
         Path, typer.Option(help="What the models look at; by default that of Debian's package darknet.")
     ] = Path("/usr/share/darknet/data/dog.jpg"),
-    parts: Annotated[str, typer.Option(help="Of page, users, resume, rules and table; all by default.")] = "",
+    parts: Annotated[
+        str,
+        typer.Option(help="Of page, graph, reach, users, resume, isolation, schema, upload and table; all by default."),
+    ] = "",
     merge: Merge = False,
 ) -> None:
     """Measure the console and the workbench: a page in Chromium, people at once, a kill, and what is refused."""
     from services.bench import workbench as area
     from services.bench.report import Page
+    from services.bench.workbench_subject import WorkbenchSubject
     from services.cli.bench_record import BenchRecord, FigureOutputs
 
     wanted = _chosen(parts, area.PARTS, "--parts")
     record = BenchRecord("workbench", area.PACKAGES, lambda _: area.BARS, FigureOutputs(json, report, merge))
-    with Console(stderr=True).status("") as status:
-        effort = area.QUICK_EFFORT if quick else area.FULL_EFFORT
-        record.extend(area.measure(effort, wanted, picture, status.update))
+    effort = area.QUICK_EFFORT if quick else area.FULL_EFFORT
+    left_out: dict[str, str] = {}
+    with showing_progress("", Console(stderr=True)) as progress:
+        record.extend(area.measure(WorkbenchSubject(effort, picture), wanted, progress, left_out))
     record.finish(
-        lambda figures: Page("The console's and the workbench's figures", "make bench-workbench", area.notes(figures))
+        lambda figures: Page(
+            "The console's and the workbench's figures",
+            "make bench-workbench",
+            area.notes(figures),
+            tabulated=("table_1.",),
+        )
     )
+    _say_what_is_missing(left_out)
+
+
+def _say_what_is_missing(left_out: Mapping[str, str]) -> None:
+    """Raises Unavailable where a part was not measured."""
+    if left_out:
+        raise Unavailable("not measured: " + "; ".join(f"{part} ({reason})" for part, reason in left_out.items()))
 
 
 def _chosen(given: str, known: Sequence[str], option: str) -> list[str]:

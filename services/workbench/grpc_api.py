@@ -52,6 +52,7 @@ class WorkbenchServicer(pb_grpc.WorkbenchServiceServicer):
         pb_grpc.add_WorkbenchServiceServicer_to_server(self, server)
 
     async def ListModels(self, request: pb.ListModelsRequest, context: _Context) -> pb.ListModelsResponse:
+        self._caller(context)
         return pb.ListModelsResponse(names=self._names())
 
     async def Augment(self, request: pb.AugmentRequest, context: _Context) -> AsyncIterator[pb.AugmentResponse]:

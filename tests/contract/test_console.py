@@ -9,7 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from services.bench.workbench_schema import SchemaCaller, schema_faults
+from services.bench.workbench_isolation import Belongings, other_peoples_endpoints
+from services.bench.workbench_schema import Asked, SchemaCaller, schema_faults
 from tests.contract.console_process import PASSWORD, Person, Served, console_at, serving
 from tests.contract.workbench_process import PICTURE, detector, integers
 
@@ -335,52 +336,15 @@ def test_who_has_a_link_reads_what_the_layer_was_until_it_is_revoked(
         assert wrong.status_code == 404
 
 
-OPEN = {("/api/account", "post"), ("/api/log-in", "post"), ("/api/shared/{secret}", "get")}
-OPERATIONS = ("/healthz", "/readyz", "/metrics")
-
-
 def test_every_endpoint_refuses_nobody_and_shows_one_user_nothing_of_another(
     console: Served, ada: Person, eve: Person, done: dict[str, Any]
 ) -> None:
     file = ada.upload("private/letter.txt", b"private")
     link = ada.client.post(f"/api/runs/{done['id']}/links", json={"layer": "convolutional_0"}).json()
-    bodies = {
-        "PathBody": {"path": "stolen"},
-        "RunStart": {"model": file["id"], "is_file": True, "mode": "float", "picture": file["id"]},
-        "StepStart": {"to": "end"},
-        "ReportStart": {},
-        "CalibrationStart": {"pictures": [file["id"]]},
-        "LinkStart": {},
-        "ComparisonStart": {"other": done["id"]},
-        "edit": {"kind": "precision", "precision": "float"},
-    }
-    tried = 0
-    with console.nobody() as nobody:
-        for path, operations in nobody.client.get("/openapi.json").json()["paths"].items():
-            for method, operation in operations.items():
-                if path in OPERATIONS or (path, method) in OPEN:
-                    continue
-                tried += 1
-                url = path.replace("{file}", file["id"]).replace("{run}", done["id"]).replace("{link}", link["id"])
-                sent: dict[str, Any] = {}
-                if schema := operation.get("requestBody", {}).get("content", {}).get("application/json"):
-                    sent["json"] = bodies[schema["schema"].get("$ref", "/edit").rpartition("/")[2]]
-                params = {"part": "weights"} if url.endswith("/tensor") else {}
-                if path == "/api/comparison.html":
-                    params = {"runs": done["id"]}
-                if path == "/api/files" and method == "post":
-                    params, sent = {"path": "stolen"}, {"content": b"x"}
-                refused = nobody.client.request(method, url, params=params, **sent)
-                assert (refused.status_code, refused.json()["kind"]) == (401, "Unauthenticated"), f"{method} {path}"
-                if re.search("{file}|{run}|{link}|comparison", path) or sent.get("json") == bodies["RunStart"]:
-                    other = eve.client.request(method, url, params=params, **sent)
-                    assert other.status_code == 404, f"{method} {path}: {other.status_code} {other.text[:200]}"
-                elif method == "get" and "endless" not in operation["tags"]:
-                    shown = eve.client.request(method, url, params=params)
-                    assert file["id"] not in shown.text, f"{method} {path}"
-                    assert done["id"] not in shown.text, f"{method} {path}"
-                    assert link["id"] not in shown.text, f"{method} {path}"
-    assert tried > 20
+    theirs = Belongings(file["id"], done["id"], link["id"])
+    tried = other_peoples_endpoints(console.address, eve.client, theirs)
+    assert tried.let_in == []
+    assert tried.tried > 60
     assert ada.client.get(f"/api/files/{file['id']}/content").content == b"private"
     assert ada.client.get(f"/api/runs/{done['id']}").json() == done
     assert httpx.get(f"{console.address}{link['address']}").status_code == 200
@@ -402,4 +366,7 @@ def test_no_answer_is_a_servers_error_or_outside_the_document(
         SchemaCaller(dict(each.client.cookies), {"X-CSRF-Token": each.client.headers["X-CSRF-Token"]})
         for each in (ada, eve)
     ]
-    assert list(schema_faults(document, console.address, callers, places, examples=1)) == []
+    asked = Asked()
+    assert list(schema_faults(document, console.address, callers, places, 1, asked, lambda _: None)) == []
+    assert asked.operations > 30
+    assert asked.cases > asked.operations

@@ -1,7 +1,7 @@
 """What `strata bench workbench` decides, apart from the measuring."""
 
 from services.bench import workbench
-from services.bench.workbench_rules import about
+from services.bench.workbench_isolation import about
 from services.contracts.strata.workbench.v1 import workbench_pb2 as pb
 
 
@@ -19,5 +19,8 @@ def test_every_bar_is_explained() -> None:
 
 def test_every_rpc_about_a_session_is_asked_about_somebody_elses() -> None:
     methods = pb.DESCRIPTOR.services_by_name["WorkbenchService"].methods
-    about_none = {method.name for method in methods if about(method.input_type, "it") is None}
+    asked = {method.name: about(method.input_type, "it") for method in methods}
+    about_none = {name for name, message in asked.items() if message is None}
     assert about_none == {"ListModels", "UploadFile", "OpenSession", "Augment"}
+    assert asked["CompareSessions"].options.other == "it"
+    assert asked["ReadTensor"].kind == pb.ReadTensorRequest.KIND_VALUE
