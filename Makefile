@@ -117,19 +117,29 @@ image: $(if $(filter console,$(IMAGES)),web) ## Build the images dev.local/strat
 CONTENT = $(shell find Dockerfile .dockerignore docker pyproject.toml quant services examples/fashion examples/measure -type f \
   -not -path '*/__pycache__/*' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum | cut -c1-12)
 
-.PHONY: e2e
-e2e: setup web ## Build the images, and test the chart on the cluster that KUBECONFIG points at
+.PHONY: e2e-images
+e2e-images: setup web ## Build the images of this content that the cluster's nodes do not have
 	@test -n "$$KUBECONFIG" || { echo "KUBECONFIG is not set: point it at a cluster with Knative Serving (k8s/README.md)"; exit 1; }
 	@tag=$(CONTENT); \
 	present=$$(kubectl get nodes -o jsonpath='{.items[*].status.images[*].names}') || exit 1; \
 	for target in $(IMAGES); do \
 	  grep -q "dev.local/strata/$$target:$$tag" <<<"$$present" || $(MAKE) --no-print-directory image IMAGE_TAG=$$tag IMAGES=$$target || exit 1; \
-	done; \
-	STRATA_MODEL_IMAGE=dev.local/strata/model:$$tag STRATA_ENSEMBLE_IMAGE=dev.local/strata/ensemble:$$tag \
-	STRATA_STAGE_IMAGE=dev.local/strata/stage:$$tag \
-	STRATA_WORKBENCH_IMAGE=dev.local/strata/workbench:$$tag \
-	STRATA_CONSOLE_IMAGE=dev.local/strata/console:$$tag STRATA_DATABASE_IMAGE=dev.local/strata/database:$$tag \
-	  $(BIN)/pytest tests/charts tests/cluster
+	done
+
+# The variables STRATA_MODEL_IMAGE and so on, by which the cluster's tests find the images of this content.
+NAME_IMAGES = tag=$(CONTENT); for target in $(IMAGES); do export STRATA_$${target^^}_IMAGE=dev.local/strata/$$target:$$tag; done
+
+.PHONY: e2e-untimed
+e2e-untimed: ## With the images of e2e-images: the part of e2e that measures no time, and may share the machine
+	@$(NAME_IMAGES); $(BIN)/pytest -m 'not timing' tests/charts tests/cluster
+
+.PHONY: e2e-timed
+e2e-timed: ## With the images of e2e-images: the part of e2e that measures time, and has the machine to itself
+	@$(NAME_IMAGES); $(BIN)/pytest -m timing tests/cluster
+
+.PHONY: e2e
+e2e: e2e-images ## Build the images, and test the chart on the cluster that KUBECONFIG points at
+	@$(MAKE) --no-print-directory e2e-untimed && $(MAKE) --no-print-directory e2e-timed
 
 # Debian's package dataset-fashion-mnist brings the held-out pictures; without it no accuracy is measured.
 DATASET := $(wildcard /usr/share/datasets/fashion-mnist)

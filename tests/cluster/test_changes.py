@@ -5,6 +5,7 @@ from collections import Counter
 
 import grpc
 import httpx
+import pytest
 
 from services.contracts.inference.v2 import open_inference_pb2_grpc as oip_grpc
 from tests.cluster.installed import MEMBERS, TIMEOUT_S, Install, batch, pictures, tensor_request, under_load
@@ -20,6 +21,7 @@ def _states(install: Install, picture: bytes, deadline_ms: int) -> dict[str, str
     return {member["model"]: member["state"] for member in answer.json()["members"]}
 
 
+@pytest.mark.timing
 def test_a_killed_pod_costs_its_member_and_not_the_answer(install: Install) -> None:
     picture, victim = pictures()["Coat"], MEMBERS[2]
     _states(install, picture, 60_000)

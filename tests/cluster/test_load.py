@@ -11,6 +11,8 @@ import pytest
 
 from tests.cluster.installed import MEMBERS, ROOT, Install
 
+pytestmark = pytest.mark.timing
+
 EXIT_PASS, EXIT_FAIL, EXIT_NOT_PROVED = 0, 1, 3
 SCENARIO = """
 about: a test on the cluster

@@ -154,6 +154,7 @@ async def test_twenty_records_wake_four_stages_and_every_answer_is_the_whole_mod
     check(await answers(store, "twenty"), whole_model(sorted(PICTURES.rglob("*.png"))))
 
 
+@pytest.mark.timing
 async def test_a_pod_that_is_killed_at_work_costs_a_retry_and_no_answer(
     pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
