@@ -1,7 +1,8 @@
 """The database behind the records: SQLite in a file, or PostgreSQL by its URL; its tables are the newest when open."""
 
 import asyncio
-from collections.abc import Callable
+import logging
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,12 +12,16 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.orm import Session
 
+from services.edge.deadline import Clock, Deadline
 from services.edge.errors import InvalidDeclaration, StoreUnavailable
 
 _MIGRATIONS = Path(__file__).with_name("migrations")
 _DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
 _LOCK = 7_203_405
 """Any number: held in PostgreSQL while tables are changed, so that two processes do not do so at once."""
+
+_POLL_S = 0.5
+_log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
@@ -68,6 +73,26 @@ def open_database(url: str) -> Database:
         engine.dispose()
         raise StoreUnavailable(f"the database did not answer: {error.orig}") from error
     return Database(engine)
+
+
+async def open_database_within(
+    url: str, patience_s: float, clock: Clock, sleep: Callable[[float], Awaitable[None]]
+) -> Database:
+    """Open a database that may be starting still, as one that was installed together with its callers.
+
+    Raises:
+        InvalidDeclaration: as `open_database`.
+        StoreUnavailable: a file cannot be opened, or nothing has answered for `patience_s`.
+    """
+    patience = Deadline.after(0.0 if url.startswith("sqlite:") else patience_s, clock)
+    while True:
+        try:
+            return await asyncio.to_thread(open_database, url)
+        except StoreUnavailable as error:
+            if patience.passed:
+                raise
+            _log.info("waiting: %s", error)
+        await sleep(_POLL_S)
 
 
 def _migrate(engine: Engine) -> None:

@@ -13,7 +13,7 @@ import grpc
 
 from services.artifacts.store import open_store
 from services.console.accounts import Accounts
-from services.console.database import open_database
+from services.console.database import open_database_within
 from services.console.front_door import FrontDoorClient
 from services.console.http_api import create_http_app
 from services.console.http_callers import Console
@@ -36,6 +36,9 @@ from services.edge.owner_token import sign_owner
 from services.edge.stop import stop_event
 
 _log = logging.getLogger("services.console")
+
+_DATABASE_STARTS_WITHIN_S = 60.0
+"""Knative gives up a revision whose first pod ends, so that a pod may not end for a database that starts beside it."""
 
 
 class Installed(NamedTuple):
@@ -86,7 +89,7 @@ async def serve(
     """
     stop = stop_event()
     store = open_store(settings.store, create=True)
-    database = await asyncio.to_thread(open_database, settings.database)
+    database = await open_database_within(settings.database, _DATABASE_STARTS_WITHIN_S, time.monotonic, asyncio.sleep)
     try:
         records = SqlRecords(database)
         workbench = WorkbenchClient(channel, partial(sign_owner, settings.token_key, time.time))

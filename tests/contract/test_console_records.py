@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, inspect, make_url
 
-from services.console.database import Database, open_database
+from services.console.database import Database, open_database, open_database_within
 from services.console.domain import Link, LogIn, Run, RunMode, RunOrder, RunState, User, UserFile
 from services.console.sql_records import SqlRecords
 from services.console.tables import Base
@@ -180,3 +180,34 @@ def test_a_database_that_cannot_be_used_is_said_without_its_password(url: str, e
 def test_a_database_file_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailable, match="unable to open"):
         open_database(f"sqlite:///{tmp_path / 'missing' / 'console.db'}")
+
+
+async def test_a_database_that_is_still_starting_is_waited_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    faults = [StoreUnavailable("connection refused"), StoreUnavailable("the database system is starting up")]
+
+    def starting(url: str) -> Database:
+        if faults:
+            raise faults.pop()
+        return open_database(f"sqlite:///{tmp_path / 'console.db'}")
+
+    waits: list[float] = []
+
+    async def sleep(time_s: float) -> None:
+        waits.append(time_s)
+
+    monkeypatch.setattr("services.console.database.open_database", starting)
+    opened = await open_database_within("postgresql://strata@database/x", 60.0, lambda: 0.0, sleep)
+    opened.close()
+    assert len(waits) == 2
+
+
+@pytest.mark.parametrize("url", ["postgresql://strata@127.0.0.1:1/x", "sqlite:////nowhere/console.db"])
+async def test_a_database_that_does_not_start_is_given_up(url: str) -> None:
+    now_s = [0.0]
+
+    async def sleep(time_s: float) -> None:
+        now_s[0] += time_s
+
+    with pytest.raises(StoreUnavailable):
+        await open_database_within(url, 2.0, lambda: now_s[0], sleep)
+    assert now_s[0] == (0.0 if url.startswith("sqlite") else 2.0)
