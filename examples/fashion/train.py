@@ -103,7 +103,8 @@ def predict(module: nn.Module, grey: Tensor, spec: InputSpec) -> Tensor:
 
 
 def _images(grey: Tensor, spec: InputSpec) -> Tensor:
-    return preprocess(as_decoded(grey), spec).contiguous(memory_format=torch.channels_last)
+    prepared = torch.stack([preprocess(picture, spec) for picture in as_decoded(grey)])
+    return prepared.contiguous(memory_format=torch.channels_last)
 
 
 def model_files() -> dict[str, ModelFile]:
