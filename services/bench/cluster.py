@@ -1,5 +1,6 @@
 """What a measurement needs of a cluster: install the chart, find addresses, wait for zero."""
 
+import base64
 import json
 import subprocess
 import time
@@ -123,8 +124,19 @@ class Cluster:
 
     def front_door(self, release: str) -> str:
         """host:port of the front door's gRPC port, which must be a NodePort."""
-        service = self.get("service", f"{release}-ensemble")
-        port = next(each["nodePort"] for each in service["spec"]["ports"] if each["name"] == "grpc")
+        return self.node_port(f"{release}-ensemble", "grpc")
+
+    def store_environment(self, release: str) -> dict[str, str]:
+        """The environment of a client of the release's own S3 server, whose port must be a NodePort."""
+        secret = self.get("secret", f"{release}-store")["data"]
+        names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+        keys = {name: base64.b64decode(secret[name]).decode() for name in names}
+        endpoint = f"http://{self.node_port(f'{release}-store', 's3')}"
+        return {**keys, "AWS_ENDPOINT_URL": endpoint, "AWS_REGION": "us-east-1"}
+
+    def node_port(self, service: str, name: str) -> str:
+        """host:port of a node at which a named port of a Service, a NodePort, is reached from here."""
+        port = next(each["nodePort"] for each in self.get("service", service)["spec"]["ports"] if each["name"] == name)
         (node, *_) = self.get("nodes")["items"]
         address: str = next(each["address"] for each in node["status"]["addresses"] if each["type"] == "InternalIP")
         return f"{address}:{port}"

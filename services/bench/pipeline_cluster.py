@@ -1,7 +1,6 @@
 """The chain's start from zero on Knative, as the driver does it: all wake at once, and a record goes ahead."""
 
 import asyncio
-import base64
 import os
 import random
 import time
@@ -143,13 +142,8 @@ def _cpus(quantity: str) -> float:
 @contextmanager
 def _store_environment(cluster: Cluster) -> Iterator[None]:
     """Reach the release's own S3 server from this process."""
-    port = cluster.get("service", f"{RELEASE}-store")["spec"]["ports"][0]["nodePort"]
-    (node, *_) = cluster.get("nodes")["items"]
-    address = next(each["address"] for each in node["status"]["addresses"] if each["type"] == "InternalIP")
-    secret = cluster.get("secret", f"{RELEASE}-store")["data"]
-    keys = {name: base64.b64decode(secret[name]).decode() for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
     before = dict(os.environ)
-    os.environ.update({**keys, "AWS_ENDPOINT_URL": f"http://{address}:{port}", "AWS_REGION": "us-east-1"})
+    os.environ.update(cluster.store_environment(RELEASE))
     try:
         yield
     finally:

@@ -50,11 +50,8 @@ def install(cluster: Cluster) -> Install:
         "ensemble": {"service": {"type": "NodePort"}},
     }
     cluster.install(RELEASE, values)
-    grpc_address = cluster.front_door(RELEASE)
-    ports = cluster.get("service", f"{RELEASE}-ensemble")["spec"]["ports"]
-    http_port = next(port["nodePort"] for port in ports if port["name"] == "http")
-    http_address = f"http://{grpc_address.rpartition(':')[0]}:{http_port}"
-    return Install(cluster, http_address, grpc_address, _ingress(), values)
+    http_address = f"http://{cluster.node_port(f'{RELEASE}-ensemble', 'http')}"
+    return Install(cluster, http_address, cluster.front_door(RELEASE), _ingress(), values)
 
 
 @pytest.fixture(scope="session")

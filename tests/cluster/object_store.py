@@ -38,7 +38,7 @@ def start_store(cluster: Cluster, bucket: str) -> None:
             "apiVersion": "v1",
             "kind": "Service",
             "metadata": {"name": "s3"},
-            "spec": {"type": "NodePort", "selector": _LABELS, "ports": [{"port": 7070}]},
+            "spec": {"type": "NodePort", "selector": _LABELS, "ports": [{"name": "s3", "port": 7070}]},
         },
         {
             "apiVersion": "apps/v1",
@@ -57,7 +57,4 @@ def start_store(cluster: Cluster, bucket: str) -> None:
 
 def store_environment(cluster: Cluster) -> dict[str, str]:
     """The environment of a client of it that is not in the cluster."""
-    (port,) = cluster.get("service", "s3")["spec"]["ports"]
-    (node, *_) = cluster.get("nodes")["items"]
-    address = next(each["address"] for each in node["status"]["addresses"] if each["type"] == "InternalIP")
-    return {**_KEYS, **_PLACE, "AWS_ENDPOINT_URL": f"http://{address}:{port['nodePort']}"}
+    return {**_KEYS, **_PLACE, "AWS_ENDPOINT_URL": f"http://{cluster.node_port('s3', 's3')}"}

@@ -1,7 +1,6 @@
 """A pipeline whose stages are Knative Services: 20 records through AlexNet in four, and a pod killed at work."""
 
 import asyncio
-import base64
 import json
 import os
 import shutil
@@ -79,19 +78,9 @@ def pipeline() -> Iterator[Pipeline]:
         },
     )
     services = ",".join(f"{cluster.ingress}/{cluster.authority(f'alexnet-{stage}')}" for stage in STAGES)
-    yield Pipeline(cluster, services, {**os.environ, **_store(cluster)})
+    yield Pipeline(cluster, services, {**os.environ, **cluster.store_environment(RELEASE)})
     if not os.environ.get("STRATA_E2E_KEEP"):
         cluster.remove(wait=False)
-
-
-def _store(cluster: Cluster) -> dict[str, str]:
-    """The environment of a client of the release's own S3 server."""
-    port = cluster.get("service", f"{RELEASE}-store")["spec"]["ports"][0]["nodePort"]
-    (node, *_) = cluster.get("nodes")["items"]
-    address = next(each["address"] for each in node["status"]["addresses"] if each["type"] == "InternalIP")
-    secret = cluster.get("secret", f"{RELEASE}-store")["data"]
-    keys = {name: base64.b64decode(secret[name]).decode() for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
-    return {**keys, "AWS_ENDPOINT_URL": f"http://{address}:{port}", "AWS_REGION": "us-east-1"}
 
 
 def whole_model(paths: list[Path]) -> dict[str, list[float]]:
