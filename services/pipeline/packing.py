@@ -9,7 +9,7 @@ from services.artifacts.store import ObjectStore
 from services.edge.errors import ArtifactExists, ArtifactNotFound, InvalidInput
 from services.edge.progress import Progress, no_progress
 from services.pipeline.job_store import record_keys
-from services.zoo.picture_files import find_pictures, read_picture_file
+from services.zoo.picture_files import SUFFIXES, find_pictures, is_picture, read_picture_file
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,13 @@ def name_pictures(places: Sequence[Path]) -> dict[str, Path]:
 
     Raises:
         ArtifactNotFound, EmptyBatch: as `find_pictures`.
-        InvalidInput: two pictures would have one name.
+        InvalidInput: two pictures would have one name, or a file is not called a picture.
     """
     named: dict[str, Path] = {}
     for place in places:
         for path in find_pictures([place]):
+            if not is_picture(path):
+                raise InvalidInput(f"{path}: expected a picture's name, which ends in {', '.join(SUFFIXES)}")
             name = path.relative_to(place).as_posix() if place.is_dir() else path.name
             if name in named:
                 raise InvalidInput(f"{named[name]} and {path} would both be '{name}'; pack a folder above both")

@@ -43,6 +43,12 @@ async def test_every_picture_comes_back_under_its_name(pictures: Path, store: Ob
     }
 
 
+def test_a_file_that_is_not_called_a_picture_is_refused(pictures: Path) -> None:
+    (pictures / "notes.md").write_text("no picture")
+    with pytest.raises(InvalidInput, match=r"notes.md: expected a picture's name, which ends in .jpg, "):
+        name_pictures([pictures / "top.jpg", pictures / "notes.md"])
+
+
 def test_two_pictures_of_one_name_are_refused(pictures: Path) -> None:
     with pytest.raises(InvalidInput, match=r"cat/0.png and .*dog/0.png would both be '0.png'"):
         name_pictures([pictures / "cat", pictures / "dog"])
