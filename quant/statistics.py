@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from quant.decibels import NO_NOISE_DB
@@ -102,13 +103,16 @@ def evenly(value: Tensor, limit: int = 1 << 16) -> Tensor:
     return flat[:: -(-flat.numel() // limit) | 1]
 
 
-def tile_channels(value: Tensor, columns: int | None = None, span: tuple[float, float] | None = None) -> Tensor:
+def tile_channels(
+    value: Tensor, columns: int | None = None, span: tuple[float, float] | None = None, most_side: int = 0
+) -> Tensor:
     """All channels of one feature map as one grey picture.
 
     Args:
         value: [C, H, W] or [C], float32.
         columns: channels side by side; by default about as many as rows.
         span: what black and white stand for; by default each channel's own range.
+        most_side: in pixels of the whole picture, unless it is 0; squares of a channel are averaged until it fits.
     Returns:
         uint8 [rows * (H + 1) - 1, columns * (W + 1) - 1]; each channel is stretched to 0..255 over its range, a
         constant one is mid-grey, gaps are black. Channels of a single number are squares of VECTOR_SIDE pixels,
@@ -122,9 +126,21 @@ def tile_channels(value: Tensor, columns: int | None = None, span: tuple[float, 
     C, H, W = maps.shape
     columns = columns or math.ceil(math.sqrt(C))
     rows = -(-C // columns)
+    if most_side:
+        maps = _shrink(maps, rows, columns, most_side)
+        H, W = maps.shape[1:]
     low, high = map(torch.tensor, span) if span else (maps.amin(over, keepdim=True), maps.amax(over, keepdim=True))
     grey = torch.where(high > low, (maps - low) / (high - low).clamp(min=1e-30), 0.5) * 255
     cells = torch.zeros(rows * columns, H + 1, W + 1, dtype=torch.uint8)
     cells[:C, :H, :W] = grey.round().to(torch.uint8)
     sheet = cells.view(rows, columns, H + 1, W + 1).permute(0, 2, 1, 3).reshape(rows * (H + 1), columns * (W + 1))
     return sheet[:-1, :-1]
+
+
+def _shrink(maps: Tensor, rows: int, columns: int, most_side: int) -> Tensor:
+    """Average squares of [C, H, W], so that rows and columns of them with gaps fit, or each is a single number."""
+    H, W = maps.shape[1:]
+    square = 1
+    while square < max(H, W) and max(rows * (-(-H // square) + 1), columns * (-(-W // square) + 1)) - 1 > most_side:
+        square += 1
+    return maps if square == 1 else F.avg_pool2d(maps, square, ceil_mode=True)

@@ -180,14 +180,14 @@ class Stepper:
         """
         return self._figures.histogram(self._state, layer, bins)
 
-    def feature_maps(self, layer: str, columns: int | None = None) -> Tensor:
+    def feature_maps(self, layer: str, columns: int | None = None, most_side: int = 0) -> Tensor:
         """All channels of the first picture as one grey picture, uint8 [H, W]: see `tile_channels`.
 
         Raises:
             LayerNotFound: no layer of that name.
             NonFiniteValue: the value holds NaN or infinity, after an edit too large.
         """
-        return self._figures.feature_maps(self._state, layer, columns)
+        return self._figures.feature_maps(self._state, layer, columns, most_side)
 
     def accumulators(self, layer: str) -> Tensor | None:
         """The exact integer sums of a layer before scale and bias, or None where it has no integer product."""
@@ -252,7 +252,7 @@ class Stepper:
         changed = int(torch.count_nonzero(gap)) / gap.numel()
         return Difference(sqnr_db(wanted, found), float(gap.max()), changed)
 
-    def difference_maps(self, layer: str, wanted: Tensor, columns: int | None = None) -> Tensor:
+    def difference_maps(self, layer: str, wanted: Tensor, columns: int | None = None, most_side: int = 0) -> Tensor:
         """How far the value is from another, channel by channel: uint8 [H, W], black where equal, white where most.
 
         Raises:
@@ -261,7 +261,7 @@ class Stepper:
         """
         gap = (wanted[0] - as_float(self.value(layer))[0]).abs_()
         check_finite(layer, gap)
-        return tile_channels(gap, columns, (0.0, float(gap.max()) or 1.0))
+        return tile_channels(gap, columns, (0.0, float(gap.max()) or 1.0), most_side)
 
     def branch(self, name: str) -> None:
         """Start a branch here, and stand on it; values known so far are shared.

@@ -60,11 +60,11 @@ class ValueFigures:
         low, high = _finite_range(layer, value)
         return torch.linspace(low, high, bins + 1), torch.histc(value, bins, low, high)
 
-    def feature_maps(self, state: State, layer: str, columns: int | None) -> Tensor:
+    def feature_maps(self, state: State, layer: str, columns: int | None, most_side: int) -> Tensor:
         """All channels of the first picture as one grey picture: see `tile_channels`. Raises NonFiniteValue."""
         value = as_float(self._values.of(state, layer))
         _finite_range(layer, value)
-        return tile_channels(value[0], columns)
+        return tile_channels(value[0], columns, most_side=most_side)
 
     def _count_clipped(self, state: State, layer: str, value: Quantised) -> int:
         """Codes at an end may be right: the layer runs once more without them, and what is counted is kept."""

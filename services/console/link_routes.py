@@ -6,7 +6,7 @@ from services.console.http_bodies import LinkBody, LinkStart, MadeLinkBody, body
 from services.console.http_callers import Changer, ConsoleParts, Reader
 from services.console.layer_page import SharedLayer, layer_page
 from services.console.page_routes import HTML, PAGE_POLICY, written_now
-from services.console.session_bodies import CardBody, LookBody
+from services.console.session_bodies import MAPS_SIDE, CardBody, LookBody
 from services.contracts.strata.workbench.v1 import workbench_pb2 as pb
 
 router = APIRouter(prefix="/api", tags=["links"])
@@ -28,7 +28,9 @@ async def share(console: ConsoleParts, caller: Changer, run: str, body: LinkStar
     look = await ask(user, "Look", pb.LookRequest(session=session, layer=body.layer, histogram=True))
     layer = look.visit.layer
     card = await ask(user, "GetLayer", pb.GetLayerRequest(session=session, layer=layer))
-    maps = await ask(user, "DrawFeatureMaps", pb.DrawFeatureMapsRequest(session=session, layer=layer))
+    maps = await ask(
+        user, "DrawFeatureMaps", pb.DrawFeatureMapsRequest(session=session, layer=layer, most_side=MAPS_SIDE)
+    )
     stands = (await ask(user, "GetSession", pb.GetSessionRequest(session=session))).session
     shared = SharedLayer(
         stands.model,

@@ -8,6 +8,8 @@ from services.console.http_bodies import Body, ModeName, Png, PrecisionName, Rep
 
 MOST_VALUES = 4096
 """Elements of a tensor in one answer or one edit: a tensor is never sent whole."""
+MAPS_SIDE = 1024
+"""Pixels of the longer side of a picture of feature maps, as a page shows it."""
 
 
 class SessionBody(ReplyBase):

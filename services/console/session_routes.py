@@ -10,6 +10,7 @@ from google.protobuf.message import Message
 from services.console.http_bodies import FileBody, PathBody, ResultBody, body_of, encoded
 from services.console.http_callers import Changer, Console, ConsoleParts, Reader
 from services.console.session_bodies import (
+    MAPS_SIDE,
     MOST_VALUES,
     CardBody,
     DifferenceBody,
@@ -31,6 +32,7 @@ from services.contracts.strata.workbench.v1 import workbench_pb2 as pb
 
 router = APIRouter(prefix="/api/runs/{run}", tags=["session"])
 LayerName = Annotated[str, Query(max_length=400, description="Empty is the one that the session stands at")]
+MostSide = Annotated[int, Query(ge=0, le=2**16, description="Pixels of the longer side at most; 0 is as it is")]
 _PARTS = {
     "value": pb.ReadTensorRequest.KIND_VALUE,
     "sums": pb.ReadTensorRequest.KIND_SUMS,
@@ -82,8 +84,11 @@ async def look(console: ConsoleParts, caller: Reader, run: str, layer: LayerName
 
 
 @router.get("/maps", summary="The channels of a layer's value as one grey PNG", response_class=Response)
-async def maps(console: ConsoleParts, caller: Reader, run: str, layer: LayerName = "") -> Response:
-    reply = await _ask(console, caller.user.id, run, "DrawFeatureMaps", pb.DrawFeatureMapsRequest(layer=layer))
+async def maps(
+    console: ConsoleParts, caller: Reader, run: str, layer: LayerName = "", most_side: MostSide = MAPS_SIDE
+) -> Response:
+    asked = pb.DrawFeatureMapsRequest(layer=layer, most_side=most_side)
+    reply = await _ask(console, caller.user.id, run, "DrawFeatureMaps", asked)
     return Response(reply.png, media_type="image/png", headers={"Cache-Control": "no-store"})
 
 
@@ -96,8 +101,9 @@ async def difference(
     against: Annotated[
         Literal["before", "float"], Query(description="The value before the last edit, or the float run's")
     ] = "before",
+    most_side: MostSide = MAPS_SIDE,
 ) -> DifferenceView:
-    asked = pb.CompareRequest(layer=layer, with_float=against == "float", draw=True)
+    asked = pb.CompareRequest(layer=layer, with_float=against == "float", draw=True, most_side=most_side)
     reply = await _ask(console, caller.user.id, run, "Compare", asked)
     return DifferenceView(difference=body_of(DifferenceBody, reply.difference), png=encoded(reply.png))
 

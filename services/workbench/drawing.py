@@ -53,10 +53,11 @@ def _colour(found: Detection) -> str:
 def draw_grey(picture: Tensor) -> bytes:
     """Draw a grey picture, uint8 [H, W]; a small one with every pixel as a square, so that it can be seen."""
     times = max(1, _LEAST_SIDE // max(picture.shape))
-    return _png(Image.fromarray(picture.repeat_interleave(times, 0).repeat_interleave(times, 1).numpy()))
+    drawn = Image.fromarray(picture.repeat_interleave(times, 0).repeat_interleave(times, 1).numpy())
+    return _png(drawn, compress_level=1)  # a person waits, and noise hardly shrinks with more
 
 
-def _png(picture: Image.Image) -> bytes:
+def _png(picture: Image.Image, compress_level: int = 6) -> bytes:
     written = BytesIO()
-    picture.save(written, "png")
+    picture.save(written, "png", compress_level=compress_level)
     return written.getvalue()

@@ -114,8 +114,10 @@ class WorkbenchServicer(pb_grpc.WorkbenchServiceServicer):
     async def DrawFeatureMaps(
         self, request: pb.DrawFeatureMapsRequest, context: _Context
     ) -> pb.DrawFeatureMapsResponse:
-        png = await self._workbench.ask(self._key(request, context), lambda session: session.drawn_maps(request.layer))
-        return pb.DrawFeatureMapsResponse(png=png)
+        def draw(session: Session) -> bytes:
+            return session.drawn_maps(request.layer, request.most_side)
+
+        return pb.DrawFeatureMapsResponse(png=await self._workbench.ask(self._key(request, context), draw))
 
     async def ReadTensor(
         self, request: pb.ReadTensorRequest, context: _Context
@@ -149,7 +151,10 @@ class WorkbenchServicer(pb_grpc.WorkbenchServiceServicer):
         def compare(session: Session) -> pb.CompareResponse:
             asked = requests.comparison_from_message(request)
             layer = session.info(request.layer).layer
-            found, png = session.compare_and_draw(**asked) if request.draw else (session.compare(**asked), b"")
+            if request.draw:
+                found, png = session.compare_and_draw(**asked, most_side=request.most_side)
+            else:
+                found, png = session.compare(**asked), b""
             return pb.CompareResponse(difference=converters.difference_to_message(layer, found), png=png)
 
         return await self._workbench.ask(self._key(request, context), compare)

@@ -143,13 +143,17 @@ class Session:
         """
         return self._stepper.histogram(self._named(layer))
 
-    def feature_maps(self, layer: str | None = None) -> Tensor:
-        """The channels of a layer's value as one grey picture, uint8 [H, W], each over its own range."""
-        return self._stepper.feature_maps(self._named(layer))
+    def feature_maps(self, layer: str | None = None, most_side: int = 0) -> Tensor:
+        """The channels of a layer's value as one grey picture, uint8 [H, W], each over its own range.
 
-    def drawn_maps(self, layer: str | None = None) -> bytes:
+        Args:
+            most_side: as `tile_channels`.
+        """
+        return self._stepper.feature_maps(self._named(layer), most_side=most_side)
+
+    def drawn_maps(self, layer: str | None = None, most_side: int = 0) -> bytes:
         """Those as a PNG file."""
-        return draw_grey(self.feature_maps(layer))
+        return draw_grey(self.feature_maps(layer, most_side))
 
     def value(self, layer: str | None = None) -> Tensor:
         """A layer's value, float32 [1, C, H, W] or [1, C]."""
@@ -220,7 +224,7 @@ class Session:
         return self._stepper.difference(named, self._other(named, branch, with_float))
 
     def compare_and_draw(
-        self, branch: str | None = None, layer: str | None = None, *, with_float: bool = False
+        self, branch: str | None = None, layer: str | None = None, *, with_float: bool = False, most_side: int = 0
     ) -> tuple[Difference, bytes]:
         """The same, and where they differ as a PNG file: see `Stepper.difference_maps`.
 
@@ -230,7 +234,7 @@ class Session:
         named = self._named(layer)
         wanted = self._other(named, branch, with_float)
         found = self._stepper.difference(named, wanted)
-        return found, draw_grey(self._stepper.difference_maps(named, wanted))
+        return found, draw_grey(self._stepper.difference_maps(named, wanted, most_side=most_side))
 
     def _other(self, layer: str, branch: str | None, with_float: bool) -> Tensor:
         return self._stepper.float_value(layer) if with_float else self._stepper.other_value(layer, branch)

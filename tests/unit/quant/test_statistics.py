@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from quant.decibels import NO_NOISE_DB
 from quant.statistics import (
@@ -110,3 +111,12 @@ def test_channels_of_one_number_are_squares_over_the_range_of_all(shape: tuple[i
     shown = [int(sheet[row * side, column * side]) for row in range(3) for column in range(4)]
     assert shown == [*(round(255 * channel / 9) for channel in range(10)), 0, 0]
     assert sheet[:VECTOR_SIDE, side : side + VECTOR_SIDE].eq(shown[1]).all()
+
+
+@pytest.mark.parametrize(("most_side", "square"), [(0, 1), (23, 1), (22, 2), (12, 3), (5, 6)])
+def test_squares_of_a_channel_are_averaged_until_the_picture_fits(most_side: int, square: int) -> None:
+    x = torch.rand(4, 6, 11, generator=torch.Generator().manual_seed(0))
+    sheet = tile_channels(x, most_side=most_side)
+    rows, columns = -(-6 // square), -(-11 // square)
+    assert sheet.shape == (2 * rows + 1, 2 * columns + 1)
+    assert torch.equal(sheet, tile_channels(F.avg_pool2d(x, square, ceil_mode=True)))

@@ -963,18 +963,22 @@ class DrawFeatureMapsRequest(_message.Message):
 
     SESSION_FIELD_NUMBER: _builtins.int
     LAYER_FIELD_NUMBER: _builtins.int
+    MOST_SIDE_FIELD_NUMBER: _builtins.int
     session: _builtins.str
     layer: _builtins.str
     """Empty is the one that one stands at."""
+    most_side: _builtins.int
+    """Pixels of the picture's longer side at most: squares of each channel are averaged until it fits. 0 is as it is."""
     def __init__(
         self,
         *,
         session: _builtins.str = ...,
         layer: _builtins.str = ...,
+        most_side: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["layer", b"layer", "session", b"session"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["layer", b"layer", "most_side", b"most_side", "session", b"session"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1325,6 +1329,7 @@ class CompareRequest(_message.Message):
     LAYER_FIELD_NUMBER: _builtins.int
     WITH_FLOAT_FIELD_NUMBER: _builtins.int
     DRAW_FIELD_NUMBER: _builtins.int
+    MOST_SIDE_FIELD_NUMBER: _builtins.int
     session: _builtins.str
     branch: _builtins.str
     """Empty compares with the state before the last edit."""
@@ -1334,6 +1339,8 @@ class CompareRequest(_message.Message):
     """Compare with the float run of the model as it was opened instead."""
     draw: _builtins.bool
     """Also draw where they differ."""
+    most_side: _builtins.int
+    """Of that picture: as of the feature maps."""
     def __init__(
         self,
         *,
@@ -1342,10 +1349,11 @@ class CompareRequest(_message.Message):
         layer: _builtins.str = ...,
         with_float: _builtins.bool = ...,
         draw: _builtins.bool = ...,
+        most_side: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["branch", b"branch", "draw", b"draw", "layer", b"layer", "session", b"session", "with_float", b"with_float"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["branch", b"branch", "draw", b"draw", "layer", b"layer", "most_side", b"most_side", "session", b"session", "with_float", b"with_float"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
