@@ -21,7 +21,7 @@ from services.pipeline.client import open_stages
 from services.pipeline.domain import Retry
 from services.pipeline.job_store import JobStore, record_keys
 from services.pipeline.means import Means
-from services.pipeline.waking import sent_ahead, wake
+from services.pipeline.waking import sent_ahead, waking
 
 RELEASE = "bench"
 _PIPELINE = "alexnet"
@@ -101,8 +101,11 @@ async def _measure(place: KnativePlace, rounds: int) -> tuple[Spread, dict[str, 
             place.progress("cold: the chain", number, rounds)
             await _wait_for_zero(place.cluster, list(STAGES))
             began_s = time.monotonic()
-            async with sent_ahead(means, jobs, records, record, Encoding.FLOAT32) as ahead:
-                await wake(means)
+            async with (
+                waking(means) as stages,
+                sent_ahead(means, stages, jobs, records, record, Encoding.FLOAT32) as ahead,
+            ):
+                await stages.woken()
                 await ahead.answers
             chain.append(time.monotonic() - began_s)
             for stage, name in enumerate(STAGES):

@@ -35,7 +35,7 @@ from services.pipeline.driver import run_job
 from services.pipeline.job_store import JobStore, record_keys
 from services.pipeline.means import JobStatus, Means
 from services.pipeline.pools import under_way_on
-from services.pipeline.waking import sent_ahead, wake
+from services.pipeline.waking import sent_ahead, waking
 from services.zoo.cache_folder import default_cache
 from services.zoo.stage_compile import compile_stages
 
@@ -145,10 +145,11 @@ async def _run(
         )
         activations = wanted.activations or (begun.activations if begun else Encoding.FLOAT32)
         progress("waking the stages")
+        starting = await stack.enter_async_context(waking(means))
         ahead = None
         if not begun:
-            ahead = await stack.enter_async_context(sent_ahead(means, jobs, records, keys[0], activations))
-        descriptions = await wake(means)
+            ahead = await stack.enter_async_context(sent_ahead(means, starting, jobs, records, keys[0], activations))
+        descriptions = await starting.woken()
         job = job_of(descriptions, name, records.url, wanted.top_k, activations)
         if planned:
             planned.check(job.model, job.chain)

@@ -1,5 +1,6 @@
 """The stages of a chain over gRPC."""
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -35,11 +36,16 @@ def split_service(text: str) -> tuple[str, str]:
 
 
 class StageClient:
-    """Calls stages; a `Stages`."""
+    """Calls stages; a `Stages`.
+
+    A stage that is being asked what it is gets its record after it has answered: while it starts, two calls at a time
+    would start two pods of it.
+    """
 
     def __init__(self, channels: Sequence[Channel], timeout_s: float):
         self._channels = channels
         self._timeout_s = timeout_s
+        self._described = [asyncio.Lock() for _ in channels]
 
     def __len__(self) -> int:
         return len(self._channels)
@@ -48,9 +54,10 @@ class StageClient:
         """Ask a stage what it is. Raises StageUnavailable and what else it answers."""
         stub = await self._stub(stage)
         try:
-            said: pb.DescribeResponse = await stub.Describe(
-                pb.DescribeRequest(), timeout=self._timeout_s, wait_for_ready=True
-            )
+            async with self._described[stage]:
+                said: pb.DescribeResponse = await stub.Describe(
+                    pb.DescribeRequest(), timeout=self._timeout_s, wait_for_ready=True
+                )
         except grpc.aio.AioRpcError as error:
             raise error_of(error, StageUnavailable, f"stage {stage}") from error
         return description_of_message(said)
@@ -66,6 +73,8 @@ class StageClient:
         """Have a record's activation computed. Raises StageUnavailable and what else the stage answers."""
         stub = await self._stub(stage)
         request = request_to_message(chain, input_url, output_url, precision)
+        async with self._described[stage]:
+            pass
         try:
             answer: pb.RunResponse = await stub.Run(request, timeout=self._timeout_s)
         except grpc.aio.AioRpcError as error:

@@ -25,7 +25,7 @@ from services.pipeline.driver import run_job
 from services.pipeline.job_store import JobStore, record_keys
 from services.pipeline.lease import Holder, Lease
 from services.pipeline.means import JobStatus, Means
-from services.pipeline.waking import sent_ahead, wake
+from services.pipeline.waking import sent_ahead, waking
 
 PREFIX = "PIPELINE_"
 EXIT_SET_ASIDE, EXIT_BAD_INPUT, EXIT_TRY_AGAIN = 3, 2, 1
@@ -92,11 +92,12 @@ async def _run(settings: DriverSettings) -> dict[str, Any]:
             observe=_Progress(),
         )
         activations = Encoding(settings.activations)
+        _log.info("waking the stages")
+        stages = await stack.enter_async_context(waking(means))
         ahead = None
         if keys and not begun:
-            ahead = await stack.enter_async_context(sent_ahead(means, jobs, records, keys[0], activations))
-        _log.info("waking the stages")
-        job = job_of(await wake(means), settings.job, records.url, settings.top_k, activations)
+            ahead = await stack.enter_async_context(sent_ahead(means, stages, jobs, records, keys[0], activations))
+        job = job_of(await stages.woken(), settings.job, records.url, settings.top_k, activations)
         if begun:
             job = await jobs.resume(job)
         else:

@@ -58,6 +58,11 @@ def test_a_stage_has_one_record_at_a_time() -> None:
     for name in STAGES:
         template = objects["Service", name]["spec"]["template"]
         assert template["spec"]["containerConcurrency"] == 1
+        annotations = template["metadata"]["annotations"]
+        assert annotations["autoscaling.knative.dev/target"] == "1"
+        assert (
+            annotations["autoscaling.knative.dev/target-utilization-percentage"] == "100"
+        )  # less is two pods a record
         assert template["metadata"]["annotations"]["autoscaling.knative.dev/min-scale"] == "0"
 
 

@@ -27,7 +27,7 @@ from services.edge.receipts import AWS_LAMBDA
 from services.pipeline.domain import Job, StageAnswer, StageDescription, check_chain
 from services.pipeline.driver import run_job
 from services.pipeline.job_store import JobStore
-from services.pipeline.waking import sent_ahead, wake
+from services.pipeline.waking import sent_ahead, waking
 from tests.unit.pipeline.tiny_chain import NAMES, Bench, Chain
 
 
@@ -50,8 +50,10 @@ class Starting(Chain):
     def __init__(self, store_url: str):
         super().__init__(store_url)
         self.there = [asyncio.Event() for _ in NAMES]
+        self.described: list[int] = []
 
     async def describe(self, stage: int) -> StageDescription:
+        self.described.append(stage)
         await self.there[stage].wait()
         return await super().describe(stage)
 
@@ -68,13 +70,17 @@ async def test_the_first_record_is_on_its_way_while_stages_start_and_is_computed
     bench.chain = starting = Starting(bench.root.url)
     await bench.ready()
     means = bench.means()
-    async with sent_ahead(means, bench.jobs, bench.records, "000.record", Encoding.FLOAT32) as ahead:
+    async with (
+        waking(means) as stages,
+        sent_ahead(means, stages, bench.jobs, bench.records, "000.record", Encoding.FLOAT32) as ahead,
+    ):
         starting.there[0].set()
-        await wake(means)
+        await stages.woken()
         report = await run_job(means, bench.job, bench.jobs, bench.records, ahead)
     await bench.check_all_done()
     assert set(bench.chain.computed.values()) == {1}
     assert [row["requests"] for row in report["stages"]] == [3, 3, 3]
+    assert starting.described == [0, 1, 2]  # two calls at a time would start two pods
 
 
 async def test_a_record_that_fails_ahead_passes_as_any_other() -> None:
@@ -87,7 +93,10 @@ async def test_a_record_that_fails_ahead_passes_as_any_other() -> None:
 
     bench.chain.before = before
     means = bench.means()
-    async with sent_ahead(means, bench.jobs, bench.records, "000.record", Encoding.FLOAT32) as ahead:
+    async with (
+        waking(means) as stages,
+        sent_ahead(means, stages, bench.jobs, bench.records, "000.record", Encoding.FLOAT32) as ahead,
+    ):
         report = await run_job(means, bench.job, bench.jobs, bench.records, ahead)
     await bench.check_all_done()
     assert (report["failed_records"], report["retries"]) == ([], 1)

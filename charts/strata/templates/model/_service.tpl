@@ -22,6 +22,8 @@ spec:
         autoscaling.knative.dev/scale-to-zero-pod-retention-period: {{ $model.scale.retention | quote }}
         autoscaling.knative.dev/target-burst-capacity: {{ include "strata.number" $model.scale.burstCapacity | quote }}
         autoscaling.knative.dev/target: {{ include "strata.number" $model.concurrency.target | quote }}
+        # Knative by default starts another pod at 70 % of the target.
+        autoscaling.knative.dev/target-utilization-percentage: "100"
         {{- range $bound, $quantities := include "strata.resources" $model.queueProxy.resources | fromYaml }}
         {{- range $resource, $quantity := $quantities }}
         queue.sidecar.serving.knative.dev/{{ $resource }}-resource-{{ trimSuffix "s" $bound }}: {{ $quantity | quote }}

@@ -19,6 +19,8 @@ spec:
         autoscaling.knative.dev/window: {{ $pipeline.scale.window | quote }}
         autoscaling.knative.dev/scale-to-zero-pod-retention-period: {{ $pipeline.scale.retention | quote }}
         autoscaling.knative.dev/target: "1"
+        # The whole of it: by default Knative starts another pod at 70 %, which is two pods for a single request.
+        autoscaling.knative.dev/target-utilization-percentage: "100"
         # Each record is handed to a pod that has none.
         autoscaling.knative.dev/target-burst-capacity: "-1"
         {{- with $pipeline.podAnnotations }}{{ toYaml . | nindent 8 }}{{ end }}
