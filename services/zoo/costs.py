@@ -89,9 +89,11 @@ def total(costs: Sequence[Cost]) -> Cost:
 def balance(graph: CutPlaces, costs: Sequence[Cost], stages: int) -> tuple[Cut, ...]:
     """Choose cuts so that `stages` stages cost alike, and few bytes cross.
 
-    Of all choices whose most expensive stage costs at most a tenth more than it must, that where the fewest bytes
-    cross. No cut is chosen that a layer without arithmetic follows, unless there are too few others: runtimes compute
-    it together with the layer before, and after it no more bytes cross.
+    Of all choices whose most expensive stage costs at most a tenth more than it must, that where the fewest values
+    cross that the next stage adds to another, and of these the fewest bytes: runtimes compute such an addition together
+    with the layer before it, unless one of its values comes from outside. No cut is chosen that a layer without
+    arithmetic follows, unless there are too few others: runtimes compute it together with the layer before, and after
+    it no more bytes cross.
 
     Dynamic programming over the legal cuts, O(stages x cuts²).
 
@@ -104,7 +106,9 @@ def balance(graph: CutPlaces, costs: Sequence[Cost], stages: int) -> tuple[Cut, 
     ranges = _Ranges(costs, cuts if stages <= len(cuts) + 1 else graph.cuts)
     evenest = ranges.choose(stages, lambda choice: (choice.worst, choice.size_bytes))
     limit = _UNEVEN * evenest.worst
-    return ranges.choose(stages, lambda choice: (choice.worst > limit, choice.size_bytes, choice.worst)).cuts
+    return ranges.choose(
+        stages, lambda choice: (choice.worst > limit, choice.added, choice.size_bytes, choice.worst)
+    ).cuts
 
 
 def _ends_of_fused_layers(cuts: Sequence[Cut], costs: Sequence[Cost]) -> tuple[Cut, ...]:
@@ -119,9 +123,10 @@ def _ends_of_fused_layers(cuts: Sequence[Cut], costs: Sequence[Cost]) -> tuple[C
 
 @dataclass(frozen=True)
 class _Choice:
-    """Cuts up to some layer: the most expensive stage before it, and the bytes that cross."""
+    """Cuts up to some layer: the most expensive stage before it, the values that are added later, and all bytes."""
 
     worst: float
+    added: int = 0
     size_bytes: int = 0
     cuts: tuple[Cut, ...] = ()
 
@@ -151,7 +156,8 @@ class _Ranges:
         """Add a stage from one end to a later one."""
         choice, cut = best[before], self._cuts[before]
         worst = max(choice.worst, self._sums[end] - self._sums[before])
-        return _Choice(worst, choice.size_bytes + cut.size_bytes, (*choice.cuts, cut))
+        added, size_bytes = choice.added + cut.is_added, choice.size_bytes + cut.size_bytes
+        return _Choice(worst, added, size_bytes, (*choice.cuts, cut))
 
 
 class _Counting(Interpreter):

@@ -40,11 +40,13 @@ class Cut:
         layer: the last layer before it.
         position: that layer's, counted from 0.
         shape: of one picture's value that crosses, without the batch axis.
+        is_added: a later layer adds the value to another one, as where a residual block begins.
     """
 
     layer: str
     position: int
     shape: tuple[int, ...]
+    is_added: bool = False
 
     @property
     def size_bytes(self) -> int:
@@ -124,7 +126,8 @@ def find_cuts(module: nn.Module, size: tuple[int, int]) -> CutGraph:
     for position, values in enumerate(crossing[:-1]):
         # The same value may cross in several places, where layers in between have no reader.
         if len(values) == 1 and values[0] is operators[position] and _is_one_a_picture(values[0], picture):
-            cuts.append(Cut(layers[position].name, position, tuple(values[0].meta["val"].shape[1:])))
+            shape, is_added = tuple(values[0].meta["val"].shape[1:]), any(map(_adds, values[0].users))
+            cuts.append(Cut(layers[position].name, position, shape, is_added))
     names = tuple(tuple(by_node[value] for value in values) for values in crossing)
     return CutGraph(layers, tuple(cuts), names, graph_module)
 
@@ -170,6 +173,10 @@ def _is_one_a_picture(value: Node, picture: Node) -> bool:
     if not isinstance(found, torch.Tensor) or found.dtype != torch.float32 or found.dim() == 0:
         return False
     return str(found.shape[0]) == str(picture.meta["val"].shape[0])
+
+
+def _adds(node: Node) -> bool:
+    return str(getattr(node.target, "_opname", "")).rstrip("_") == "add"
 
 
 def _name_layers(operators: Sequence[Node]) -> tuple[ProgramLayer, ...]:

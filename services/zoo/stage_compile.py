@@ -10,7 +10,7 @@ from services.zoo.compiled import digest_of, made_once
 from services.zoo.model_file import FLOAT, ModelFile
 from services.zoo.weight_references import fetch_weights
 
-_BALANCE = 2
+_BALANCE = 3
 """Counts the ways in which `balance` has chosen cuts: stages that an earlier one chose are another chain."""
 
 

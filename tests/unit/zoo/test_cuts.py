@@ -70,8 +70,9 @@ def graph() -> CutGraph:
 
 def test_cuts_lie_between_blocks_and_not_inside() -> None:
     torch.manual_seed(0)
-    names = [cut.layer for cut in find_cuts(Net(4, 2, inplace=False).eval(), SIZE).cuts]
-    assert names == [
+    cuts = find_cuts(Net(4, 2, inplace=False).eval(), SIZE).cuts
+    assert [cut.layer for cut in cuts if cut.is_added] == ["stem", "blocks.0.relu_2"]
+    assert [cut.layer for cut in cuts] == [
         "stem",
         "blocks.0.add",
         "blocks.0.relu_2",
@@ -160,7 +161,7 @@ def test_costs_are_those_of_the_layers(graph: CutGraph) -> None:
 
 @settings(deadline=None, max_examples=25)
 @given(st.data())
-def test_of_balanced_cuts_those_are_chosen_where_the_fewest_bytes_cross(graph: CutGraph, data: st.DataObject) -> None:
+def test_of_balanced_cuts_those_are_chosen_where_the_fewest_added_values_and_bytes_cross(graph: CutGraph, data: st.DataObject) -> None:
     costs = [Cost(flops=data.draw(st.integers(1, 100))) for _ in graph.layers]
     stages = data.draw(st.integers(1, 3))
 
@@ -168,8 +169,8 @@ def test_of_balanced_cuts_those_are_chosen_where_the_fewest_bytes_cross(graph: C
         bounds = [0, *(cut.position + 1 for cut in cuts), len(costs)]
         return max(total(costs[start:end]).weight for start, end in pairwise(bounds))
 
-    def crossing(cuts: tuple[Cut, ...]) -> int:
-        return sum(cut.size_bytes for cut in cuts)
+    def crossing(cuts: tuple[Cut, ...]) -> tuple[int, int]:
+        return sum(cut.is_added for cut in cuts), sum(cut.size_bytes for cut in cuts)
 
     every: list[tuple[Cut, ...]] = [()]
     for _ in range(stages - 1):
