@@ -1,16 +1,18 @@
 """The graph in this process: a predictor over members at known addresses."""
 
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from services.edge.cpu_share import thread_count
 from services.ensemble.chains import CHAIN_LIMITS, ChainedMembers
 from services.ensemble.client import ModelClient
-from services.ensemble.members import Members, StaticMembers, chains_of
+from services.ensemble.members import Members, SpareMember, StaticMembers, chains_of
 from services.ensemble.pictures import preparation_pool, prepare_item
 from services.ensemble.queue import Queue
 from services.ensemble.served import Served
 from services.ensemble.settings import Settings
+from services.ensemble.spare import WithSpare
 from services.ensemble.usecases import Predictor
 
 
@@ -27,7 +29,9 @@ def build_predictor(
     client = ModelClient(services, chains)
     return Predictor(
         served,
-        client.infer,
+        WithSpare(client.infer, client.start, ModelClient(SpareMember(services)).infer, time.monotonic)
+        if settings.spare
+        else client.infer,
         ChainedMembers(services, chains),
         prepare_item,
         preparation_pool(thread_count(), specs),
@@ -41,7 +45,7 @@ def build_predictor(
 @asynccontextmanager
 async def open_graph(served: Mapping[str, Served], settings: Settings) -> AsyncIterator[Predictor]:
     """Open the graph over the members that the settings name."""
-    members = StaticMembers(settings.members)
+    members = StaticMembers(settings.addresses())
     try:
         yield build_predictor(served, members, settings, chains_of(settings.members))
     finally:

@@ -14,6 +14,9 @@ from services.edge.suggestion import did_you_mean
 from services.ensemble.places import PLACES
 from services.ensemble.preparation import CallLimits
 
+SPARE = "a spare pod"
+"""Among addresses by model; no model can have this name."""
+
 
 class Members(Protocol):
     """Where models are. Ask at each request: what keeps them running learns from it that they are used."""
@@ -82,6 +85,25 @@ def chains_of(addresses: Mapping[str, MemberAddress]) -> dict[str, tuple[str, ..
         for model, address in addresses.items()
         if address.stages
     }
+
+
+class SpareMember:
+    """Every model at the spare pod, which is found under the name SPARE."""
+
+    def __init__(self, services: Members):
+        self._services = services
+
+    async def channel(self, model: str) -> grpc.aio.Channel:  # noqa: ARG002
+        """The channel of the spare pod."""
+        return await self._services.channel(SPARE)
+
+    async def wake(self, models: Iterable[str]) -> dict[str, str]:  # noqa: ARG002
+        """Start nothing: a spare pod runs."""
+        return {}
+
+    def starting(self) -> frozenset[str]:
+        """None."""
+        return frozenset()
 
 
 class StaticMembers:

@@ -17,7 +17,7 @@ from services.ensemble.places import PLACES, Places
 Start: TypeAlias = Callable[[str, Deadline], Awaitable[None]]
 """Have a member start, and wait until it runs; at once where it does. Raises StrataError."""
 
-_START_S = 120.0
+START_S = 120.0
 _AT_THE_DEADLINE_S = 0.005
 
 _log = logging.getLogger(__name__)
@@ -101,7 +101,7 @@ class Queue:
 
     async def _wake(self, model: str) -> None:
         try:
-            await self._start(model, Deadline.after(_START_S, self._clock))
+            await self._start(model, Deadline.after(START_S, self._clock))
             self._forecasts.runs(model, self._clock())
         except StrataError as error:
             _log.warning("member '%s' did not start: %s", model, error)

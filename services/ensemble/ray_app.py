@@ -35,7 +35,7 @@ class EnsembleDeployment:
         chains = chains_of(settings.members)
         models = dict.fromkeys(model for each in served.values() for model in each.ensemble.models)
         self._services = [service for model in models for service in chains.get(model, (model,))]
-        self._members = StaticMembers(settings.members)
+        self._members = StaticMembers(settings.addresses())
         self._predictor = build_predictor(served, self._members, settings, chains)
 
     async def predict(self, request: PredictRequest, trace: Carrier) -> Answer | StrataError:

@@ -12,7 +12,7 @@ from services.edge.address import split_address
 from services.edge.message_size import LARGEST_MESSAGE_BYTES
 from services.edge.receipts import Tariff
 from services.edge.settings import Settings as BaseSettings
-from services.ensemble.members import MemberAddress
+from services.ensemble.members import SPARE, MemberAddress
 from services.ensemble.receipt_log import LIMIT_BYTES
 
 PREFIX = "ENSEMBLE_"
@@ -38,6 +38,7 @@ class Settings(BaseSettings):
         http_address, grpc_address: host:port; port 0 takes any free one.
         members: JSON, model -> {"address": host:port, "authority": name, "max_batch": n, "max_message_bytes": n,
             "places": n}; all but the first may be left out.
+        spare: host:port of a pod that answers for members that sleep, while these start; none where it is empty.
         max_pictures: in one request.
         max_ongoing: requests that may be under way at a time; one more is refused with QueueFull. Each has up to
             `fan_out.IN_FLIGHT` calls to a model under way, whose MODEL_MAX_QUEUE should be no less than all together.
@@ -55,6 +56,7 @@ class Settings(BaseSettings):
     http_address: str = "127.0.0.1:0"
     grpc_address: str = "127.0.0.1:0"
     members: dict[str, MemberAddress] = Field(default_factory=dict)
+    spare: str = ""
     max_pictures: Annotated[int, Field(gt=0)] = 1000
     max_message_bytes: Annotated[int, Field(gt=0, le=LARGEST_MESSAGE_BYTES)] = 64 * 2**20
     max_ongoing: Annotated[int, Field(gt=0)] = 32
@@ -82,6 +84,17 @@ class Settings(BaseSettings):
     def _host_and_port(cls, address: str) -> str:
         split_address(address)
         return address
+
+    @field_validator("spare")
+    @classmethod
+    def _host_and_port_or_none(cls, address: str) -> str:
+        if address:
+            split_address(address)
+        return address
+
+    def addresses(self) -> dict[str, MemberAddress]:
+        """The members', and the spare pod's under its name where there is one."""
+        return {**self.members, **({SPARE: MemberAddress(address=self.spare)} if self.spare else {})}
 
     def prices(self) -> Tariff:
         """Return the tariff."""

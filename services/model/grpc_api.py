@@ -1,6 +1,6 @@
 """OIP over gRPC."""
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import grpc
 
@@ -8,8 +8,8 @@ from services.contracts.inference.v2 import open_inference_pb2 as pb
 from services.contracts.inference.v2 import open_inference_pb2_grpc as pb_grpc
 from services.edge.deadline import Deadline
 from services.model.converters import answer_to_message, metadata_to_message, request_from_message
-from services.model.domain import check_address, describe, describe_server
-from services.model.usecases import Model
+from services.model.domain import InferAnswer, InferRequest, check_address, describe, describe_server
+from services.zoo.manifest import Manifest
 
 if TYPE_CHECKING:
     _Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
@@ -17,10 +17,22 @@ if TYPE_CHECKING:
 SERVICE = pb.DESCRIPTOR.services_by_name["GRPCInferenceService"].full_name
 
 
+class Infers(Protocol):
+    """A model, or a process that becomes the one that is asked for."""
+
+    @property
+    def manifest(self) -> Manifest: ...
+
+    @property
+    def ready(self) -> bool: ...
+
+    async def infer(self, request: InferRequest, deadline: Deadline) -> InferAnswer: ...
+
+
 class InferenceServicer(pb_grpc.GRPCInferenceServiceServicer):
     """One model under the Open Inference Protocol."""
 
-    def __init__(self, model: Model):
+    def __init__(self, model: Infers):
         self._model = model
 
     def add_to(self, server: grpc.aio.Server) -> None:

@@ -45,6 +45,11 @@ def main() -> int:
 def _run(start: StartClock) -> None:
     start_tracing("strata-model", os.environ)
     settings = settings_from(os.environ)
+    if settings.spare:
+        from services.model.spare_process import serve_spare
+
+        asyncio.run(serve_spare(settings))
+        return
     folder = _compiled_folder(settings)
     if settings.server == "kserve":
         from services.model.kserve_model import serve_with_kserve

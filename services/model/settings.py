@@ -15,12 +15,17 @@ PREFIX = "MODEL_"
 class Settings:
     """`compiled` is the folder of a compiled model; without it `name` is looked up in the catalog and compiled.
 
+    `spare` has the folders of several compiled models, with commas between: the process has none of them until one is
+    asked for, by gRPC, and lets go of that one when it was not asked for `rest_s`.
+
     An empty address turns its protocol off; port 0 takes any free one. `threads` 0 is the share of the CPU this
     process has. `max_queue` counts requests that run or wait.
     """
 
     name: str = setting("")
     compiled: str = setting("")
+    spare: str = setting("")
+    rest_s: float = setting(30.0, least=0)
     server: str = setting("strata", one_of=("strata", "kserve"))
     grpc_address: str = setting("127.0.0.1:0")
     http_address: str = setting("127.0.0.1:0")
@@ -42,7 +47,7 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         InvalidDeclaration: has a line for each fault.
     """
     settings = read_settings(Settings, PREFIX, environment)
-    if not settings.name and not settings.compiled:
+    if not settings.name and not settings.compiled and not settings.spare:
         raise InvalidDeclaration(f"{PREFIX}NAME: is missing; name a model of the catalog, or set {PREFIX}COMPILED")
     if "PORT" in environment:
         address = f"0.0.0.0:{environment['PORT']}"
@@ -53,6 +58,8 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         settings = replace(settings, grpc_address="")
     if not settings.grpc_address and not settings.http_address:
         raise InvalidDeclaration(f"{PREFIX}GRPC_ADDRESS and {PREFIX}HTTP_ADDRESS are both empty; give one")
+    if settings.spare and (not settings.grpc_address or settings.server == "kserve"):
+        raise InvalidDeclaration(f"{PREFIX}SPARE: a spare process answers by gRPC, from Strata's own server alone")
     _check_addresses(settings)
     if settings.server == "kserve":
         _check_kserve(settings)

@@ -64,6 +64,7 @@ VALUE_SETS: dict[str, dict[str, Any]] = {
         "networkPolicy": {"enabled": True},
         "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
         "grafanaDashboard": {"enabled": True},
+        "spare": {"enabled": True},
     },
     "pipeline": {"pipelines": PIPELINES},
     "workbench": {

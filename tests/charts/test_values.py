@@ -107,6 +107,14 @@ LONG_LABELS = {
         ({"modelDefaults": {"resources": {"requests": {"cpu": "1001m"}}}}, "requests.cpu 1001m is over"),
         ({"models": {SHIPPED[0]: {"resources": {"requests": {"memory": "2Gi"}}}}}, f"models.{SHIPPED[0]}: resources"),
         ({"ensemble": {"resources": {"requests": {"memory": 3e9}}}}, "ensemble: resources.requests.memory"),
+        (
+            {"spare": {"enabled": True, "resources": {"requests": {"cpu": 2}}}},
+            "spare: resources.requests.cpu 2 is over",
+        ),
+        (
+            {"spare": {"enabled": True}, "models": {"strata-spare": OWN_MODEL["resnet-50"]}},
+            "strata-spare: the spare pod's own",
+        ),
         ({"models": {"fashion-mobilnet-v2": {"scale": {"min": 1}}}}, "models.fashion-mobilnet-v2: no such model in"),
         ({"models": dict.fromkeys(SHIPPED)}, "/models"),
         ({"models": {SHIPPED[0]: None}}, f'ensemble fashion: member "{SHIPPED[0]}" is not one of the models'),

@@ -351,3 +351,13 @@ async def post(http: httpx.AsyncClient, message: pb.ModelInferRequest) -> httpx.
     path, length = f"/v2/models/{message.model_name}/infer", str(len(header))
     headers = {"Inference-Header-Content-Length": length, "Content-Type": "application/octet-stream"}
     return await http.post(path, content=header + raw, headers=headers)
+
+
+async def test_a_spare_process_is_whichever_model_is_asked_for_first(tiny: Path) -> None:
+    async with serving(MODEL_SPARE=str(tiny)) as service, stub_of(service) as stub:
+        with pytest.raises(grpc.aio.AioRpcError, match="has no model 'other', but tiny"):
+            await stub.ModelInfer(pb.ModelInferRequest(model_name="other"))
+        answer = await stub.ModelInfer(ZEROS)
+        assert answer.parameters["cold"].bool_param
+        assert (await stub.ModelReady(pb.ModelReadyRequest(name="tiny"))).ready
+        assert await service.stop() == 0

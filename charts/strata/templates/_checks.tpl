@@ -19,6 +19,9 @@
 {{- if .Values.ensemble.replicas -}}
 {{- include "strata.check.ensembles" . -}}
 {{- end -}}
+{{- if .Values.spare.enabled -}}
+{{- include "strata.check.spare" . -}}
+{{- end -}}
 {{- if .Values.workbench.enabled -}}
 {{- include "strata.check.workbench" . -}}
 {{- end -}}
@@ -62,6 +65,17 @@
 {{- end -}}
 {{- include "strata.check.duration" (dict "of" (printf "%s: scale.window" $of) "duration" $model.scale.window "least" 6.0) -}}
 {{- include "strata.check.duration" (dict "of" (printf "%s: scale.retention" $of) "duration" $model.scale.retention "least" 0.0) -}}
+{{- end -}}
+
+{{- define "strata.check.spare" -}}
+{{- if not (include "strata.spare.folders" .) -}}
+{{- fail "spare.enabled: every model has a file, and a spare pod has the models of the image alone" -}}
+{{- end -}}
+{{- include "strata.check.resources" (dict "of" "spare" "resources" .Values.spare.resources) -}}
+{{- $name := include "strata.spare.name" . -}}
+{{- if or (hasKey (include "strata.present" .Values.models | fromJson) $name) (has $name (include "strata.stage.names" . | fromJsonArray)) -}}
+{{- fail (printf "%s: the spare pod's own Service has this name; name the model, the pipeline or the release otherwise" $name) -}}
+{{- end -}}
 {{- end -}}
 
 {{- define "strata.check.workbench" -}}

@@ -21,6 +21,21 @@ app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
 app.kubernetes.io/component: {{ .component }}
 {{- end -}}
 
+{{- define "strata.spare.name" -}}
+{{ .Release.Name }}-spare
+{{- end -}}
+
+{{/* Where the spare pod finds the models that it may be: as they are in the image, so not those that values give a file. */}}
+{{- define "strata.spare.folders" -}}
+{{- $folders := list -}}
+{{- range $name := include "strata.models" . | fromJsonArray -}}
+{{- if not (include "strata.model.values" (dict "root" $ "name" $name) | fromJson).file -}}
+{{- $folders = append $folders (printf "/opt/strata/models/%s" $name) -}}
+{{- end -}}
+{{- end -}}
+{{- join "," $folders -}}
+{{- end -}}
+
 {{- define "strata.ensemble.name" -}}
 {{ .Release.Name }}-ensemble
 {{- end -}}

@@ -13,6 +13,9 @@ env:
   - {name: ENSEMBLE_HTTP_ADDRESS, value: "0.0.0.0:8088"}
   - {name: ENSEMBLE_GRPC_ADDRESS, value: "0.0.0.0:9090"}
   - {name: ENSEMBLE_MEMBERS, value: {{ include "strata.ensemble.members" . | quote }}}
+  {{- if .Values.spare.enabled }}
+  - {name: ENSEMBLE_SPARE, value: {{ printf "%s.%s.svc.%s:80" (include "strata.spare.name" .) .Release.Namespace .Values.clusterDomain | quote }}}
+  {{- end }}
   - {name: ENSEMBLE_MAX_ONGOING, value: {{ include "strata.number" .Values.ensemble.maxOngoing | quote }}}
   - {name: ENSEMBLE_MAX_PICTURES, value: {{ include "strata.number" .Values.ensemble.maxPictures | quote }}}
   - {name: ENSEMBLE_MAX_MESSAGE_BYTES, value: {{ include "strata.number" .Values.ensemble.maxMessageBytes | quote }}}

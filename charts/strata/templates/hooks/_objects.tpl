@@ -9,6 +9,9 @@
 {{- $workloads = append $workloads (include "strata.stage.service" (dict "root" $ "name" $name "number" $number "stage" $stage) | fromYaml) -}}
 {{- end -}}
 {{- end -}}
+{{- if and .Values.spare.enabled .Values.ensemble.replicas -}}
+{{- $workloads = append $workloads (include "strata.spare.deployment" . | fromYaml) -}}
+{{- end -}}
 {{- if include "strata.store.own" . -}}
 {{- $workloads = append $workloads (include "strata.store.deployment" . | fromYaml) -}}
 {{- end -}}
