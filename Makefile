@@ -164,7 +164,8 @@ bench-quant: setup $(HELD_OUT) ## Measure the quantisation engine's figures
 	$(BIN)/strata bench quant $(addprefix --pictures ,$(HELD_OUT)) --json docs/results/quant.json --report docs/results/quant.md
 
 .PHONY: bench-slo
-bench-slo: setup $(HELD_OUT) ## Measure deadlines, admission, receipts, batching and verdicts (as root: receipts are held to a cgroup)
+bench-slo: setup $(HELD_OUT) ## Measure deadlines, admission, receipts, batching and verdicts (as root: receipts are held to a cgroup; starts and idle cost where KUBECONFIG points at a cluster)
+	@test -z "$$KUBECONFIG" || $(MAKE) --no-print-directory image IMAGE_TAG=bench IMAGES="model ensemble" MODEL_FOLDERS="examples/fashion/models examples/measure/models"
 	$(BIN)/strata bench slo $(addprefix --pictures ,$(HELD_OUT)) --json docs/results/slo.json --report docs/results/slo.md
 
 .PHONY: bench-soak

@@ -36,13 +36,17 @@ class BlockingFrontDoorClient:
     def __init__(self, address: str):
         self._stub = pb_grpc.EnsembleServiceStub(open_blocking_channel(address))
 
-    def predict(self, ensemble: str, pictures: list[bytes], mode: "pb.Mode.ValueType" = PARALLEL) -> Timed:
+    def predict(
+        self, ensemble: str, pictures: list[bytes], mode: "pb.Mode.ValueType" = PARALLEL, deadline_ms: int = 0
+    ) -> Timed:
         """Ask once.
 
+        Args:
+            deadline_ms: 0 for the ensemble's own.
         Raises:
             MemberUnavailable: a member did not answer: the figure would be about something else.
         """
-        request = pb.PredictRequest(ensemble=ensemble, pictures=pictures, mode=mode, top_k=1)
+        request = pb.PredictRequest(ensemble=ensemble, pictures=pictures, mode=mode, top_k=1, deadline_ms=deadline_ms)
         start = time.perf_counter()
         answer = self._stub.Predict(request, timeout=_TIMEOUT_S)
         latency_ms = 1e3 * (time.perf_counter() - start)

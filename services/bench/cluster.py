@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import subprocess
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -25,7 +26,11 @@ _MOST_LISTED = 50
 _LISTED_AFTER_S = 30.0
 """A node's list of its images is at most this old."""
 _WAIT_S = 420.0
+_MEASURED_WITHIN_S = 60.0
 _OURS = "strata.dev/disposable"
+_READ_STAT = "print(open('/proc/1/stat').read())"
+"""In Python, which each of our images has; not every base has `cat`."""
+_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def run(*command: str, standard_input: str | None = None) -> str:
@@ -51,6 +56,28 @@ def missing_images(nodes: Sequence[Mapping[str, Any]], images: Iterable[str]) ->
         return []
     present = {name for each in listed for image in each for name in image.get("names") or ()}
     return [each for each in images if each.startswith(LOCAL) and each not in present]
+
+
+def working_sets(since: str = "") -> dict[tuple[str, str], float]:
+    """Namespace and name of each pod -> the bytes of memory that it holds, as its kubelet measured them last.
+
+    Args:
+        since: leaves out what was measured before this time, 2026-01-31T23:59:59Z.
+    """
+    found: dict[tuple[str, str], float] = {}
+    for node in json.loads(run("kubectl", "get", "nodes", "--output", "json"))["items"]:
+        path = f"/api/v1/nodes/{node['metadata']['name']}/proxy/stats/summary"
+        found |= working_sets_of(json.loads(run("kubectl", "get", "--raw", path)), since)
+    return found
+
+
+def working_sets_of(summary: Mapping[str, Any], since: str = "") -> dict[tuple[str, str], float]:
+    """The same of one node, from what its kubelet says; a pod that it has not measured yet is left out."""
+    return {
+        (pod["podRef"]["namespace"], pod["podRef"]["name"]): float(pod["memory"]["workingSetBytes"])
+        for pod in summary["pods"]
+        if "workingSetBytes" in pod.get("memory", {}) and pod["memory"]["time"] >= since
+    }
 
 
 @dataclass(frozen=True)
@@ -158,9 +185,41 @@ class Cluster:
                 raise Unavailable(f"a pod of {service} is still there after {_WAIT_S:.0f} s")
             time.sleep(0.5)
 
+    def cpu_seconds(self, service: str, container: str) -> float:
+        """What the first process of a container of a Knative Service's pod has used since it was started."""
+        (pod, *_) = self.get("pods", "--selector", f"serving.knative.dev/service={service}")["items"]
+        command = ("exec", pod["metadata"]["name"], "--container", container, "--", "python", "-c", _READ_STAT)
+        fields = self.kubectl(*command).rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / _TICKS
+
+    def held_bytes(self, deployment: str) -> float:
+        """What a Deployment's one pod holds of the memory, once its kubelet has measured it anew.
+
+        Raises:
+            Unavailable: it has not within a minute.
+        """
+        labels = self.get("deployment", deployment)["spec"]["selector"]["matchLabels"]
+        selector = ",".join(f"{name}={value}" for name, value in labels.items())
+        since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        limit = time.monotonic() + _MEASURED_WITHIN_S
+        while time.monotonic() < limit:
+            (pod, *_) = self.get("pods", "--selector", selector)["items"]
+            if (held := working_sets(since).get((self.namespace, pod["metadata"]["name"]))) is not None:
+                return held
+            time.sleep(1)
+        raise Unavailable(f"kubelet has not measured the pod of {deployment} after {_MEASURED_WITHIN_S:.0f} s")
+
+    def cores(self) -> float:
+        """What all nodes have for pods."""
+        return sum(_cpus(node["status"]["allocatable"]["cpu"]) for node in self.get("nodes")["items"])
+
     def remove(self, wait: bool = True) -> None:
         """Delete the namespace and all that is in it, if it is one that `claim` created."""
         run("kubectl", "delete", *self._named(), "--selector", _OURS, f"--wait={str(wait).lower()}")
 
     def _named(self) -> tuple[str, ...]:
         return "namespaces", "--field-selector", f"metadata.name={self.namespace}"
+
+
+def _cpus(quantity: str) -> float:
+    return float(quantity.removesuffix("m")) / 1000 if quantity.endswith("m") else float(quantity)

@@ -1,9 +1,10 @@
 """The ensemble's figures on a real Knative: what the path adds, what it gains, what a start from zero takes."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 
 import httpx
 import numpy as np
@@ -47,13 +48,13 @@ class Images:
 
 def knative_overhead_ms(cluster: Cluster, images: Images, encoded: bytes, requests: int) -> list[float]:
     """Latency of three sleeping members, through Ray Serve and Knative, over the slowest one's own, per request."""
-    _install(cluster, images, _each(SLEEPERS, {"scale": {"min": 1}}))
+    install_models(cluster, images, each_with(SLEEPERS, {"scale": {"min": 1}}))
     return overhead_ms(cluster.front_door(RELEASE), "sleepers", encoded, requests)
 
 
 def knative_hop_ms(cluster: Cluster, images: Images, requests: int) -> dict[str, float]:
     """p50 of the way to each full-size model through ingress and queue-proxy; resources are the chart's default."""
-    _install(cluster, images, _each(FULL, {"scale": {"min": 1}}))
+    install_models(cluster, images, each_with(FULL, {"scale": {"min": 1}}))
     return {
         model: hop_ms(BlockingModelClient(cluster.ingress, cluster.authority(model)), model, requests) for model in FULL
     }
@@ -64,7 +65,7 @@ def half_a_cpu(cluster: Cluster, images: Images) -> BlockingFrontDoorClient:
     # Requested, not only a limit: pods that are promised next to nothing lose their half to whatever else runs.
     half = {"requests": {"cpu": "500m", "memory": "256Mi"}, "limits": {"cpu": "500m", "memory": "1Gi"}}
     one_pod = {"scale": {"min": 1, "max": 1}, "resources": half}
-    _install(cluster, images, _each(FULL, one_pod))
+    install_models(cluster, images, each_with(FULL, one_pod))
     door = BlockingFrontDoorClient(cluster.front_door(RELEASE))
     door.predict("full", [large_picture()] * 10)  # the first answer of a process is slower
     return door
@@ -115,15 +116,24 @@ def batch_slowdown(door: BlockingFrontDoorClient, batch: int, rounds: int) -> tu
 
 
 def cold_starts_s(cluster: Cluster, images: Images, rounds: int, progress: Progress) -> dict[str, Spread]:
-    """Time from a request to its answer where no pod runs: hello world and each full-size model, s.
+    """Time from a request to its answer where no pod runs: hello world and each full-size model, s."""
+    return interleave(cold_subjects(cluster, images), rounds, progress)
 
-    The models have the chart's default resources, and a short window so that they go to zero soon.
+
+def cold_subjects(
+    cluster: Cluster, images: Images, more: Mapping[str, object] = MappingProxyType({})
+) -> dict[str, Callable[[], float]]:
+    """Install hello world and the full-size models, and say how each start from zero is timed, s.
+
+    All may use one CPU, as the chart has it by default; a short window lets them go to zero soon.
+
+    Args:
+        more: values of the chart.
     """
-    _install(cluster, images, _each(FULL, {"scale": {"window": "6s"}}))
+    install_models(cluster, images, each_with(FULL, {"scale": {"window": "6s"}}), more)
     cluster.kubectl("apply", "--filename", "-", standard_input=_hello(images.hello))
     cluster.kubectl("wait", "ksvc", HELLO, "--for=condition=Ready", "--timeout=120s")
-    subjects = {HELLO: partial(_hello_s, cluster), **{model: partial(_cold_model_s, cluster, model) for model in FULL}}
-    return interleave(subjects, rounds, progress)
+    return {HELLO: partial(_hello_s, cluster), **{model: partial(_cold_model_s, cluster, model) for model in FULL}}
 
 
 def _hello_s(cluster: Cluster) -> float:
@@ -141,15 +151,16 @@ def _cold_model_s(cluster: Cluster, model: str) -> float:
     return client.infer(model, image)[0] / 1e3
 
 
-def _each(models: tuple[str, ...], values: dict[str, object]) -> dict[str, object]:
+def each_with(models: tuple[str, ...], values: dict[str, object]) -> dict[str, object]:
     return dict.fromkeys(models, values)
 
 
-def _install(cluster: Cluster, images: Images, models: Mapping[str, object]) -> None:
+def install_models(
+    cluster: Cluster, images: Images, models: Mapping[str, object], more: Mapping[str, object] = MappingProxyType({})
+) -> None:
     """Install with these models; the others are there too, at zero, because the ensembles name them."""
-    cluster.install(
-        RELEASE, {**images.values(), "models": {**_NOT_MEASURED, **_each((*FULL, *SLEEPERS), {}), **models}}
-    )
+    declared = {**_NOT_MEASURED, **each_with((*FULL, *SLEEPERS), {}), **models}
+    cluster.install(RELEASE, {**images.values(), "models": declared, **more})
 
 
 def _hello(image: str) -> str:
@@ -160,5 +171,5 @@ metadata: {{name: {HELLO}}}
 spec:
   template:
     metadata: {{annotations: {{autoscaling.knative.dev/window: 6s}}}}
-    spec: {{containers: [{{image: "{image}"}}]}}
+    spec: {{containers: [{{image: "{image}", resources: {{limits: {{cpu: "1"}}}}}}]}}
 """

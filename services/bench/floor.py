@@ -23,40 +23,51 @@ from services.edge.grpc_channel import open_blocking_channel
 
 Figures: TypeAlias = dict[str, float]
 
-_ENSEMBLE = "sleepers"
-_RESTS_S = (0.1, 0.06, 0.04)
+ENSEMBLE = "sleepers"
+RESTS_S = (0.1, 0.06, 0.04)
 """Of its members."""
-_SCORES = 1000
+SCORES_BYTES = 4 * 1000
+"""What each of them answers."""
+TENSOR_BYTES = oip.ModelInferRequest(raw_input_contents=[np.zeros((1, 3, 32, 32), np.float32).tobytes()]).ByteSize()
+"""What each of them is sent."""
 _ROUND = 20
 
 
 def floor_ratio(rounds: int, tell: Callable[[str], None]) -> Iterator[Figures]:
     """Ask the ensemble of sleepers and bare hops in turns; what is beyond the slowest rest is overhead."""
-    encoded = picture(0)
     with served([MEASURE / "sleepers.yaml"]) as place, ExitStack() as hops:
         door = BlockingFrontDoorClient(place)
-        answer = door.predict(_ENSEMBLE, [encoded]).answer
-        sent = oip.ModelInferRequest(raw_input_contents=[np.zeros((1, 3, 32, 32), np.float32).tobytes()]).ByteSize()
-        members = tuple(
-            hops.enter_context(_running(Hop(reply_bytes=4 * _SCORES, rest_s=rest_s))) for rest_s in _RESTS_S
-        )
-        echo = hops.enter_context(_running(Hop(answer.ByteSize(), members=members, member_bytes=sent)))
-        asked = pb.PredictRequest(ensemble=_ENSEMBLE, pictures=[encoded], top_k=1).SerializeToString()
+        members = tuple(hops.enter_context(running_hop(Hop(SCORES_BYTES, rest_s))) for rest_s in RESTS_S)
+        echo = hops.enter_context(running_hop(Hop(answer_bytes(door), members=members, member_bytes=TENSOR_BYTES)))
+        tell("floor_ratio.embedded: the ensemble of sleepers and bare hops, in turns")
+        yield over_floor("floor_ratio.embedded", door, echo, rounds)
 
-        with open_blocking_channel(echo) as channel:
-            call: Any = channel.unary_unary(f"/{SERVICE}/{METHOD}")
-            tell("floor_ratio.embedded: the ensemble of sleepers and bare hops, in turns")
-            overhead_ms = interleave(
-                {
-                    "ensemble": lambda: _p50(lambda: door.predict(_ENSEMBLE, [encoded]).overhead_ms),
-                    "floor": lambda: _p50(lambda: _bare_ms(call, asked)),
-                },
-                rounds,
-            )
-    yield {
-        "floor_ratio.embedded": overhead_ms["ensemble"].median / overhead_ms["floor"].median,
-        **with_spread("floor_ratio.embedded.overhead_ms", overhead_ms["ensemble"]),
-        **with_spread("floor_ratio.embedded.floor_ms", overhead_ms["floor"]),
+
+def answer_bytes(door: BlockingFrontDoorClient) -> int:
+    """How large the ensemble's answer is."""
+    return door.predict(ENSEMBLE, [picture(0)]).answer.ByteSize()
+
+
+def over_floor(key: str, door: BlockingFrontDoorClient, echo: str, rounds: int) -> Figures:
+    """What the ensemble adds to the slowest rest, over what bare hops do.
+
+    Args:
+        echo: host:port of the first hop.
+    """
+    encoded = picture(0)
+    asked = pb.PredictRequest(ensemble=ENSEMBLE, pictures=[encoded], top_k=1).SerializeToString()
+    with open_blocking_channel(echo) as channel:
+        call: Any = channel.unary_unary(f"/{SERVICE}/{METHOD}")
+        subjects = {
+            "ensemble": lambda: _p50(lambda: door.predict(ENSEMBLE, [encoded]).overhead_ms),
+            "floor": lambda: _p50(lambda: _bare_ms(call, asked)),
+        }
+        interleave(subjects, 1)  # the first answers of a process are slower
+        overhead_ms = interleave(subjects, rounds)
+    return {
+        key: overhead_ms["ensemble"].median / overhead_ms["floor"].median,
+        **with_spread(f"{key}.overhead_ms", overhead_ms["ensemble"]),
+        **with_spread(f"{key}.floor_ms", overhead_ms["floor"]),
     }
 
 
@@ -71,13 +82,13 @@ def _p50(measure_ms: Callable[[], float]) -> float:
 
 
 @contextmanager
-def _running(hop: Hop) -> Iterator[str]:
+def running_hop(hop: Hop) -> Iterator[str]:
     """Run a hop as a process; yields its address."""
     command = [sys.executable, "-m", "services.bench.echo", json.dumps(asdict(hop))]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout
-        yield f"127.0.0.1:{process.stdout.readline().strip()}"
-    finally:
-        process.terminate()
-        process.wait(timeout=10)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout
+            yield f"127.0.0.1:{process.stdout.readline().strip()}"
+        finally:
+            process.terminate()
+            process.wait(timeout=10)

@@ -31,10 +31,7 @@ _MEMORY = {"conv-1": "768Mi", "conv-2": "384Mi", "conv-3": "384Mi", "fc": "768Mi
 _PICTURES = 16
 _ROUNDS = 5
 _LONGEST_S = 300.0
-_READ_STAT = "print(open('/proc/1/stat').read())"
-"""In Python, which each stage's image has; not every base has `cat`."""
 _CONTAINER = "stage"
-_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True)
@@ -54,11 +51,10 @@ def cold_chain(place: KnativePlace) -> Iterator[Figures]:
     with _store_environment(place.cluster):
         rounds = 1 if place.quick else _ROUNDS
         chain, alone, cpu_s = asyncio.run(_measure(place, rounds))
-    cores = sum(_cpus(node["status"]["allocatable"]["cpu"]) for node in place.cluster.get("nodes")["items"])
     for stage, spread in alone.items():
         yield {f"cold_s.{stage}": spread.median, f"cold_cpu_s.{stage}": cpu_s[stage].median}
     slowest = max(spread.median for spread in alone.values())
-    work = sum(spread.median for spread in cpu_s.values()) / cores
+    work = sum(spread.median for spread in cpu_s.values()) / place.cluster.cores()
     least = max(slowest, work)
     yield {"cold_s.chain": chain.median, "cold_s.work": work}
     yield {key: value / least for key, value in with_spread("cold_chain", chain).items()}
@@ -116,7 +112,8 @@ async def _measure(place: KnativePlace, rounds: int) -> tuple[Spread, dict[str, 
                 began_s = time.monotonic()
                 await client.run(stage, "", read, written, Encoding.FLOAT32)
                 alone[name].append(time.monotonic() - began_s)
-                cpu_s[name].append(await asyncio.to_thread(_cpu_seconds, place.cluster, name))
+                service = f"{_PIPELINE}-{name}"
+                cpu_s[name].append(await asyncio.to_thread(place.cluster.cpu_seconds, service, _CONTAINER))
     return (
         Spread(tuple(chain)),
         {name: Spread(tuple(values)) for name, values in alone.items()},
@@ -127,19 +124,6 @@ async def _measure(place: KnativePlace, rounds: int) -> tuple[Spread, dict[str, 
 async def _wait_for_zero(cluster: Cluster, stages: Sequence[str]) -> None:
     for name in stages:
         await asyncio.to_thread(cluster.wait_for_zero, f"{_PIPELINE}-{name}")
-
-
-def _cpu_seconds(cluster: Cluster, stage: str) -> float:
-    """What the stage's process, the first of its container, has used since it was started."""
-    selector = f"serving.knative.dev/service={_PIPELINE}-{stage}"
-    (pod, *_) = cluster.get("pods", "--selector", selector)["items"]
-    command = ("exec", pod["metadata"]["name"], "--container", _CONTAINER, "--", "python", "-c", _READ_STAT)
-    fields = cluster.kubectl(*command).rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
-
-
-def _cpus(quantity: str) -> float:
-    return float(quantity.removesuffix("m")) / 1000 if quantity.endswith("m") else float(quantity)
 
 
 @contextmanager

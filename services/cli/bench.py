@@ -126,13 +126,7 @@ def pipeline(
     from services.bench.report import Page
     from services.cli.bench_record import BenchRecord, FigureOutputs
 
-    wanted = _chosen(parts, area.PARTS, "--parts")
-    if area.ON_KNATIVE in wanted and "KUBECONFIG" not in os.environ:
-        needs = f"{area.ON_KNATIVE} needs a cluster with Knative Serving that KUBECONFIG names (k8s/README.md)"
-        if parts:
-            raise typer.BadParameter(needs, param_hint="--parts")
-        Console(stderr=True).print(f"Left out: {needs}.", highlight=False, soft_wrap=True)
-        wanted.remove(area.ON_KNATIVE)
+    wanted = _possible(_chosen(parts, area.PARTS, "--parts"), (area.ON_KNATIVE,), asked=bool(parts))
     area.check_place(wanted)
     record = BenchRecord("pipeline", area.PACKAGES, lambda _: area.BARS, FigureOutputs(json, report, merge))
     images = {"model": model_image, "ensemble": ensemble_image, "stage": stage_image}
@@ -162,30 +156,42 @@ def slo(
     parts: Annotated[
         str,
         typer.Option(
-            help="Of receipts, queue, batching, floor, int8, deadline, overload, verdict and soak; all by default."
+            help="Of receipts, queue, batching, floor, int8, deadline, overload, verdict and soak; "
+            "and path, cold, spare, idle where KUBECONFIG is set."
         ),
     ] = "",
     merge: Merge = False,
+    namespace: Namespace = _NAMESPACE,
+    ingress: Ingress = INGRESS,
+    model_image: ModelImage = _MODEL,
+    ensemble_image: EnsembleImage = _ENSEMBLE,
+    hello_image: HelloImage = _HELLO,
     soak_minutes: Annotated[
         float | None, typer.Option(help="How long the soak lasts; 10, or 1 with --quick. The bar is for 30.", min=0.5)
     ] = None,
 ) -> None:
     """Measure deadlines, admission, batching, receipts, and whether our verdict on an SLO is that of MLPerf LoadGen."""
     from services.bench import slo as area
+    from services.bench.cluster_figures import Images
     from services.bench.report import Page
+    from services.bench.slo_notes import NOTES
     from services.cli.bench_record import BenchRecord, FigureOutputs
 
-    wanted = _chosen(parts, area.PARTS, "--parts")
+    wanted = _possible(_chosen(parts, area.PARTS, "--parts"), area.ON_KNATIVE, asked=bool(parts))
     record = BenchRecord("slo", area.PACKAGES, lambda _: area.BARS, FigureOutputs(json, report, merge))
     effort = area.QUICK_EFFORT if quick else area.FULL_EFFORT
     if soak_minutes:
         effort = replace(effort, soak_s=60 * soak_minutes)
+    images = Images(model_image, ensemble_image, hello_image)
     left_out: dict[str, str] = {}
-    with showing_progress("", Console(stderr=True)) as progress:
-        record.extend(area.measure(area.SloSubject(effort, pictures, progress), wanted, left_out))
-    record.finish(
-        lambda _: Page("Deadlines, admission and receipts: the figures", "make bench-slo", area.NOTES, area.PLOTS)
-    )
+    with ExitStack() as stack:
+        progress = stack.enter_context(showing_progress("", Console(stderr=True)))
+        place = None
+        if set(wanted) & set(area.ON_KNATIVE):
+            place = stack.enter_context(Cluster(namespace, urlsplit(ingress).netloc).claimed(progress))
+            place.check_images((model_image, ensemble_image, hello_image))
+        record.extend(area.measure(area.SloSubject(effort, pictures, place, images, progress), wanted, left_out))
+    record.finish(lambda _: Page("Deadlines, admission and receipts: the figures", "make bench-slo", NOTES, area.PLOTS))
     _say_what_is_missing(left_out)
 
 
@@ -230,6 +236,23 @@ def _say_what_is_missing(left_out: Mapping[str, str]) -> None:
     """Raises Unavailable where a part was not measured."""
     if left_out:
         raise Unavailable("not measured: " + "; ".join(f"{part} ({reason})" for part, reason in left_out.items()))
+
+
+def _possible(wanted: list[str], on_knative: Sequence[str], asked: bool) -> list[str]:
+    """What of the wanted parts can be measured: without a cluster, those that need none; say which are left out.
+
+    Raises:
+        BadParameter: they were `asked` for by name.
+    """
+    left_out = [part for part in wanted if part in on_knative]
+    if not left_out or "KUBECONFIG" in os.environ:
+        return wanted
+    verb = "needs" if len(left_out) == 1 else "need"
+    needs = f"{' and '.join(left_out)} {verb} a cluster with Knative Serving that KUBECONFIG names (k8s/README.md)"
+    if asked:
+        raise typer.BadParameter(needs, param_hint="--parts")
+    Console(stderr=True).print(f"Left out: {needs}.", highlight=False, soft_wrap=True)
+    return [part for part in wanted if part not in left_out]
 
 
 def _chosen(given: str, known: Sequence[str], option: str) -> list[str]:

@@ -99,7 +99,7 @@ async def open_ray_graph(served: Mapping[str, Served], settings: Settings) -> As
         InvalidDeclaration: RAY_ADDRESS is not host:port.
         NotReady: no head answers, or the graph does not in time.
     """
-    os.environ.update(_ray_environment(settings.max_message_bytes))
+    os.environ.update(ray_environment(settings.max_message_bytes))
     # In this thread, though it blocks: Ray wants the main one, and nothing is served yet.
     address = cluster_address(os.environ)
     join_cluster(address) if address else _deploy()
@@ -114,7 +114,7 @@ async def open_ray_graph(served: Mapping[str, Served], settings: Settings) -> As
         ray.shutdown()  # ends a head of our own with all its processes; the front door has drained by now
 
 
-def _ray_environment(max_message_bytes: int) -> dict[str, str]:
+def ray_environment(max_message_bytes: int) -> dict[str, str]:
     """Set what Ray reads when it is imported, here and in the processes it starts.
 
     Handles call replicas over gRPC, not through the object store, and in this event loop, not in a thread of their own.

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.bench.cluster import Cluster, missing_images
+from services.bench.cluster import Cluster, missing_images, working_sets_of
 from services.edge.errors import FailedPrecondition
 from services.edge.progress import no_progress
 
@@ -67,3 +67,20 @@ def test_what_was_built_here_must_be_on_a_node_and_what_a_registry_has_need_not(
     assert missing_images(nodes, images) == ["dev.local/strata/stage:bench"]
     full = node(*(f"dev.local/other:{number}" for number in range(50)))
     assert missing_images([*nodes, full], images) == []
+
+
+def test_pods_that_kubelet_has_not_measured_yet_or_not_lately_hold_nothing_that_is_known() -> None:
+    def pod(name: str, **measured: Any) -> dict[str, Any]:
+        return {"podRef": {"namespace": "bench", "name": name}, **measured}
+
+    def held(size_bytes: int, second: int) -> dict[str, Any]:
+        return {"time": f"2026-11-26T17:24:{second:02}Z", "workingSetBytes": size_bytes, "rssBytes": 2}
+
+    pods = [
+        pod("one", memory=held(3_000_000, 9)),
+        pod("old", memory=held(4_000_000, 8)),
+        pod("two"),
+        pod("new", memory={}),
+    ]
+    assert working_sets_of({"pods": pods}) == {("bench", "one"): 3e6, ("bench", "old"): 4e6}
+    assert working_sets_of({"pods": pods}, since="2026-11-26T17:24:09Z") == {("bench", "one"): 3e6}

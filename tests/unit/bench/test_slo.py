@@ -6,13 +6,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
 from services.bench import slo
+from services.bench.cluster_figures import Images
 from services.bench.slo_int8 import accuracy, bytes_share
+from services.cli.bench import app
 from services.edge.errors import Unsupported
 from services.edge.progress import no_progress
 from services.zoo.model_compile import compile_model
 from services.zoo.model_file import ModelFile
+
+IMAGES = Images("model:1", "ensemble:1", "hello:1")
 
 
 def part(name: str) -> Iterator[slo.Figures]:
@@ -25,7 +30,7 @@ def part(name: str) -> Iterator[slo.Figures]:
 def test_a_part_that_cannot_be_measured_is_noted_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(slo, "_PARTS", {name: (10, lambda _, name=name: part(name)) for name in slo.PARTS})
     said: list[str] = []
-    subject = slo.SloSubject(slo.FULL_EFFORT, None, lambda step, *_: said.append(step))
+    subject = slo.SloSubject(slo.FULL_EFFORT, None, None, IMAGES, lambda step, *_: said.append(step))
     left_out: dict[str, str] = {}
     found = list(slo.measure(subject, ["receipts", "queue", "soak"], left_out))
     assert found == [
@@ -39,6 +44,28 @@ def test_a_part_that_cannot_be_measured_is_noted_and_the_others_go_on(monkeypatc
     # Ten minutes each here, and ten for the soak itself.
     assert said[0] == "part 1 of 3: receipts; some 40 minutes left at full effort"
     assert said[-1] == "part 3 of 3: soak; some 20 minutes left at full effort"
+
+
+@pytest.mark.parametrize("part", slo.ON_KNATIVE)
+def test_what_needs_a_cluster_is_noted_where_there_is_none(part: str) -> None:
+    left_out: dict[str, str] = {}
+    assert not list(slo.measure(slo.SloSubject(slo.QUICK_EFFORT, None, None, IMAGES, no_progress), [part], left_out))
+    assert "needs a cluster with Knative Serving" in left_out[part]
+
+
+def test_a_part_that_needs_a_cluster_is_refused_by_name_and_left_out_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    monkeypatch.setattr(slo, "measure", lambda _, parts, __: [dict.fromkeys(parts, 1.0)])
+    refused = CliRunner().invoke(app, ["slo", "--parts", "cold,queue"])
+    assert refused.exit_code == 2
+    assert "cold needs a cluster" in " ".join(refused.output.split())
+    done = CliRunner().invoke(app, ["slo", "--quick"])
+    assert done.exit_code == 0, done.output
+    said = " ".join(done.output.split())
+    assert "Left out: path and cold and spare and idle need a cluster with Knative Serving" in said
+    assert "soak" in said
 
 
 def test_integers_are_held_to_the_folders_that_services_load(tmp_path: Path) -> None:
