@@ -307,7 +307,8 @@ class Session:
         """The edited model under a name, with its integers where it has any.
 
         Precisions that were edited hold in HYBRID and INT8 from now on. A plan of AUTO is kept only of a model that was
-        not edited: other weights, other times.
+        not edited: other weights, other times. Without it, integers that were refined for it are of no use: of layers
+        that were not edited those of the other modes are kept.
         """
         variant = self.variant
         if variant is self._opened:
@@ -317,7 +318,13 @@ class Session:
             return edited, None
         changed = {layer: each for layer, each in variant.plan.items() if each is not self._opened.plan[layer]}
         precisions = {**self.integers.edited, **changed}
-        return edited, Integers(variant.calibration, edited=precisions, isa=self.integers.isa)
+        shared = self.integers.calibration.weights
+        weights = {
+            layer: shared[layer] if each is self._opened.calibration.weights[layer] else each
+            for layer, each in variant.calibration.weights.items()
+        }
+        calibration = replace(variant.calibration, weights=weights)
+        return edited, Integers(calibration, edited=precisions, isa=self.integers.isa)
 
     @property
     def loses_auto_plan(self) -> bool:

@@ -2,14 +2,15 @@
 
 import gc
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
 
 from quant.edits import EditBias, EditCodes, EditPrecision, EditWeights
 from quant.errors import InvalidEdit, LayerNotFound, NotCalibrated
-from quant.precision import Mode, Precision
-from quant.scales import Calibration
+from quant.precision import Mode, Precision, supported_plan, uniform_plan
+from quant.scales import Calibration, IntegerWeights
 from services.edge.errors import FailedPrecondition, NoAutoPlan, Unsupported
 from services.workbench.engine_model import EngineModel
 from services.workbench.engines import engine_of
@@ -108,6 +109,27 @@ def test_what_is_kept_is_the_edited_model_with_its_integers(session: Session, mo
     again.jump("head")
     session.jump("head")
     assert torch.equal(again.value(), session.value())
+
+
+def test_of_a_session_in_auto_int8_keeps_its_own_integers_but_for_what_was_edited(
+    model: EngineModel, calibration: Calibration
+) -> None:
+    plan = {**uniform_plan(model.graph, Mode.INT8), "norm": Precision.FLOAT}
+    own = {name: turned(calibration.weights[name]) for name in ("stem", "body")}
+    integers = Integers(calibration, supported_plan(model.graph, plan), auto_weights=own)
+    session = Session(model, integers, Mode.AUTO, picture())
+    session.jump("body")
+    session.edit(EditCodes("body", torch.tensor(5), (0, 0, 0, 0)))
+    _, kept = session.keep("edited")
+    assert kept is not None
+    assert torch.equal(kept.calibration.weights["stem"].codes, calibration.weights["stem"].codes)
+    seen = own["body"].codes.clone()
+    seen[0, 0, 0, 0] = 5
+    assert torch.equal(kept.calibration.weights["body"].codes, seen)
+
+
+def turned(integers: IntegerWeights) -> IntegerWeights:
+    return replace(integers, codes=-integers.codes)
 
 
 def test_a_float_session_needs_no_integers_and_keeps_none(model: EngineModel) -> None:
