@@ -299,9 +299,15 @@ class Session:
         return cross_one(model, integers, self.picture, layer, mode or self.mode)
 
     def current(self) -> tuple[EngineModel, Integers]:
-        """The model as edited on this branch, and its integers, empty where it has none."""
+        """The model as edited on this branch, and its integers, empty where it has none; with AUTO's plan as edited."""
         model, integers = self.keep(self.model.name)
-        return model, integers or Integers()
+        if integers is None:
+            return model, Integers()
+        if self.mode is not Mode.AUTO or not self.loses_auto_plan:
+            return model, integers
+        shared, variant = integers.calibration.weights, self.variant
+        own = {layer: each for layer, each in variant.calibration.weights.items() if each is not shared[layer]}
+        return model, integers._replace(auto_plan=variant.plan, auto_weights=own)
 
     def keep(self, name: str) -> tuple[EngineModel, Integers | None]:
         """The edited model under a name, with its integers where it has any.

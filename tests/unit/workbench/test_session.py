@@ -111,21 +111,37 @@ def test_what_is_kept_is_the_edited_model_with_its_integers(session: Session, mo
     assert torch.equal(again.value(), session.value())
 
 
-def test_of_a_session_in_auto_int8_keeps_its_own_integers_but_for_what_was_edited(
-    model: EngineModel, calibration: Calibration
-) -> None:
+@pytest.fixture
+def in_auto(model: EngineModel, calibration: Calibration) -> Session:
+    """With integers of the plan's own, and an edit in one of these layers."""
     plan = {**uniform_plan(model.graph, Mode.INT8), "norm": Precision.FLOAT}
     own = {name: turned(calibration.weights[name]) for name in ("stem", "body")}
-    integers = Integers(calibration, supported_plan(model.graph, plan), auto_weights=own)
-    session = Session(model, integers, Mode.AUTO, picture())
+    session = Session(
+        model, Integers(calibration, supported_plan(model.graph, plan), auto_weights=own), Mode.AUTO, picture()
+    )
     session.jump("body")
     session.edit(EditCodes("body", torch.tensor(5), (0, 0, 0, 0)))
-    _, kept = session.keep("edited")
+    return session
+
+
+def test_of_a_session_in_auto_int8_keeps_its_own_integers_but_for_what_was_edited(
+    in_auto: Session, calibration: Calibration
+) -> None:
+    _, kept = in_auto.keep("edited")
     assert kept is not None
+    assert not kept.auto_plan
     assert torch.equal(kept.calibration.weights["stem"].codes, calibration.weights["stem"].codes)
-    seen = own["body"].codes.clone()
+    seen = turned(calibration.weights["body"]).codes
     seen[0, 0, 0, 0] = 5
     assert torch.equal(kept.calibration.weights["body"].codes, seen)
+
+
+def test_a_session_in_auto_runs_as_edited(in_auto: Session) -> None:
+    model, integers = in_auto.current()
+    found = engine_of(model, Mode.AUTO, integers).run(as_input(model, picture()))["head"]
+    in_auto.jump("head")
+    assert torch.equal(found, in_auto.value())
+    assert in_auto.run(None).findings.boxes == in_auto.rerun().boxes
 
 
 def turned(integers: IntegerWeights) -> IntegerWeights:
