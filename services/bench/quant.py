@@ -147,7 +147,7 @@ def measure(
     """Measure the parts that are named, each model in a process of its own; figures as they come.
 
     Args:
-        quick: fewer rounds, and of `pretrained` fewer photographs.
+        quick: fewer rounds, and of `pretrained` fewer photographs, every other of them answered.
     Raises:
         CalledProcessError: a model's process failed; what it printed is on standard error.
     """

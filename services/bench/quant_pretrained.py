@@ -42,29 +42,36 @@ THRESHOLD, SUPPRESSION_IOU = 0.3, 0.45
 FOLDS = 2
 """Each picture is answered by integers that the pictures of the other folds were calibrated on."""
 ROUNDS, QUICK_ROUNDS = 5, 3
-QUICK_EVERY = 4
-"""Of the photographs, where the benchmark is only tried."""
+QUICK_EVERY, QUICK_FOLDS = 4, 1
+"""Of the photographs, and of the folds those that are answered, where the benchmark is only tried."""
 
 
 class HeldOut:
-    """A trained model on every picture, in float, int8 and auto; pictures times five augmentations.
+    """A trained model on pictures that it was not calibrated on, in float, int8 and auto, five augmentations of each.
+
+    Args:
+        photographs: at least FOLDS.
+        folds: how many of FOLDS are answered; each is calibrated for anew.
 
     Attributes:
+        paths: of the pictures that are answered, one fold's after another's.
         answers: by mode, of each picture those of its copies.
         engines: by mode, of the first fold; the plan of auto is chosen as `strata quant calibrate --auto` does.
     """
 
-    def __init__(self, name: str, paths: Sequence[Path], progress: Progress) -> None:
+    def __init__(self, name: str, photographs: Sequence[Path], folds: int, progress: Progress) -> None:
         fetch_pretrained(name, report=progress)
         self.model = open_model(name, default_catalog(os.environ), f"{PRETRAINED}{name}")
-        self.paths = paths
-        self.pictures = [list(augmented(read_picture(path))) for path in paths]
+        splits = split(photographs, folds)
+        self.paths = [path for held_out, _ in splits for path in held_out]
+        self.pictures = [list(augmented(read_picture(path))) for path in self.paths]
         self.inputs = [[as_input(self.model, each) for each in group] for group in self.pictures]
-        folds = [self._engines(fold, progress) for fold in range(FOLDS)]
-        self.engines = folds[0]
+        engines = [self._engines(seen, progress) for _, seen in splits]
+        self.engines = engines[0]
         progress(f"{name}: answering")
+        of_path = [own for own, (held_out, _) in zip(engines, splits, strict=True) for _ in held_out]
         self.answers = {
-            mode: [[folds[number % FOLDS][mode].run(x) for x in group] for number, group in enumerate(self.inputs)]
+            mode: [[own[mode].run(x) for x in group] for own, group in zip(of_path, self.inputs, strict=True)]
             for mode in self.engines
         }
 
@@ -72,13 +79,25 @@ class HeldOut:
         """Those of a mode, one picture's copies after another's."""
         return [each for group in self.answers[mode] for each in group]
 
-    def _engines(self, fold: int, progress: Progress) -> dict[Mode, Engine]:
-        progress(f"{self.model.name}: calibrating, {fold + 1} of {FOLDS}")
-        seen = PictureFiles([path for number, path in enumerate(self.paths) if number % FOLDS != fold])
-        found = calibrate_model(self.model, seen, augment=True, clock=time.perf_counter, max_drop=MAX_DROP)
+    def _engines(self, seen: Sequence[Path], progress: Progress) -> dict[Mode, Engine]:
+        progress(f"{self.model.name}: calibrating on {len(seen)} photographs")
+        files = PictureFiles(seen)
+        found = calibrate_model(self.model, files, augment=True, clock=time.perf_counter, max_drop=MAX_DROP)
         assert found.front
         progress(f"{self.model.name}: auto takes {found.front.choice.chosen}: {found.front.choice.reason}")
         return {mode: engine_of(self.model, mode, found.integers) for mode in Mode}
+
+
+def split(photographs: Sequence[Path], folds: int) -> list[tuple[list[Path], list[Path]]]:
+    """Of each of the first `folds` folds the photographs that are answered, and those that it is calibrated on."""
+    numbered = list(enumerate(photographs))
+    return [
+        (
+            [path for number, path in numbered if number % FOLDS == fold],
+            [path for number, path in numbered if number % FOLDS != fold],
+        )
+        for fold in range(folds)
+    ]
 
 
 def detector_figures(held: HeldOut) -> dict[str, float]:
@@ -157,7 +176,7 @@ def main(arguments: Sequence[str]) -> None:
     torch.set_num_threads(1)
     progress = partial(print, file=sys.stderr, flush=True)
     paths = photographs(progress)[:: QUICK_EVERY if given.quick else 1]
-    held = HeldOut(given.name, paths, progress)
+    held = HeldOut(given.name, paths, QUICK_FOLDS if given.quick else FOLDS, progress)
     figures = detector_figures(held) if given.name == DETECTOR else classifier_figures(held)
     figures |= points_lost_held_out(held)
     progress(f"{given.name}: timing")
