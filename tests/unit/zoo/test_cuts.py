@@ -161,7 +161,7 @@ def test_costs_are_those_of_the_layers(graph: CutGraph) -> None:
 
 @settings(deadline=None, max_examples=25)
 @given(st.data())
-def test_of_balanced_cuts_those_are_chosen_where_the_fewest_added_values_and_bytes_cross(graph: CutGraph, data: st.DataObject) -> None:
+def test_of_balanced_cuts_those_are_chosen_where_least_crosses(graph: CutGraph, data: st.DataObject) -> None:
     costs = [Cost(flops=data.draw(st.integers(1, 100))) for _ in graph.layers]
     stages = data.draw(st.integers(1, 3))
 
