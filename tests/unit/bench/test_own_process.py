@@ -14,6 +14,8 @@ from services.bench.own_process import Figures, Tell, in_own_process
 from services.edge.errors import Unavailable, Unsupported
 
 LONG_S = 120.0
+GONE_S = 10.0
+"""A process that was killed goes when its processor gets to it, which is later on a busy machine."""
 
 
 def part(note: Path, way: str, tell: Tell) -> Iterator[Figures]:
@@ -55,4 +57,15 @@ def test_what_was_found_is_kept_and_all_that_ran_has_gone(tmp_path: Path, way: s
     pid, folder = (tmp_path / "note").read_text().split()
     assert (steps, found) == (["begun"], [{"found": 1.0}])
     assert not Path(folder).exists()
-    assert not (Path("/proc") / pid).exists() or "Z" in (Path("/proc") / pid / "stat").read_text()
+    until_s = time.monotonic() + GONE_S
+    while _runs(pid) and time.monotonic() < until_s:
+        time.sleep(0.05)
+    assert not _runs(pid)
+
+
+def _runs(pid: str) -> bool:
+    """Whether a process is more than a line in its parent's table."""
+    try:
+        return (Path("/proc") / pid / "stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
