@@ -114,8 +114,8 @@ def cut(
     with showing_progress(f"loading {model}", Console(stderr=True)) as tell:
         model_file = find_model(model, weights)
         cutting = choose_cutting(model_file, stages, at)
-        places, costs = measured_places(model_file, tell)
-        cuts = tuple(map(places.cut_at, cutting.layers)) or balance(places, costs, cutting.stages)
+        places, costs = measured_places(model_file, cutting.layers, tell)
+        cuts = places.cuts_at(cutting.layers) or balance(places, costs, cutting.stages)
     if as_json:
         rows = {"cuts": cut_rows(places, costs), "stages": stage_rows(places, costs, cuts, cutting.names)}
         typer.echo(json.dumps({"model": model_file.name, **rows}, indent=1))

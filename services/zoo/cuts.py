@@ -84,6 +84,12 @@ class CutPlaces:
                 return cut
         raise InvalidInput(self._why_not(name, position))
 
+    def cuts_at(self, names: Sequence[str]) -> tuple[Cut, ...]:
+        """Find several. Raises InvalidInput: as `cut_at`, or they are not in the order of the layers, each once."""
+        cuts = tuple(map(self.cut_at, names))
+        check_order(cuts)
+        return cuts
+
     def _why_not(self, name: str, position: int) -> str:
         before = [cut.layer for cut in self.cuts if cut.position < position][-1:]
         after = [cut.layer for cut in self.cuts if cut.position > position][:1]
@@ -130,6 +136,14 @@ def find_cuts(module: nn.Module, size: tuple[int, int]) -> CutGraph:
             cuts.append(Cut(layers[position].name, position, shape, is_added))
     names = tuple(tuple(by_node[value] for value in values) for values in crossing)
     return CutGraph(layers, tuple(cuts), names, graph_module)
+
+
+def check_order(cuts: Sequence[Cut]) -> None:
+    """Raises InvalidInput: they are not in the order of the layers, or one is there twice."""
+    positions = [cut.position for cut in cuts]
+    if positions != sorted(set(positions)):
+        named = ", ".join(cut.layer for cut in cuts)
+        raise InvalidInput(f"cuts at {named}: name each once, in the order of the layers")
 
 
 def picture_size(program: ExportedProgram) -> tuple[int, int]:

@@ -5,8 +5,7 @@ from itertools import pairwise
 
 from torch.fx import Graph, GraphModule, Node
 
-from services.edge.errors import InvalidInput
-from services.zoo.cuts import Cut, CutGraph, is_size, operators_of
+from services.zoo.cuts import Cut, CutGraph, check_order, is_size, operators_of
 
 
 def split(graph: CutGraph, cuts: Sequence[Cut]) -> list[GraphModule]:
@@ -17,10 +16,8 @@ def split(graph: CutGraph, cuts: Sequence[Cut]) -> list[GraphModule]:
     Raises:
         InvalidInput: cuts out of order, or one twice.
     """
+    check_order(cuts)
     positions = [cut.position for cut in cuts]
-    if positions != sorted(set(positions)):
-        named = ", ".join(cut.layer for cut in cuts)
-        raise InvalidInput(f"cuts at {named}: name each once, in the order of the layers")
     operators = operators_of(graph.module)
     bounds = [0, *(position + 1 for position in positions), len(operators)]
     (picture,) = graph.module.graph.find_nodes(op="placeholder")

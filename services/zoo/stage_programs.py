@@ -43,9 +43,9 @@ class StagesToCompile:
     progress: Progress
 
     def cuts(self, places: CutPlaces, costs: Callable[[], Sequence[Cost]]) -> tuple[Cut, ...]:
-        """Where the model is cut; stages that cost alike need `costs`. Raises InvalidInput: `cut_at`, `balance`."""
+        """Where the model is cut; stages that cost alike need `costs`. Raises InvalidInput: `cuts_at`, `balance`."""
         if self.cutting.layers:
-            return tuple(map(places.cut_at, self.cutting.layers))
+            return places.cuts_at(self.cutting.layers)
         return balance(places, costs(), self.cutting.stages)
 
     def bounds(self, places: CutPlaces, cuts: Sequence[Cut]) -> list[tuple[str, int, int]]:

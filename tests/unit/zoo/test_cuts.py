@@ -104,6 +104,11 @@ def test_an_illegal_cut_is_refused_with_the_nearest_legal_ones(layer: str, what:
 
 
 def test_cuts_must_be_in_order(graph: CutGraph) -> None:
+    with pytest.raises(
+        InvalidInput, match=r"cuts at blocks.1.relu_2, stem: name each once, in the order of the layers"
+    ):
+        graph.cuts_at(["blocks.1", "stem"])
+    assert [cut.layer for cut in graph.cuts_at(["stem", "blocks.1"])] == ["stem", "blocks.1.relu_2"]
     first, second = graph.cuts[:2]
     for cuts in ([second, first], [first, first]):
         with pytest.raises(InvalidInput, match="in the order of the layers"):
