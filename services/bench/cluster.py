@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+from services.bench.rounds import Spread
 from services.edge.errors import FailedPrecondition, Unavailable, Unsupported
 from services.edge.progress import Progress
 
@@ -219,6 +220,11 @@ class Cluster:
 
     def _named(self) -> tuple[str, ...]:
         return "namespaces", "--field-selector", f"metadata.name={self.namespace}"
+
+
+def least_start_s(alone: Mapping[str, Spread], cpu_s: Mapping[str, Spread], cores: float) -> tuple[float, float]:
+    """What parts that start together take at least: as long as the slowest alone; all their CPU time over the cores."""
+    return max(each.median for each in alone.values()), sum(each.median for each in cpu_s.values()) / cores
 
 
 def _cpus(quantity: str) -> float:

@@ -12,7 +12,7 @@ import yaml
 
 from services.artifacts.precision import Encoding
 from services.artifacts.store import open_store
-from services.bench.cluster import CHART, Cluster
+from services.bench.cluster import CHART, Cluster, least_start_s
 from services.bench.pipeline_pictures import pack_synthetic
 from services.bench.pipeline_subject import RUNTIME, Figures
 from services.bench.rounds import Spread, with_spread
@@ -53,11 +53,9 @@ def cold_chain(place: KnativePlace) -> Iterator[Figures]:
         chain, alone, cpu_s = asyncio.run(_measure(place, rounds))
     for stage, spread in alone.items():
         yield {f"cold_s.{stage}": spread.median, f"cold_cpu_s.{stage}": cpu_s[stage].median}
-    slowest = max(spread.median for spread in alone.values())
-    work = sum(spread.median for spread in cpu_s.values()) / place.cluster.cores()
-    least = max(slowest, work)
-    yield {"cold_s.chain": chain.median, "cold_s.work": work}
-    yield {key: value / least for key, value in with_spread("cold_chain", chain).items()}
+    slowest_s, work_s = least_start_s(alone, cpu_s, place.cluster.cores())
+    yield {"cold_s.chain": chain.median, "cold_s.work": work_s}
+    yield {key: value / max(slowest_s, work_s) for key, value in with_spread("cold_chain", chain).items()}
 
 
 def _values(images: Mapping[str, str]) -> dict[str, object]:

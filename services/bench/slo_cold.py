@@ -5,7 +5,7 @@ from functools import partial
 from typing import TypeAlias
 
 from services.bench.clients import BlockingFrontDoorClient
-from services.bench.cluster import Cluster
+from services.bench.cluster import Cluster, least_start_s
 from services.bench.cluster_figures import FULL, HELLO, RELEASE, Images, cold_subjects
 from services.bench.local_figures import large_picture
 from services.bench.rounds import Spread, interleave, ratio, with_spread
@@ -73,12 +73,9 @@ def over_hello(models: Mapping[str, Spread], hello: Spread) -> Figures:
 
 def over_least(ensemble: Spread, alone: Mapping[str, Spread], cpu_s: Mapping[str, Spread], cores: float) -> Figures:
     """An ensemble's start over the larger of its slowest member's alone, and all members' CPU time over the cores."""
-    slowest_s = max(spread.median for spread in alone.values())
-    work_s = sum(spread.median for spread in cpu_s.values()) / cores
-    least_s = max(slowest_s, work_s)
-    spread = Spread(tuple(value / least_s for value in ensemble.values))
+    slowest_s, work_s = least_start_s(alone, cpu_s, cores)
     return {
-        **with_spread("cold_chain.ensemble", spread),
+        **{key: value / max(slowest_s, work_s) for key, value in with_spread("cold_chain.ensemble", ensemble).items()},
         "cold_chain.ensemble.slowest_s": slowest_s,
         "cold_chain.ensemble.work_s": work_s,
         **{f"cold_cpu_s.{model}": spread.median for model, spread in cpu_s.items()},

@@ -80,24 +80,14 @@ async def test_a_member_that_was_asked_lately_is_not_asked_whether_it_runs(membe
 
 async def test_one_waits_for_the_start_where_the_spare_pod_is_anothers(member: Member, infer: WithSpare) -> None:
     member.spare_is_taken = True
-    answer = asyncio.create_task(infer("m", PICTURE, Deadline()))
-    await asyncio.sleep(0.1)
-    assert not answer.done()
-    member.up.set()
-    await answer
-    assert member.asked == ["itself"]
+    await _answers_itself_once_it_has_started(member, infer)
 
 
 async def test_a_spare_pod_that_says_nothing_is_left_once_the_member_has_started(
     member: Member, infer: WithSpare
 ) -> None:
     member.spare_is_done.clear()
-    answer = asyncio.create_task(infer("m", PICTURE, Deadline()))
-    await asyncio.sleep(0.1)
-    assert not answer.done()
-    member.up.set()
-    await answer
-    assert member.asked == ["itself"]
+    await _answers_itself_once_it_has_started(member, infer)
 
 
 async def test_the_spare_pod_is_waited_for_where_the_member_does_not_start(member: Member, infer: WithSpare) -> None:
@@ -110,3 +100,12 @@ async def test_the_spare_pod_is_waited_for_where_the_member_does_not_start(membe
     member.spare_is_done.set()
     await answer
     assert member.asked == ["spare"]
+
+
+async def _answers_itself_once_it_has_started(member: Member, infer: WithSpare) -> None:
+    answer = asyncio.create_task(infer("m", PICTURE, Deadline()))
+    await asyncio.sleep(0.1)
+    assert not answer.done()
+    member.up.set()
+    await answer
+    assert member.asked == ["itself"]
