@@ -15,11 +15,9 @@ async def upload(folder: Path, store: ObjectStore, prefix: str, last: str) -> No
 
 
 async def download(store: ObjectStore, prefix: str, folder: Path) -> None:
-    """Read the files below `prefix` into a folder, piece by piece. Raises as `ObjectStore`."""
+    """Copy the files below `prefix` into a folder. Raises as `ObjectStore`."""
     for key in await store.keys(f"{prefix}/"):
-        with (folder / key.rpartition("/")[2]).open("wb") as file:
-            async for piece in store.stream(key):
-                file.write(piece)
+        await store.copy_out(key, folder / key.rpartition("/")[2])
 
 
 async def _read(path: Path) -> AsyncIterator[bytes]:

@@ -44,9 +44,13 @@ PART_BYTES = 8 * 2**20
 _PIECE_BYTES = PART_BYTES // 2
 """What is read at a time."""
 
+_COPIED_BYTES = 2**18
+"""What is copied to a file at a time: little enough to stay in the processor's cache."""
+
 _PARTS_AT_A_TIME = 2
 
 _MEMORY: dict[str, MemoryStore] = {}
+_NO_BUCKET = ("NoSuchBucket", "InvalidBucketName")
 _REFUSED = ("403 Forbidden", "401 Unauthorized", "Read-only file system")
 _FULL = ("No space left", "os error 28", "QuotaExceeded", "InsufficientStorage", "507 Insufficient Storage")
 
@@ -111,6 +115,12 @@ class ObjectStore:
             while (piece := await asyncio.to_thread(_sent, pieces, wanted_bytes)) is not None:
                 self.use.bytes_read += len(piece)
                 wanted_bytes = yield piece
+
+    async def copy_out(self, key: str, path: Path) -> None:
+        """Copy an object into a file: in one thread, at half the CPU time of a stream, whose pieces change threads."""
+        with self._naming("read", key):
+            size_bytes = await asyncio.to_thread(self._copy_out_now, key, path)
+        self._count_read(size_bytes)
 
     async def write(self, key: str, content: bytes) -> None:
         """Write an object, in place of any that was there."""
@@ -185,10 +195,16 @@ class ObjectStore:
         with self._naming("remove", keys[0]):
             await asyncio.to_thread(self._remove_now, keys)
 
-    def _open_stream(self, key: str) -> Generator[Piece, int | None, None]:
+    def _copy_out_now(self, key: str, path: Path) -> int:
+        with path.open("wb", buffering=0) as file:
+            for piece in self._open_stream(key, _COPIED_BYTES):
+                file.write(piece)
+            return file.tell()
+
+    def _open_stream(self, key: str, least_bytes: int = _PIECE_BYTES) -> Generator[Piece, int | None, None]:
         found = obstore.get(self._client, key)
         if not isinstance(self._client, LocalStore):
-            for piece in found.stream(min_chunk_size=_PIECE_BYTES):  # noqa: UP028  # it cannot be sent what is wanted
+            for piece in found.stream(min_chunk_size=least_bytes):  # noqa: UP028  # it cannot be sent what is wanted
                 yield piece
             return
         # The client streams a file in pieces of 8 KiB, each by another thread: eight times the CPU time of a range.
@@ -233,7 +249,7 @@ class ObjectStore:
         except (BaseError, OSError) as error:
             if any(sign in str(error) for sign in _FULL):
                 raise StoreFull(f"{url}: the store is full; make room and go on: {_first_line(error)}") from error
-            if "NoSuchBucket" in str(error):
+            if any(sign in str(error) for sign in _NO_BUCKET):
                 raise ArtifactNotFound(f"{url}: no such bucket") from error
             if any(sign in str(error) for sign in _REFUSED):
                 raise StoreRefused(f"{url}: the store does not allow it: {_first_line(error)}") from error

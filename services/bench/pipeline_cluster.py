@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
 
 import yaml
 
@@ -50,12 +52,28 @@ def cold_chain(place: KnativePlace) -> Iterator[Figures]:
     place.cluster.install(RELEASE, _values(place.images))
     with _store_environment(place.cluster):
         rounds = 1 if place.quick else _ROUNDS
-        chain, alone, cpu_s = asyncio.run(_measure(place, rounds))
-    for stage, spread in alone.items():
-        yield {f"cold_s.{stage}": spread.median, f"cold_cpu_s.{stage}": cpu_s[stage].median}
-    slowest_s, work_s = least_start_s(alone, cpu_s, place.cluster.cores())
-    yield {"cold_s.chain": chain.median, "cold_s.work": work_s}
-    yield {key: value / max(slowest_s, work_s) for key, value in with_spread("cold_chain", chain).items()}
+        starts = asyncio.run(_measure(place, rounds))
+    for stage, alone in starts.alone.items():
+        yield {
+            f"cold_s.{stage}": alone.median,
+            f"cold_cpu_s.{stage}": starts.cpu_s[stage].median,
+            f"cold_node_s.{stage}": starts.node_s[stage].median,
+        }
+    cores = place.cluster.cores()
+    slowest_s, work_s = least_start_s(starts.alone, starts.cpu_s, cores)
+    _, node_work_s = least_start_s(starts.alone, starts.node_s, cores)
+    yield {"cold_s.chain": starts.chain.median, "cold_s.work": work_s, "cold_s.node_work": node_work_s}
+    yield {key: value / max(slowest_s, work_s) for key, value in with_spread("cold_chain", starts.chain).items()}
+    yield {"cold_chain.node": starts.chain.median / max(slowest_s, node_work_s)}
+
+
+class _Starts(NamedTuple):
+    """Seconds of the chain; of each stage alone, its own CPU-seconds, and the whole machine's meanwhile."""
+
+    chain: Spread
+    alone: dict[str, Spread]
+    cpu_s: dict[str, Spread]
+    node_s: dict[str, Spread]
 
 
 def _values(images: Mapping[str, str]) -> dict[str, object]:
@@ -77,8 +95,8 @@ def _store_image() -> str:
     return str(values["store"]["versitygw"]["image"])
 
 
-async def _measure(place: KnativePlace, rounds: int) -> tuple[Spread, dict[str, Spread], dict[str, Spread]]:
-    """Seconds of the chain; of each stage alone; and each stage's CPU-seconds from its start to its first answer."""
+async def _measure(place: KnativePlace, rounds: int) -> _Starts:
+    """Start the chain, then each stage alone, from zero to the first answer."""
     store = open_store("s3://strata")
     await store.remove(await store.keys(f"{_JOB}-"))
     records = open_store("s3://strata/cold")
@@ -87,6 +105,7 @@ async def _measure(place: KnativePlace, rounds: int) -> tuple[Spread, dict[str, 
     chain: list[float] = []
     alone: dict[str, list[float]] = {name: [] for name in STAGES}
     cpu_s: dict[str, list[float]] = {name: [] for name in STAGES}
+    node_s: dict[str, list[float]] = {name: [] for name in STAGES}
     places = [(place.cluster.ingress, place.cluster.authority(f"{_PIPELINE}-{name}")) for name in STAGES]
     async with open_stages(places, _LONGEST_S) as client:
         means = Means(client, 1, Retry(random.random), time.monotonic, asyncio.sleep)
@@ -107,16 +126,23 @@ async def _measure(place: KnativePlace, rounds: int) -> tuple[Spread, dict[str, 
                 await _wait_for_zero(place.cluster, [name])
                 read, written = jobs.urls_of(records, record, len(STAGES))[stage : stage + 2]
                 await jobs.remove_activation(written)
-                began_s = time.monotonic()
+                busy_s, began_s = _busy_seconds(), time.monotonic()
                 await client.run(stage, "", read, written, Encoding.FLOAT32)
                 alone[name].append(time.monotonic() - began_s)
+                node_s[name].append(_busy_seconds() - busy_s)
                 service = f"{_PIPELINE}-{name}"
                 cpu_s[name].append(await asyncio.to_thread(place.cluster.cpu_seconds, service, _CONTAINER))
-    return (
-        Spread(tuple(chain)),
-        {name: Spread(tuple(values)) for name, values in alone.items()},
-        {name: Spread(tuple(values)) for name, values in cpu_s.items()},
-    )
+    return _Starts(Spread(tuple(chain)), *(_spreads(each) for each in (alone, cpu_s, node_s)))
+
+
+def _spreads(values: Mapping[str, Sequence[float]]) -> dict[str, Spread]:
+    return {name: Spread(tuple(each)) for name, each in values.items()}
+
+
+def _busy_seconds() -> float:
+    """CPU-seconds of everything on this machine, which is the cluster's one node."""
+    user, nice, system, _, _, *rest = Path("/proc/stat").read_text().split()[1:8]
+    return sum(map(int, (user, nice, system, *rest))) / os.sysconf("SC_CLK_TCK")
 
 
 async def _wait_for_zero(cluster: Cluster, stages: Sequence[str]) -> None:

@@ -33,7 +33,7 @@ from services.zoo.programs import load_program, read_onnx
 from services.zoo.quantised import declared_engine
 from services.zoo.references import EngineReference, reference_in_engine, reference_in_runtime, reference_in_torch
 from services.zoo.runtimes.onnxruntime import FILE_NAME as ONNX_FILE
-from services.zoo.runtimes.onnxruntime import write_optimised
+from services.zoo.runtimes.onnxruntime import WEIGHTS_SUFFIX, write_optimised
 from services.zoo.runtimes.torch import FILE_NAME as TORCH_FILE
 from services.zoo.weight_references import FetchedWeights, fetch_weights
 from services.zoo.weights import load_into
@@ -184,7 +184,9 @@ def compile_for(runtime: str, made: Path, module: nn.Module | None, example: Ima
 
 def remove_others(made: Path, runtime: str) -> None:
     """Keep of a folder only what one runtime loads."""
-    suffixes = {"torch": {".pt2"}, "openvino": {".xml", ".bin", ".blob"}, "onnxruntime": {".onnx"}}[runtime]
+    suffixes = {"torch": {".pt2"}, "openvino": {".xml", ".bin", ".blob"}, "onnxruntime": {".onnx", WEIGHTS_SUFFIX}}[
+        runtime
+    ]
     for path in made.iterdir():
         if path.suffix not in suffixes:
             shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -20,10 +20,12 @@ from services.zoo.costs import Cost, balance, measure
 from services.zoo.cuts import Cut, CutPlaces, find_cuts, is_size, operators_of
 from services.zoo.model_file import ModelFile
 from services.zoo.references import EngineReference, reference_in_torch
+from services.zoo.runtimes.onnxruntime import FILE_NAME as ONNX_FILE
 from services.zoo.split import split
 from services.zoo.stage_compile import Cutting
 from services.zoo.stage_manifest import StageManifest
 from services.zoo.weight_references import FetchedWeights
+from services.zoo.writers import put_weights_apart
 
 
 @dataclass(frozen=True)
@@ -155,6 +157,8 @@ def keep_fastest(
     times_ms = time_forwards(forwards, values[:1])
     kept = min(forwards, key=lambda name: times_ms[name] * HANDICAPS[name])
     remove_others(folder, kept)
+    if kept == "onnxruntime":
+        put_weights_apart(folder / ONNX_FILE)
     return kept
 
 

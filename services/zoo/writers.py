@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import onnx
 import torch
 from numpy.typing import NDArray
 from torch import nn
@@ -12,6 +13,7 @@ from torch import nn
 from services.edge.disk_room import require_room
 from services.zoo.manifest import INPUT_NAME, OUTPUT_NAME
 from services.zoo.quiet import quiet
+from services.zoo.runtimes.onnxruntime import LEAST_APART_BYTES, WEIGHTS_SUFFIX
 from services.zoo.runtimes.openvino import FILE_NAME, openvino, write_blob
 
 
@@ -36,22 +38,38 @@ def write_onnx(module: nn.Module, example: NDArray[np.float32], path: Path) -> N
         program.save(path)
 
 
-def write_openvino(onnx: Path, folder: Path) -> None:
+def put_weights_apart(path: Path) -> None:
+    """Move the large weights of an ONNX file to one beside it, which ONNX Runtime maps: a quarter of the time to load.
+
+    Raises:
+        OSError: there is no room for them.
+    """
+    require_room(path.parent, path.stat().st_size)
+    onnx.save_model(
+        onnx.load(path),
+        path,
+        save_as_external_data=True,
+        location=f"{path.name}{WEIGHTS_SUFFIX}",
+        size_threshold=LEAST_APART_BYTES,
+    )
+
+
+def write_openvino(program: Path, folder: Path) -> None:
     """Convert an ONNX file to OpenVINO's `model.xml` and `model.bin`, in float32, and the blob for this CPU.
 
     Raises:
         OSError: there is no room for them.
     """
-    require_room(folder, 2 * onnx.stat().st_size)  # as large as the ONNX file each; its writer does not say
-    openvino.save_model(openvino.Core().read_model(onnx), folder / FILE_NAME, compress_to_fp16=False)
+    require_room(folder, 2 * program.stat().st_size)  # as large as the ONNX file each; its writer does not say
+    openvino.save_model(openvino.Core().read_model(program), folder / FILE_NAME, compress_to_fp16=False)
     write_blob(folder)
 
 
-def openvino_files(onnx: bytes) -> tuple[bytes, bytes]:
+def openvino_files(program: bytes) -> tuple[bytes, bytes]:
     """OpenVINO's `.xml` and `.bin` of an ONNX program, in its own precisions."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / FILE_NAME
-        openvino.save_model(openvino.Core().read_model(onnx), path, compress_to_fp16=False)
+        openvino.save_model(openvino.Core().read_model(program), path, compress_to_fp16=False)
         return path.read_bytes(), path.with_suffix(".bin").read_bytes()
 
 

@@ -30,6 +30,8 @@ async def test_s3_keeps_objects_whole_and_refuses_by_name(tmp_path: Path, monkey
         await store.write_stream("big", pieces(b"x" * PART_BYTES, b"y" * 5))
         assert await store.read("a/small") == store.read_now("a/small") == b"content"
         assert b"".join([piece async for piece in store.stream("big")]) == b"x" * PART_BYTES + b"y" * 5
+        await store.copy_out("big", tmp_path / "copy")
+        assert (tmp_path / "copy").read_bytes() == b"x" * PART_BYTES + b"y" * 5
         assert await store.keys() == ["a/small", "big"]
         assert (store.use.writes, store.use.bytes_written) == (1 + 4, 7 + PART_BYTES + 5)
         with pytest.raises(RuntimeError):
@@ -45,6 +47,8 @@ async def test_s3_keeps_objects_whole_and_refuses_by_name(tmp_path: Path, monkey
             await open_store("s3://missing").write("x", b"")
         with pytest.raises(ArtifactNotFound, match="no such bucket"):
             await open_store("s3://missing").keys()
+        with pytest.raises(ArtifactNotFound, match="no such bucket"):
+            await open_store("s3://x").write("a bucket's name has three letters at least", b"")
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
         for refused in (open_store("s3://pictures").keys("x/"), open_store("s3://pictures").write("x", b"")):
             with pytest.raises(StoreRefused, match="the store does not allow it"):

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from services.zoo.runtimes.cpu_flags import cpu_flags
 
 FILE_NAME = "model.onnx"
+WEIGHTS_SUFFIX = ".data"
+"""Of the file beside a program that holds its large weights: it is mapped, and they are in memory once, not twice."""
+LEAST_APART_BYTES = 2**20
 
 
 def load(folder: Path, threads: int) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
@@ -47,6 +50,9 @@ def write_optimised(folder: Path) -> None:
     require_room(folder, 2 * (folder / FILE_NAME).stat().st_size)  # its writer does not say
     options = session_options(1)
     options.optimized_model_filepath = str(folder / optimised_name())
+    apart = "session.optimized_model_external_initializers"
+    options.add_session_config_entry(f"{apart}_file_name", f"{optimised_name()}{WEIGHTS_SUFFIX}")
+    options.add_session_config_entry(f"{apart}_min_size_in_bytes", str(LEAST_APART_BYTES))
     onnxruntime.InferenceSession(folder / FILE_NAME, options, providers=["CPUExecutionProvider"])
 
 

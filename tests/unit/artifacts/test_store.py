@@ -45,6 +45,17 @@ async def test_what_is_written_is_read_whole_and_in_pieces(store: ObjectStore) -
     assert await store.keys("a/") == ["a/b"]
 
 
+async def test_an_object_is_copied_into_a_file(store: ObjectStore, tmp_path: Path) -> None:
+    content = bytes(range(256)) * 4096
+    await store.write("weights", content)
+    read_before = store.use.bytes_read
+    await store.copy_out("weights", tmp_path / "copy")
+    assert (tmp_path / "copy").read_bytes() == content
+    assert store.use.bytes_read - read_before == len(content)
+    with pytest.raises(ArtifactNotFound, match="none: no such object"):
+        await store.copy_out("none", tmp_path / "none")
+
+
 async def test_a_folder_gives_pieces_as_they_are_wanted(tmp_path: Path) -> None:
     store = open_store(str(tmp_path))
     await store.write("big", b"x" * PART_BYTES)
