@@ -13,6 +13,7 @@ _STUCK = {
     *("InvalidImageName", "ErrImageNeverPull", "ImagePullBackOff"),
 }
 """What a container waits for that does not come by waiting. Knative says so after ten minutes."""
+_OUT_OF_MEMORY = "OOMKilled"
 
 
 class WorkloadState(StrEnum):
@@ -138,10 +139,21 @@ def _stuck(pods: Sequence[Document]) -> list[str]:
     reasons = []
     for container in [each for pod in pods for each in pod.get("status", {}).get("containerStatuses", [])]:
         waiting = container.get("state", {}).get("waiting", {})
-        last_words = container.get("lastState", {}).get("terminated", {}).get("message", "").strip()
-        if waiting.get("reason") in _STUCK:
+        ended = container.get("lastState", {}).get("terminated", {})
+        last_words = ended.get("message", "").strip()
+        if waiting.get("reason") not in _STUCK:
+            continue
+        if ended.get("reason") == _OUT_OF_MEMORY:
+            reasons.append(f"{_OUT_OF_MEMORY}: {_of_memory(container)}")
+        else:
             reasons.append(f"{waiting['reason']}: {last_words or waiting.get('message', '')}".removesuffix(": "))
     return reasons
+
+
+def _of_memory(container: Document) -> str:
+    limit = container.get("resources", {}).get("limits", {}).get("memory", "")
+    has = f"has {limit} of memory, which is too little" if limit else "has too little memory"
+    return f"container {container.get('name', '')} {has}"
 
 
 def _unplaced(pods: Sequence[Document], revision: Document | None = None) -> str:

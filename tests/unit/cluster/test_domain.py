@@ -81,6 +81,21 @@ def test_a_container_that_ends_again_and_again_is_a_failure_with_its_last_words(
     assert (judged.state, judged.detail) == (WorkloadState.FAILED, "CrashLoopBackOff: no such weights")
 
 
+@pytest.mark.parametrize(
+    ("resources", "expected"),
+    [
+        ({"limits": {"memory": "160Mi"}}, "OOMKilled: container stage has 160Mi of memory, which is too little"),
+        ({}, "OOMKilled: container stage has too little memory"),
+    ],
+)
+def test_a_container_that_ends_for_want_of_memory_says_so(resources: dict[str, Any], expected: str) -> None:
+    ends = pod("m-00002", "CrashLoopBackOff")
+    (container,) = ends["status"]["containerStatuses"]
+    container |= {"name": "stage", "resources": resources, "lastState": {"terminated": {"reason": "OOMKilled"}}}
+    judged = judge_service(service(condition("Ready", "Unknown")), revision(), [ends])
+    assert (judged.state, judged.detail) == (WorkloadState.FAILED, expected)
+
+
 def test_a_container_of_an_older_revision_or_one_that_is_being_made_is_no_failure() -> None:
     pods = [pod("m-00001", "CrashLoopBackOff"), pod("m-00002", "ContainerCreating")]
     assert judge_service(service(READY), revision(READY), pods).state is WorkloadState.READY
