@@ -1,7 +1,8 @@
 """Memory that is freed goes back to the machine while much is held, instead of waiting for the process's next peak.
 
-What comes in goes through many hands: gRPC's and asyncio's buffers, the form's parser, the message. The C library keeps
-what they free between what is held: docs/adr/0402-what-waits.md has what else was tried.
+What comes in goes through many hands: gRPC's and asyncio's buffers, the form's parser, the message; a run of a model
+frees each value after its last reader. The C library keeps what they free between what is held:
+docs/adr/0402-what-waits.md has what else was tried.
 """
 
 import asyncio

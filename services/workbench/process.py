@@ -6,7 +6,6 @@ import logging
 import os
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import torch
@@ -14,10 +13,12 @@ import torch
 from services.artifacts.store import open_store
 from services.edge.cpu_share import thread_count
 from services.edge.exit_code import exit_code_of
+from services.edge.freed_memory import keep_returning_freed_memory
 from services.edge.grpc_server import start_grpc
 from services.edge.logs import configure_logs
 from services.edge.owner_token import verify_owner
 from services.edge.stop import stop_event
+from services.workbench.compute_pool import ComputePool
 from services.workbench.engine_model import EngineModel
 from services.workbench.grpc_api import SERVICE, WorkbenchServicer
 from services.workbench.opening import known_names, open_from_afar
@@ -58,7 +59,9 @@ async def serve(settings: Settings, ready: Callable[[int], None]) -> None:
         return open_from_afar(named.name, catalog, named.weights, named.size)
 
     store = open_store(settings.store, create=True)
-    with ThreadPoolExecutor(settings.workers, "compute") as pool:
+    with ComputePool(settings.workers) as pool:
+        # A run frees many times what its session keeps, in memory of each thread's own.
+        returning = asyncio.create_task(keep_returning_freed_memory(pool.has_worked), name="freed memory")
         workbench = Workbench(store, open_named, pool, time.perf_counter, settings.limits)
         verify = partial(verify_owner, settings.token_key, time.time) if settings.token_key else None
         servicer = WorkbenchServicer(workbench, lambda: known_names(catalog), settings.max_pictures_bytes, verify)
@@ -70,3 +73,4 @@ async def serve(settings: Settings, ready: Callable[[int], None]) -> None:
         await stop.wait()
         _log.info("draining")
         await server.drain(settings.drain_s)
+        returning.cancel()

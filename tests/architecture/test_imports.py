@@ -73,7 +73,7 @@ RANKS: dict[str, dict[int, str]] = {
         DOMAIN: "shared_layers engine_model model_codec findings margins judging augmentation "
         "pictures drawing augmented_pictures layer_card edit_places edit_result events session_log",
         USECASES: "engines front calibrating running crossing comparing exporting remedies report report_tables "
-        "report_page session tensor_parts long_work shared_models open_sessions owner_store workbench",
+        "report_page session tensor_parts compute_pool long_work shared_models open_sessions owner_store workbench",
         ADAPTERS: "files picture_files truths plots opening settings",
         EDGES: "requests converters comparison_messages grpc_api replies client",
         MAIN: "process __main__",
