@@ -101,7 +101,7 @@ class Section:
         try:
             check_value(self.name, option, self.options[option].text)
         except ValueError as error:
-            raise self.fault(f"{self.options[option].text!r} is not {error}", option) from None
+            raise self.fault(f"{self.options[option].text[:40]!r} is not {error}", option) from None
 
 
 def parse_cfg(text: str, file: str = "cfg") -> tuple[Section, ...]:

@@ -98,6 +98,13 @@ def test_a_fault_names_its_line_section_and_option(text: str, parts: list[str]) 
         assert part in str(fault.value)
 
 
+@pytest.mark.parametrize("value", ["9" * 6000, "x" * 6000])
+def test_a_fault_does_not_repeat_a_long_value_whole(value: str) -> None:
+    with pytest.raises(InvalidDeclaration, match="is not a whole number") as caught:
+        parse_cfg(f"{NET}[convolutional]\nfilters={value}")
+    assert len(str(caught.value)) < 200
+
+
 def test_what_inference_never_reads_is_taken_as_it_is() -> None:
     text = (
         "[net]\nwidth=32\nheight=32\nchannels=3\nbatch=1\nbatch=64\nsteps=400,450,\nscales=.1,.1\nmax_epochs=500\n"
