@@ -20,6 +20,9 @@ GRACE_S = 10.0
 LEAST_BYTES_PER_S = 64 * 2**10
 """A body may take `GRACE_S`, and longer by what it has sent at this pace."""
 
+_UNPACKED_BYTES = 2**20
+"""So much is unpacked at a time: gzip makes a thousand bytes of one."""
+
 
 class BodyLimit:
     """Bound what bodies take.
@@ -105,18 +108,21 @@ class _Body:
 
     async def receive(self) -> Message:
         """Give the application the next piece; a body that is refused ends as one whose caller left."""
-        if self._complete:
+        if self._complete and not self._unpacking.has_more:
             return await self._receive()
         try:
-            message = await self._next()
-            if message["type"] == "http.disconnect":
-                return message
-            self._count(message)
-            body = self._unpacking.unpack(message.get("body", b""), self._complete)
+            packed = b""
+            if not self._unpacking.has_more:
+                message = await self._next()
+                if message["type"] == "http.disconnect":
+                    return message
+                self._count(message)
+                packed = message.get("body", b"")
+            body = self._unpacking.unpack(packed, self._complete)
         except StrataError as error:
             self.refused = error
             return {"type": "http.disconnect"}
-        return {**message, "body": body}
+        return {"type": "http.request", "body": body, "more_body": self._unpacking.has_more or not self._complete}
 
     async def _next(self) -> Message:
         until_s = self._began_s + self._grace_s + self._received / LEAST_BYTES_PER_S
@@ -148,10 +154,15 @@ class _Unpacking:
             raise UnknownEncoding(f"Content-Encoding '{name}' is not read here; send the body as it is, or in gzip")
         self._gzip = zlib.decompressobj(16 + zlib.MAX_WBITS) if "gzip" in name else None
         self.max_bytes = max_bytes
-        self._unpacked = 0
+        self._packed, self._unpacked = b"", 0
+        self.has_more = False
 
     def unpack(self, piece: bytes, last: bool) -> bytes:
-        """Return what a piece becomes. Raises TooLarge, InvalidInput."""
+        """Return what a piece becomes, or its beginning: while it `has_more`, the next piece is empty.
+
+        Raises:
+            TooLarge, InvalidInput.
+        """
         try:
             unpacked = self._decompress(piece) if self._gzip else piece
         except zlib.error as error:
@@ -159,18 +170,25 @@ class _Unpacking:
         self._unpacked += len(unpacked)
         if self._unpacked > self.max_bytes:
             raise _too_large(self.max_bytes)
-        if last and self._gzip and not self._gzip.eof:
+        if last and self._gzip and not (self._gzip.eof or self.has_more):
             raise InvalidInput("the body's gzip is cut short")
         return unpacked
 
     def _decompress(self, piece: bytes) -> bytes:
         assert self._gzip
-        unpacked = self._gzip.decompress(piece, self.max_bytes - self._unpacked + 1)
-        while self._gzip.unused_data and len(unpacked) <= self.max_bytes:
-            # A file of gzip may have several members, one after the other.
-            rest = self._gzip.unused_data
-            self._gzip = zlib.decompressobj(16 + zlib.MAX_WBITS)
-            unpacked += self._gzip.decompress(rest, self.max_bytes - self._unpacked + 1)
+        self._packed += piece
+        unpacked = b""
+        while len(unpacked) < _UNPACKED_BYTES:
+            if self._gzip.eof:
+                if not self._packed:
+                    break
+                # A file of gzip may have several members, one after the other.
+                self._gzip = zlib.decompressobj(16 + zlib.MAX_WBITS)
+            unpacked += self._gzip.decompress(self._packed, _UNPACKED_BYTES - len(unpacked))
+            self._packed = self._gzip.unused_data or self._gzip.unconsumed_tail
+            if not self._gzip.eof:
+                break
+        self.has_more = len(unpacked) == _UNPACKED_BYTES
         return unpacked
 
 
