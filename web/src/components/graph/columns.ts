@@ -4,28 +4,41 @@ import type { Rows } from "./ranks";
 
 type Wanted = (node: number) => number;
 
+/** Nodes from left to right, and how far each is from the first at least, in pixels. */
+interface Row {
+  nodes: number[];
+  offsets: number[];
+}
+
 /**
  * The middle of each, in pixels: below and above what it is connected with, as near as its row allows.
  *
- * What stands in one row is `apart` at least, in pixels, from middle to middle.
+ * Neighbours in a row have `beside` pixels between them at least; `width` is that of a node, and passages have none.
  */
-export function columnsOf(made: Rows, apart: number): number[] {
-  const { rows, above, below } = made;
+export function columnsOf(made: Rows, width: number, beside: number): number[] {
+  const { above, below, nodes } = made;
+  const half = (node: number) => (node < nodes ? width / 2 : 0);
+  const rows = made.rows.map((row) => ({ nodes: row, offsets: offsetsOf(row, half, beside) }));
   const upwards = rows.toReversed();
   const both = above.map((found, node) => [...found, ...below[node]!]);
   const x = new Array<number>(above.length).fill(0);
-  for (const row of rows) place(row, x, apart, () => 0);
+  for (const row of rows) place(row, x, () => 0);
   const sweeps = [
-    { order: rows, beside: above },
-    { order: upwards, beside: below },
-    { order: rows, beside: above },
-    { order: rows, beside: both },
-    { order: upwards, beside: both },
+    { order: rows, near: above },
+    { order: upwards, near: below },
+    { order: rows, near: above },
+    { order: rows, near: both },
+    { order: upwards, near: both },
   ];
-  for (const { order, beside } of sweeps)
-    for (const row of order) place(row, x, apart, (node) => middle(beside[node]!, x, x[node]!));
-  for (const row of rows) straighten(row, x, apart, made);
+  for (const { order, near } of sweeps)
+    for (const row of order) place(row, x, (node) => middle(near[node]!, x, x[node]!));
+  for (const row of rows) straighten(row, x, made);
   return x;
+}
+
+function offsetsOf(row: number[], half: (node: number) => number, beside: number): number[] {
+  let at = 0;
+  return row.map((node, n) => (n === 0 ? 0 : (at += half(row[n - 1]!) + beside + half(node))));
 }
 
 /** The median, which makes a chain straight; of an even number, the mean of the two in the middle. */
@@ -43,11 +56,11 @@ interface Pool {
 }
 
 /** Place a row with the least sum of squared distances from what is wanted: pooling of adjacent violators. */
-function place(row: number[], x: number[], apart: number, wanted: Wanted): void {
+function place({ nodes, offsets }: Row, x: number[], wanted: Wanted): void {
   const pools: Pool[] = [];
-  row.forEach((node, to) => {
+  nodes.forEach((node, to) => {
     let from = to;
-    let mean = wanted(node) - to * apart;
+    let mean = wanted(node) - offsets[to]!;
     for (let last = pools.at(-1); last && last.mean > mean; last = pools.at(-1)) {
       pools.pop();
       const start = (pools.at(-1)?.to ?? -1) + 1;
@@ -57,19 +70,20 @@ function place(row: number[], x: number[], apart: number, wanted: Wanted): void 
     pools.push({ to, mean });
   });
   let pool = 0;
-  row.forEach((node, n) => {
+  nodes.forEach((node, n) => {
     if (n > pools[pool]!.to) pool++;
-    x[node] = pools[pool]!.mean + n * apart;
+    x[node] = pools[pool]!.mean + offsets[n]!;
   });
 }
 
-/** Put what follows in a chain straight below what it follows, as far as those beside it leave room. */
-function straighten(row: number[], x: number[], apart: number, { above, below }: Rows): void {
-  row.forEach((node, n) => {
-    const [input, ...others] = above[node]!;
-    if (input === undefined || others.length > 0 || below[input]!.length > 1) return;
-    const least = n > 0 ? x[row[n - 1]!]! + apart : -Infinity;
-    const most = n + 1 < row.length ? x[row[n + 1]!]! - apart : Infinity;
+/** Put what follows in a chain, and each passage, straight below what it follows, as far as those beside it leave room. */
+function straighten({ nodes, offsets }: Row, x: number[], made: Rows): void {
+  nodes.forEach((node, n) => {
+    const [input, ...others] = made.above[node]!;
+    if (input === undefined || others.length > 0) return;
+    if (made.below[input]!.length > 1 && node < made.nodes) return;
+    const least = n > 0 ? x[nodes[n - 1]!]! + offsets[n]! - offsets[n - 1]! : -Infinity;
+    const most = n + 1 < nodes.length ? x[nodes[n + 1]!]! - offsets[n + 1]! + offsets[n]! : Infinity;
     x[node] = Math.max(least, Math.min(most, x[input]!));
   });
 }

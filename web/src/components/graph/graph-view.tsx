@@ -1,22 +1,22 @@
 import {
   Background,
   Controls,
-  Handle,
-  MiniMap,
   type Node,
   type NodeProps,
-  Position,
+  Panel,
   ReactFlow,
   ReactFlowProvider,
   useReactFlow,
   type Viewport,
+  ViewportPortal,
 } from "@xyflow/react";
-import { createContext, useContext, useEffect, useMemo } from "react";
+import { createContext, memo, useContext, useEffect, useMemo } from "react";
 import "@xyflow/react/dist/style.css";
 import "./graph.css";
 
 import type { Schema } from "../../lib/api";
 import { NODE_HEIGHT_PX, NODE_WIDTH_PX } from "./layout";
+import { Overview } from "./overview";
 import { useGraphKeys } from "./use-graph-keys";
 import { edgesOf, useLayout } from "./use-layout";
 
@@ -42,6 +42,14 @@ interface Props extends Shown {
 
 const ZOOM = 0.9;
 const NODE_TYPES = { layer: LayerBox };
+
+/** All boxes are alike. What React Flow is not told it measures, and for that puts every box into the page. */
+const MEASURED = {
+  measured: { width: NODE_WIDTH_PX, height: NODE_HEIGHT_PX },
+  width: NODE_WIDTH_PX,
+  height: NODE_HEIGHT_PX,
+  handles: [],
+};
 
 /** What boxes show beside their layer: kept out of the nodes, so that React Flow has nothing to do when it changes. */
 const ShownContext = createContext<Shown | null>(null);
@@ -72,17 +80,12 @@ function Flow({ graph, shown, overview = false, viewport, onViewport }: FlowProp
         id: layer.name,
         type: "layer",
         position: { x: x - NODE_WIDTH_PX / 2, y: y - NODE_HEIGHT_PX / 2 },
-        width: NODE_WIDTH_PX,
-        height: NODE_HEIGHT_PX,
+        ...MEASURED,
         data: { layer },
       };
     });
   }, [graph, placed]);
   const edges = useMemo(() => edgesOf(graph), [graph]);
-  const lines = useMemo(
-    () => edges.map(({ from, to }) => ({ id: `${from} ${to}`, source: from, target: to })),
-    [edges],
-  );
   const at = useMemo(() => graph.layers.findIndex((layer) => layer.name === here), [graph, here]);
   useEffect(() => {
     const place = placed?.places[Math.max(0, at)];
@@ -98,54 +101,53 @@ function Flow({ graph, shown, overview = false, viewport, onViewport }: FlowProp
     onMoved: () => onViewport?.(flow.getViewport()),
   });
 
-  if (!placed) return <p className="soft">Laying the graph out …</p>;
   return (
     <div className="graph" role="group" tabIndex={0} aria-label="Graph of the layers" onKeyDown={press}>
       <ReactFlow
         nodes={nodes}
-        edges={lines}
         nodeTypes={NODE_TYPES}
         onlyRenderVisibleElements
         nodesDraggable={false}
         nodesConnectable={false}
         nodesFocusable={false}
-        edgesFocusable={false}
         elementsSelectable={false}
         minZoom={0.05}
         onMove={onViewport && ((event, moved) => event && onViewport(moved))}
       >
         <Background />
+        {placed && <Lines path={placed.lines} />}
         <Controls showInteractive={false} />
-        {overview && (
-          <MiniMap<LayerNode>
-            className="wide"
-            pannable
-            ariaLabel="The whole graph"
-            nodeClassName={({ data }) => shadeOf(data.layer)}
-          />
-        )}
+        {!placed && <Panel position="top-center">Laying the graph out …</Panel>}
+        {placed && overview && <Overview layers={graph.layers} placed={placed} shadeOf={shadeOf} />}
       </ReactFlow>
     </div>
   );
 }
+
+/** Behind the boxes: one path, where an element for each line would keep the page from answering. */
+const Lines = memo(function Lines({ path }: { path: string }) {
+  return (
+    <ViewportPortal>
+      <svg className="lines" aria-hidden="true">
+        <path d={path} />
+      </svg>
+    </ViewportPortal>
+  );
+});
 
 function LayerBox({ data: { layer } }: NodeProps<LayerNode>) {
   const shown = useContext(ShownContext);
   if (!shown) return null;
   const isHere = layer.name === shown.here;
   return (
-    <>
-      <Handle type="target" position={Position.Top} />
-      <button
-        type="button"
-        className={`layer-box ${shown.shadeOf(layer)} ${isHere ? "here" : ""}`}
-        aria-current={isHere ? "step" : undefined}
-        onClick={() => shown.onOpen(layer.name)}
-      >
-        <b>{layer.name}</b>
-        <small>{shown.noteOf(layer)}</small>
-      </button>
-      <Handle type="source" position={Position.Bottom} />
-    </>
+    <button
+      type="button"
+      className={`layer-box ${shown.shadeOf(layer)} ${isHere ? "here" : ""}`}
+      aria-current={isHere ? "step" : undefined}
+      onClick={() => shown.onOpen(layer.name)}
+    >
+      <b>{layer.name}</b>
+      <small>{shown.noteOf(layer)}</small>
+    </button>
   );
 }

@@ -24,11 +24,23 @@ test("rows are put in the order in which the fewest lines cross", () => {
 });
 
 test("a value that is read far below goes past the layers between, not through them", () => {
-  const { input, a, b, sum } = placed(["input", "a", "b", "sum"], ["input a", "a b", "b sum", "input sum"]);
-  for (const between of [a!, b!]) {
-    const line = input!.x + ((sum!.x - input!.x) * (between.y - input!.y)) / (sum!.y - input!.y);
-    expect(Math.abs(between.x - line)).toBeGreaterThan(NODE_WIDTH_PX / 2);
-  }
+  const { places, lines } = layOutNames(["input", "a", "b", "sum"], ["input a", "a b", "b sum", "input sum"]);
+  const drawn = pointsOf(lines);
+  for (const { y } of [places[1]!, places[2]!]) expect(drawn.filter((point) => point.y === y)).not.toEqual([]);
+  expect(behindBoxes(drawn, places)).toEqual([]);
+});
+
+test("no line runs behind a box, however many values pass", () => {
+  const names = Array.from({ length: 120 }, (_, n) => `n${n}`);
+  const lines = names.slice(1).flatMap((name, n) => [...new Set([n, (n * 7) % (n + 1), n >> 1])].map((from) => `n${from} ${name}`));
+  const placed = layOutNames(names, lines);
+  expect(behindBoxes(pointsOf(placed.lines), placed.places)).toEqual([]);
+});
+
+test("a value has one line past a row, whoever reads it below", () => {
+  const readers = ["sum", "product", "concat"].map((reader) => `input ${reader}`);
+  const { lines } = layOutNames(["input", "a", "sum", "product", "concat"], ["input a", "a sum", "a product", "a concat", ...readers]);
+  expect(lines.match(/v/g)).toHaveLength(1);
 });
 
 test("what one layer reads is prepared just above it", () => {
@@ -49,12 +61,41 @@ test("no layer covers another, however many read one", () => {
 });
 
 test("nothing is laid out of nothing", () => {
-  expect(layOut([], [])).toEqual({ places: [] });
+  expect(layOut([], [])).toEqual({ places: [], lines: "" });
 });
 
 /** The places by name; a line is the names of its ends. */
 function placed(nodes: string[], lines: string[]): Record<string, { x: number; y: number }> {
-  const edges: Edge[] = lines.map((line) => ({ from: line.split(" ")[0]!, to: line.split(" ")[1]! }));
-  const { places } = layOut(nodes, edges);
+  const { places } = layOutNames(nodes, lines);
   return Object.fromEntries(nodes.map((node, n) => [node, places[n]!]));
+}
+
+function layOutNames(nodes: string[], lines: string[]) {
+  const edges: Edge[] = lines.map((line) => ({ from: line.split(" ")[0]!, to: line.split(" ")[1]! }));
+  return layOut(nodes, edges);
+}
+
+interface Point {
+  x: number;
+  y: number;
+}
+
+/** Points along the lines, close together: on each curve, and on what leads straight past a row. */
+function pointsOf(lines: string): Point[] {
+  return [...lines.matchAll(/M(\S+) (\S+)C(\S+) (\S+) (\S+) (\S+) (\S+) ([^Mv]+)(?:v([^M]+))?/g)].flatMap((found) => {
+    const [x0, y0, x1, y1, x2, y2, x3, y3, down = 0] = found.slice(1).map((each) => Number(each ?? 0));
+    const curve = Array.from({ length: 21 }, (_, n) => {
+      const [t, u] = [n / 20, 1 - n / 20];
+      const at = (a: number, b: number, c: number, d: number) =>
+        u ** 3 * a + 3 * u * u * t * b + 3 * u * t * t * c + t ** 3 * d;
+      return { x: at(x0!, x1!, x2!, x3!), y: at(y0!, y1!, y2!, y3!) };
+    });
+    return [...curve, { x: x3!, y: y3! + down / 2 }, { x: x3!, y: y3! + down }];
+  });
+}
+
+function behindBoxes(points: Point[], boxes: Point[]): Point[] {
+  return points.filter(({ x, y }) =>
+    boxes.some((box) => Math.abs(box.x - x) < NODE_WIDTH_PX / 2 && Math.abs(box.y - y) < NODE_HEIGHT_PX / 2 - 1e-6),
+  );
 }

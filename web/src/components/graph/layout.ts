@@ -1,6 +1,7 @@
 // Where each layer is drawn: a layered layout, which looks at shapes and edges alone, so that an edit moves nothing.
 
 import { columnsOf } from "./columns";
+import { linesOf } from "./lines";
 import { order } from "./order";
 import { type Neighbours, ranksOf, rowsOf } from "./ranks";
 
@@ -12,6 +13,8 @@ export interface Edge {
 export interface Placed {
   /** The middle of each, in pixels, in the order given. */
   places: { x: number; y: number }[];
+  /** What reads what, as an SVG path in the same pixels. */
+  lines: string;
 }
 
 export const NODE_WIDTH_PX = 190;
@@ -25,8 +28,12 @@ export function layOut(nodes: string[], edges: Edge[]): Placed {
   const ranks = ranksOf(neighbours);
   const made = rowsOf(neighbours, ranks);
   order(made);
-  const x = columnsOf(made, NODE_WIDTH_PX + BESIDE_PX);
-  return { places: ranks.map((rank, node) => ({ x: x[node]!, y: rank * (NODE_HEIGHT_PX + BETWEEN_ROWS_PX) })) };
+  const x = columnsOf(made, NODE_WIDTH_PX, BESIDE_PX);
+  const yOf = (row: number) => row * (NODE_HEIGHT_PX + BETWEEN_ROWS_PX);
+  return {
+    places: ranks.map((rank, node) => ({ x: x[node]!, y: yOf(rank) })),
+    lines: linesOf({ made, x, yOf, height: NODE_HEIGHT_PX }),
+  };
 }
 
 function neighboursOf(nodes: string[], edges: Edge[]): Neighbours {

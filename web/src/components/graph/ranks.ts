@@ -26,36 +26,42 @@ export interface Rows {
   rows: number[][];
   above: number[][];
   below: number[][];
+  /** How many are nodes. */
+  nodes: number;
 }
 
-/** The rows, in the order of the nodes; a line to a node further below has a passage in each row between. */
+/** The rows, in the order of the nodes; a value that is read further below has one passage in each row between. */
 export function rowsOf({ below }: Neighbours, ranks: number[]): Rows {
   const count = Math.max(-1, ...ranks) + 1;
   const made: Rows = {
     rows: Array.from({ length: count }, () => []),
     above: ranks.map(() => []),
     below: ranks.map(() => []),
+    nodes: ranks.length,
   };
   ranks.forEach((rank, node) => {
     made.rows[rank]!.push(node);
-    passages(node, rank, below[node]!, ranks, made);
+    lead(node, below[node]!, ranks, made);
   });
   return made;
 }
 
-function passages(node: number, rank: number, readers: number[], ranks: number[], made: Rows): void {
+/** Lead a value down to its readers. */
+function lead(node: number, readers: number[], ranks: number[], made: Rows): void {
+  const way = [node];
   for (const reader of readers) {
-    let from = node;
-    for (let row = rank + 1; row < ranks[reader]!; row++) {
-      const passage = made.above.length;
-      made.above.push([]);
-      made.below.push([]);
-      made.rows[row]!.push(passage);
-      connect(from, passage, made);
-      from = passage;
-    }
-    connect(from, reader, made);
+    const rows = ranks[reader]! - ranks[node]!;
+    while (way.length < rows) way.push(addPassage(way.at(-1)!, ranks[node]! + way.length, made));
+    connect(way[rows - 1]!, reader, made);
   }
+}
+
+function addPassage(from: number, row: number, made: Rows): number {
+  const passage = made.above.push([]) - 1;
+  made.below.push([]);
+  made.rows[row]!.push(passage);
+  connect(from, passage, made);
+  return passage;
 }
 
 function connect(from: number, to: number, made: Rows): void {
