@@ -22,8 +22,8 @@ machine, one thread a computation, and the store is a folder, unless said otherw
   time.
 - `cold_chain`, on Knative: the time of a record of 16 pictures through the four stages from zero, over the larger of
   the slowest stage's alone from zero and of all stages' CPU-seconds from their start to their first answer, over the
-  node's CPUs. `cold_chain.node`: the same, where the CPU-seconds are all that the machine spends on each of these starts
-  (`cold_node_s`), on sandboxes, sidecars, Knative and Kubernetes itself too.
+  node's CPUs. `cold_chain.node`: the same with all CPU-seconds that the machine spends on each of these starts
+  (`cold_node_s`): on sandboxes, sidecars, Knative and Kubernetes itself too.
 - `sim_error`: the worst relative error of the simulated time over twelve runs that differ in workers, record size or
   both from those it was calibrated with.
 - `ray_ratio`: the time of 20 records of 100 pictures with two workers on Ray Data over that in processes of this
