@@ -49,6 +49,10 @@ def open_named(name: str, catalog: Catalog, weights: str | None = None, size: in
         _check_scheme(weights)
     if name in networks.NAMES:
         return _darknet(name, weights or _fetched(name), size)
+    if name not in catalog.names():
+        raise ModelNotFound(
+            f"no file and no model {name[:100]!r}; by name there are: {', '.join(known_names(catalog))}"
+        )
     if size:
         raise InvalidInput(f"a size is for Darknet networks; {name!r} is not one")
     return _torch_model(name, catalog, weights)
@@ -108,8 +112,6 @@ def _darknet(name: str, weights: str, size: int | None) -> EngineModel:
 
 
 def _torch_model(name: str, catalog: Catalog, weights: str | None) -> EngineModel:
-    if name not in catalog.names():
-        raise ModelNotFound(f"no file and no model {name!r}; by name there are: {', '.join(known_names(catalog))}")
     declared = catalog.model(name)
     labels = declared.label_names()
     if weights or _is_elsewhere(declared.weights):

@@ -156,6 +156,13 @@ def test_weights_that_cannot_be_a_models_are_refused_by_name(
         open_model(name, catalog, weights)
 
 
+def test_a_name_that_is_no_models_is_said_so_whatever_size_is_asked_for(catalog: Catalog) -> None:
+    with pytest.raises(ModelNotFound, match="no model 'yolov9'"):
+        open_model("yolov9", catalog, size=64)
+    with pytest.raises(InvalidInput, match="a size is for Darknet networks; 'plain'"):
+        open_model("plain", catalog, size=64)
+
+
 def test_every_network_of_the_papers_can_be_named() -> None:
     names = known_names(Catalog([BUILT_IN]))
     assert {"resnet-18", "resnet-50", "vgg-16", "alexnet", "yolov2", "yolov3", "darknet19"} <= set(names)
