@@ -3,13 +3,19 @@
 from dataclasses import asdict
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from services.edge.errors import DamagedFile
 from services.workbench.engine_model import EngineModel
-from services.zoo.graph_codec import decode_graph, encode_graph
-from services.zoo.manifest import InputSpec
+from services.workbench.graph_check import check_runs
+from services.zoo.graph_codec import check_text, decode_graph, encode_graph
+from services.zoo.manifest import PICTURE, SOUND, InputSpec
 from services.zoo.tensor_codec import decode_tensor_file, encode_tensor_file
 
 KIND = "strata-model"
+_INPUT_SPEC = TypeAdapter(InputSpec)
+_KINDS = {(PICTURE, "cut"), (PICTURE, "letterbox"), (SOUND, "cut")}
+_INTERPOLATIONS = {"nearest", "bilinear", "bicubic"}
 
 
 def encode_model(model: EngineModel) -> bytes:
@@ -36,15 +42,31 @@ def decode_model(data: bytes, source: str = "the model") -> EngineModel:
         InvalidWeights: a graph this build cannot run.
     """
     file = decode_tensor_file(data, KIND, source)
-    graph = decode_graph(file.content.get("graph"), dict(file.tensors))
+    content = file.content
+    if not isinstance(content, dict):
+        raise DamagedFile(f"{source}: its header is no object")
+    graph = decode_graph(content.get("graph"), dict(file.tensors))
+    check_runs(graph)
     try:
-        content, spec = file.content, file.content["input_spec"]
-        labels, weights, trained = tuple(content["labels"]), str(content["weights"]), bool(content["trained"])
-        return EngineModel(str(content["name"]), graph, labels, _input_spec(spec) if spec else None, weights, trained)
-    except (KeyError, TypeError) as error:
+        name, weights, trained = check_text(content["name"]), check_text(content["weights"]), bool(content["trained"])
+        labels, stored = tuple(map(check_text, content["labels"])), content["input_spec"]
+        spec = _input_spec(stored, graph.input_shape) if stored else None
+        return EngineModel(name, graph, labels, spec, weights, trained)
+    except KeyError as error:
         raise DamagedFile(f"{source}: the header lacks {error}") from error
+    except (TypeError, ValueError) as error:
+        raise DamagedFile(f"{source}: a broken header: {error}") from error
 
 
-def _input_spec(spec: dict[str, Any]) -> InputSpec:
-    fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in spec.items()}
-    return InputSpec(**fields)
+def _input_spec(stored: dict[str, Any], shape: tuple[int, int, int]) -> InputSpec:
+    """How pictures are made ready. Raises TypeError and ValueError: not as that is said, or not for this graph."""
+    listed = {key: tuple(value) if isinstance(value, list) else value for key, value in dict(stored).items()}
+    try:
+        spec = _INPUT_SPEC.validate_python(listed)
+    except ValidationError:
+        raise ValueError(f"input_spec cannot be {str(stored)[:200]}") from None
+    if spec.size != shape[1:] or spec.resize < 1 or min(spec.std) <= 0:
+        raise ValueError(f"pictures made ready as {spec} do not suit a graph that takes {shape}")
+    if (spec.kind, spec.fit) not in _KINDS or spec.interpolation not in _INTERPOLATIONS:
+        raise ValueError(f"no picture can be made ready as {spec}")
+    return spec

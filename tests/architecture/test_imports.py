@@ -70,7 +70,7 @@ RANKS: dict[str, dict[int, str]] = {
         MAIN: "process __main__",
     },
     "workbench": {
-        DOMAIN: "shared_layers engine_model model_codec findings margins judging augmentation "
+        DOMAIN: "shared_layers engine_model graph_check model_codec findings margins judging augmentation "
         "pictures drawing augmented_pictures layer_card edit_places edit_result events session_log",
         USECASES: "engines front calibrating running crossing comparing exporting remedies report report_tables "
         "report_page session tensor_parts compute_pool long_work shared_models open_sessions owner_store workbench",
