@@ -175,7 +175,9 @@ def check_path(path: str) -> str:
         raise InvalidInput(f"a path has 1 to {LONGEST_PATH} characters, such as pictures/dog.jpg")
     for name in normal.split("/"):
         if name in ("", ".", "..") or name != name.strip() or "\\" in name:
-            raise InvalidInput(f"'{name}' cannot be a name in a path: neither empty, . or .., nor with a backslash")
+            raise InvalidInput(
+                f"'{name}' cannot be a name in a path: neither empty, . or .., nor with a backslash or blank at an end"
+            )
         if any(unicodedata.category(sign) in ("Cc", "Cf", "Cs", "Zl", "Zp") for sign in name):
             raise InvalidInput("a name in a path has no control characters")
         if len(name.encode()) > _LONGEST_NAME_BYTES:

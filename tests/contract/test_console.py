@@ -105,6 +105,11 @@ def test_a_path_that_leads_elsewhere_is_refused(ada: Person, path: str) -> None:
     assert answer.status_code == 400, answer.text
 
 
+def test_a_blank_at_the_end_of_a_name_is_said_to_be_the_fault(ada: Person) -> None:
+    answer = ada.client.post("/api/files", params={"path": "a /b"}, content=b"content")
+    assert "blank at an end" in answer.json()["error"]
+
+
 def test_what_is_uploaded_comes_back_byte_for_byte_and_as_nothing_that_runs(ada: Person) -> None:
     made = ada.upload("odd/<script>alert(1)</script>'; DROP TABLE users;--.html", b"<script>alert(1)</script>")
     answer = ada.client.get(f"/api/files/{made['id']}/content")
