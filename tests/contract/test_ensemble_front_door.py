@@ -180,8 +180,13 @@ async def stub(door: FrontDoor) -> AsyncIterator["EnsembleServiceAsyncStub"]:
 
 @pytest.fixture
 async def http(door: FrontDoor) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{door.http_port}", timeout=30) as client:
+    async with client_of(door) as client:
         yield client
+
+
+def client_of(door: FrontDoor) -> httpx.AsyncClient:
+    """A client without certificates: they take longer to read than most tests take, and https alone needs them."""
+    return httpx.AsyncClient(base_url=f"http://127.0.0.1:{door.http_port}", timeout=30, verify=False)
 
 
 VARYING = {"latency_ms", "compute_ms", "cpu_seconds", "gb_seconds", "money", "cold", "cold_cpu_seconds"}
@@ -253,7 +258,7 @@ async def test_receipts_are_kept_for_later(settings: Settings, tmp_path: Path) -
     token = sign_owner(key, time.time, "ann")
     async with open_graph(load_ensembles(settings.files, {}), settings) as graph:
         door = await open_front_door(graph, settings, CollectorRegistry())
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{door.http_port}", timeout=30) as client:
+        async with client_of(door) as client:
             path, owner = "/v1/ensembles/single:predict", "Strata-Owner"
             body = (await client.post(path, content=png(), headers={owner: token})).json()
             forged = await client.post(path, content=png(), headers={owner: sign_owner("x" * 32, time.time, "ann")})
@@ -292,8 +297,11 @@ async def test_parallel_takes_the_slowest_and_serial_the_sum(stub: Any) -> None:
 
 
 async def test_at_the_deadline_the_answer_names_who_is_missing(stub: Any, http: httpx.AsyncClient) -> None:
-    message = await stub.Predict(pb.PredictRequest(ensemble="late", pictures=[png()], deadline_ms=2000))
-    body = (await http.post("/v1/ensembles/late:predict?deadline_ms=2000", content=png())).json()
+    message, answer = await asyncio.gather(
+        stub.Predict(pb.PredictRequest(ensemble="late", pictures=[png()], deadline_ms=2000)),
+        http.post("/v1/ensembles/late:predict?deadline_ms=2000", content=png()),
+    )
+    body = answer.json()
     assert [member.state for member in message.members] == [
         pb.MemberAnswer.STATE_ANSWERED,
         pb.MemberAnswer.STATE_MISSING,
@@ -379,11 +387,10 @@ async def test_both_protocols_say_what_the_graph_behind_lets_them_say(settings: 
     async with open_graph(load_ensembles(settings.files, {}), settings) as graph:
         door = await open_front_door(graph, settings, CollectorRegistry())
         await door.set_ready(True)
-        address = f"http://127.0.0.1:{door.http_port}"
 
         async def said() -> tuple[int, int, int]:
             await door.follow(vigil)
-            async with httpx.AsyncClient(base_url=address) as client:
+            async with client_of(door) as client:
                 ready, alive = [(await client.get(path)).status_code for path in ("/readyz", "/healthz")]
             async with grpc.aio.insecure_channel(f"127.0.0.1:{door.grpc_port}") as channel:
                 stub: Any = health_pb2_grpc.HealthStub(channel)
