@@ -16,6 +16,7 @@ from quant.statistics import (
     describe,
     describe_codes,
     evenly,
+    flatten,
     sqnr_db,
     tile_channels,
 )
@@ -58,7 +59,7 @@ class ValueFigures:
             edges = (torch.arange(257) - 0.5 - value.qparams.zero_point) * value.qparams.scale
             return edges, count_codes(value.codes)
         low, high = _finite_range(layer, value)
-        return torch.linspace(low, high, bins + 1), torch.histc(value, bins, low, high)
+        return torch.linspace(low, high, bins + 1), torch.histc(flatten(value), bins, low, high)
 
     def feature_maps(self, state: State, layer: str, columns: int | None, most_side: int) -> Tensor:
         """All channels of the first picture as one grey picture: see `tile_channels`. Raises NonFiniteValue."""
@@ -82,7 +83,7 @@ def check_finite(layer: str, value: Tensor) -> None:
 
 
 def _finite_range(layer: str, value: Tensor) -> tuple[float, float]:
-    low, high = (float(end) for end in torch.aminmax(value))
+    low, high = (float(end) for end in torch.aminmax(flatten(value)))
     if not (math.isfinite(low) and math.isfinite(high)):
         raise NonFiniteValue(f"the value of {layer!r} holds NaN or infinity; undo the edit before it")
     return low, high
