@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 Figures: TypeAlias = dict[str, float]
 WIDE, NARROW = (1280, 900), (390, 844)
 _WAIT_MS = 60_000
+_READ_S = 1.0
+"""From one step to the next of somebody who looks at each layer: as `users` step."""
 # From the click to the first frame that has the layer's picture and its statistics.
 _NEXT = """layer => new Promise((resolve, reject) => {
   const shown = () => [...document.images].some(
@@ -49,13 +51,14 @@ def page(subject: WorkbenchSubject, tell: Tell) -> Iterator[Figures]:
     with console_place() as place, place.person("reader") as person, chromium() as browser:
         tell("page: opened by a browser that has never seen it")
         yield {"open_ms": median(_open_ms(browser, place) for _ in range(subject.effort.loads))}
-        tell(f"page: running {STEPPED}")
-        run = subject.run(person, STEPPED)["id"]
-        layers = [layer["name"] for layer in person.layers(run)]
+        for of, interval_s in (("paint_ms", _READ_S), ("paint_ms.hurried", 0.0)):
+            tell(f"page: running {STEPPED}")
+            run = subject.run(person, STEPPED)["id"]
+            layers = [layer["name"] for layer in person.layers(run)]
+            tell(f"page: stepping, {'one layer a second' if interval_s else 'as soon as one is shown'}")
+            with logged_in(browser, place, person) as opened:
+                yield _paint(of, opened, run, layers[: subject.effort.steps], interval_s)
         yield {f"layers.{STEPPED}": float(len(layers))}
-        tell("page: stepping")
-        with logged_in(browser, place, person) as opened:
-            yield _paint(opened, run, layers[: subject.effort.steps])
 
 
 def bundle_kb() -> Figures:
@@ -103,14 +106,17 @@ def _open_ms(browser: "Browser", place: ConsolePlace) -> float:
         context.close()
 
 
-def _paint(opened: "Page", run: str, layers: list[str]) -> Figures:
+def _paint(of: str, opened: "Page", run: str, layers: list[str], interval_s: float) -> Figures:
     opened.goto(f"/runs/{run}/step")
     opened.get_by_role("button", name="Next").wait_for()
     opened.locator(GRAPH).first.wait_for()
-    times_ms = [float(opened.evaluate(_NEXT, layer)) for layer in layers]
+    times_ms = []
+    for layer in layers:
+        times_ms.append(float(opened.evaluate(_NEXT, layer)))
+        opened.wait_for_timeout(max(0.0, 1e3 * interval_s - times_ms[-1]))
     return {
-        "paint_ms.p95": percentile(times_ms, 0.95),
-        "paint_ms.p50": percentile(times_ms, 0.5),
-        "paint_ms.largest": max(times_ms),
-        "paint_ms.layers": float(len(layers)),
+        f"{of}.p95": percentile(times_ms, 0.95),
+        f"{of}.p50": percentile(times_ms, 0.5),
+        f"{of}.largest": max(times_ms),
+        f"{of}.layers": float(len(layers)),
     }

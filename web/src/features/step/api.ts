@@ -1,4 +1,5 @@
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { queryOptions, useIsFetching, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useEffect } from "react";
 
 import { useRefreshFiles } from "../files/api";
 import { answer, client, errorOf, type Schema } from "../../lib/api";
@@ -37,41 +38,59 @@ export function useGraph(run: string) {
   });
 }
 
-export function useCard(run: string, layer: string) {
+function cardOf(run: string, layer: string) {
   const params = { path: { run }, query: { layer } };
-  return useQuery({
+  return queryOptions({
     queryKey: keys.layer(run, layer, "card"),
     queryFn: () => answer(client.GET("/api/runs/{run}/card", { params })),
-    enabled: layer !== "",
     staleTime: Infinity,
-    placeholderData: (before) => before,
   });
 }
 
-export function useLook(run: string, layer: string) {
+function lookOf(run: string, layer: string) {
   const params = { path: { run }, query: { layer } };
-  return useQuery({
+  return queryOptions({
     queryKey: keys.layer(run, layer, "look"),
     queryFn: () => answer(client.GET("/api/runs/{run}/look", { params })),
-    enabled: layer !== "",
     staleTime: Infinity,
-    placeholderData: (before) => before,
   });
 }
 
-/** The feature maps as one picture. */
-export function useMaps(run: string, layer: string) {
-  return useQuery({
+function mapsOf(run: string, layer: string) {
+  return queryOptions({
     queryKey: keys.layer(run, layer, "maps"),
     queryFn: async ({ signal }) => {
       const response = await fetch(`/api/runs/${run}/maps?layer=${encodeURIComponent(layer)}`, { signal });
       if (!response.ok) throw errorOf(response.status, await response.json());
       return response.blob();
     },
-    enabled: layer !== "",
     staleTime: Infinity,
-    placeholderData: (before) => before,
   });
+}
+
+export function useCard(run: string, layer: string) {
+  return useQuery({ ...cardOf(run, layer), enabled: layer !== "", placeholderData: (before) => before });
+}
+
+export function useLook(run: string, layer: string) {
+  return useQuery({ ...lookOf(run, layer), enabled: layer !== "", placeholderData: (before) => before });
+}
+
+/** The feature maps as one picture. */
+export function useMaps(run: string, layer: string) {
+  return useQuery({ ...mapsOf(run, layer), enabled: layer !== "", placeholderData: (before) => before });
+}
+
+/** Ask for what the page shows of a layer before somebody goes there, once nothing else of the model is awaited. */
+export function useAhead(run: string, layer: string | undefined) {
+  const queries = useQueryClient();
+  const isIdle = useIsFetching({ queryKey: keys.model(run) }) === 0;
+  useEffect(() => {
+    if (!layer || !isIdle) return;
+    void queries.prefetchQuery(lookOf(run, layer));
+    void queries.prefetchQuery(mapsOf(run, layer));
+    void queries.prefetchQuery(cardOf(run, layer));
+  }, [queries, run, layer, isIdle]);
 }
 
 export function useDifference(run: string, layer: string, against: Against) {
@@ -135,9 +154,10 @@ export function useRerun(run: string) {
   return useMutation({ mutationFn: () => answer(client.POST("/api/runs/{run}/result", { params })) });
 }
 
-function refresh(queries: ReturnType<typeof useQueryClient>, run: string) {
+async function refresh(queries: ReturnType<typeof useQueryClient>, run: string) {
+  await queries.cancelQueries({ queryKey: keys.model(run) }); // asked of the model as it was
   queries.removeQueries({ queryKey: ["work", run] }); // what was measured was another model
-  return Promise.all([
+  await Promise.all([
     queries.invalidateQueries({ queryKey: keys.session(run) }),
     queries.invalidateQueries({ queryKey: keys.model(run) }),
   ]);

@@ -10,7 +10,7 @@ import { useRun } from "../runs/api";
 import { Findings, PictureWithBoxes } from "../runs/findings";
 import { RunHead } from "../runs/run-head";
 import { ShareLayer } from "../share/share-layer";
-import { type Edit, useEdit, useGraph, useRerun, useSession, useStep, useUndo } from "./api";
+import { type Edit, useAhead, useEdit, useGraph, useRerun, useSession, useStep, useUndo } from "./api";
 import { KeepVariant } from "./keep-variant";
 import { LayerPanel } from "./layer-panel";
 import { LayerTable } from "./layer-table";
@@ -31,6 +31,7 @@ export default function StepPage() {
   useTitle(found.data ? `Step ${found.data.model}` : "Step");
 
   const here = session.data?.layer ?? "";
+  useAhead(run, after(here, graph.data?.layers.map((layer) => layer.name) ?? []));
   const { mutate: go, isPending: isStepping } = step;
   const open = useCallback((layer: string) => go({ to: "layer", layer, count: 1 }), [go]);
   const next = () => !isStepping && go({ to: "forward", count: 1, layer: "" });
@@ -120,4 +121,9 @@ export default function StepPage() {
       </div>
     </div>
   );
+}
+
+/** The layer after one; the first where one stands before it, none after the last. */
+function after(layer: string, names: string[]): string | undefined {
+  return names[names.indexOf(layer) + 1];
 }
