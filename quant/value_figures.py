@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from quant.affine import Quantised, as_float
+from quant.affine import Quantised, Value, as_float
 from quant.errors import NonFiniteValue
 from quant.states import State, StateValues
 from quant.statistics import (
@@ -34,17 +34,15 @@ class ValueFigures:
     def __init__(self, values: StateValues, float_values: Iterable[tuple[str, Tensor]]) -> None:
         self._values = values
         self._float_samples = {name: evenly(value).clone() for name, value in float_values}
-        self._clipped: dict[tuple[str, int], int] = {}
+        self._statistics: dict[tuple[str, int], Statistics] = {}
 
     def statistics(self, state: State, layer: str) -> Statistics:
-        """What the value holds."""
+        """What the value holds; it is worked out once, though a page asks as it steps and again as it looks."""
         value = self._values.of(state, layer)
-        if not isinstance(value, Quantised):
-            return describe(value)
-        counts = count_codes(value.codes)
-        at_an_end = bool(counts[0]) or bool(counts[255])
-        clipped = self._count_clipped(state, layer, value) if at_an_end else 0
-        return describe_codes(counts, value.qparams.scale, value.qparams.zero_point, clipped)
+        at = layer, state.versions[layer]
+        if at not in self._statistics:
+            self._statistics[at] = self._describe(state, layer, value)
+        return self._statistics[at]
 
     def sqnr_db(self, state: State, layer: str) -> float:
         """Against the float run, over at most 65 536 elements, spread evenly."""
@@ -67,14 +65,19 @@ class ValueFigures:
         _finite_range(layer, value)
         return tile_channels(value[0], columns, most_side=most_side)
 
+    def _describe(self, state: State, layer: str, value: Value) -> Statistics:
+        if not isinstance(value, Quantised):
+            return describe(value)
+        counts = count_codes(value.codes)
+        at_an_end = bool(counts[0]) or bool(counts[255])
+        clipped = self._count_clipped(state, layer, value) if at_an_end else 0
+        return describe_codes(counts, value.qparams.scale, value.qparams.zero_point, clipped)
+
     def _count_clipped(self, state: State, layer: str, value: Quantised) -> int:
-        """Codes at an end may be right: the layer runs once more without them, and what is counted is kept."""
-        at = layer, state.versions[layer]
-        if at not in self._clipped:
-            inputs = [self._values.of(state, name) for name in state.variant.graph.layer(layer).inputs]
-            uncoded = state.engine.layer(layer).uncoded(*inputs)
-            self._clipped[at] = count_clipped(uncoded, value.qparams.low, value.qparams.high)
-        return self._clipped[at]
+        """Codes at an end may be right: the layer runs once more without them."""
+        inputs = [self._values.of(state, name) for name in state.variant.graph.layer(layer).inputs]
+        uncoded = state.engine.layer(layer).uncoded(*inputs)
+        return count_clipped(uncoded, value.qparams.low, value.qparams.high)
 
 
 def check_finite(layer: str, value: Tensor) -> None:

@@ -54,6 +54,15 @@ def test_statistics_at_a_stop_are_those_of_the_value(stepper: Stepper) -> None:
     assert edges[0] < real.min() <= real.max() < edges[-1]
 
 
+def test_statistics_are_worked_out_once_for_each_version_of_a_value(stepper: Stepper) -> None:
+    before = stepper.jump("expand").statistics
+    assert stepper.look("expand").statistics is before
+    stepper.edit(EditBias("expand", ZERO + 3.0, (0,)))
+    assert stepper.look("expand").statistics != before
+    stepper.undo()
+    assert stepper.look("expand").statistics is before
+
+
 def test_a_value_is_compared_with_the_float_runs_element_by_element(stepper: Stepper) -> None:
     wanted = stepper.float_value("expand")
     difference = stepper.difference("expand", wanted)
