@@ -36,7 +36,8 @@ def page_of(browser: Browser, address: str, size: tuple[int, int] = WIDE, colour
     finally:
         context.close()
     # That nobody is logged in yet is what the first question is for.
-    assert [error for error in errors if "401" not in error] == []
+    unexpected = [error for error in errors if "401" not in error]
+    assert not unexpected, unexpected
 
 
 def sign_up(page: Page, name: str) -> None:
