@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import socket
 import subprocess
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -28,6 +29,7 @@ _LISTED_AFTER_S = 30.0
 """A node's list of its images is at most this old."""
 _WAIT_S = 420.0
 _MEASURED_WITHIN_S = 60.0
+_FORWARDED_WITHIN_S = 120.0
 _OURS = "strata.dev/disposable"
 _READ_STAT = "print(open('/proc/1/stat').read())"
 """In Python, which each of our images has; not every base has `cat`."""
@@ -163,10 +165,15 @@ class Cluster:
         return {**keys, "AWS_ENDPOINT_URL": endpoint, "AWS_REGION": "us-east-1"}
 
     def node_port(self, service: str, name: str) -> str:
-        """host:port of a node at which a named port of a Service, a NodePort, is reached from here."""
+        """host:port of a node at which a named port of a Service, a NodePort, is reached from here.
+
+        Raises:
+            Unavailable: nothing answers there within two minutes: a node forwards a port some time after it is given.
+        """
         port = next(each["nodePort"] for each in self.get("service", service)["spec"]["ports"] if each["name"] == name)
         (node, *_) = self.get("nodes")["items"]
         address: str = next(each["address"] for each in node["status"]["addresses"] if each["type"] == "InternalIP")
+        _wait_for_port(address, int(port))
         return f"{address}:{port}"
 
     def authority(self, service: str) -> str:
@@ -225,6 +232,19 @@ class Cluster:
 def least_start_s(alone: Mapping[str, Spread], cpu_s: Mapping[str, Spread], cores: float) -> tuple[float, float]:
     """What parts that start together take at least: as long as the slowest alone; all their CPU time over the cores."""
     return max(each.median for each in alone.values()), sum(each.median for each in cpu_s.values()) / cores
+
+
+def _wait_for_port(host: str, port: int) -> None:
+    limit = time.monotonic() + _FORWARDED_WITHIN_S
+    while True:
+        try:
+            socket.create_connection((host, port), timeout=1).close()
+        except OSError as error:
+            if time.monotonic() > limit:
+                raise Unavailable(f"{host}:{port}: {error}") from error
+            time.sleep(0.2)
+        else:
+            return
 
 
 def _cpus(quantity: str) -> float:
