@@ -14,7 +14,6 @@ from services.zoo.detection import Detection
 
 _COLOURS = ("#e6194b", "#3cb44b", "#4363d8", "#f58231", "#911eb4", "#008080", "#9a6324", "#800000")
 _LEAST_SIDE = 512
-_GREYS = [grey for grey in range(256) for _ in "rgb"]
 
 
 def draw_boxes(model: KnownModel, picture: DecodedPicture, found: Sequence[Detection]) -> bytes:
@@ -56,9 +55,7 @@ def draw_grey(picture: Tensor) -> bytes:
     """Draw a grey picture, uint8 [H, W]; a small one with every pixel as a square, so that it can be seen."""
     times = max(1, _LEAST_SIDE // max(picture.shape))
     drawn = Image.fromarray(picture.repeat_interleave(times, 0).repeat_interleave(times, 1).numpy())
-    # A person waits, and noise hardly shrinks. With a palette no filters are tried, which takes most of the time.
-    drawn.putpalette(_GREYS)
-    return _png(drawn, compress_type=zlib.Z_HUFFMAN_ONLY)
+    return _png(drawn, compress_type=zlib.Z_RLE)  # a person waits, and noise hardly shrinks with more
 
 
 def _png(picture: Image.Image, **options: int) -> bytes:
