@@ -6,17 +6,18 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 from services.bench.rounds import Spread
 from services.edge.errors import FailedPrecondition, Unavailable, Unsupported
 from services.edge.progress import Progress
 
+Found = TypeVar("Found")
 CHART = Path(__file__).resolve().parents[2] / "charts" / "strata"
 INGRESS = "http://127.0.0.1:8180"
 """Where k8s/kind.yaml puts Knative's ingress."""
@@ -173,8 +174,8 @@ class Cluster:
         port = next(each["nodePort"] for each in self.get("service", service)["spec"]["ports"] if each["name"] == name)
         (node, *_) = self.get("nodes")["items"]
         address: str = next(each["address"] for each in node["status"]["addresses"] if each["type"] == "InternalIP")
-        _wait_for_port(address, int(port))
-        return f"{address}:{port}"
+        found = f"{address}:{port}"
+        return _until(lambda: found if _answers(address, port) else None, _FORWARDED_WITHIN_S, f"nothing is at {found}")
 
     def authority(self, service: str) -> str:
         """The name the ingress knows a Knative Service by."""
@@ -187,11 +188,12 @@ class Cluster:
         Raises:
             Unavailable: it still has one after seven minutes.
         """
-        limit = time.monotonic() + _WAIT_S
-        while self.get("pods", "--selector", f"serving.knative.dev/service={service}")["items"]:
-            if time.monotonic() > limit:
-                raise Unavailable(f"a pod of {service} is still there after {_WAIT_S:.0f} s")
-            time.sleep(0.5)
+        selector = f"serving.knative.dev/service={service}"
+        _until(
+            lambda: not self.get("pods", "--selector", selector)["items"] or None,
+            _WAIT_S,
+            f"a pod of {service} is still there",
+        )
 
     def cpu_seconds(self, service: str, container: str) -> float:
         """What the first process of a container of a Knative Service's pod has used since it was started."""
@@ -209,13 +211,12 @@ class Cluster:
         labels = self.get("deployment", deployment)["spec"]["selector"]["matchLabels"]
         selector = ",".join(f"{name}={value}" for name, value in labels.items())
         since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        limit = time.monotonic() + _MEASURED_WITHIN_S
-        while time.monotonic() < limit:
+
+        def held() -> float | None:
             (pod, *_) = self.get("pods", "--selector", selector)["items"]
-            if (held := working_sets(since).get((self.namespace, pod["metadata"]["name"]))) is not None:
-                return held
-            time.sleep(1)
-        raise Unavailable(f"kubelet has not measured the pod of {deployment} after {_MEASURED_WITHIN_S:.0f} s")
+            return working_sets(since).get((self.namespace, pod["metadata"]["name"]))
+
+        return _until(held, _MEASURED_WITHIN_S, f"kubelet has not measured the pod of {deployment}")
 
     def cores(self) -> float:
         """What all nodes have for pods."""
@@ -234,17 +235,22 @@ def least_start_s(alone: Mapping[str, Spread], cpu_s: Mapping[str, Spread], core
     return max(each.median for each in alone.values()), sum(each.median for each in cpu_s.values()) / cores
 
 
-def _wait_for_port(host: str, port: int) -> None:
-    limit = time.monotonic() + _FORWARDED_WITHIN_S
-    while True:
-        try:
-            socket.create_connection((host, port), timeout=1).close()
-        except OSError as error:
-            if time.monotonic() > limit:
-                raise Unavailable(f"{host}:{port}: {error}") from error
-            time.sleep(0.2)
-        else:
-            return
+def _until(ask: Callable[[], Found | None], within_s: float, otherwise: str) -> Found:
+    """Ask twice a second until there is an answer. Raises Unavailable, with what is the case without one."""
+    limit = time.monotonic() + within_s
+    while (found := ask()) is None:
+        if time.monotonic() > limit:
+            raise Unavailable(f"{otherwise} after {within_s:.0f} s")
+        time.sleep(0.5)
+    return found
+
+
+def _answers(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host, port), timeout=1).close()
+    except OSError:
+        return False
+    return True
 
 
 def _cpus(quantity: str) -> float:
