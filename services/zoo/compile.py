@@ -184,11 +184,9 @@ def compile_for(runtime: str, made: Path, module: nn.Module | None, example: Ima
 
 def remove_others(made: Path, runtime: str) -> None:
     """Keep of a folder only what one runtime loads."""
-    suffixes = {"torch": {".pt2"}, "openvino": {".xml", ".bin", ".blob"}, "onnxruntime": {".onnx", WEIGHTS_SUFFIX}}[
-        runtime
-    ]
+    kept = {"torch": {".pt2"}, "openvino": {".xml", ".bin", ".blob"}, "onnxruntime": {".onnx", WEIGHTS_SUFFIX}}
     for path in made.iterdir():
-        if path.suffix not in suffixes:
+        if path.suffix not in kept[runtime]:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 

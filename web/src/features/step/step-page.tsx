@@ -31,7 +31,8 @@ export default function StepPage() {
   useTitle(found.data ? `Step ${found.data.model}` : "Step");
 
   const here = session.data?.layer ?? "";
-  useAhead(run, after(here, graph.data?.layers.map((layer) => layer.name) ?? []));
+  const layers = graph.data?.layers ?? [];
+  useAhead(run, layers[layers.findIndex((layer) => layer.name === here) + 1]?.name); // before the first: that one
   const { mutate: go, isPending: isStepping } = step;
   const open = useCallback((layer: string) => go({ to: "layer", layer, count: 1 }), [go]);
   const next = () => !isStepping && go({ to: "forward", count: 1, layer: "" });
@@ -121,9 +122,4 @@ export default function StepPage() {
       </div>
     </div>
   );
-}
-
-/** The layer after one; the first where one stands before it, none after the last. */
-function after(layer: string, names: string[]): string | undefined {
-  return names[names.indexOf(layer) + 1];
 }
