@@ -1,5 +1,6 @@
 """A service of this machine that goes on after its command: started, found and stopped by the note in its folder."""
 
+import json
 import os
 import signal
 import subprocess
@@ -8,7 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -100,3 +101,12 @@ class Background:
 
 def _tail(log: Path, lines: int) -> str:
     return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def note_as_json(running: "Running") -> str:
+    """What a script asks of one that runs: its addresses, what it serves, its process and its log."""
+    known = ("http_address", "grpc_address", "ensembles", "pid", "log")
+    return json.dumps({name: getattr(running, name) for name in known}, indent=1)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from services.cli.background import Background
+from services.cli.background import Background, Json, note_as_json
 from services.cli.serve import address_of
 
 if TYPE_CHECKING:
@@ -36,13 +36,13 @@ def start(http: Http = _HTTP) -> None:
 
 
 @app.command()
-def status() -> None:
+def status(as_json: Json = False) -> None:
     """Say where the page is; exits with 1 when it is not served."""
     running = _background().find()
     if running is None:
-        typer.echo("The console is not served. Start it with: strata console start")
+        typer.echo("The console is not served. Start it with: strata console start", err=as_json)
         raise typer.Exit(1)
-    typer.echo(_describe(running))
+    typer.echo(note_as_json(running) if as_json else _describe(running))
 
 
 @app.command()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from services.cli.background import Background
+from services.cli.background import Background, Json, note_as_json
 from services.edge.address import split_address
 
 if TYPE_CHECKING:
@@ -75,13 +75,13 @@ def start(
 
 
 @app.command()
-def status() -> None:
+def status(as_json: Json = False) -> None:
     """Say what is served and where; exits with 1 when nothing is."""
     running = _background().find()
     if running is None:
-        typer.echo("Nothing is served. Start with: strata serve start ENSEMBLE.yaml")
+        typer.echo("Nothing is served. Start with: strata serve start ENSEMBLE.yaml", err=as_json)
         raise typer.Exit(1)
-    typer.echo(_describe(running))
+    typer.echo(note_as_json(running) if as_json else _describe(running))
 
 
 @app.command()

@@ -1,6 +1,7 @@
 """Declarations: small YAML files that people write, validated with every fault named."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -44,8 +45,18 @@ def read_declaration(path: Path, kind: type[Declared], **extra: object) -> Decla
     try:
         return kind.model_validate({**content, **extra})
     except ValidationError as error:
-        faults = [f"{path}: {_describe(fault, kind)}" for fault in error.errors()]
+        faults = [f"{path}: {_describe(fault, kind)}" for fault in _causes(error.errors())]
         raise InvalidDeclaration("\n".join(faults)) from error
+
+
+def _causes(faults: Sequence[Any]) -> list[Any]:
+    """Leave out those of a whole whose parts are at fault: a list of faulty items counts as empty besides."""
+    places = [fault["loc"] for fault in faults]
+    return [
+        fault
+        for fault in faults
+        if not any(len(place) > len(fault["loc"]) and place[: len(fault["loc"])] == fault["loc"] for place in places)
+    ]
 
 
 def _describe(fault: Any, kind: type[BaseModel]) -> str:

@@ -126,7 +126,7 @@ class HttpEnsemble:
             answer = (await self._client.get("/v1/ensembles", timeout=DESCRIBE_S)).raise_for_status()
             listed = messages.ensembles_of_json(answer.content)
         except (httpx.HTTPError, *messages.UNREADABLE) as error:
-            raise unavailable(self._address, str(error) or type(error).__name__) from error
+            raise unavailable(self._address, (str(error) or type(error).__name__).splitlines()[0]) from error
         return named_target(listed, self._address)
 
     async def ask(self, pictures: Sequence[LabelledPicture], request: Request, target: Target) -> Ended:

@@ -202,8 +202,10 @@ async def test_quick_nonsense_is_a_failure(folder: Path, nonsense: str) -> None:
 class _Elsewhere(BaseHTTPRequestHandler):
     """A web server that is not a front door."""
 
+    status = 200
+
     def do_GET(self) -> None:
-        self.send_response(200)
+        self.send_response(self.status)
         self.end_headers()
         self.wfile.write(b"<html>hello</html>")
 
@@ -211,7 +213,11 @@ class _Elsewhere(BaseHTTPRequestHandler):
         pass
 
 
-def test_a_server_that_is_no_front_door_cannot_be_run(folder: Path) -> None:
+@pytest.mark.parametrize("status", [200, 404])
+def test_a_server_that_is_no_front_door_cannot_be_run(
+    folder: Path, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_Elsewhere, "status", status)
     with ThreadingHTTPServer(("127.0.0.1", 0), _Elsewhere) as server:
         thread = Thread(target=server.serve_forever)
         thread.start()
@@ -222,6 +228,7 @@ def test_a_server_that_is_no_front_door_cannot_be_run(folder: Path) -> None:
             thread.join()
     assert done.exit_code == 2, done.output
     assert "does not answer as it should" in done.output
+    assert "For more information" not in done.output
 
 
 def test_a_model_is_killed_and_the_others_answer(folder: Path, running: Running) -> None:

@@ -44,6 +44,8 @@ def test_a_started_service_is_ready_and_status_gives_the_same_address(
 ) -> None:
     assert httpx.get(f"{address}/readyz").status_code == 200
     assert strata(environment, "serve", "status").stdout.splitlines()[-1] == address
+    said = json.loads(strata(environment, "serve", "status", "--json").stdout)
+    assert (f"http://{said['http_address']}", said["ensembles"]) == (address, ["sleepers"])
 
 
 def test_the_first_request_is_answered_by_every_member(address: str) -> None:
@@ -160,6 +162,9 @@ def test_stop_ends_it_and_status_says_so(environment: dict[str, str], address: s
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{address}/readyz")
     assert strata(environment, "serve", "status").returncode == 1
+    said = strata(environment, "serve", "status", "--json")
+    assert (said.returncode, said.stdout) == (1, "")
+    assert "strata serve start" in said.stderr
 
 
 def test_receipts_say_what_was_asked_and_what_is_on_no_receipt(environment: dict[str, str], address: str) -> None:

@@ -51,6 +51,13 @@ def test_a_mistake_is_named_with_its_file_and_place(tmp_path: Path, before: str,
     assert "mine.yaml" in str(caught.value)
 
 
+def test_a_list_whose_items_are_at_fault_is_not_called_empty(tmp_path: Path) -> None:
+    mistaken = "[{seconds: 10, rat: 5}]"
+    with pytest.raises(InvalidDeclaration) as caught:
+        read(tmp_path, GOOD.replace("[{seconds: 10, rate: 5}, {seconds: 4, rate: [0, 10]}]", mistaken))
+    assert {line.split(": ")[1] for line in str(caught.value).splitlines()} == {"phases.0.rat", "phases.0.rate"}
+
+
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_every_shipped_scenario_is_read_and_may_run(path: Path) -> None:
     scenario = read_scenario(path)
