@@ -123,15 +123,17 @@ def _percentiles(axis: Any, run: ScenarioRun) -> None:
     bounds = [percentile(ordered, share) for share in shares]
     # By how rare: the distance to 100 % on a logarithmic scale puts p90, p99 and p99.9 side by side.
     rarity = [1 - share for share in shares]
-    known = [each.high if math.isfinite(each.high) else each.value for each in bounds]
+    top = 1.05 * max(filter(math.isfinite, (end for each in bounds for end in (each.value, each.high))), default=1.0)
+    # Where too few requests say how high it may be, the band has no upper end.
+    highs = [each.high if math.isfinite(each.high) else top for each in bounds]
     lows = [max(0.0, each.low) for each in bounds]
     axis.plot(rarity, [each.value for each in bounds], color="#4477aa")
-    axis.fill_between(rarity, lows, known, color="#4477aa", alpha=0.25, linewidth=0)
+    axis.fill_between(rarity, lows, highs, color="#4477aa", alpha=0.25, linewidth=0)
     axis.set(xscale="log", xlabel="percentile, with its 98 % interval", ylabel="latency, ms")
     ticks = {0.5: "p50", 0.1: "p90", 0.05: "p95", 0.01: "p99", 0.001: "p99.9"}
     shown = {rare: name for rare, name in ticks.items() if rare >= min(rarity) - 1e-9}
     axis.set_xticks(list(shown), list(shown.values()))
-    axis.set_xlim(1, min(rarity))
+    axis.set(xlim=(1, min(rarity)), ylim=(0, top))
     axis.minorticks_off()
 
 
