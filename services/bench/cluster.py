@@ -31,7 +31,10 @@ _LISTED_AFTER_S = 30.0
 _WAIT_S = 420.0
 _MEASURED_WITHIN_S = 60.0
 _FORWARDED_WITHIN_S = 120.0
+_REMOVED_WITHIN_S = 900.0
+"""A pod of the chart's has ten minutes to end at most."""
 _OURS = "strata.dev/disposable"
+_EMPTY = "strata.dev/empty"
 _READ_STAT = "print(open('/proc/1/stat').read())"
 """In Python, which each of our images has; not every base has `cat`."""
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -223,8 +226,21 @@ class Cluster:
         return sum(_cpus(node["status"]["allocatable"]["cpu"]) for node in self.get("nodes")["items"])
 
     def remove(self, wait: bool = True) -> None:
-        """Delete the namespace and all that is in it, if it is one that `claim` created."""
-        run("kubectl", "delete", *self._named(), "--selector", _OURS, f"--wait={str(wait).lower()}")
+        """Delete the namespace and all that is in it, if it is one that `claim` created.
+
+        Raises:
+            Unavailable: it is still there after a quarter of an hour.
+        """
+        ours = (*self._named(), "--selector", _OURS)
+        run("kubectl", "delete", *ours, "--wait=false")
+        if not wait or not json.loads(run("kubectl", "get", *ours, "--output", "json"))["items"]:
+            return
+        there = f"pods of namespace {self.namespace} are still there"
+        _until(lambda: not self.get("pods")["items"] or None, _REMOVED_WITHIN_S, there)
+        # Kubernetes looks again after half of the longest grace of the pods that it saw, which is five minutes for a
+        # stage's, however soon they end; where the namespace changes, it looks at once.
+        run("kubectl", "annotate", *ours, f"{_EMPTY}=true", "--overwrite")
+        run("kubectl", "wait", "--for=delete", *ours, f"--timeout={_REMOVED_WITHIN_S:.0f}s")
 
     def _named(self) -> tuple[str, ...]:
         return "namespaces", "--field-selector", f"metadata.name={self.namespace}"
