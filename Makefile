@@ -131,7 +131,8 @@ NAME_IMAGES = tag=$(CONTENT); for target in $(IMAGES); do export STRATA_$${targe
 
 .PHONY: e2e-untimed
 e2e-untimed: ## With the images of e2e-images: the part of e2e that measures no time, and may share the machine
-	@$(NAME_IMAGES); $(BIN)/pytest -m 'not timing' tests/charts tests/cluster
+	@# They wait for pods more than they compute. A file stays with one worker, and has namespaces of its own.
+	@$(NAME_IMAGES); $(BIN)/pytest -m 'not timing' -n 3 --dist loadfile --no-loadscope-reorder tests/cluster tests/charts
 
 .PHONY: e2e-timed
 e2e-timed: ## With the images of e2e-images: the part of e2e that measures time, and has the machine to itself

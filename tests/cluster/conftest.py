@@ -1,44 +1,47 @@
-"""One install of the chart on the cluster that KUBECONFIG points at, for all tests of this folder.
+"""One install of the chart on the cluster that KUBECONFIG points at, for those tests here that one process runs.
 
-A test here never skips: `make e2e` without a cluster fails.
+A test here never skips: `make e2e` without a cluster fails. Files run beside each other, so each has namespaces of its
+own, and only the cluster's objects are shared.
 """
 
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
-from services.bench.cluster import INGRESS, Cluster
-from tests.cluster.installed import MEMBERS, RELEASE, TIMEOUT_S, Install, images
+from services.bench.cluster import Cluster
+from tests.cluster.installed import RELEASE, TIMEOUT_S, Install, images, ingress, namespace
+
+HERE = Path(__file__).parent
+LONGEST = [HERE / f"test_{name}.py" for name in ("releases", "changes", "serving")]
+"""They begin: all others would wait for them at the end."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path not in LONGEST)
     for item in items:
-        if Path(__file__).parent in item.path.parents:
+        if HERE in item.path.parents:
             item.add_marker(pytest.mark.cluster)
             item.add_marker(pytest.mark.timeout(600))
 
 
-@pytest.fixture(scope="session")
-def cluster() -> Iterator[Cluster]:
+@pytest.fixture(scope="session", autouse=True)
+def _a_cluster_is_named() -> None:
     for tool in ("kubectl", "helm"):
         if shutil.which(tool) is None:
             pytest.fail(f"{tool} is not on the PATH")
     if not os.environ.get("KUBECONFIG"):
         pytest.fail("KUBECONFIG is not set: point it at a cluster with Knative Serving (k8s/README.md)")
-    cluster = Cluster("strata-e2e", urlsplit(_ingress()).netloc)
-    cluster.claim()
-    yield cluster
-    if not os.environ.get("STRATA_E2E_KEEP"):
-        cluster.remove(wait=False)
 
 
-def _ingress() -> str:
-    return os.environ.get("INGRESS_URL", INGRESS)
+@pytest.fixture(scope="session")
+def cluster(worker_id: str) -> Iterator[Cluster]:
+    """The namespace of the install that this process's files share."""
+    with namespace(worker_id) as cluster:
+        yield cluster
 
 
 @pytest.fixture(scope="session")
@@ -51,19 +54,7 @@ def install(cluster: Cluster) -> Install:
     }
     cluster.install(RELEASE, values)
     http_address = f"http://{cluster.node_port(f'{RELEASE}-ensemble', 'http')}"
-    return Install(cluster, http_address, cluster.front_door(RELEASE), _ingress(), values)
-
-
-@pytest.fixture(scope="session")
-def rest_model(cluster: Cluster) -> Iterator[tuple[str, str]]:
-    """A model that speaks REST, beside the others in a namespace of its own: base address, and its Host."""
-    beside = Cluster(f"{cluster.namespace}-rest", cluster.ingress)
-    beside.claim()
-    name = MEMBERS[1]
-    models: dict[str, object] = {**dict.fromkeys(MEMBERS), name: {"protocol": "rest", "scale": {"max": 1}}}
-    beside.install("rest", {"images": images(), "models": models, "ensemble": {"replicas": 0}})
-    yield _ingress(), beside.authority(name)
-    beside.remove(wait=False)
+    return Install(cluster, http_address, cluster.front_door(RELEASE), ingress(), values)
 
 
 @pytest.fixture

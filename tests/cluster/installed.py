@@ -2,16 +2,18 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from services.bench.cluster import Cluster
+from services.bench.cluster import INGRESS, Cluster
 from services.contracts.inference.v2 import open_inference_pb2 as oip
 from services.zoo.catalog import Catalog
 
@@ -52,6 +54,23 @@ class Load:
 
     answers: int = 0
     faults: list[str] = field(default_factory=list)
+
+
+def ingress() -> str:
+    """The base address of Knative's ingress."""
+    return os.environ.get("INGRESS_URL", INGRESS)
+
+
+@contextmanager
+def namespace(name: str) -> Iterator[Cluster]:
+    """Have `strata-e2e-NAME` to oneself; it is removed at the end, without waiting, unless STRATA_E2E_KEEP is set."""
+    cluster = Cluster(f"strata-e2e-{name}", urlsplit(ingress()).netloc)
+    cluster.claim()
+    try:
+        yield cluster
+    finally:
+        if not os.environ.get("STRATA_E2E_KEEP"):
+            cluster.remove(wait=False)
 
 
 def images() -> dict[str, str]:

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from services.bench.cluster import Cluster
-from tests.cluster.installed import MEMBERS, TIMEOUT_S, console_images
+from tests.cluster.installed import MEMBERS, TIMEOUT_S, console_images, namespace
 from tests.cluster.object_store import ENDPOINT, SECRET, start_store
 
 RELEASE = "desk"
@@ -48,35 +48,33 @@ class Desk:
 
 
 @pytest.fixture(scope="module")
-def desk(cluster: Cluster) -> Iterator[Desk]:
+def desk() -> Iterator[Desk]:
     """In a namespace of its own, with a store and a key in it."""
-    beside = Cluster(f"{cluster.namespace}-desk", cluster.ingress)
-    beside.claim()
-    start_store(beside, "desk")
-    key = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "desk"}, "stringData": {"tokenKey": "k" * 40}}
-    beside.kubectl("apply", "--filename", "-", standard_input=json.dumps(key))
-    scale = {"window": "6s"}
-    values = {
-        "images": console_images(),
-        "models": {**dict.fromkeys(MEMBERS), MEMBERS[1]: {}},
-        "ensemble": {"replicas": 0},
-        "workbench": {"enabled": True, "store": _store("sessions"), "scale": scale},
-        "console": {
-            "enabled": True,
-            "secret": "desk",
-            "store": _store("files"),
-            "database": {"own": True},
-            "scale": scale,
-        },
-    }
-    beside.install(RELEASE, values)
-    host = {"Host": beside.authority(SERVICES[0])}
-    with httpx.Client(base_url=f"http://{beside.ingress}", headers=host, timeout=TIMEOUT_S) as client:
-        desk = Desk(beside, client)
-        account = desk.ask("POST", "/api/account", json={"name": "ada", "password": "correct horse battery"})
-        client.headers["X-CSRF-Token"] = account["csrf_token"]
-        yield desk
-    beside.remove(wait=False)
+    with namespace("desk") as beside:
+        start_store(beside, "desk")
+        key = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "desk"}, "stringData": {"tokenKey": "k" * 40}}
+        beside.kubectl("apply", "--filename", "-", standard_input=json.dumps(key))
+        scale = {"window": "6s"}
+        values = {
+            "images": console_images(),
+            "models": {**dict.fromkeys(MEMBERS), MEMBERS[1]: {}},
+            "ensemble": {"replicas": 0},
+            "workbench": {"enabled": True, "store": _store("sessions"), "scale": scale},
+            "console": {
+                "enabled": True,
+                "secret": "desk",
+                "store": _store("files"),
+                "database": {"own": True},
+                "scale": scale,
+            },
+        }
+        beside.install(RELEASE, values)
+        host = {"Host": beside.authority(SERVICES[0])}
+        with httpx.Client(base_url=f"http://{beside.ingress}", headers=host, timeout=TIMEOUT_S) as client:
+            desk = Desk(beside, client)
+            account = desk.ask("POST", "/api/account", json={"name": "ada", "password": "correct horse battery"})
+            client.headers["X-CSRF-Token"] = account["csrf_token"]
+            yield desk
 
 
 def _store(prefix: str) -> dict[str, str]:

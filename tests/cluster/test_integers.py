@@ -25,7 +25,7 @@ from services.workbench.picture_files import PictureFiles, read_picture
 from services.workbench.pictures import as_input
 from services.zoo.catalog import default_catalog
 from services.zoo.integers import Integers
-from tests.cluster.installed import MEMBERS, ROOT, TIMEOUT_S, images
+from tests.cluster.installed import MEMBERS, ROOT, TIMEOUT_S, images, namespace
 from tests.cluster.object_store import SECRET, start_store, store_environment
 
 FLOAT, NAME = MEMBERS[1], "fashion-int8"
@@ -56,28 +56,26 @@ class InIntegers:
 
 
 @pytest.fixture(scope="module")
-def in_integers(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[InIntegers]:
+def in_integers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InIntegers]:
     catalog = default_catalog(os.environ)
     declared, model = catalog.model(FLOAT), open_model(FLOAT, catalog)
     integers = calibrate_model(model, PictureFiles(PICTURES), "minmax").integers
     kept = tmp_path_factory.mktemp("integers") / f"{NAME}.integers"
     write_integers(kept, model, integers)
     weights = declared.folder / declared.weights.removeprefix("file://")
-    beside = Cluster(f"{cluster.namespace}-integers", cluster.ingress)
-    beside.claim()
-    start_store(beside, "models")
-    upload(beside, weights, kept)
-    file = {
-        **declared.model_dump(mode="json", include={"architecture", "parameters", "input"}, exclude_unset=True),
-        "labels": declared.label_names(),
-        "weights": f"s3://models/{weights.name}",
-        "precision": "int8",
-        "integers": f"s3://models/{kept.name}",
-    }
-    models = {**dict.fromkeys(MEMBERS), NAME: {"file": file, "secret": SECRET}}
-    beside.install("integers", {"images": images(), "models": models, "ensemble": {"replicas": 0}})
-    yield InIntegers(beside, model, integers)
-    beside.remove(wait=False)
+    with namespace("integers") as beside:
+        start_store(beside, "models")
+        upload(beside, weights, kept)
+        file = {
+            **declared.model_dump(mode="json", include={"architecture", "parameters", "input"}, exclude_unset=True),
+            "labels": declared.label_names(),
+            "weights": f"s3://models/{weights.name}",
+            "precision": "int8",
+            "integers": f"s3://models/{kept.name}",
+        }
+        models = {**dict.fromkeys(MEMBERS), NAME: {"file": file, "secret": SECRET}}
+        beside.install("integers", {"images": images(), "models": models, "ensemble": {"replicas": 0}})
+        yield InIntegers(beside, model, integers)
 
 
 def upload(cluster: Cluster, *paths: Path) -> None:

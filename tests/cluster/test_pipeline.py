@@ -11,19 +11,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
 import torch
 
 from services.artifacts.store import ObjectStore, open_store
-from services.bench.cluster import INGRESS, Cluster
+from services.bench.cluster import Cluster
 from services.zoo.architectures import build
 from services.zoo.manifest import InputSpec
 from services.zoo.preprocessing import decode, preprocess
 from services.zoo.weights import randomise
-from tests.cluster.installed import MEMBERS, ROOT, images
+from tests.cluster.installed import MEMBERS, ROOT, images, namespace
 
 RELEASE = "layers"
 STAGES = {"conv-1": "conv_1", "conv-2": "conv_2", "conv-3": "conv_3", "fc": None}
@@ -52,35 +51,32 @@ class Pipeline:
 
 @pytest.fixture(scope="module")
 def pipeline() -> Iterator[Pipeline]:
-    cluster = Cluster("strata-e2e-pipeline", urlsplit(os.environ.get("INGRESS_URL", INGRESS)).netloc)
-    cluster.claim()
-    stages = [{"name": name, "last": last, "memory": MEMORY[name]} for name, last in STAGES.items()]
-    cluster.install(
-        RELEASE,
-        {
-            "images": images(),
-            "models": {**dict.fromkeys(MEMBERS), MEMBERS[1]: {}},
-            "ensemble": {"replicas": 0},
-            "pipelines": {
-                "alexnet": {
-                    "file": {
-                        "architecture": "alexnet_3c4f",
-                        "weights": "random://0",
-                        "input": {"size": list(SIZE), "resize": 256},
-                    },
-                    "stages": stages,
-                    "runtime": "onnxruntime",
-                    "limits": {"cpu": "250m"},
-                    "scale": {"window": "30s", "max": 2},
-                }
+    with namespace("pipeline") as cluster:
+        stages = [{"name": name, "last": last, "memory": MEMORY[name]} for name, last in STAGES.items()]
+        cluster.install(
+            RELEASE,
+            {
+                "images": images(),
+                "models": {**dict.fromkeys(MEMBERS), MEMBERS[1]: {}},
+                "ensemble": {"replicas": 0},
+                "pipelines": {
+                    "alexnet": {
+                        "file": {
+                            "architecture": "alexnet_3c4f",
+                            "weights": "random://0",
+                            "input": {"size": list(SIZE), "resize": 256},
+                        },
+                        "stages": stages,
+                        "runtime": "onnxruntime",
+                        "limits": {"cpu": "250m"},
+                        "scale": {"window": "30s", "max": 2},
+                    }
+                },
+                "store": {"versitygw": {"service": {"type": "NodePort"}}},
             },
-            "store": {"versitygw": {"service": {"type": "NodePort"}}},
-        },
-    )
-    services = ",".join(f"{cluster.ingress}/{cluster.authority(f'alexnet-{stage}')}" for stage in STAGES)
-    yield Pipeline(cluster, services, {**os.environ, **cluster.store_environment(RELEASE)})
-    if not os.environ.get("STRATA_E2E_KEEP"):
-        cluster.remove(wait=False)
+        )
+        services = ",".join(f"{cluster.ingress}/{cluster.authority(f'alexnet-{stage}')}" for stage in STAGES)
+        yield Pipeline(cluster, services, {**os.environ, **cluster.store_environment(RELEASE)})
 
 
 def whole_model(paths: list[Path]) -> dict[str, list[float]]:

@@ -5,17 +5,14 @@ import shlex
 import subprocess
 import time
 
-from services.bench.cluster import Cluster
-from tests.cluster.installed import ROOT, images
+from tests.cluster.installed import ROOT, images, namespace
 
 
-def test_the_readmes_block_installs_and_proves_strata_and_its_notes_remove_it(cluster: Cluster) -> None:
+def test_the_readmes_block_installs_and_proves_strata_and_its_notes_remove_it() -> None:
     (block,) = re.findall(r"^```sh cluster\n(.*?)^```", (ROOT / "README.md").read_text(), flags=re.M | re.S)
     install, test = [shlex.split(line) for line in block.splitlines() if line.startswith("helm ")]
     built = [word for name, image in images().items() for word in ("--set", f"images.{name}={image}")]
-    beside = Cluster(f"{cluster.namespace}-readme", cluster.ingress)
-    beside.claim()
-    try:
+    with namespace("readme") as beside:
         for command in ([*install, *built], [*test, "--logs"]):
             command += ["--namespace", beside.namespace]
             _run(command)
@@ -28,8 +25,6 @@ def test_the_readmes_block_installs_and_proves_strata_and_its_notes_remove_it(cl
         while left := beside.kubectl("get", kinds, "--selector", ours, "--output", "name"):
             assert time.monotonic() < limit, left
             time.sleep(1)
-    finally:
-        beside.remove(wait=False)
 
 
 def _run(command: list[str]) -> str:

@@ -12,7 +12,7 @@ from services.bench.cluster import CHART, Cluster, run
 from services.contracts.inference.v2 import open_inference_pb2 as oip
 from services.contracts.inference.v2 import open_inference_pb2_grpc as oip_grpc
 from services.edge.errors import Unavailable
-from tests.cluster.installed import MEMBERS, TIMEOUT_S, images
+from tests.cluster.installed import MEMBERS, TIMEOUT_S, images, namespace
 
 RELEASE = "releases"
 CHANGED, LAST = "changed", "later"
@@ -20,11 +20,9 @@ CHANGED, LAST = "changed", "later"
 
 
 @pytest.fixture(scope="module")
-def beside(cluster: Cluster) -> Iterator[Cluster]:
-    beside = Cluster(f"{cluster.namespace}-releases", cluster.ingress)
-    beside.claim()
-    yield beside
-    beside.remove(wait=False)
+def beside() -> Iterator[Cluster]:
+    with namespace("releases") as beside:
+        yield beside
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import grpc
@@ -17,10 +18,32 @@ from services.contracts.inference.v2 import open_inference_pb2 as oip
 from services.contracts.inference.v2 import open_inference_pb2_grpc as oip_grpc
 from services.contracts.strata.ensemble.v1 import ensemble_pb2 as pb
 from services.contracts.strata.ensemble.v1 import ensemble_pb2_grpc as pb_grpc
-from tests.cluster.installed import MEMBERS, RELEASE, ROOT, TIMEOUT_S, Install, batch, pictures, tensor_request
+from tests.cluster.installed import (
+    MEMBERS,
+    RELEASE,
+    ROOT,
+    TIMEOUT_S,
+    Install,
+    batch,
+    images,
+    ingress,
+    namespace,
+    pictures,
+    tensor_request,
+)
 
 PREDICT = "/v1/ensembles/fashion:predict"
 PATIENT = {"deadline_ms": 60_000}
+
+
+@pytest.fixture(scope="module")
+def rest_model() -> Iterator[tuple[str, str]]:
+    """A model that speaks REST, beside the others in a namespace of its own: base address, and its Host."""
+    with namespace("rest") as beside:
+        name = MEMBERS[1]
+        models: dict[str, object] = {**dict.fromkeys(MEMBERS), name: {"protocol": "rest", "scale": {"max": 1}}}
+        beside.install("rest", {"images": images(), "models": models, "ensemble": {"replicas": 0}})
+        yield ingress(), beside.authority(name)
 
 
 def test_helm_test_proves_the_install(install: Install) -> None:

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from services.bench.cluster import Cluster
-from tests.cluster.installed import MEMBERS, TIMEOUT_S, images, pictures
+from tests.cluster.installed import MEMBERS, TIMEOUT_S, images, namespace, pictures
 
 RELEASE = "beside"
 SPARE = f"deployment/{RELEASE}-spare"
@@ -15,23 +15,21 @@ NO_PODS = "no-more-pods"
 
 
 @pytest.fixture(scope="module")
-def beside(cluster: Cluster) -> Iterator[Cluster]:
+def beside() -> Iterator[Cluster]:
     """A release of its own, its members at zero and its spare pod up."""
-    beside = Cluster(f"{cluster.namespace}-spare", cluster.ingress)
-    beside.claim()
-    values = {
-        "images": images(),
-        "modelDefaults": {"scale": {"window": "6s"}},
-        "ensemble": {"ray": "none", "service": {"type": "NodePort"}},
-        "ensembles": {"alone": {"members": [{"model": FIRST}]}},
-        "spare": {"enabled": True},
-    }
-    beside.install(RELEASE, values)
-    beside.kubectl("rollout", "status", SPARE, f"--timeout={TIMEOUT_S}s")
-    for model in MEMBERS:
-        beside.wait_for_zero(model)
-    yield beside
-    beside.remove(wait=False)
+    with namespace("spare") as beside:
+        values = {
+            "images": images(),
+            "modelDefaults": {"scale": {"window": "6s"}},
+            "ensemble": {"ray": "none", "service": {"type": "NodePort"}},
+            "ensembles": {"alone": {"members": [{"model": FIRST}]}},
+            "spare": {"enabled": True},
+        }
+        beside.install(RELEASE, values)
+        beside.kubectl("rollout", "status", SPARE, f"--timeout={TIMEOUT_S}s")
+        for model in MEMBERS:
+            beside.wait_for_zero(model)
+        yield beside
 
 
 def _states(beside: Cluster, ensemble: str, deadline_ms: int) -> dict[str, str]:

@@ -10,18 +10,16 @@ import pytest
 
 from services.bench.cluster import CHART, Cluster, run
 from services.edge.errors import Unavailable
-from tests.cluster.installed import MEMBERS, images
+from tests.cluster.installed import MEMBERS, images, namespace
 
 RELEASE = "status"
 SLEEP = {"architecture": "sleep", "runtime": "sleep", "weights": "random://1", "parameters": {"delay_ms": 1}}
 
 
 @pytest.fixture(scope="module")
-def beside(cluster: Cluster) -> Iterator[Cluster]:
-    beside = Cluster(f"{cluster.namespace}-status", cluster.ingress)
-    beside.claim()
-    yield beside
-    beside.remove(wait=False)
+def beside() -> Iterator[Cluster]:
+    with namespace("status") as beside:
+        yield beside
 
 
 def values(**model: Any) -> dict[str, Any]:
@@ -82,7 +80,7 @@ def test_a_quota_that_leaves_no_room_is_reported(beside: Cluster) -> None:
     try:
         with pytest.raises(Unavailable):
             # The hook's own pod finds no room either: helm waits for it as long as it may.
-            helm("upgrade", beside, values(maxBatch=3), "--timeout", "60s")
+            helm("upgrade", beside, values(maxBatch=3), "--timeout", "20s")
         code, seen = status(beside)
         assert code == 1
         assert "quota" in seen["only"]["detail"]

@@ -13,7 +13,7 @@ from PIL import Image
 from services.bench.cluster import Cluster, run
 from services.contracts.strata.workbench.v1 import workbench_pb2 as pb
 from services.contracts.strata.workbench.v1 import workbench_pb2_grpc as pb_grpc
-from tests.cluster.installed import MEMBERS, TIMEOUT_S, workbench_images
+from tests.cluster.installed import MEMBERS, TIMEOUT_S, namespace, workbench_images
 from tests.cluster.object_store import ENDPOINT, SECRET, start_store
 
 RELEASE = "bench"
@@ -48,22 +48,20 @@ class Bench:
 
 
 @pytest.fixture(scope="module")
-def bench(cluster: Cluster) -> Iterator[Bench]:
+def bench() -> Iterator[Bench]:
     """In a namespace of its own, with a store in it."""
-    beside = Cluster(f"{cluster.namespace}-bench", cluster.ingress)
-    beside.claim()
-    start_store(beside, "sessions")
-    store = {"url": "s3://sessions/e2e", "endpoint": ENDPOINT, "secret": SECRET}
-    values = {
-        "images": workbench_images(),
-        "models": {**dict.fromkeys(MEMBERS), MEMBERS[1]: {}},
-        "ensemble": {"replicas": 0},
-        "workbench": {"enabled": True, "store": store, "scale": {"window": "6s"}},
-    }
-    beside.install(RELEASE, values)
-    with grpc.insecure_channel(beside.ingress, [("grpc.default_authority", beside.authority(NAME))]) as channel:
-        yield Bench(beside, pb_grpc.WorkbenchServiceStub(channel))
-    beside.remove(wait=False)
+    with namespace("bench") as beside:
+        start_store(beside, "sessions")
+        store = {"url": "s3://sessions/e2e", "endpoint": ENDPOINT, "secret": SECRET}
+        values = {
+            "images": workbench_images(),
+            "models": {**dict.fromkeys(MEMBERS), MEMBERS[1]: {}},
+            "ensemble": {"replicas": 0},
+            "workbench": {"enabled": True, "store": store, "scale": {"window": "6s"}},
+        }
+        beside.install(RELEASE, values)
+        with grpc.insecure_channel(beside.ingress, [("grpc.default_authority", beside.authority(NAME))]) as channel:
+            yield Bench(beside, pb_grpc.WorkbenchServiceStub(channel))
 
 
 @pytest.fixture(scope="module")
