@@ -264,6 +264,14 @@ def test_every_layer_can_be_reached_by_the_keyboard_from_the_table(
         expect(table.get_by_role("button").nth(1)).to_have_attribute("aria-current", "step")
         page.keyboard.press("e")
         expect(table.get_by_role("button").last).to_have_attribute("aria-current", "step")
+        fourth_last = table.get_by_role("button").nth(-4)
+        for _ in range(3):
+            page.keyboard.press("p")  # faster than the session follows
+        expect(fourth_last).to_have_attribute("aria-current", "step")
+        name = fourth_last.inner_text()
+        page.locator('[aria-live="polite"][aria-busy="false"]').wait_for()
+        page.reload()
+        page.get_by_role("heading", name=name, exact=True).wait_for()  # the session stands there, too
 
 
 def test_two_people_at_once_see_each_others_nothing(browser: Browser, console: Served, files: list[Path]) -> None:

@@ -55,7 +55,7 @@ const MEASURED = {
 const ShownContext = createContext<Shown | null>(null);
 
 /** The layers as a graph, each a button; the arrow keys go along its edges, `+`, `-` and `0` zoom, Shift and arrows pan. */
-export function GraphView({ here, onOpen, shadeOf, noteOf, ...props }: Props) {
+export const GraphView = memo(function GraphView({ here, onOpen, shadeOf, noteOf, ...props }: Props) {
   const shown = useMemo(() => ({ here, onOpen, shadeOf, noteOf }), [here, onOpen, shadeOf, noteOf]);
   return (
     <ShownContext value={shown}>
@@ -64,7 +64,7 @@ export function GraphView({ here, onOpen, shadeOf, noteOf, ...props }: Props) {
       </ReactFlowProvider>
     </ShownContext>
   );
-}
+});
 
 type FlowProps = Omit<Props, keyof Shown> & { shown: Shown };
 

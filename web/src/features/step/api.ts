@@ -15,6 +15,7 @@ export type Part = "weights" | "bias" | "codes" | "scales";
 /** Everything about a run's session; what an edit makes old is below "model". */
 const keys = {
   session: (run: string) => ["step", run, "session"],
+  moves: (run: string) => ["step", run, "moves"],
   graph: (run: string) => ["step", run, "model", "graph"],
   layer: (run: string, layer: string, what: string) => ["step", run, "model", layer, what],
   model: (run: string) => ["step", run, "model"],
@@ -62,7 +63,7 @@ function mapsOf(run: string, layer: string) {
     queryFn: async ({ signal }) => {
       const response = await fetch(`/api/runs/${run}/maps?layer=${encodeURIComponent(layer)}`, { signal });
       if (!response.ok) throw errorOf(response.status, await response.json());
-      return response.blob();
+      return decoded(await response.blob());
     },
     staleTime: Infinity,
   });
@@ -76,7 +77,7 @@ export function useLook(run: string, layer: string) {
   return useQuery({ ...lookOf(run, layer), enabled: layer !== "", placeholderData: (before) => before });
 }
 
-/** The feature maps as one picture. */
+/** The feature maps as one picture: its address. */
 export function useMaps(run: string, layer: string) {
   return useQuery({ ...mapsOf(run, layer), enabled: layer !== "", placeholderData: (before) => before });
 }
@@ -87,9 +88,15 @@ export function useAhead(run: string, layer: string | undefined) {
   const isIdle = useIsFetching({ queryKey: keys.model(run) }) === 0;
   useEffect(() => {
     if (!layer || !isIdle) return;
-    void queries.prefetchQuery(lookOf(run, layer));
-    void queries.prefetchQuery(mapsOf(run, layer));
-    void queries.prefetchQuery(cardOf(run, layer));
+    let frame = requestAnimationFrame(() => {
+      // What is shown now is on the screen first: drawing it and working the next one out want the same processors.
+      frame = requestAnimationFrame(() => {
+        void queries.prefetchQuery(lookOf(run, layer));
+        void queries.prefetchQuery(mapsOf(run, layer));
+        void queries.prefetchQuery(cardOf(run, layer));
+      });
+    });
+    return () => cancelAnimationFrame(frame);
   }, [queries, run, layer, isIdle]);
 }
 
@@ -111,13 +118,37 @@ export function useTensor(run: string, layer: string, part: Part, first: number,
   });
 }
 
+/** Says where the page stands, or will once it is drawn: keys come faster than that. */
+export function useStanding(run: string) {
+  const queries = useQueryClient();
+  return () => queries.getQueryData<Session>(keys.session(run))?.layer ?? "";
+}
+
+/** Stand at a layer, by its name. The page stands there at once; the session follows, one move after the other. */
 export function useStep(run: string) {
   const queries = useQueryClient();
   const params = { path: { run } };
+  const stand = (layer: string) =>
+    queries.setQueryData<Session>(keys.session(run), (session) => session && { ...session, layer });
+  const standing = useStanding(run);
   return useMutation({
-    mutationFn: (body: Schema<"StepStart">) => answer(client.POST("/api/runs/{run}/step", { params, body })),
-    onSuccess: (visit) =>
-      queries.setQueryData<Session>(keys.session(run), (session) => session && { ...session, layer: visit.layer }),
+    mutationKey: keys.moves(run),
+    scope: { id: `moves of ${run}` },
+    mutationFn: (layer: string) =>
+      answer(client.POST("/api/runs/{run}/step", { params, body: { to: "layer", layer, count: 1 } })),
+    onMutate: (layer) => {
+      const before = standing();
+      stand(layer);
+      return before;
+    },
+    onError: (_error, layer, before) => {
+      if (before !== undefined && standing() === layer) stand(before);
+    },
+    onSuccess: (visit) => {
+      // The session may have been asked meanwhile where it stands, and have said where it stood.
+      const isLast = queries.isMutating({ mutationKey: keys.moves(run) }) === 1;
+      if (isLast) stand(visit.layer);
+    },
   });
 }
 
@@ -161,4 +192,18 @@ async function refresh(queries: ReturnType<typeof useQueryClient>, run: string) 
     queries.invalidateQueries({ queryKey: keys.session(run) }),
     queries.invalidateQueries({ queryKey: keys.model(run) }),
   ]);
+}
+
+/** A picture's address that is good for as long as somebody has it; the browser has decoded what is there. */
+async function decoded(picture: Blob): Promise<string> {
+  const reader = new FileReader();
+  await new Promise((resolve, reject) => {
+    reader.onload = resolve;
+    reader.onerror = reject;
+    reader.readAsDataURL(picture);
+  });
+  const image = new Image();
+  image.src = reader.result as string;
+  await image.decode();
+  return image.src;
 }

@@ -1,4 +1,4 @@
-import { useCallback, useState } from "react";
+import { useState } from "react";
 import { useParams } from "react-router";
 
 import { ErrorNote } from "../../components/error-note";
@@ -10,7 +10,18 @@ import { useRun } from "../runs/api";
 import { Findings, PictureWithBoxes } from "../runs/findings";
 import { RunHead } from "../runs/run-head";
 import { ShareLayer } from "../share/share-layer";
-import { type Edit, useAhead, useEdit, useGraph, useRerun, useSession, useStep, useUndo } from "./api";
+import {
+  type Edit,
+  type Layer,
+  useAhead,
+  useEdit,
+  useGraph,
+  useRerun,
+  useSession,
+  useStanding,
+  useStep,
+  useUndo,
+} from "./api";
 import { KeepVariant } from "./keep-variant";
 import { LayerPanel } from "./layer-panel";
 import { LayerTable } from "./layer-table";
@@ -23,6 +34,7 @@ export default function StepPage() {
   const found = useRun(run);
   const session = useSession(run);
   const graph = useGraph(run);
+  const standing = useStanding(run);
   const step = useStep(run);
   const edit = useEdit(run);
   const undo = useUndo(run);
@@ -32,12 +44,14 @@ export default function StepPage() {
 
   const here = session.data?.layer ?? "";
   const layers = graph.data?.layers ?? [];
-  useAhead(run, layers[layers.findIndex((layer) => layer.name === here) + 1]?.name); // before the first: that one
-  const { mutate: go, isPending: isStepping } = step;
-  const open = useCallback((layer: string) => go({ to: "layer", layer, count: 1 }), [go]);
-  const next = () => !isStepping && go({ to: "forward", count: 1, layer: "" });
-  const back = () => !isStepping && here && go({ to: "back", count: 1, layer: "" });
-  const end = () => !isStepping && go({ to: "end", count: 1, layer: "" });
+  const indexOf = (name: string) => layers.findIndex((layer) => layer.name === name); // before the first: -1
+  const at = indexOf(here);
+  useAhead(run, layers[at + 1]?.name);
+  const { mutate: open, isPending: isStepping } = step;
+  const go = (layer: Layer | undefined) => layer && open(layer.name);
+  const next = () => go(layers[indexOf(standing()) + 1]);
+  const back = () => go(layers[indexOf(standing()) - 1]);
+  const end = () => go(layers.at(-1));
   const takeBack = () => session.data?.edits && undo.mutate();
   const runAgain = () => rerun.mutate();
   useKeys({ n: next, ArrowRight: next, p: back, ArrowLeft: back, e: end, u: takeBack, r: runAgain });
@@ -56,10 +70,10 @@ export default function StepPage() {
         </span>
       </RunHead>
       <div className="toolbar" role="toolbar" aria-label="Stepping">
-        <button type="button" onClick={back} disabled={!here} aria-keyshortcuts="p ArrowLeft">
+        <button type="button" onClick={back} disabled={at < 1} aria-keyshortcuts="p ArrowLeft">
           ← Back <kbd>p</kbd>
         </button>
-        <button type="button" className="primary" onClick={next} aria-keyshortcuts="n ArrowRight">
+        <button type="button" className="primary" onClick={next} disabled={!layers[at + 1]} aria-keyshortcuts="n ArrowRight">
           Next <kbd>n</kbd> →
         </button>
         <button type="button" onClick={end} aria-keyshortcuts="e">

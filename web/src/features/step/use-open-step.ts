@@ -8,7 +8,7 @@ export function useOpenStep(run: string) {
   const { mutate, error } = useStep(run);
   const navigate = useNavigate();
   const open = useCallback(
-    (layer: string) => mutate({ to: "layer", layer, count: 1 }, { onSuccess: () => navigate(`/runs/${run}/step`) }),
+    (layer: string) => mutate(layer, { onSuccess: () => navigate(`/runs/${run}/step`) }),
     [mutate, navigate, run],
   );
   return { open, error };

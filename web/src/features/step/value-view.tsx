@@ -1,5 +1,3 @@
-import { useEffect, useState } from "react";
-
 import { ErrorNote } from "../../components/error-note";
 import { Histogram } from "../../components/histogram";
 import { Statistics } from "../../components/statistics";
@@ -27,7 +25,7 @@ export function ValueView({
   return (
     <>
       <ErrorNote error={look.error ?? maps.error} />
-      {maps.data && <FeatureMaps png={maps.data} label={`Feature maps of ${layer}`} />}
+      {maps.data && <img className="maps" src={maps.data} alt={`Feature maps of ${layer}`} />}
       {look.data && (
         <div className="pair">
           <Statistics of={look.data.visit.statistics} />
@@ -51,16 +49,6 @@ export function ValueView({
       )}
     </>
   );
-}
-
-function FeatureMaps({ png, label }: { png: Blob; label: string }) {
-  const [url, setUrl] = useState("");
-  useEffect(() => {
-    const made = URL.createObjectURL(png);
-    setUrl(made);
-    return () => URL.revokeObjectURL(made);
-  }, [png]);
-  return url ? <img className="maps" src={url} alt={label} /> : null;
 }
 
 const WORDS: Record<Against, string> = { before: "before the last edit", float: "in float" };
