@@ -3,6 +3,7 @@ import type { Viewport } from "@xyflow/react";
 import { ErrorNote } from "../../components/error-note";
 import { GraphView } from "../../components/graph/graph-view";
 import { BY_PRECISION } from "../../components/graph/shades";
+import { Waiting } from "../../components/waiting";
 import { formatDecibel, formatMilliseconds } from "../../lib/format";
 import { useRun } from "../runs/api";
 import { Findings, PictureWithBoxes } from "../runs/findings";
@@ -32,7 +33,7 @@ export function Pane({ run, layer, names, onOpen, onClose, picture, graphs }: Pr
   const open = (chosen: string) => onOpen(counterpart(chosen, own, names) || chosen);
   const wrong = found.error ?? graph.error;
   if (wrong) return <ErrorNote error={wrong} />;
-  if (!found.data || !graph.data) return <p className="soft">Opening …</p>;
+  if (!found.data) return <Waiting label="Looking for the run" />;
   const { model, mode, picture_name, result } = found.data;
   const title = `${model}, ${mode}`;
   return (
@@ -51,7 +52,11 @@ export function Pane({ run, layer, names, onOpen, onClose, picture, graphs }: Pr
       </MovedPicture>
       {result && <Findings result={result} />}
       <div className="pane-graph">
-        <GraphView graph={graph.data} here={here} onOpen={open} {...BY_PRECISION} {...graphs} />
+        {graph.data ? (
+          <GraphView graph={graph.data} here={here} onOpen={open} {...BY_PRECISION} {...graphs} />
+        ) : (
+          <Waiting label={`Opening ${title}`} />
+        )}
       </div>
       {here && (
         <div className="row">

@@ -1,6 +1,7 @@
 import { ErrorNote } from "../../components/error-note";
 import { Histogram } from "../../components/histogram";
 import { Statistics } from "../../components/statistics";
+import { Waiting } from "../../components/waiting";
 import type { Schema } from "../../lib/api";
 import { formatDecibel, formatNumber, formatPercent } from "../../lib/format";
 import { type Against, type Edit, useDifference, useLook, useMaps } from "./api";
@@ -25,6 +26,7 @@ export function ValueView({
   return (
     <>
       <ErrorNote error={look.error ?? maps.error} />
+      {maps.isPending && <Waiting label={`Drawing ${layer}`} />}
       {maps.data && <img className="maps" src={maps.data} alt={`Feature maps of ${layer}`} />}
       {look.data && (
         <div className="pair">
@@ -56,7 +58,7 @@ const WORDS: Record<Against, string> = { before: "before the last edit", float: 
 /** Where a layer's value differs from what it was, or would be. */
 export function DifferenceView({ run, layer, against }: { run: string; layer: string; against: Against }) {
   const { data, error } = useDifference(run, layer, against);
-  if (!data) return <ErrorNote error={error} />;
+  if (!data) return error ? <ErrorNote error={error} /> : <Waiting label={`Comparing ${layer}`} />;
   const { sqnr_db, largest, changed_fraction } = data.difference;
   return (
     <>
