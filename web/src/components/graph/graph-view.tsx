@@ -7,6 +7,7 @@ import {
   ReactFlow,
   ReactFlowProvider,
   useReactFlow,
+  useStoreApi,
   type Viewport,
   ViewportPortal,
 } from "@xyflow/react";
@@ -72,6 +73,7 @@ function Flow({ graph, shown, overview = false, viewport, onViewport }: FlowProp
   const { here, onOpen, shadeOf } = shown;
   const placed = useLayout(graph);
   const flow = useReactFlow();
+  const store = useStoreApi();
   const nodes = useMemo<LayerNode[]>(() => {
     if (!placed) return [];
     return graph.layers.map((layer, n) => {
@@ -89,8 +91,10 @@ function Flow({ graph, shown, overview = false, viewport, onViewport }: FlowProp
   const at = useMemo(() => graph.layers.findIndex((layer) => layer.name === here), [graph, here]);
   useEffect(() => {
     const place = placed?.places[Math.max(0, at)];
-    if (place) void flow.setCenter(place.x, place.y, { zoom: at < 0 ? ZOOM : Math.max(flow.getZoom(), ZOOM / 2) });
-  }, [flow, placed, at]);
+    if (!place) return;
+    if (at >= 0) void flow.setCenter(place.x, place.y, { zoom: Math.max(flow.getZoom(), ZOOM / 2) });
+    else void flow.setCenter(place.x, place.y + store.getState().height / ZOOM / 2 - NODE_HEIGHT_PX, { zoom: ZOOM });
+  }, [flow, store, placed, at]);
   useEffect(() => {
     if (viewport) void flow.setViewport(viewport);
   }, [flow, viewport]);

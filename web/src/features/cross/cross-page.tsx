@@ -61,6 +61,12 @@ export default function CrossPage() {
           </a>
         )}
       </form>
+      {!cross && !error && (
+        <p className="soft">
+          Runs every layer in float and in the other precision over this run’s picture: what each adds to the error, what it
+          passes on, and whether one layer is the matter or many.
+        </p>
+      )}
       <ErrorNote error={cross?.fault || error} />
       {diagnosis && (
         <p className="note" role="status">

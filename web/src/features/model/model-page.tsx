@@ -59,8 +59,10 @@ export default function ModelPage() {
       </RunHead>
       <div className="row">
         <Choice label="Show the layers as" values={["graph", "table"]} value={view} onChoose={(it) => set("view", it)} />
-        <Choice label="Colour by" values={COLOURINGS} value={by} onChoose={(it) => set("by", it)} />
-        {by === "time" && (
+        {view === "graph" && (
+          <Choice label="Colour by" values={COLOURINGS} value={by} onChoose={(it) => set("by", it)} />
+        )}
+        {view === "graph" && by === "time" && (
           <Choice label="Time in" values={["float32", "int8"] as const} value={timed} onChoose={setTimed} />
         )}
         <span className="grow" />
@@ -73,7 +75,9 @@ export default function ModelPage() {
       </div>
       <WorkStatus work={cross} label="Crossing" onStop={crossing.stop} />
       <WorkStatus work={report} label="Measuring" onStop={reporting.stop} />
-      <Legend shades={shades} isKnown={by === "type" || by === "precision" || hasFigures(by, figures)} by={by} />
+      {view === "graph" && (
+        <Legend shades={shades} isKnown={by === "type" || by === "precision" || hasFigures(by, figures)} by={by} />
+      )}
       <div className="columns model">
         <section className={`card layers ${view}`} aria-label="Layers">
           {view === "graph" ? (

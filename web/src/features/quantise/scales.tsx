@@ -11,7 +11,10 @@ import { type Compared, useComparison } from "./use-calibration";
 export function Scales({ run, pictures }: { run: string; pictures: string[] }) {
   const runs = useRuns();
   const { work, compare } = useComparison(run);
-  const others = (runs.data ?? []).filter((each) => each.can_step && each.id !== run);
+  const model = runs.data?.find((each) => each.id === run)?.model;
+  const others = (runs.data ?? [])
+    .filter((each) => each.can_step && each.id !== run)
+    .sort((one, other) => Number(other.model === model) - Number(one.model === model)); // a variant may have another name
   if (others.length === 0) return null;
   return (
     <section className="card stack" aria-label="Scales of two variants">
