@@ -134,13 +134,14 @@ def choose_value(observations: Observations, leader: str, only: str | None = Non
     histogram = group.histogram()
     histograms = [observations.histograms[name].histogram() for name in members]
     together = torch.cat([observations.samples[name] for name in members])
-    tried: dict[str, QParams] = {}
+    found = {name: algorithm_named(name).choose(ValueSample(histogram), ACTIVATION) for name in algorithm_names()}
+    tried = {name: QParams(float(scales.scale), int(scales.zero_point)) for name, scales in found.items()}
+    grids = torch.tensor([(each.low, each.high, each.scale) for each in tried.values()], dtype=torch.float64)
+    by_member = [each.sqnr_db(*grids.T[:, None]) for each in histograms]
     candidates = []
-    for name in algorithm_names():
-        scales = algorithm_named(name).choose(ValueSample(histogram), ACTIVATION)
-        tried[name] = qparams = QParams(float(scales.scale), int(scales.zero_point))
+    for (name, scales), *outputs_db in zip(found.items(), *by_member, strict=True):
+        qparams, output_db = tried[name], fmean(outputs_db)
         decoded = dequantise(quantise(together, qparams), qparams)
-        output_db = fmean(each.sqnr_db(qparams.low, qparams.high, qparams.scale) for each in histograms)
         ends = (torch.tensor([qparams.low]), torch.tensor([qparams.high]))
         candidates.append(_candidate(name, scales, histogram, ends, levels_of(histogram), together, decoded, output_db))
     choice = _take(leader, candidates, only, CLIPPING_GAIN_DB)

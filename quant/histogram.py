@@ -83,21 +83,23 @@ class Histogram:
         Returns:
             [R, T], in value units squared.
         """
-        n_low, x_low, xx_low = self.moments_below(low)
-        n_high, x_high, xx_high = self.moments_below(high)
-        dead_low = self.moments_below(torch.maximum(-step / 2, low))
-        dead_high = self.moments_below(torch.minimum(step / 2, high))
+        # All in one: of a few candidates each call costs more than its numbers.
+        ends = torch.cat((low, high, torch.maximum(-step / 2, low), torch.minimum(step / 2, high)), 1)
+        of_n, of_x, of_xx = (moment.chunk(4, 1) for moment in self.moments_below(ends))
+        n_low, n_high, n_dead_low, n_dead_high = of_n
+        x_low, x_high, _, _ = of_x
+        xx_low, xx_high, xx_dead_low, xx_dead_high = of_xx
         n, x, xx = (moment[:, -1:] for moment in self._moments)
         under = xx_low - 2 * low * x_low + low**2 * n_low
         over = (xx - xx_high) - 2 * high * (x - x_high) + high**2 * (n - n_high)
-        dead_n, dead_xx = dead_high[0] - dead_low[0], dead_high[2] - dead_low[2]
-        inside = (n_high - n_low - dead_n).clamp_(min=0) * step**2 / 12
+        dead_xx = xx_dead_high - xx_dead_low
+        inside = (n_high - n_low - (n_dead_high - n_dead_low)).clamp_(min=0) * step**2 / 12
         return (under + over + dead_xx + inside).clamp_(min=0)
 
-    def sqnr_db(self, low: float, high: float, step: float) -> float:
-        """Signal to `noise`, of one row and one candidate."""
-        ends_and_step = (torch.tensor([[number]], dtype=torch.float64) for number in (low, high, step))
-        return decibels(float(self.energy), float(self.noise(*ends_and_step)))
+    def sqnr_db(self, low: Tensor, high: Tensor, step: Tensor) -> list[float]:
+        """Signal to `noise` of one row, for each of the candidates [1, T]."""
+        energy = float(self.energy)
+        return [decibels(energy, noise) for noise in self.noise(low, high, step)[0].tolist()]
 
     def quantile(self, fraction: float) -> Tensor:
         """[R], the value below which `fraction` of the values lie, at a bin's edge, within [low, high]."""
@@ -105,6 +107,15 @@ class Histogram:
         edge = torch.searchsorted(below, (fraction * self.total)[:, None]).squeeze(1)
         value = (self.first + edge) * self.width
         return value.clamp(self.low, self.high)
+
+    @cached_property
+    def _magnitudes(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Counts p of |x|, in bin 0 as many as in bin 1; and sums of p, of 1 if p > 0, of p log p below each edge."""
+        counts = self.folded()
+        counts[:, 0] = counts[:, 1]
+        terms = (counts, counts > 0, torch.xlogy(counts, counts))
+        mass, used, p_log_p = (torch.nn.functional.pad(term.cumsum(1), (1, 0)) for term in terms)
+        return counts, mass, used, p_log_p
 
     def divergence(self, clips: Tensor, levels: int) -> Tensor:
         """KL(P || Q) of |x| clipped at each of `clips`, in nats.
@@ -119,12 +130,7 @@ class Histogram:
             [R, T]. What P lacks altogether costs log 2^-126 a value.
         Source: S. Migacz, "8-bit inference with TensorRT", GTC 2017.
         """
-        counts = self.folded()
-        counts[:, 0] = counts[:, 1]
-        mass, used, p_log_p = (
-            torch.nn.functional.pad(part.cumsum(1), (1, 0))
-            for part in (counts, counts > 0, torch.xlogy(counts, counts))
-        )
+        counts, mass, used, p_log_p = self._magnitudes
         bins = counts.shape[1]
         steps = torch.div(torch.arange(levels + 1) * clips[..., None], levels, rounding_mode="floor").clamp_(max=bins)
         last_bin = clips.clamp(max=bins)
