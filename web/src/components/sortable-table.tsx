@@ -1,4 +1,4 @@
-import { type ReactNode, useMemo, useState } from "react";
+import { type ReactNode, useDeferredValue, useMemo, useState } from "react";
 
 export interface Column<Row> {
   name: string;
@@ -11,6 +11,9 @@ export interface Column<Row> {
   /** What the rows are, such as a layer's name: the cell is a header. */
   isName?: boolean;
 }
+
+/** How many rows are there at once: as many as a window shows. */
+const FIRST_ROWS = 60;
 
 /** Rows that a click on a column's name sorts, and a second one the other way; at first in the order given. */
 export function SortableTable<Row>({
@@ -29,6 +32,8 @@ export function SortableTable<Row>({
   const [order, setOrder] = useState<{ name: string; highFirst: boolean } | null>(null);
   const column = columns.find((each) => each.name === order?.name);
   const sorted = useMemo(() => sort(rows, column, order?.highFirst ?? false), [rows, column, order]);
+  // All of a thousand rows at once would keep the page from answering for longer.
+  const shown = useDeferredValue(sorted, sorted.slice(0, FIRST_ROWS));
   const choose = ({ name, highFirst = false }: Column<Row>) =>
     setOrder(order?.name === name ? { name, highFirst: !order.highFirst } : { name, highFirst });
   return (
@@ -51,7 +56,7 @@ export function SortableTable<Row>({
           </tr>
         </thead>
         <tbody>
-          {sorted.map((row) => (
+          {shown.map((row) => (
             <tr key={keyOf(row)} className={isHere(row) ? "here" : undefined}>
               {columns.map((each) =>
                 each.isName ? (
