@@ -1,12 +1,13 @@
 """What the chart's values allow, the cluster takes: each bound, as the API server and Knative's webhook see it."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from services.bench.cluster import CHART, Cluster, run
-from tests.cluster.installed import MEMBERS
+from tests.cluster.installed import MEMBERS, namespace
 
 FILE = {"architecture": "sleep", "runtime": "sleep", "weights": "random://1", "parameters": {"delay_ms": 1e-05}}
 LEAST = {
@@ -31,6 +32,13 @@ MOST = {
 OWN = {"secret": "1st.secret", "file": FILE}
 
 
+@pytest.fixture(scope="module")
+def empty() -> Iterator[Cluster]:
+    """A namespace without the objects that are tried, which it would refuse to create again."""
+    with namespace("admission") as empty:
+        yield empty
+
+
 @pytest.mark.parametrize(
     "values",
     [
@@ -43,8 +51,8 @@ OWN = {"secret": "1st.secret", "file": FILE}
     ],
     ids=["least", "most", "names", "durations", "front door", "policies"],
 )
-def test_the_cluster_takes_what_the_schema_takes(values: dict[str, Any], cluster: Cluster) -> None:
-    command = ["helm", "template", "bounds", str(CHART), "--namespace", cluster.namespace, "--no-hooks"]
+def test_the_cluster_takes_what_the_schema_takes(values: dict[str, Any], empty: Cluster) -> None:
+    command = ["helm", "template", "bounds", str(CHART), "--namespace", empty.namespace, "--no-hooks"]
     rendered = run(*command, "--kube-version", "1.34.0", "--values", "-", standard_input=json.dumps(values))
-    cluster.kubectl("create", "--dry-run=server", "--filename", "-", standard_input=rendered)
+    empty.kubectl("create", "--dry-run=server", "--filename", "-", standard_input=rendered)
     assert all(name in rendered for name in MEMBERS)
