@@ -63,7 +63,7 @@ function mapsOf(run: string, layer: string) {
     queryFn: async ({ signal }) => {
       const response = await fetch(`/api/runs/${run}/maps?layer=${encodeURIComponent(layer)}`, { signal });
       if (!response.ok) throw errorOf(response.status, await response.json());
-      return decoded(await response.blob());
+      return { layer, address: await decoded(await response.blob()) };
     },
     staleTime: Infinity,
   });
@@ -77,7 +77,7 @@ export function useLook(run: string, layer: string) {
   return useQuery({ ...lookOf(run, layer), enabled: layer !== "", placeholderData: (before) => before });
 }
 
-/** The feature maps as one picture: its address. */
+/** The feature maps as one picture: its address, and the layer's name, since the layer before is shown meanwhile. */
 export function useMaps(run: string, layer: string) {
   return useQuery({ ...mapsOf(run, layer), enabled: layer !== "", placeholderData: (before) => before });
 }
@@ -118,6 +118,9 @@ export function useTensor(run: string, layer: string, part: Part, first: number,
   });
 }
 
+/** Moves and edits reach a session one after the other: the page stands at a layer before the session does. */
+const inTurn = (run: string) => ({ id: `session of ${run}` });
+
 /** Says where the page stands, or will once it is drawn: keys come faster than that. */
 export function useStanding(run: string) {
   const queries = useQueryClient();
@@ -133,7 +136,7 @@ export function useStep(run: string) {
   const standing = useStanding(run);
   return useMutation({
     mutationKey: keys.moves(run),
-    scope: { id: `moves of ${run}` },
+    scope: inTurn(run),
     mutationFn: (layer: string) =>
       answer(client.POST("/api/runs/{run}/step", { params, body: { to: "layer", layer, count: 1 } })),
     onMutate: (layer) => {
@@ -156,6 +159,7 @@ export function useEdit(run: string) {
   const queries = useQueryClient();
   const params = { path: { run } };
   return useMutation({
+    scope: inTurn(run),
     mutationFn: (body: Edit) => answer(client.POST("/api/runs/{run}/edits", { params, body })),
     onSuccess: () => refresh(queries, run),
   });
@@ -165,6 +169,7 @@ export function useUndo(run: string) {
   const queries = useQueryClient();
   const params = { path: { run } };
   return useMutation({
+    scope: inTurn(run),
     mutationFn: () => answer(client.POST("/api/runs/{run}/undo", { params })),
     onSuccess: () => refresh(queries, run),
   });

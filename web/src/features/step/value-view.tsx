@@ -22,16 +22,22 @@ export function ValueView({
 }) {
   const look = useLook(run, layer);
   const maps = useMaps(run, layer);
-  const label = `Value of ${layer}`;
+  const label = `Value of ${look.data?.visit.layer}`;
   return (
     <>
       <ErrorNote error={look.error ?? maps.error} />
       {maps.isPending && <Waiting label={`Drawing ${layer}`} />}
-      {maps.data && <img className="maps" src={maps.data} alt={`Feature maps of ${layer}`} />}
+      {maps.data && (
+        <img
+          className={maps.isPlaceholderData ? "maps stale" : "maps"}
+          src={maps.data.address}
+          alt={`Feature maps of ${maps.data.layer}`}
+        />
+      )}
       {look.data && (
-        <div className="pair">
+        <div className={look.isPlaceholderData ? "pair stale" : "pair"}>
           <Statistics of={look.data.visit.statistics} />
-          {qparams && onEdit ? (
+          {qparams && onEdit && !look.isPlaceholderData ? (
             <ClipHistogram
               key={`${layer} ${qparams.scale} ${qparams.zero_point}`}
               of={look.data.histogram}
