@@ -130,7 +130,7 @@ class ObjectStore:
 
     async def create(self, key: str, content: bytes) -> None:
         """Write an object that must not be there yet. Raises ArtifactExists."""
-        with self._naming("write", key):
+        with self._naming("create", key):
             await asyncio.to_thread(obstore.put, self._client, key, content, use_multipart=False, mode="create")
         self._count_write(len(content))
 
@@ -243,7 +243,10 @@ class ObjectStore:
             what = "no such bucket" if "NoSuchBucket" in str(error) else "no such object"
             raise ArtifactNotFound(f"{url}: {what}") from error
         except AlreadyExistsError as error:
-            raise ArtifactExists(f"{url}: is there already") from error
+            if verb == "create":
+                raise ArtifactExists(f"{url}: is there already") from error
+            # S3's 409: another change was under way. Its client asks again by itself after other answers, not this one.
+            raise StoreUnavailable(f"{url}: the object store was at another change: {_first_line(error)}") from error
         except (PermissionDeniedError, UnauthenticatedError, PermissionError) as error:
             raise StoreRefused(f"{url}: the store does not allow it: {_first_line(error)}") from error
         except (BaseError, OSError) as error:
