@@ -130,8 +130,11 @@ class ObjectStore:
 
     async def create(self, key: str, content: bytes) -> None:
         """Write an object that must not be there yet. Raises ArtifactExists."""
-        with self._naming("create", key):
-            await asyncio.to_thread(obstore.put, self._client, key, content, use_multipart=False, mode="create")
+        with self._naming("write", key):
+            try:
+                await asyncio.to_thread(obstore.put, self._client, key, content, use_multipart=False, mode="create")
+            except AlreadyExistsError as error:
+                raise ArtifactExists(f"{self.url_of(key)}: is there already") from error
         self._count_write(len(content))
 
     async def write_stream(self, key: str, pieces: AsyncIterator[Piece]) -> None:
@@ -243,8 +246,6 @@ class ObjectStore:
             what = "no such bucket" if "NoSuchBucket" in str(error) else "no such object"
             raise ArtifactNotFound(f"{url}: {what}") from error
         except AlreadyExistsError as error:
-            if verb == "create":
-                raise ArtifactExists(f"{url}: is there already") from error
             # S3's 409: another change was under way. Its client asks again by itself after other answers, not this one.
             raise StoreUnavailable(f"{url}: the object store was at another change: {_first_line(error)}") from error
         except (PermissionDeniedError, UnauthenticatedError, PermissionError) as error:

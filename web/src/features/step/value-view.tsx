@@ -37,7 +37,7 @@ export function ValueView({
       {look.data && (
         <div className={look.isPlaceholderData ? "pair stale" : "pair"}>
           <Statistics of={look.data.visit.statistics} />
-          {qparams && onEdit && !look.isPlaceholderData ? (
+          {qparams && onEdit ? (
             <ClipHistogram
               key={`${layer} ${qparams.scale} ${qparams.zero_point}`}
               of={look.data.histogram}
