@@ -1,8 +1,13 @@
 {{/* What all pods have, written once. */}}
 
-{{/* A pod's own fields. Arguments: root, values (a workload's, with placement), token (true: it may ask Kubernetes). */}}
+{{/*
+A pod's own fields. Arguments: root, values (a workload's, with placement), token (true: it may ask Kubernetes, by the token
+that its account gives it; Knative refuses a pod that asks for one itself).
+*/}}
 {{- define "strata.pod" -}}
-automountServiceAccountToken: {{ .token | default false }}
+{{- if not .token }}
+automountServiceAccountToken: false
+{{- end }}
 enableServiceLinks: false
 {{- with .root.Values.images.pullSecrets }}
 imagePullSecrets:

@@ -6,7 +6,7 @@ as the task. Arguments: root, name, component, hook, rules.
 apiVersion: v1
 kind: ServiceAccount
 metadata: {{- include "strata.task.metadata" (merge (dict "weight" 0) .) | nindent 2 }}
-automountServiceAccountToken: false
+automountServiceAccountToken: true
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
