@@ -1,5 +1,6 @@
-"""The documents agree with the tree: links, make targets, the index of the decisions."""
+"""The documents agree with the tree: links, make targets, settings, the index of the decisions."""
 
+import importlib
 import re
 from pathlib import Path
 
@@ -24,6 +25,23 @@ def test_every_make_target_that_a_document_names_exists(text: Path) -> None:
     targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), flags=re.M))
     named = set(re.findall(r"(?:`|^\$? ?)make ([a-z][a-z0-9-]*)", (ROOT / text).read_text(), flags=re.M))
     assert named <= targets
+
+
+@pytest.mark.parametrize(
+    ("service", "text"),
+    [
+        ("ensemble", "docs/settings.md"),
+        ("model", "docs/settings.md"),
+        ("stage", "docs/settings.md"),
+        ("workbench", "docs/workbench.md"),
+        ("console", "docs/console.md"),
+    ],
+)
+def test_a_table_has_every_setting_of_a_service_and_no_other(service: str, text: str) -> None:
+    settings = importlib.import_module(f"services.{service}.settings")
+    rows = "\n".join(re.findall(r"^\| (`[A-Z].*?`) \|", (ROOT / text).read_text(), flags=re.M))
+    documented = re.findall(rf"`{settings.PREFIX}([A-Z_]+)`", rows)
+    assert sorted(documented) == sorted(name.upper() for name in settings.Settings.__annotations__)
 
 
 def test_every_make_target_says_what_it_does() -> None:
