@@ -1,6 +1,7 @@
-"""The documents agree with the tree: links, make targets, settings, the index of the decisions."""
+"""The documents agree with the tree: links, make targets, settings, figures, the index of the decisions."""
 
 import importlib
+import json
 import re
 from pathlib import Path
 
@@ -14,10 +15,18 @@ TEXTS = sorted(
 )
 
 
+def headings(text: Path) -> set[str]:
+    """What a link names each heading of a page by, as GitHub makes it of the heading's words."""
+    found = re.findall(r"^#+ (.+)$", text.read_text(), flags=re.M)
+    return {re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in found}
+
+
 @pytest.mark.parametrize("text", TEXTS, ids=str)
 def test_every_link_leads_somewhere(text: Path) -> None:
-    for target in re.findall(r"\]\(([^)#:]+)\)", (ROOT / text).read_text()):
-        assert ((ROOT / text).parent / target).exists(), target
+    for target, heading in re.findall(r"\]\(([^)#:]*)#?([^)#:]*)\)", (ROOT / text).read_text()):
+        found = (ROOT / text).parent / target if target else ROOT / text
+        assert found.exists(), target
+        assert not heading or heading in headings(found), f"{target}#{heading}"
 
 
 @pytest.mark.parametrize("text", TEXTS, ids=str)
@@ -42,6 +51,19 @@ def test_a_table_has_every_setting_of_a_service_and_no_other(service: str, text:
     rows = "\n".join(re.findall(r"^\| (`[A-Z].*?`) \|", (ROOT / text).read_text(), flags=re.M))
     documented = re.findall(rf"`{settings.PREFIX}([A-Z_]+)`", rows)
     assert sorted(documented) == sorted(name.upper() for name in settings.Settings.__annotations__)
+
+
+def test_every_figure_that_the_readme_quotes_is_of_the_run_that_it_names() -> None:
+    rows = re.findall(r"^\| .+docs/results/.+ \|$", (ROOT / "README.md").read_text(), flags=re.M)
+    assert rows
+    for row in rows:
+        quoted = re.search(r"\| ([\d.]+) \| \[`([\w.-]+)`\]\(docs/results/(\w+)\.md\), (\d{4}-\d\d-\d\d) \|$", row)
+        assert quoted, row
+        value, figure, area, date = quoted.groups()
+        runs = map(json.loads, (ROOT / f"docs/results/{area}.runs.jsonl").read_text().splitlines())
+        measured = [run["figures"].get(figure) for run in runs if run["date"] == date]
+        digits = len(value.partition(".")[2])
+        assert value in [f"{each:.{digits}f}" for each in measured if each is not None], row
 
 
 def test_every_make_target_says_what_it_does() -> None:
