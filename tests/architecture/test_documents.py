@@ -72,11 +72,13 @@ def test_every_make_target_says_what_it_does() -> None:
     assert set(" ".join(re.findall(r"^\.PHONY: (.*)$", makefile, flags=re.M)).split()) == described
 
 
-def test_the_index_names_every_decision_and_how_it_stands() -> None:
+def test_the_index_names_every_decision_by_its_title_and_how_it_stands() -> None:
     folder = ROOT / "docs/adr"
     index = (folder / "README.md").read_text()
     rows = re.findall(
-        r"^\| \[(\d+)\]\((\S+)\) \| .+ \| (?:accepted|replaced by \d+) \| \d{4}-\d\d-\d\d \|$", index, flags=re.M
+        r"^\| \[(\d+)\]\((\S+)\) \| (.+) \| (?:accepted|replaced by \d+) \| \d{4}-\d\d-\d\d \|$", index, flags=re.M
     )
-    assert [name for _, name in rows] == sorted(path.name for path in folder.glob("[0-9]*.md"))
-    assert all(name.startswith(number) for number, name in rows)
+    assert [name for _, name, _ in rows] == sorted(path.name for path in folder.glob("[0-9]*.md"))
+    assert all(name.startswith(number) for number, name, _ in rows)
+    for number, name, title in rows:
+        assert (folder / name).read_text().partition("\n")[0] == f"# {number}. {title}"
