@@ -56,7 +56,7 @@ def open_there(
     picture: EncodedPicture | None = None,
     mode: Mode = Mode.FLOAT,
 ) -> Iterator[RemoteSession]:
-    """Open a model at a workbench: a file of this machine, which is sent, or a name of the catalogue there.
+    """Open a model at a workbench: a file of this machine, which is sent, or a name of the catalog there.
 
     Args:
         integers: the content of a file.
@@ -76,7 +76,7 @@ def open_there(
 
 
 def model_to_send(reference: str, weights: str | None, size: int | None) -> NamedModel | bytes:
-    """What a workbench is asked to open: a file of this machine, or a name of the catalogue there."""
+    """What a workbench is asked to open: a file of this machine, or a name of the catalog there."""
     is_file = reference.endswith(MODEL_SUFFIX) or Path(reference).is_file()
     return _read(Path(reference)) if is_file else NamedModel(reference, weights, size)
 

@@ -105,7 +105,7 @@ class RemoteWorkbench:
         """Open a session.
 
         Args:
-            model: of the catalogue there, or the content of a `.strata` file.
+            model: of the catalog there, or the content of a `.strata` file.
             integers: the content of an `.integers` file; None calibrates on the picture where the mode needs integers.
         """
         request = pb.OpenSessionRequest(picture=picture.data, picture_name=picture.name, mode=_MODES[mode])

@@ -31,7 +31,7 @@ class WorkbenchServicer(pb_grpc.WorkbenchServiceServicer):
     """One method an RPC; errors become status in `edge.grpc_server`.
 
     Args:
-        names: of the catalogue's models.
+        names: of the catalog's models.
         max_pictures_bytes: of all pictures of one calibration or report.
         verify: a caller's token -> whom it is about, or Unauthenticated; without it the token is the owner itself, and
             who has none is given one.

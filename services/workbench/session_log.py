@@ -12,7 +12,7 @@ _VERSION = 1
 
 @dataclass(frozen=True)
 class NamedModel:
-    """A model of the catalogue; `weights` None takes those of its model file, `size` None a Darknet network's own."""
+    """A model of the catalog; `weights` None takes those of its model file, `size` None a Darknet network's own."""
 
     name: str
     weights: str | None = None

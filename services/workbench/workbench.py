@@ -85,7 +85,7 @@ class Workbench:
     """Opens, asks and changes sessions.
 
     Args:
-        open_named: opens a model of the catalogue; it may take long.
+        open_named: opens a model of the catalog; it may take long.
         pool: threads to compute in.
         clock: times runs.
     """

@@ -149,7 +149,7 @@ def test_report_measures_there(bench: Bench, place: Path) -> None:
     assert re.search(r"boxes as float's", table.stdout)
 
 
-def test_import_brings_a_model_of_the_catalogue_there_here(bench: Bench, place: Path) -> None:
+def test_import_brings_a_model_of_the_catalog_there_here(bench: Bench, place: Path) -> None:
     result = quant(bench.port, "import", "yolov2-tiny", "--size", "32", "-o", "tiny.strata")
     assert result.exit_code == 0, result.output
     assert "random weights" in result.stderr
