@@ -18,6 +18,7 @@ from services.edge.errors import StrataError
 app = typer.Typer(
     name="strata",
     help="Serverless inference for image models: ensembles, stages and int8, layer by layer.",
+    epilog="To begin: `strata serve start ENSEMBLE.yaml`, `strata console start`, or `strata models`.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -28,7 +28,7 @@ Runtime = Annotated[
 ]
 
 Measure = Annotated[bool, typer.Option("--measure", help="Measure the stages anew.")]
-PictureCount = Annotated[int, typer.Option(min=1, max=10_000_000, help="How many there are.")]
+PictureCount = Annotated[int, typer.Option(min=1, max=10_000_000, help="Pictures of the job.")]
 PerRecord = Annotated[int, typer.Option(min=1, max=1000, help="Pictures in a record.")]
 
 Answers = Annotated[str, typer.Option("-o", "--to", metavar="URL", help="Where answers and the job's state go.")]
@@ -186,13 +186,13 @@ def simulate(
     cpus: Annotated[
         int | None,
         typer.Option(
-            min=1, max=4096, help="One machine of so many, its stages running; else each record an instance, from zero."
+            min=1, max=4096, help="One machine with so many, its stages running; else an instance a record, from zero."
         ),
     ] = None,
-    latency_ms: Annotated[float, typer.Option(min=0, help="Of the store, to the first byte.")] = 100.0,
-    bandwidth_mb_s: Annotated[float, typer.Option(min=0.001, help="Of one transfer.")] = 85.0,
-    transfers: Annotated[int, typer.Option(min=1, help="So many at a time have that.")] = 1000,
-    price_gb_s: Annotated[float, typer.Option(min=0, metavar="USD", help="Of a GB second.")] = 0.0000166667,
+    latency_ms: Annotated[float, typer.Option(min=0, help="From asking the store to its first byte.")] = 100.0,
+    bandwidth_mb_s: Annotated[float, typer.Option(min=0.001, help="What one transfer with the store gets.")] = 85.0,
+    transfers: Annotated[int, typer.Option(min=1, help="Transfers at a time that get that much.")] = 1000,
+    price_gb_s: Annotated[float, typer.Option(min=0, metavar="USD", help="What a GB second costs.")] = 0.0000166667,
     plot: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Draw time and money by workers.")] = None,
     measure: Measure = False,
     stages: Stages = None,
@@ -279,7 +279,7 @@ def run(
 def predict(
     model: Model,
     pictures: Annotated[list[Path], typer.Argument(metavar="PICTURE...", help="Pictures, or folders of them.")],
-    deadline_ms: Annotated[int | None, typer.Option(min=1, help="Give up on a picture by then; ten seconds.")] = None,
+    deadline_ms: Annotated[int | None, typer.Option(min=1, help="Give up on a picture then; 10000 if absent.")] = None,
     services: Services = "",
     stages: Stages = None,
     at: At = "",
