@@ -25,7 +25,7 @@ _PUBLISHED = ".stages"
 def check_ray_data() -> None:
     """See that Ray Data can be used. Raises Unsupported: what it needs is not installed."""
     if not all(map(find_spec, ("ray", "pandas", "pyarrow"))):
-        raise Unsupported("--executor ray: Ray Data is not installed here; pip install 'strata[ray-data]'")
+        raise Unsupported("--executor ray: Ray Data is not installed; in Strata's source: pip install '.[ray-data]'")
 
 
 @asynccontextmanager
