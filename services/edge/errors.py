@@ -159,6 +159,10 @@ class SessionNotFound(NotFound):
     """The caller has no workbench session of that id."""
 
 
+class TensorNotFound(NotFound):
+    """The layer has no tensor of that kind: a pooling has no weights, and a float layer no integer sums."""
+
+
 class QuotaExceeded(TooLarge):
     """More than one user may keep."""
 

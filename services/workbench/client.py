@@ -15,7 +15,7 @@ from quant.precision import Mode
 from quant.stepping import Difference, Visit
 from services.contracts.strata.workbench.v1 import workbench_pb2 as pb
 from services.contracts.strata.workbench.v1 import workbench_pb2_grpc as pb_grpc
-from services.edge.errors import NoIntegers, Unavailable, Unsupported
+from services.edge.errors import NoIntegers, TensorNotFound, Unavailable
 from services.edge.grpc_channel import open_blocking_channel
 from services.edge.progress import Progress, no_progress
 from services.edge.status import ERROR_METADATA_KEY, error_of
@@ -204,7 +204,7 @@ class RemoteSession:
     def sum_range(self, layer: str | None = None) -> tuple[int, int, int]:
         reply = self._call("Look", pb.LookRequest, layer=layer or "", sums=True)
         if not reply.HasField("sums"):
-            raise Unsupported(f"layer {reply.visit.layer!r} has no integer sums: it runs without an integer product")
+            raise TensorNotFound(f"layer {reply.visit.layer!r} has no integer sums: it runs without an integer product")
         return reply.sums.low, reply.sums.high, reply.sums.count
 
     def edit(self, edit: Edit) -> EditResult:

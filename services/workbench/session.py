@@ -18,7 +18,7 @@ from quant.precision import Mode
 from quant.stepping import Difference, Stepper, Visit
 from quant.variant import Variant
 from services.edge.deadline import Clock
-from services.edge.errors import FailedPrecondition, Unsupported
+from services.edge.errors import FailedPrecondition, TensorNotFound
 from services.workbench.crossing import cross_model, cross_one
 from services.workbench.drawing import draw_grey
 from services.workbench.edit_places import in_place
@@ -163,7 +163,7 @@ class Session:
         """One of a layer's tensors, as edited: float32, but for SUMS (int64) and CODES (int8).
 
         Raises:
-            Unsupported: the layer has no such tensor.
+            TensorNotFound: the layer has no such tensor.
         """
         match part:
             case TensorPart.VALUE:
@@ -173,23 +173,23 @@ class Session:
         named = self._named(layer)
         found = tensor_of(self.variant, named, part)
         if found is None:
-            raise Unsupported(f"layer {named!r} has no {part.value} here")
+            raise TensorNotFound(f"layer {named!r} has no {part.value} here")
         return found
 
     def sums(self, layer: str | None = None) -> Tensor:
         """The exact integer sums of a layer, int64, before scale and bias.
 
         Raises:
-            Unsupported: the layer has no integer product.
+            TensorNotFound: the layer has no integer product.
         """
         named = self._named(layer)
         found = self._stepper.accumulators(named)
         if found is None:
-            raise Unsupported(f"layer {named!r} has no integer sums: it runs without an integer product")
+            raise TensorNotFound(f"layer {named!r} has no integer sums: it runs without an integer product")
         return found
 
     def sum_range(self, layer: str | None = None) -> tuple[int, int, int]:
-        """The least, the greatest and the count of a layer's sums. Raises Unsupported."""
+        """The least, the greatest and the count of a layer's sums. Raises TensorNotFound."""
         sums = self.sums(layer)
         return int(sums.min()), int(sums.max()), sums.numel()
 

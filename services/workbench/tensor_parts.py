@@ -20,7 +20,7 @@ def read_tensor(session: Session, layer: str | None, part: TensorPart, first: in
     """Read `count` elements from `first` on; 0 is all that follow.
 
     Raises:
-        FailedPrecondition, LayerNotFound, Unsupported: see `Session.tensor`.
+        FailedPrecondition, LayerNotFound, TensorNotFound: see `Session.tensor`.
         InvalidInput: beyond the tensor's end.
     """
     tensor = session.tensor(part, layer)

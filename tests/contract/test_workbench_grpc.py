@@ -371,8 +371,8 @@ def test_before_the_first_layer_there_is_nothing_to_look_at(bench: Bench, rpc: s
         (
             "ReadTensor",
             lambda session: pb.ReadTensorRequest(session=session, kind=WEIGHTS, layer=SECOND),
-            grpc.StatusCode.UNIMPLEMENTED,
-            "Unsupported",
+            GONE,
+            "TensorNotFound",
         ),
         (
             "Calibrate",

@@ -11,7 +11,7 @@ from quant.edits import EditBias, EditCodes, EditPrecision, EditWeights
 from quant.errors import InvalidEdit, LayerNotFound, NotCalibrated
 from quant.precision import Mode, Precision, supported_plan, uniform_plan
 from quant.scales import Calibration, IntegerWeights
-from services.edge.errors import FailedPrecondition, NoAutoPlan, Unsupported
+from services.edge.errors import FailedPrecondition, NoAutoPlan, TensorNotFound
 from services.workbench.engine_model import EngineModel
 from services.workbench.engines import engine_of
 from services.workbench.pictures import DecodedPicture, as_input
@@ -93,7 +93,7 @@ def test_sums_are_whole_numbers_or_refused_by_name(session: Session) -> None:
     session.jump("body")
     assert session.sums().dtype == torch.int64
     session.jump("pool")
-    with pytest.raises(Unsupported, match="'pool'"):
+    with pytest.raises(TensorNotFound, match="'pool'"):
         session.sums()
 
 
