@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -48,7 +48,7 @@ class Listener(Generic[Item]):
             raise _Stopped
 
 
-async def listen(work: Callable[[Listener[Item]], None], pool: Executor) -> AsyncIterator[Step | Item]:
+async def listen(work: Callable[[Listener[Item]], None], pool: Executor) -> AsyncGenerator[Step | Item, None]:
     """Run `work` in the pool and yield what it hands over, as it does.
 
     Whoever stops listening stops the work at its next step; this returns when its thread has ended.

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from services.edge.errors import SessionNotFound
 from services.workbench.session import Session
 from services.workbench.session_log import SessionLog
 
@@ -27,20 +28,29 @@ class Opened(NamedTuple):
 
 @dataclass(eq=False)
 class Held:
-    """A session while one caller has it alone."""
+    """A session while one caller has it alone; where it is closed meanwhile, all but `lock` raise SessionNotFound."""
 
     opened: Opened | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    is_closing: bool = False
 
     @property
     def session(self) -> Session:
-        assert self.opened is not None
-        return self.opened.session
+        return self._still_opened().session
 
     @property
     def log(self) -> SessionLog:
+        return self._still_opened().log
+
+    def check(self) -> None:
+        """Raises SessionNotFound where somebody closes it."""
+        if self.is_closing:
+            raise SessionNotFound("the session was closed meanwhile: open a new one")
+
+    def _still_opened(self) -> Opened:
+        self.check()
         assert self.opened is not None
-        return self.opened.log
+        return self.opened
 
 
 class OpenSessions:
@@ -64,11 +74,12 @@ class OpenSessions:
         """Have a session alone, after those who came before.
 
         Raises:
-            what `load` raises.
+            SessionNotFound: it was closed meanwhile; and what `load` raises.
         """
         held = self._held.setdefault(key, Held())
         self._held.move_to_end(key)
         async with held.lock:
+            held.check()
             try:
                 if held.opened is None:
                     held.opened = await self._load(key)
@@ -83,10 +94,17 @@ class OpenSessions:
         self._held[key] = Held(opened)
         self._forget_old()
 
-    def forget(self, key: SessionKey) -> None:
-        """Drop a session: the next caller opens it again as it was left."""
-        if held := self._held.pop(key, None):
-            held.opened = None
+    @asynccontextmanager
+    async def closing(self, key: SessionKey) -> AsyncIterator[None]:
+        """Have a session alone that goes: who has it now is told at its next step, and who waits finds none."""
+        held = self._held.setdefault(key, Held())
+        held.is_closing = True
+        try:
+            async with held.lock:
+                yield
+        finally:
+            if self._held.get(key) is held:
+                del self._held[key]
 
     def _forget_old(self) -> None:
         idle = [key for key, held in self._held.items() if not held.lock.locked()]

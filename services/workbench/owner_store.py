@@ -73,6 +73,10 @@ class OwnerStore:
         except ArtifactNotFound:
             raise ArtifactNotFound(f"no file {file!r} of yours") from None
 
+    async def remove_file(self, file: str) -> None:
+        """Forget a file."""
+        await self.store.remove([self._file_key(file)])
+
     async def write_session(self, session: str, log: SessionLog) -> None:
         """Keep a session as it is now."""
         await self.store.write(self._session_key(session, "log.json"), encode_log(log))

@@ -74,6 +74,10 @@ class Session:
             shared.note(stepper.engine)
         return stepper
 
+    @property
+    def _has_stepped(self) -> bool:
+        return "_stepper" in vars(self)
+
     def check(self) -> None:
         """Raises now what the first use would: NoAutoPlan."""
         _ = self._opened
@@ -104,8 +108,7 @@ class Session:
     @property
     def variant(self) -> Variant:
         """The model as edited on this branch."""
-        has_stepped = "_stepper" in vars(self)
-        return self._stepper.variant if has_stepped else self._opened
+        return self._stepper.variant if self._has_stepped else self._opened
 
     def step(self) -> Visit:
         """Run the next layer. Raises LayerNotFound at the last one."""
@@ -274,7 +277,7 @@ class Session:
     @property
     def edited(self) -> bool:
         """True where any branch differs from the model as it was opened."""
-        return any(variant is not self._opened for variant in self._stepper.variants.values())
+        return self._has_stepped and any(each is not self._opened for each in self._stepper.variants.values())
 
     def run(
         self,

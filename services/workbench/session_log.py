@@ -38,6 +38,11 @@ class Opening:
     picture_name: str
     mode: Mode
 
+    @property
+    def own_integers(self) -> str | None:
+        """The file of integers that was made for this session alone, and goes with it; None where there is none."""
+        return self.integer_file if self.calibrated_on_picture else None
+
 
 @dataclass(frozen=True)
 class SessionLog:

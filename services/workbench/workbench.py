@@ -6,6 +6,7 @@ What was acknowledged is in the store: a session outlives the process.
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from concurrent.futures import Executor
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
@@ -24,7 +25,7 @@ from services.workbench.events import Event
 from services.workbench.exporting import Exported, encode_pair
 from services.workbench.long_work import Listener, Step, listen
 from services.workbench.model_codec import decode_model
-from services.workbench.open_sessions import Opened, OpenSessions, SessionKey
+from services.workbench.open_sessions import Held, Opened, OpenSessions, SessionKey
 from services.workbench.owner_store import OwnerStore, new_id
 from services.workbench.pictures import DecodedPicture, EncodedPicture, EncodedPictures, decode_picture
 from services.workbench.report import Report, make_report
@@ -128,11 +129,8 @@ class Workbench:
         return await self._finish(self._open(owner, model, integer_file, picture, mode))
 
     async def close(self, key: SessionKey) -> None:
-        """Forget a session. Raises SessionNotFound."""
-        owned = OwnerStore(self._store, key.owner)
-        await owned.read_session(key.session)
-        self._sessions.forget(key)
-        await owned.remove_session(key.session)
+        """Forget a session, once who has it now is done or told. Raises SessionNotFound."""
+        await self._finish(self._close(key))
 
     async def ask(self, key: SessionKey, work: Callable[[Session], Result]) -> Result:
         """Let `work` look at a session, in a thread, one caller at a time.
@@ -153,18 +151,16 @@ class Workbench:
         async with self._sessions.hold(key) as held:
             return held.log.opening
 
-    async def cross(self, key: SessionKey, mode: Mode | None, layer: str | None) -> AsyncIterator[Step | Crossing]:
+    def cross(self, key: SessionKey, mode: Mode | None, layer: str | None) -> AsyncIterator[Step | Crossing]:
         """Cross the model as edited: each layer's row as soon as it is known, or one layer's alone."""
 
         def work(session: Session, listener: Listener[Crossing]) -> None:
             for row in [session.cross_one(layer, mode)] if layer else session.cross(mode):
                 listener.give(row)
 
-        async with self._sessions.hold(key) as held:
-            async for each in listen(partial(work, held.session), self._pool):
-                yield each
+        return self._listen(key, work)
 
-    async def report(self, key: SessionKey, pictures: Sequence[EncodedPicture]) -> AsyncIterator[Step | Report]:
+    def report(self, key: SessionKey, pictures: Sequence[EncodedPicture]) -> AsyncIterator[Step | Report]:
         """Measure the model as edited; the report comes last. Raises EmptyBatch, NotAPicture, PictureTooLarge."""
 
         def work(session: Session, listener: Listener[Report]) -> None:
@@ -174,9 +170,7 @@ class Workbench:
             measured = make_report(model, stored, EncodedPictures(pictures), self.clock, listener, truth)
             listener.give(measured.report)
 
-        async with self._sessions.hold(key) as held:
-            async for each in listen(partial(work, held.session), self._pool):
-                yield each
+        return self._listen(key, work)
 
     async def compare(
         self, key: SessionKey, other: SessionKey, pictures: Sequence[EncodedPicture]
@@ -187,9 +181,8 @@ class Workbench:
         def work(session: Session, listener: Listener[VariantComparison]) -> None:
             listener.give(compare_variants(_variant(session), second, EncodedPictures(pictures), listener))
 
-        async with self._sessions.hold(key) as held:
-            async for each in listen(partial(work, held.session), self._pool):
-                yield each
+        async for each in self._listen(key, work):
+            yield each
 
     async def calibrate(
         self, key: SessionKey, request: CalibrationRequest, pictures: Sequence[EncodedPicture]
@@ -218,17 +211,10 @@ class Workbench:
                 raise FailedPrecondition(
                     "the session has edits, and calibrating begins it anew: undo or save them, or say that they may go"
                 )
-            async for each in listen(partial(work, held.session), self._pool):
-                if isinstance(each, Step):
-                    yield each
-                    continue
-                session, owned = held.session, OwnerStore(self._store, key.owner)
-                file = await owned.write_file(encode_integers(session.model, each.integers))
-                opening = replace(held.log.opening, integer_file=file, calibrated_on_picture=False)
-                anew = await self._run(partial(self._session, session.model, each.integers, session.picture, opening))
-                await owned.write_session(key.session, SessionLog(opening))
-                held.opened = Opened(anew, SessionLog(opening))
-                yield CalibratedSession(each, file)
+            async with aclosing(listen(partial(work, held.session), self._pool)) as heard:
+                async for each in heard:
+                    held.check()
+                    yield each if isinstance(each, Step) else await self._begin_anew(key, held, each)
 
     async def save(self, key: SessionKey, name: str) -> SavedVariant:
         """Keep the model as edited, under a name, as files of its owner."""
@@ -258,6 +244,27 @@ class Workbench:
         await owned.write_session(key.session, SessionLog(opening))
         self._sessions.put(key, Opened(session, SessionLog(opening)))
         return key
+
+    async def _begin_anew(self, key: SessionKey, held: Held, found: CalibratedModel) -> CalibratedSession:
+        """Open a session that one has alone with other integers, and without its edits."""
+        session, before = held.session, held.log.opening
+        owned = OwnerStore(self._store, key.owner)
+        file = await owned.write_file(encode_integers(session.model, found.integers))
+        opening = replace(before, integer_file=file, calibrated_on_picture=False)
+        anew = await self._run(partial(self._session, session.model, found.integers, session.picture, opening))
+        await owned.write_session(key.session, SessionLog(opening))
+        held.opened = Opened(anew, SessionLog(opening))
+        if before.own_integers:
+            await owned.remove_file(before.own_integers)
+        return CalibratedSession(found, file)
+
+    async def _close(self, key: SessionKey) -> None:
+        owned = OwnerStore(self._store, key.owner)
+        async with self._sessions.closing(key):
+            log, _ = await owned.read_session(key.session)
+            await owned.remove_session(key.session)
+            if own := log.opening.own_integers:
+                await owned.remove_file(own)
 
     async def _reopen(self, key: SessionKey) -> Opened:
         owned = OwnerStore(self._store, key.owner)
@@ -298,6 +305,15 @@ class Workbench:
         data = await owned.read_file(file)
         return await self._run(partial(decode_integers, data, model, "the integers' file"))
 
+    async def _listen(
+        self, key: SessionKey, work: Callable[[Session, Listener[Result]], None]
+    ) -> AsyncIterator[Step | Result]:
+        """Long work that leaves its session as it is, and stops where that is closed meanwhile."""
+        async with self._sessions.hold(key) as held, aclosing(listen(partial(work, held.session), self._pool)) as heard:
+            async for each in heard:
+                held.check()
+                yield each
+
     async def _ask(self, key: SessionKey, work: Callable[[Session], Result]) -> Result:
         async with self._sessions.hold(key) as held:
             return await self._run(partial(work, held.session))
@@ -305,7 +321,7 @@ class Workbench:
     async def _change(self, key: SessionKey, work: Callable[[Session], tuple[Result, Event]]) -> Result:
         async with self._sessions.hold(key) as held:
             result, event = await self._run(partial(work, held.session))
-            log = held.log.then(event)
+            log = held.log.then(event)  # or it was closed meanwhile, and nothing is written any more
             try:
                 await OwnerStore(self._store, key.owner).write_session(key.session, log)
             except BaseException:

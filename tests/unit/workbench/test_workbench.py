@@ -22,7 +22,7 @@ from services.workbench.pictures import EncodedPicture
 from services.workbench.session import Session
 from services.workbench.session_log import NamedModel
 from services.workbench.shared_models import SharedModels
-from services.workbench.workbench import Workbench, WorkbenchLimits
+from services.workbench.workbench import CalibratedSession, CalibrationRequest, Workbench, WorkbenchLimits
 
 OWNER, OTHER = "owner-of-the-first-sessions", "owner-of-the-other-sessions"
 SMALL = NamedModel("small")
@@ -142,6 +142,59 @@ async def test_a_caller_who_leaves_loses_nothing(start: Callable[..., Workbench]
     assert await start().ask(key, lambda session: session.layer) == "stem"
 
 
+async def test_a_session_that_is_closed_under_work_ends_it_and_leaves_nothing(
+    start: Callable[..., Workbench], store: ObjectStore
+) -> None:
+    bench = start()
+    key = await bench.open(OWNER, SMALL, None, picture(), Mode.INT8)
+    began, go_on = threading.Event(), threading.Event()
+
+    def slow(session: Session) -> tuple[int, Event]:
+        began.set()
+        go_on.wait(10)
+        return step(session)
+
+    working = asyncio.create_task(bench.change(key, slow))
+    await asyncio.to_thread(began.wait, 10)
+    waiting, closing = asyncio.create_task(bench.change(key, step)), asyncio.create_task(bench.close(key))
+    await asyncio.sleep(0.01)
+    go_on.set()
+    for call in (working, waiting):
+        with pytest.raises(SessionNotFound, match="open"):
+            await call
+    await closing
+    assert await store.keys() == []
+
+
+async def test_a_cross_of_a_session_that_is_closed_stops(start: Callable[..., Workbench]) -> None:
+    bench = start()
+    key = await bench.open(OWNER, SMALL, None, picture(), Mode.INT8)
+    rows = bench.cross(key, None, None)
+    await anext(rows)
+    closing = asyncio.create_task(bench.close(key))
+
+    async def hear_the_others() -> None:
+        async for _ in rows:
+            await asyncio.sleep(0)
+
+    with pytest.raises(SessionNotFound):
+        await hear_the_others()
+    await closing
+
+
+async def test_the_integers_made_of_a_sessions_own_picture_go_when_others_come(
+    start: Callable[..., Workbench], store: ObjectStore
+) -> None:
+    bench = start()
+    key = await bench.open(OWNER, SMALL, None, picture(), Mode.INT8)
+    own = {each for each in await store.keys() if "/files/" in each}
+    *_, found = [each async for each in bench.calibrate(key, CalibrationRequest("minmax"), [picture()])]
+    assert isinstance(found, CalibratedSession)
+    await bench.close(key)
+    assert [each.rpartition("/")[2] for each in await store.keys()] == [found.integer_file]
+    assert len(own) == 1
+
+
 async def test_a_model_that_changed_meanwhile_is_refused(
     start: Callable[..., Workbench], other_model: EngineModel
 ) -> None:
@@ -205,7 +258,7 @@ async def test_long_work_stops_when_nobody_listens(pool: Executor) -> None:
 
     heard = listen(work, pool)
     assert await anext(heard) == 0
-    await heard.aclose()  # type: ignore[attr-defined]
+    await heard.aclose()
     assert ended.is_set()
 
 
