@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
+from weakref import WeakValueDictionary
 
 from services.console.domain import LogIn, User, check_password, check_user_name
 from services.console.records import AccountRecords
@@ -58,6 +59,7 @@ class Accounts:
     def __init__(self, records: AccountRecords, hasher: Hasher, clock: Callable[[], float]):
         self._records, self._hasher, self._clock = records, hasher, clock
         self._hashing = asyncio.Semaphore(_HASHES_AT_A_TIME)
+        self._turns = WeakValueDictionary[str, asyncio.Lock]()
         self._nobodys_hash: str | None = None
 
     async def sign_up(self, name: str, password: str) -> OpenedLogIn:
@@ -76,7 +78,14 @@ class Accounts:
             Unauthenticated: no such user, or another password; which of both is not said.
             TooManyLogIns: wrong passwords before this one.
         """
-        folded, now_s = name.strip().lower()[:80], self._clock()
+        folded = name.strip().lower()[:80]
+        # Of one name one at a time: many at once would all be tried before the first is known to be wrong.
+        turn = self._turns.setdefault(folded, asyncio.Lock())
+        async with turn:
+            return await self._log_in(folded, password)
+
+    async def _log_in(self, folded: str, password: str) -> OpenedLogIn:
+        now_s = self._clock()
         failures = await self._records.failures_since(folded, now_s - FAILURE_WINDOW_S)
         if len(failures) >= MOST_FAILURES:
             wait_s = failures[-MOST_FAILURES] + FAILURE_WINDOW_S - now_s

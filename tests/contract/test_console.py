@@ -3,6 +3,7 @@
 import re
 from base64 import b64decode
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,17 @@ def test_wrong_passwords_make_the_next_one_wait_also_of_nobody(console: Served) 
             assert answers[0].json()["error"] == "no such user and password"
         right = guesser.client.post("/api/log-in", json={"name": "guessed", "password": PASSWORD})
         assert right.status_code == 429
+
+
+def test_wrong_passwords_at_once_are_no_more_than_one_after_the_other(console: Served) -> None:
+    with console.person("hurried"), console.nobody() as guesser, ThreadPoolExecutor(10) as at_once:
+
+        def guess(n: int) -> int:
+            return guesser.client.post(
+                "/api/log-in", json={"name": "hurried", "password": f"wrong {n} wrong"}
+            ).status_code
+
+        assert sorted(at_once.map(guess, range(10))) == [401] * 5 + [429] * 5
 
 
 def test_a_name_has_one_user_however_it_is_spelled(console: Served, ada: Person) -> None:
