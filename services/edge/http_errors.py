@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ExceptionHandler
 
 from services.edge.errors import StrataError
+from services.edge.shown_path import shown_path
 from services.edge.status import Status, forget_frames, status_of
 
 _log = logging.getLogger(__name__)
@@ -25,7 +26,7 @@ async def answer_error(request: Request, error: Exception) -> JSONResponse:
     """Answer an error; where the fault is ours, the log has it and the caller the incident's number."""
     status = status_of(error)
     if status.incident:
-        _log.error("incident %s at %s", status.incident, request.url.path, exc_info=error)
+        _log.error("incident %s at %s", status.incident, shown_path(request.url.path), exc_info=error)
     forget_frames(error)
     return error_response(status)
 

@@ -3,6 +3,7 @@
 from opentelemetry.trace import Status, StatusCode
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from services.edge.shown_path import shown_path
 from services.edge.tracing import serving
 
 _NOT_OURS = ("/healthz", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready")
@@ -19,7 +20,7 @@ class TracedHttp:
             await self._app(scope, receive, send)
             return
         carrier = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        with serving(f"{scope['method']} {scope['path']}", carrier) as span:
+        with serving(f"{scope['method']} {shown_path(scope['path'])}", carrier) as span:
 
             async def watched(message: Message) -> None:
                 if message["type"] == "http.response.start":
