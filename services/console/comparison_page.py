@@ -7,13 +7,14 @@ from typing import NamedTuple
 
 from services.console.http_bodies import BoxBody, RunBody
 from services.edge.html_page import figure, html_page, paragraph, table
+from services.edge.hues import hue_of
 
 MOST_RUNS = 4
 _STYLE = """
 .panes { display: grid; grid-template-columns: repeat(auto-fit, minmax(18em, 1fr)); gap: 1em; }
 .picture { position: relative; } .picture img { display: block; width: 100%; }
-.picture span { position: absolute; box-sizing: border-box; border: 2px solid #d1242f; }
-.picture b { background: #d1242f; color: #fff; font-size: 12px; padding: 0 .3em; }
+.picture span { position: absolute; box-sizing: border-box; border: 2px solid var(--hue); }
+.picture b { background: var(--hue); color: #fff; font-size: 12px; padding: 0 .3em; }
 """
 
 
@@ -60,9 +61,16 @@ def _pane(compared: ComparedRun) -> str:
 
 
 def _box(box: BoxBody) -> str:
-    left, top = max(0.0, box.x - box.width / 2), max(0.0, box.y - box.height / 2)
-    sides = f"left:{left:.2%};top:{top:.2%};width:{min(box.width, 1 - left):.2%};height:{min(box.height, 1 - top):.2%}"
-    return f'<span aria-hidden="true" style="{sides}"><b>{escape(box.name)} {box.score:.0%}</b></span>'
+    left, right = (_inside(box.x + side * box.width / 2) for side in (-1, 1))
+    top, bottom = (_inside(box.y + side * box.height / 2) for side in (-1, 1))
+    sides = f"left:{left:.2%};top:{top:.2%};width:{right - left:.2%};height:{bottom - top:.2%}"
+    name = f"<b>{escape(box.name)} {box.score:.0%}</b>"
+    return f'<span aria-hidden="true" style="--hue:{hue_of(box.label)};{sides}">{name}</span>'
+
+
+def _inside(share: float) -> float:
+    """Of the picture, which a box at its edge can reach beyond."""
+    return min(1.0, max(0.0, share))
 
 
 def _times(run: RunBody) -> tuple[str, str, str, str]:

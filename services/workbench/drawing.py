@@ -8,11 +8,11 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from services.edge.hues import hue_of
 from services.workbench.engine_model import KnownModel
 from services.workbench.pictures import DecodedPicture
 from services.zoo.detection import Detection
 
-_COLOURS = ("#e6194b", "#3cb44b", "#4363d8", "#f58231", "#911eb4", "#008080", "#9a6324", "#800000")
 _LEAST_SIDE = 512
 
 
@@ -28,13 +28,13 @@ def draw_boxes(model: KnownModel, picture: DecodedPicture, found: Sequence[Detec
         pen, font = ImageDraw.Draw(drawn), ImageFont.load_default(max(11, min(height, width) // 40))
         marked = sorted(zip(found, frames, strict=True), key=lambda pair: pair[0].score)  # the surest lies on top
         for each, frame in marked:
-            pen.rectangle(frame, outline=_colour(each), width=line)
+            pen.rectangle(frame, outline=hue_of(each.label), width=line)
         for each, (left, top, *_) in marked:
             name = f"{model.label(each.label)} {each.score:.0%}"
             _, _, name_width, name_height = pen.textbbox((0, 0), name, font)
             # above its frame where there is room, and never beyond the picture
             x, y = max(0, min(left, width - name_width - 4)), max(0, top - name_height - 3)
-            pen.rectangle((x, y, x + name_width + 3, y + name_height + 3), fill=_colour(each))
+            pen.rectangle((x, y, x + name_width + 3, y + name_height + 3), fill=hue_of(each.label))
             pen.text((x + 2, y + 1), name, "white", font)
     return _png(drawn)
 
@@ -45,10 +45,6 @@ def draw_picture(pixels: Tensor, most_side: int = 0) -> bytes:
     if most_side:
         drawn.thumbnail((most_side, most_side))
     return _png(drawn)
-
-
-def _colour(found: Detection) -> str:
-    return _COLOURS[found.label % len(_COLOURS)]
 
 
 def draw_grey(picture: Tensor) -> bytes:

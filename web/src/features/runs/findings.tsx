@@ -1,5 +1,6 @@
 import { formatPercent } from "../../lib/format";
 import type { Result } from "./api";
+import { frameOf } from "./frame";
 
 const COLOURS = 8;
 
@@ -14,12 +15,7 @@ export function PictureWithBoxes({ run, name, result }: { run: string; name: str
           key={n}
           aria-hidden="true"
           className={`box hue-${box.label % COLOURS}`}
-          style={{
-            left: `${100 * Math.max(0, box.x - box.width / 2)}%`,
-            top: `${100 * Math.max(0, box.y - box.height / 2)}%`,
-            width: `${100 * Math.min(box.width, 1)}%`,
-            height: `${100 * Math.min(box.height, 1)}%`,
-          }}
+          style={frameOf(box)}
         >
           <b>
             {box.name} {formatPercent(box.score)}
