@@ -98,6 +98,8 @@ def test_sign_up_upload_run_step_edit_run_again_and_undo(browser: Browser, conso
         page.get_by_role("heading", name="As edited now").wait_for()
         page.get_by_role("button", name="Undo").click()
         expect(page.get_by_label("weights at 0, 0, 0, 0")).to_have_value(before)
+        expect(page.get_by_role("heading", name="As edited now")).to_have_count(0)
+        expect(page.get_by_role("status").filter(has_text="The edit changed")).to_have_count(0)
         assert serious_findings(page) == []
 
         page.get_by_role("button", name="Share").click()

@@ -187,7 +187,10 @@ export function useKeepVariant(run: string) {
 /** Run the model as it is edited now. */
 export function useRerun(run: string) {
   const params = { path: { run } };
-  return useMutation({ mutationFn: () => answer(client.POST("/api/runs/{run}/result", { params })) });
+  return useMutation({
+    scope: inTurn(run),
+    mutationFn: () => answer(client.POST("/api/runs/{run}/result", { params })),
+  });
 }
 
 async function refresh(queries: ReturnType<typeof useQueryClient>, run: string) {

@@ -52,7 +52,17 @@ export default function StepPage() {
   const next = () => go(layers[indexOf(standing()) + 1]);
   const back = () => go(layers[indexOf(standing()) - 1]);
   const end = () => go(layers.at(-1));
-  const takeBack = () => session.data?.edits && undo.mutate();
+  // What was said of the model before is not true of it any more.
+  const change = (body: Edit) => {
+    rerun.reset();
+    edit.mutate(body);
+  };
+  const takeBack = () => {
+    if (!session.data?.edits) return;
+    rerun.reset();
+    edit.reset();
+    undo.mutate();
+  };
   const runAgain = () => rerun.mutate();
   useKeys({ n: next, ArrowRight: next, p: back, ArrowLeft: back, e: end, u: takeBack, r: runAgain });
 
@@ -60,7 +70,6 @@ export default function StepPage() {
   if (wrong) return <ErrorNote error={wrong} />;
   if (!found.data || !session.data || !graph.data) return <p className="soft">Opening the session …</p>;
   const { picture_name } = found.data;
-  const change = (body: Edit) => edit.mutate(body);
 
   return (
     <div className="step">
@@ -110,7 +119,7 @@ export default function StepPage() {
           </div>
         </section>
         <div className="stack" aria-live="polite" aria-busy={isStepping}>
-          {edit.data && session.data.edits > 0 && (
+          {edit.data && (
             <p className="note" role="status">
               The edit changed {formatPercent(edit.data.changed_fraction)} of {edit.data.layer}; it now agrees with what
               it was to {formatDecibel(edit.data.sqnr_db)}.
