@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { editOf, sliceOf } from "./tensor-slices";
+import { editOf, numberTyped, sliceOf, within } from "./tensor-slices";
 
 test("a page of weights begins at its channel and row, and each cell knows its place", () => {
   const slice = sliceOf([8, 40, 3, 3], 2, 1);
@@ -17,4 +17,13 @@ test("a vector and a matrix have their own tables", () => {
 test("a changed scale is its channel's", () => {
   expect(editOf("scales", "c", [7], 0.5)).toEqual({ kind: "scale", layer: "c", channel: 7, scale: 0.5 });
   expect(editOf("bias", "c", [7], 0.5)).toEqual({ kind: "bias", layer: "c", place: [7], values: [0.5] });
+});
+
+test("only a number that somebody has typed is one: what stood there was rounded", () => {
+  expect(numberTyped("0,5", "0.1235")).toBe(0.5);
+  for (const text of ["0.1235", " ", "1e999", "x"]) expect(numberTyped(text, "0.1235")).toBeUndefined();
+});
+
+test("a channel that is typed is whole and there", () => {
+  expect(["-3", "1.9", "12", ""].map((text) => within(text, 0, 7))).toEqual([0, 1, 7, 0]);
 });

@@ -51,3 +51,14 @@ export function editOf(part: Part, layer: string, place: number[], value: number
   if (part === "scales") return { kind: "scale", layer, channel: place[0] ?? 0, scale: value };
   return { kind: part, layer, place, values: [value] };
 }
+
+/** What somebody has typed over a number; undefined where that is none, or what stood there: it was rounded. */
+export function numberTyped(text: string, shown: string): number | undefined {
+  const number = Number(text.replace(",", "."));
+  return text.trim() === "" || text === shown || !Number.isFinite(number) ? undefined : number;
+}
+
+/** The whole number that somebody has typed, from `least` to `most`. */
+export function within(text: string, least: number, most: number): number {
+  return Math.min(Math.max(least, Math.trunc(Number(text))), most);
+}

@@ -3,7 +3,7 @@ import { useState } from "react";
 import { ErrorNote } from "../../components/error-note";
 import { formatNumber } from "../../lib/format";
 import { type Edit, type Part, useTensor } from "./api";
-import { editOf, sliceOf } from "./tensor-slices";
+import { editOf, numberTyped, sliceOf, within } from "./tensor-slices";
 
 /** A part of a tensor as a table whose cells can be changed. */
 export function TensorTable({
@@ -35,7 +35,7 @@ export function TensorTable({
               max={(shape[0] ?? 1) - 1}
               value={channel}
               onChange={(event) => {
-                setChannel(Math.min(Math.max(0, Number(event.target.value)), (shape[0] ?? 1) - 1));
+                setChannel(within(event.target.value, 0, (shape[0] ?? 1) - 1));
                 setPage(0);
               }}
             />
@@ -49,7 +49,7 @@ export function TensorTable({
               min={1}
               max={slice.pages}
               value={page + 1}
-              onChange={(event) => setPage(Math.min(Math.max(1, Number(event.target.value)), slice.pages) - 1)}
+              onChange={(event) => setPage(within(event.target.value, 1, slice.pages) - 1)}
             />
           </label>
         )}
@@ -109,9 +109,9 @@ function Cell({
       onKeyDown={(event) => {
         if (event.key === "Escape") setText(shown);
         if (event.key !== "Enter") return;
-        const number = Number(text.replace(",", "."));
-        if (text.trim() !== "" && Number.isFinite(number)) onValue(number);
-        else setText(shown);
+        const changed = numberTyped(text, shown);
+        if (changed === undefined) setText(shown);
+        else onValue(changed);
       }}
     />
   );
