@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 
 import style from "../../app/style.css?raw";
+import graph from "./graph.css?raw";
 import type { Schema } from "../../lib/api";
 import { BY_KIND, BY_PRECISION, byError, byTime } from "./shades";
 
@@ -27,14 +28,19 @@ test("each kind of layer has a colour that the legend names", () => {
   expect(BY_PRECISION.shadeOf(layer("a"))).toBe("shade hue-2");
 });
 
-const SHARE = 0.3; // of a hue in its shade, in graph.css
-const CARDS = ["#ffffff", "#18222b"];
+/** Of a hue in its shade. */
+const SHARE = Number(/\.shade \{[^}]*background: color-mix\(in srgb, var\(--hue\) (\d+)%, var\(--card\)\)/.exec(graph)?.[1]) / 100;
+/** In light and in dark. */
+const CARDS = [...style.matchAll(/--card: (#\w+)/g)].map(([, colour]) => colour!);
 
-test.each(CARDS)("no two kinds of layers look alike on a card of %s", (card) => {
-  const shades = [...style.matchAll(/\.hue-\d \{\s+--hue: (#\w+)/g)].map(([, hue]) => toLab(mixed(hue!, card)));
-  expect(shades).toHaveLength(BY_KIND.legend.length);
-  const gaps = shades.flatMap((one, n) => shades.slice(n + 1).map((other) => Math.hypot(...one.map((x, i) => x - other[i]!))));
-  expect(Math.min(...gaps)).toBeGreaterThan(0.04); // of Oklab, where 0.02 is just seen
+test("no two kinds of layers look alike, in light and in dark", () => {
+  expect(CARDS).toHaveLength(2);
+  for (const card of CARDS) {
+    const shades = [...style.matchAll(/\.hue-\d \{\s+--hue: (#\w+)/g)].map(([, hue]) => toLab(mixed(hue!, card)));
+    expect(shades).toHaveLength(BY_KIND.legend.length);
+    const gaps = shades.flatMap((one, n) => shades.slice(n + 1).map((other) => Math.hypot(...one.map((x, i) => x - other[i]!))));
+    expect(Math.min(...gaps)).toBeGreaterThan(0.04); // of Oklab, where 0.02 is just seen
+  }
 });
 
 const bytesOf = (colour: string) => [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16));
