@@ -132,6 +132,17 @@ def test_a_cross_leads_to_the_layer_that_loses_most(browser: Browser, console: S
         layers(page).get_by_role("button", name=FIRST).click()
         page.get_by_role("heading", name=FIRST, exact=True).wait_for()
 
+        page.get_by_role("link", name="Cross").click()
+        page.get_by_role("combobox", name="Float against").select_option("hybrid")
+        page.get_by_role("button", name="Cross").click()
+        page.get_by_role("heading", name="Float against hybrid").wait_for()
+        saved = page.get_by_role("link", name="Save as HTML")
+        expect(saved).to_have_attribute("href", re.compile("mode=hybrid$"))
+        page.get_by_role("link", name="Model", exact=True).click()
+        page.go_back()  # what was crossed is still there, and so is what it was crossed with
+        expect(saved).to_have_attribute("href", re.compile("mode=hybrid$"))
+        expect(page.get_by_role("combobox", name="Float against")).to_have_value("hybrid")
+
 
 def test_a_model_is_coloured_by_what_was_measured_and_a_layers_card_leads_to_its_step(
     browser: Browser, console: Served, files: list[Path]

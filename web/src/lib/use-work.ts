@@ -39,11 +39,11 @@ export function useWork<Found, Event extends WorkEvent>(
   const stop = useCallback(() => running.current?.abort(), []);
   useEffect(() => stop, [stop]);
 
-  /** Begin anew; with a body it is asked for as a change. */
-  async function start(path: string, body?: unknown) {
+  /** Begin anew, with what is known before anything is found; with a body it is asked for as a change. */
+  async function start(path: string, body?: unknown, begin: Found = nothing) {
     stop();
     const control = (running.current = new AbortController());
-    let now: Work<Found> = { found: nothing, progress: null, fault: "", isOver: false };
+    let now: Work<Found> = { found: begin, progress: null, fault: "", isOver: false };
     let later: ReturnType<typeof setTimeout> | undefined;
     const show = () => {
       clearTimeout(later);

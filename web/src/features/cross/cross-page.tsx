@@ -22,8 +22,7 @@ export default function CrossPage() {
   const rows = cross?.found.rows ?? NONE;
   const diagnosis = cross?.found.diagnosis;
   const { open, error } = useOpenStep(run);
-  const [mode, setMode] = useState("int8");
-  const [crossed, setCrossed] = useState("int8");
+  const [mode, setMode] = useState(cross?.found.mode ?? "int8");
   useTitle(found.data ? `Cross ${found.data.model}` : "Cross");
 
   if (found.error) return <ErrorNote error={found.error} />;
@@ -35,7 +34,6 @@ export default function CrossPage() {
         className="card row"
         onSubmit={(event) => {
           event.preventDefault();
-          setCrossed(mode);
           start(mode);
         }}
       >
@@ -55,8 +53,8 @@ export default function CrossPage() {
             <progress aria-label="Crossing" /> {rows.length} layers
           </p>
         )}
-        {diagnosis && (
-          <a className="button" href={`/api/runs/${run}/cross.html?mode=${crossed}`} download>
+        {cross && diagnosis && (
+          <a className="button" href={`/api/runs/${run}/cross.html?mode=${cross.found.mode}`} download>
             Save as HTML
           </a>
         )}
@@ -76,6 +74,7 @@ export default function CrossPage() {
       {rows.length > 0 && (
         <>
           <section className="card" aria-label="Error over the layers">
+            <h2>Float against {cross?.found.mode}</h2>
             <ErrorCurve rows={rows} onOpen={open} />
           </section>
           <CrossTable rows={rows} shares={diagnosis?.shares ?? NO_SHARES} onOpen={open} />
