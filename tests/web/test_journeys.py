@@ -239,8 +239,11 @@ def test_a_model_is_calibrated_on_some_pictures_and_checked_on_others(
         page.get_by_role("link", name="Runs").click()
         page.get_by_role("link", name="Model of shapes.strata, int8").click()
         page.get_by_role("link", name="Quantise").click()
+        calibrate = page.get_by_role("button", name="Calibrate", exact=True)
+        expect(calibrate).to_be_disabled()
+        expect(calibrate).to_have_accessible_description("Choose a picture to calibrate on.")
         page.get_by_role("button", name="Hold every second out").click()
-        page.get_by_role("button", name="Calibrate", exact=True).click()
+        calibrate.click()
         table = page.get_by_role("region", name="Algorithms by layer")
         expect(table.get_by_role("row", name=FIRST).get_by_text("✓")).to_be_visible(timeout=60_000)
         for pictures in ("calibration", "held-out"):

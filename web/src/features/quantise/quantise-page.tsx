@@ -51,6 +51,7 @@ export default function QuantisePage() {
   if (!found.data || !session.data || !files.data) return <p className="soft">Opening the model …</p>;
   const choice = pictures(files.data);
   const isBusy = work !== undefined && !work.isOver;
+  const isMissing = choice.length > 0 && picked.seen.length === 0;
   return (
     <div className="stack">
       <RunHead run={found.data} />
@@ -82,7 +83,16 @@ export default function QuantisePage() {
             </label>
           )}
           <span className="grow" />
-          <button className="primary" disabled={isBusy || picked.seen.length === 0}>
+          {isMissing && (
+            <span id="what-is-missing" className="soft small">
+              Choose a picture to calibrate on.
+            </span>
+          )}
+          <button
+            className="primary"
+            disabled={isBusy || picked.seen.length === 0}
+            aria-describedby={isMissing ? "what-is-missing" : undefined}
+          >
             Calibrate
           </button>
           {work?.found && <SaveCalibration run={found.data} calibrated={work.found} />}

@@ -18,8 +18,10 @@ export function useCalibration(run: string) {
     (before, { calibrated }) => calibrated ?? before,
   );
   async function calibrate(body: Schema<"CalibrationStart">) {
-    queries.removeQueries({ queryKey: ["work", run] }); // what was measured was with other integers
+    const forget = () => queries.removeQueries({ queryKey: ["work", run] }); // it was measured with other integers
+    forget();
     await start(`/api/runs/${run}/calibration`, body);
+    forget(); // what was being measured came to its end before the calibration began
     await queries.invalidateQueries({ queryKey: ["step", run] });
   }
   return { work, calibrate, stop };
