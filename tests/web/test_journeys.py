@@ -339,3 +339,28 @@ def test_a_wrong_password_is_said_and_a_log_out_ends_the_page(browser: Browser, 
         page.get_by_label("Password").fill("not this one, no")
         page.get_by_role("button", name="Log in", exact=True).click()
         expect(page.get_by_role("alert")).to_have_text("no such user and password")
+
+
+def test_who_is_no_longer_logged_in_comes_to_the_log_in(browser: Browser, console: Served) -> None:
+    with page_of(browser, console.address) as page:
+        sign_up(page, "late")
+        page.context.clear_cookies()
+        page.get_by_role("button", name="Log out").click()
+        page.get_by_role("heading", name="Log in").wait_for()
+
+
+def test_a_part_of_the_page_that_is_gone_is_said_in_its_place(browser: Browser, console: Served) -> None:
+    part = "**/assets/augment-page*"
+    context = browser.new_context(base_url=console.address)  # what is amiss here is logged as an error, too
+    page = context.new_page()
+    sign_up(page, "long-open")
+    page.route(part, lambda route: route.abort())
+    page.get_by_role("link", name="Augment").click()
+    expect(page.get_by_role("alert")).to_contain_text("cannot be shown")
+    page.get_by_role("link", name="Files").click()
+    page.get_by_role("heading", name="Files").wait_for()
+    page.unroute(part)
+    page.get_by_role("link", name="Augment").click()
+    page.get_by_role("button", name="Load it again").click()
+    page.get_by_role("heading", name="Augment").wait_for()
+    context.close()

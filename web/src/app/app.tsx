@@ -1,8 +1,9 @@
-import { QueryCache, QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { MutationCache, QueryCache, QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { lazy, Suspense } from "react";
-import { BrowserRouter, Navigate, Route, Routes } from "react-router";
+import { BrowserRouter, Navigate, Route, Routes, useLocation } from "react-router";
 
 import { ErrorNote } from "../components/error-note";
+import { FaultBoundary } from "../components/fault-boundary";
 import { useAccount } from "../features/account/api";
 import { LogInPage } from "../features/account/log-in-page";
 import { FilesPage } from "../features/files/files-page";
@@ -27,12 +28,14 @@ const queries: QueryClient = new QueryClient({
       retry: (failures, error) => failures < 2 && !(error instanceof ApiError && error.status < 500),
     },
   },
-  queryCache: new QueryCache({
-    onError: (error) => {
-      if (error instanceof ApiError && error.status === 401) queries.setQueryData(["account"], null);
-    },
-  }),
+  queryCache: new QueryCache({ onError: noteLogOut }),
+  mutationCache: new MutationCache({ onError: noteLogOut }),
 });
+
+/** A log-in that is over leads to the page where one logs in. */
+function noteLogOut(error: Error) {
+  if (error instanceof ApiError && error.status === 401) queries.setQueryData(["account"], null);
+}
 
 export function App() {
   return (
@@ -46,34 +49,36 @@ export function App() {
 
 function Entrance() {
   const account = useAccount();
-  if (account.error) {
-    return (
+  const { pathname } = useLocation();
+  if (account.data === undefined) {
+    return account.error ? (
       <main className="entrance">
         <h1>Strata</h1>
         <ErrorNote error={account.error} />
       </main>
-    );
+    ) : null;
   }
-  if (account.isPending) return null;
   if (!account.data) return <LogInPage />;
   return (
     <Shell account={account.data}>
-      <Suspense fallback={<p className="soft">Loading …</p>}>
-        <Routes>
-          <Route path="/" element={<Navigate to="/runs" replace />} />
-          <Route path="/files" element={<FilesPage account={account.data} />} />
-          <Route path="/runs" element={<RunsPage />} />
-          <Route path="/panes" element={<PanesPage />} />
-          <Route path="/augment" element={<AugmentPage />} />
-          <Route path="/runs/:run/model" element={<ModelPage />} />
-          <Route path="/runs/:run/step" element={<StepPage />} />
-          <Route path="/runs/:run/cross" element={<CrossPage />} />
-          <Route path="/runs/:run/quantise" element={<QuantisePage />} />
-          <Route path="/ensembles" element={<EnsemblesPage />} />
-          <Route path="/pipelines" element={<PipelinesPage />} />
-          <Route path="*" element={<h1>There is no such page</h1>} />
-        </Routes>
-      </Suspense>
+      <FaultBoundary place={pathname}>
+        <Suspense fallback={<p className="soft">Loading …</p>}>
+          <Routes>
+            <Route path="/" element={<Navigate to="/runs" replace />} />
+            <Route path="/files" element={<FilesPage account={account.data} />} />
+            <Route path="/runs" element={<RunsPage />} />
+            <Route path="/panes" element={<PanesPage />} />
+            <Route path="/augment" element={<AugmentPage />} />
+            <Route path="/runs/:run/model" element={<ModelPage />} />
+            <Route path="/runs/:run/step" element={<StepPage />} />
+            <Route path="/runs/:run/cross" element={<CrossPage />} />
+            <Route path="/runs/:run/quantise" element={<QuantisePage />} />
+            <Route path="/ensembles" element={<EnsemblesPage />} />
+            <Route path="/pipelines" element={<PipelinesPage />} />
+            <Route path="*" element={<h1>There is no such page</h1>} />
+          </Routes>
+        </Suspense>
+      </FaultBoundary>
     </Shell>
   );
 }
