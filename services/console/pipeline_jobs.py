@@ -64,30 +64,39 @@ class PipelineJobs:
 
     def __init__(self, outputs: Callable[[], Sequence[str]], open_store: Callable[[str], ObjectStore]):
         self._outputs, self._open_store = outputs, open_store
-        # What a record took does not change once it is done.
+        # What a record took does not change once it is done; those of jobs that are looked at.
         self._passages: dict[str, Mapping[str, Any]] = {}
 
     async def look(self) -> tuple[list[JobProgress], list[str]]:
-        """The jobs by name, the last ones only; and the outputs that cannot be read, with why."""
-        jobs, faults = [], []
+        """The jobs by name, the last ones only; and the outputs and jobs that cannot be read, with why."""
+        jobs, faults, passages = list[JobProgress](), list[str](), dict[str, Mapping[str, Any]]()
         for url in self._outputs():
             try:
                 store = self._open_store(url)
                 keys = await store.keys()
-                names = sorted(key.removesuffix(_JOB) for key in keys if key.endswith(_JOB) and key.count("/") == 1)
-                for name in names[-MOST_JOBS:]:
-                    own = {key.removeprefix(f"{name}/") for key in keys if key.startswith(f"{name}/")}
-                    jobs.append(await self._job(store, name, own))
-            except (StrataError, ValueError, KeyError, TypeError) as error:
+            except (StrataError, ValueError) as error:
                 faults.append(f"{url}: {error}")
+                continue
+            names = sorted(key.removesuffix(_JOB) for key in keys if key.endswith(_JOB) and key.count("/") == 1)
+            for name in names[-MOST_JOBS:]:
+                own = {key.removeprefix(f"{name}/") for key in keys if key.startswith(f"{name}/")}
+                try:
+                    jobs.append(await self._job(store, name, own, passages))
+                except StrataError as error:
+                    faults.append(f"{store.url_of(name)}: {error}")
+                except (ValueError, KeyError, TypeError) as error:
+                    faults.append(f"{store.url_of(name)}: damaged, or of another version: {error!r}")
+        self._passages = passages
         return jobs, faults
 
-    async def _job(self, store: ObjectStore, name: str, keys: set[str]) -> JobProgress:
+    async def _job(
+        self, store: ObjectStore, name: str, keys: set[str], kept: dict[str, Mapping[str, Any]]
+    ) -> JobProgress:
         job = json.loads(await store.read(f"{name}{_JOB}"))
         report = json.loads(await store.read(f"{name}/report.json")) if "report.json" in keys else None
         tariff = Tariff(**report["tariff"]) if report else AWS_LAMBDA
         done = [key for key in sorted(keys) if key.startswith("done/")]
-        passages = [await self._passage(store, f"{name}/{key}") for key in done]
+        passages = [await self._passage(store, f"{name}/{key}", kept) for key in done]
         stages = _stages(job["stages"], passages, keys, tariff)
         records, failed = await self._records(job["records"]), sum(key.startswith("failed/") for key in keys)
         return JobProgress(
@@ -104,11 +113,11 @@ class PipelineJobs:
             bool(report) and len(done) + failed >= (records or 0),
         )
 
-    async def _passage(self, store: ObjectStore, key: str) -> Mapping[str, Any]:
+    async def _passage(self, store: ObjectStore, key: str, kept: dict[str, Mapping[str, Any]]) -> Mapping[str, Any]:
         url = store.url_of(key)
-        if url not in self._passages:
-            self._passages[url] = json.loads(await store.read(key))
-        return self._passages[url]
+        found: Mapping[str, Any] = self._passages.get(url) or json.loads(await store.read(key))
+        kept[url] = found
+        return found
 
     async def _records(self, url: str) -> int | None:
         try:

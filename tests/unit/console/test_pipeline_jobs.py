@@ -55,8 +55,24 @@ async def test_a_job_that_is_over_has_its_reports_money(output: ObjectStore) -> 
 
 
 async def test_an_output_that_cannot_be_read_is_named_and_hides_no_other(output: ObjectStore) -> None:
-    broken = open_store("memory://jobs-broken")
-    await broken.write("it/job.json", json.dumps({"model": "m"}).encode())
-    jobs, faults = await PipelineJobs(lambda: [broken.url, "file:///not/there", output.url], open_store).look()
+    jobs, faults = await PipelineJobs(lambda: ["file:///not/there", output.url], open_store).look()
     assert [job.name for job in jobs] == ["job"]
-    assert [fault.partition(": ")[0] for fault in faults] == [broken.url, "file:///not/there"]
+    assert [fault.partition(": ")[0] for fault in faults] == ["file:///not/there"]
+
+
+async def test_a_job_that_cannot_be_read_is_named_and_hides_no_other_of_its_output(output: ObjectStore) -> None:
+    await output.write("before/job.json", json.dumps({"model": "m"}).encode())
+    await output.write("half/job.json", b'{"model": ')
+    jobs, faults = await PipelineJobs(lambda: [output.url], open_store).look()
+    assert [job.name for job in jobs] == ["job"]
+    assert [fault.partition(": ")[0] for fault in faults] == [output.url_of("before"), output.url_of("half")]
+
+
+async def test_a_job_that_was_removed_and_run_again_says_what_it_took_this_time(output: ObjectStore) -> None:
+    looked_at = PipelineJobs(lambda: [output.url], open_store)
+    await looked_at.look()
+    await output.remove(["job/done/0.json"])
+    await looked_at.look()
+    await JobStore(output, "job").finish("0.record", 2, b"", passage("0.record", 7.0))
+    (job,), _ = await looked_at.look()
+    assert job.stages[0].usage.gb_seconds == 7.0
