@@ -13,7 +13,14 @@ from services.artifacts.store import ObjectStore
 from services.console.domain import Run, RunOrder, RunState, UserFile
 from services.console.records import RunRecords
 from services.console.user_files import UserFiles
-from services.edge.errors import ArtifactNotFound, FailedPrecondition, NotFound, RunNotFound, StrataError
+from services.edge.errors import (
+    ArtifactNotFound,
+    FailedPrecondition,
+    NotFound,
+    RunNotFound,
+    StoreUnavailable,
+    StrataError,
+)
 
 PICTURE_BYTES = 16 << 20
 """The largest picture that can be run."""
@@ -62,6 +69,7 @@ class Runs:
         self._places = asyncio.Semaphore(_AT_A_TIME)
         self._changed, self._changes = asyncio.Condition(), 0
         self._under_way: dict[str, asyncio.Task[None]] = {}
+        self._closing: set[asyncio.Task[None]] = set()
 
     async def start(self, user: str, request: RunOrder) -> Run:
         """Keep what is asked, and begin with it.
@@ -179,7 +187,20 @@ class Runs:
             return await self._open_with(run, picture, await self._send(model), await self._send(integers))
 
     async def _open_with(self, run: Run, picture: bytes, model_file: str, integer_file: str) -> str:
-        return await self._inference.open(run.user, run.request, model_file, integer_file, picture, run.picture_name)
+        asked = self._inference.open(run.user, run.request, model_file, integer_file, picture, run.picture_name)
+        opening = asyncio.ensure_future(asked)
+        try:
+            return await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            # The workbench opens it all the same: nobody else would ever close it.
+            closing = asyncio.create_task(self._close_once_open(run.user, opening))
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
+            raise
+
+    async def _close_once_open(self, user: str, opening: "asyncio.Future[str]") -> None:
+        with suppress(StrataError, QuantError):
+            await self._inference.close(user, await opening)
 
     async def _sent(self, file: UserFile | None) -> str:
         """The workbench's copy of a file, sent once; empty where no file is meant."""
@@ -194,7 +215,14 @@ class Runs:
         return sent
 
     async def _write(self, run: Run) -> Run:
-        await self._records.write_run(run)
+        """Keep a run as it is now, also where the database is away meanwhile: nothing that was found is lost."""
+        while True:
+            try:
+                await self._records.write_run(run)
+                break
+            except StoreUnavailable as error:
+                _log.warning("run %s waits to be kept: %s", run.id, error)
+            await asyncio.sleep(_LOOK_AGAIN_S)
         async with self._changed:
             self._changes += 1
             self._changed.notify_all()
