@@ -9,7 +9,7 @@ from services.console.domain import RunMode, RunOrder
 from services.console.http_bodies import ResultBody, body_of
 from services.contracts.strata.workbench.v1 import workbench_pb2 as pb
 from services.contracts.strata.workbench.v1 import workbench_pb2_grpc as pb_grpc
-from services.edge.status import ERROR_METADATA_KEY, error_of
+from services.edge.remote_errors import error_in_its_words
 
 CALL_S = 60.0
 OPEN_S = 600.0
@@ -43,7 +43,7 @@ class WorkbenchClient:
                 request, metadata=self._metadata(user), timeout=timeout_s, wait_for_ready=True
             )
         except grpc.aio.AioRpcError as error:
-            raise _raised(error) from error
+            raise error_in_its_words(error, "the workbench") from error
 
     async def stream(self, user: str, rpc: str, request: Any, timeout_s: float = OPEN_S) -> AsyncIterator[Any]:
         """Replies as they come; who stops reading stops the work."""
@@ -53,7 +53,7 @@ class WorkbenchClient:
             async for reply in replies:
                 yield reply
         except grpc.aio.AioRpcError as error:
-            raise _raised(error) from error
+            raise error_in_its_words(error, "the workbench") from error
         finally:
             replies.cancel()
 
@@ -97,8 +97,3 @@ class WorkbenchInference:
 
     async def close(self, user: str, session: str) -> None:
         await self._workbench.call(user, "CloseSession", pb.CloseSessionRequest(session=session))
-
-
-def _raised(error: grpc.aio.AioRpcError) -> Exception:
-    name = dict(error.trailing_metadata() or ()).get(ERROR_METADATA_KEY, "")
-    return error_of(str(name), error.code(), str(error.details()))

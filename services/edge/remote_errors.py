@@ -1,8 +1,10 @@
 """The error that a service of ours answered with, as its caller raises it."""
 
+from typing import Any
+
 import grpc
 
-from services.edge import errors
+from services.edge import errors, status
 from services.edge.status import ERROR_METADATA_KEY
 
 
@@ -22,6 +24,21 @@ def error_of(error: grpc.aio.AioRpcError, unreachable: type[errors.Unavailable],
     if error.code() is grpc.StatusCode.UNIMPLEMENTED:
         return errors.Unsupported(f"{what}: is another service: {error.details()}")
     return unreachable(message)
+
+
+def error_in_its_words(error: grpc.RpcError, what: str) -> Exception:
+    """What a service of ours raised, for people who called it alone; where gRPC speaks itself, what to do.
+
+    Args:
+        what: the peer, for the message.
+    """
+    metadata: Any = error.trailing_metadata() or ()
+    name, details = str(dict(metadata).get(ERROR_METADATA_KEY, "")), str(error.details())
+    if not name and error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return errors.DeadlineExceeded(f"{what} had not answered in time: ask for less at once, or try again")
+    if not name and error.code() is grpc.StatusCode.UNAVAILABLE:
+        return errors.Unavailable(f"{what} does not answer: try again in a moment ({details})")
+    return status.error_of(name, error.code(), details)
 
 
 def named_error(name: str, message: str) -> errors.StrataError | None:

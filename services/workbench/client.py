@@ -18,7 +18,7 @@ from services.contracts.strata.workbench.v1 import workbench_pb2_grpc as pb_grpc
 from services.edge.errors import NoIntegers, TensorNotFound, Unavailable
 from services.edge.grpc_channel import open_blocking_channel
 from services.edge.progress import Progress, no_progress
-from services.edge.status import ERROR_METADATA_KEY, error_of
+from services.edge.remote_errors import error_in_its_words
 from services.workbench import replies
 from services.workbench.calibrating import CalibrationSummary
 from services.workbench.comparing import VariantComparison
@@ -79,7 +79,7 @@ class RemoteWorkbench:
         try:
             return getattr(self._stub, rpc)(request, metadata=self._metadata)
         except grpc.RpcError as error:
-            raise _raised(error) from error
+            raise error_in_its_words(error, "the workbench") from error
 
     def stream(self, rpc: str, request: Any) -> Iterator[Any]:
         """Replies as they come; who stops reading stops the work."""
@@ -87,7 +87,7 @@ class RemoteWorkbench:
         try:
             yield from replies_
         except grpc.RpcError as error:
-            raise _raised(error) from error
+            raise error_in_its_words(error, "the workbench") from error
         finally:
             replies_.cancel()
 
@@ -310,9 +310,3 @@ def _last(replies_: Iterator[Any], progress: Progress) -> Any:
         if last.HasField("progress"):
             progress(last.progress.step, last.progress.done, last.progress.total)
     return last
-
-
-def _raised(error: grpc.RpcError) -> Exception:
-    metadata: Any = error.trailing_metadata() or ()
-    name = dict(metadata).get(ERROR_METADATA_KEY, "")
-    return error_of(str(name), error.code(), str(error.details()))
