@@ -161,6 +161,12 @@ class RunBody(Body):
         )
 
 
+class RunsEvent(Body):
+    """Runs as they are now."""
+
+    runs: list[RunBody]
+
+
 class LinkStart(Body):
     layer: str = Field("", max_length=400, description="Empty is the one that the session stands at")
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Response
 from fastapi.sse import EventSourceResponse
 
 from services.console.domain import Run
-from services.console.http_bodies import RunBody, RunStart
+from services.console.http_bodies import RunBody, RunsEvent, RunStart
 from services.console.http_callers import Changer, ConsoleParts, Reader
 from services.contracts.strata.workbench.v1 import workbench_pb2 as pb
 
@@ -42,6 +42,16 @@ async def runs(console: ConsoleParts, caller: Reader) -> list[RunBody]:
 @router.post("/runs", status_code=201, summary="Run a model over a picture; follow it by its events")
 async def start(console: ConsoleParts, caller: Changer, body: RunStart) -> RunBody:
     return RunBody.of(await console.runs.start(caller.user.id, body.request()))
+
+
+@router.get(
+    "/runs/events",
+    summary="All runs, and then those that change until all are over",
+    response_class=EventSourceResponse,
+)
+async def all_events(console: ConsoleParts, caller: Reader) -> AsyncIterable[RunsEvent]:
+    async for changed in console.runs.follow_all(caller.user.id):
+        yield RunsEvent(runs=[RunBody.of(run) for run in changed])
 
 
 @router.get("/runs/{run}", summary="One run")

@@ -136,11 +136,20 @@ class Runs:
             if now.is_over:
                 return
             seen = now
-            try:
-                async with asyncio.timeout(_LOOK_AGAIN_S), self._changed:
-                    await self._changed.wait_for(lambda: self._changes != changes)  # noqa: B023  within this turn
-            except TimeoutError:
-                continue
+            await self._wait_for_a_change(since=changes)
+
+    async def follow_all(self, user: str) -> AsyncIterator[Sequence[Run]]:
+        """All of a user's as they are now, and then at each change those that have changed, until all are over."""
+        seen = dict[str, Run]()
+        while True:
+            changes = self._changes
+            now = {run.id: run for run in await self.list(user)}
+            if changed := [run for run in now.values() if run != seen.get(run.id)]:
+                yield changed
+            if all(run.is_over for run in now.values()):
+                return
+            seen = now
+            await self._wait_for_a_change(since=changes)
 
     async def remove(self, user: str, run: str) -> None:
         """Remove a run and its session. Raises RunNotFound; Unavailable where the workbench does not answer."""
@@ -154,6 +163,12 @@ class Runs:
                 await self._inference.close(user, found.session)
         await self._records.remove_run(user, run)
         await self._store.remove([_key(found)])
+
+    async def _wait_for_a_change(self, since: int) -> None:
+        """Return where any run has changed since then, or may have in another process."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LOOK_AGAIN_S), self._changed:
+                await self._changed.wait_for(lambda: self._changes != since)
 
     def _begin(self, run: Run) -> None:
         task = self._under_way[run.id] = asyncio.create_task(self._work(run))

@@ -209,6 +209,20 @@ def test_a_run_that_fails_says_why(ada: Person, done: dict[str, Any]) -> None:
     assert failed["fault"].startswith("note.jpg: not one of JPEG")
 
 
+def test_all_runs_are_heard_of_by_one_stream_until_they_are_over(
+    ada: Person, eve: Person, done: dict[str, Any]
+) -> None:
+    picture = ada.upload("heard.jpg", PICTURE)
+    asked = {"model": "yolov3-tiny", "picture": picture["id"], "weights": "random://0", "size": 64, "mode": "float"}
+    begun = [ada.client.post("/api/runs", json=asked).json()["id"] for _ in range(3)]
+    heard = ada.hear("GET", "/api/runs/events")
+    assert {*begun, done["id"]} <= {run["id"] for run in heard[0]["runs"]}
+    last = {run["id"]: run for event in heard for run in event["runs"]}
+    assert [last[each]["state"] for each in begun] == ["done"] * 3
+    assert [run["id"] for event in heard[1:] for run in event["runs"] if run["id"] not in begun] == []
+    assert eve.hear("GET", "/api/runs/events") == []
+
+
 def test_a_session_is_stepped_looked_into_edited_and_taken_back(ada: Person, done: dict[str, Any]) -> None:
     base = f"/api/runs/{done['id']}"
     graph = ada.client.get(f"{base}/graph").json()

@@ -26,20 +26,23 @@ export function isOver(run: Run): boolean {
   return run.state === "done" || run.state === "failed";
 }
 
-/** Hear of each change of a run until it is over. */
-export function useRunEvents(run: Run): void {
+/** Hear of each change of the runs until all are over: by one stream, since a browser has six ways to a server at most. */
+export function useRunsEvents(runs: Run[] | undefined): void {
   const queries = useQueryClient();
-  const follows = !isOver(run);
+  const follows = runs?.some((run) => !isOver(run)) ?? false;
   useEffect(() => {
     if (!follows) return;
-    const events = new EventSource(`/api/runs/${run.id}/events`);
+    const events = new EventSource("/api/runs/events");
     events.onmessage = (event: MessageEvent<string>) => {
-      const now = JSON.parse(event.data) as Run;
-      queries.setQueryData<Run[]>(["runs"], (all) => all?.map((each) => (each.id === now.id ? now : each)));
-      if (isOver(now)) events.close();
+      const { runs: changed } = JSON.parse(event.data) as Schema<"RunsEvent">;
+      const now = new Map(changed.map((run) => [run.id, run]));
+      queries.setQueryData<Run[]>(["runs"], (all) => all?.map((run) => now.get(run.id) ?? run));
+      for (const run of changed) queries.setQueryData<Run>(["runs", run.id], (before) => before && run);
     };
+    // It ends when all are over: one that is shown as under way was removed elsewhere.
+    events.onerror = () => void queries.invalidateQueries({ queryKey: ["runs"], exact: true });
     return () => events.close();
-  }, [run.id, follows, queries]);
+  }, [follows, queries]);
 }
 
 /** Start one run in each mode. */

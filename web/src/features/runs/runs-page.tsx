@@ -4,7 +4,7 @@ import { Link } from "react-router";
 import { ErrorNote } from "../../components/error-note";
 import { formatTime } from "../../lib/format";
 import { useTitle } from "../../lib/use-title";
-import { type Run, isOver, useRemoveRun, useRunEvents, useRuns } from "./api";
+import { type Run, isOver, useRemoveRun, useRuns, useRunsEvents } from "./api";
 import { MOST_PANES, panesAddress } from "../panes/address";
 import { Findings, PictureWithBoxes } from "./findings";
 import { RunForm } from "./run-form";
@@ -12,6 +12,7 @@ import { RunForm } from "./run-form";
 export function RunsPage() {
   useTitle("Runs");
   const runs = useRuns();
+  useRunsEvents(runs.data);
   const [chosen, setChosen] = useState<string[]>([]);
   return (
     <>
@@ -51,7 +52,6 @@ interface CardProps {
 }
 
 function RunCard({ run, isChosen, onChoose }: CardProps) {
-  useRunEvents(run);
   const remove = useRemoveRun();
   const title = `${run.model}, ${run.mode}`;
   return (
