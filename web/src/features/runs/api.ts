@@ -45,21 +45,26 @@ export function useRunsEvents(runs: Run[] | undefined): void {
   }, [follows, queries]);
 }
 
+/** Ask for the list again that a change has made old, and for the room that is left: a run keeps its picture. */
+function useRefreshRuns() {
+  const queries = useQueryClient();
+  return () =>
+    Promise.all([queries.invalidateQueries({ queryKey: ["runs"] }), queries.invalidateQueries({ queryKey: ["account"] })]);
+}
+
 /** Start one run in each mode. */
 export function useStartRuns() {
-  const queries = useQueryClient();
   return useMutation({
     mutationFn: async ({ modes, ...asked }: Omit<Schema<"RunStart">, "mode"> & { modes: Mode[] }) => {
       for (const mode of modes) await answer(client.POST("/api/runs", { body: { ...asked, mode } }));
     },
-    onSettled: () => queries.invalidateQueries({ queryKey: ["runs"] }),
+    onSettled: useRefreshRuns(),
   });
 }
 
 export function useRemoveRun() {
-  const queries = useQueryClient();
   return useMutation({
     mutationFn: (run: string) => answer(client.DELETE("/api/runs/{run}", { params: { path: { run } } })),
-    onSettled: () => queries.invalidateQueries({ queryKey: ["runs"] }),
+    onSettled: useRefreshRuns(),
   });
 }
