@@ -159,7 +159,8 @@ class Answer:
     Attributes:
         predictions: one per picture, of the members that answered.
         expected_accuracy: measured on labelled pictures for exactly the members that answered; None where none did.
-        unclaimed: what members' processes spent and held for no request, where they said so with this answer.
+        unclaimed: what members' processes spent and held for no request, or for requests before this one that got no
+            answer, as far as they said so since the answer before.
     """
 
     ensemble: str

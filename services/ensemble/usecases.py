@@ -12,7 +12,7 @@ import numpy as np
 
 from services.edge.deadline import Clock, Deadline
 from services.edge.errors import DeadlineExceeded, MemberUnavailable
-from services.edge.receipts import NOTHING, Tariff, write_receipt
+from services.edge.receipts import Tariff, write_receipt
 from services.ensemble.choice import choose_members
 from services.ensemble.domain import (
     REPLY_MARGIN_S,
@@ -34,6 +34,7 @@ from services.ensemble.preparation import KEPT_BYTES, CallLimits, Preparation, P
 from services.ensemble.queue import Queue
 from services.ensemble.rules import best_classes, check_classes, combine, shares, softmax
 from services.ensemble.served import Served, find
+from services.ensemble.unclaimed import UnclaimedRuns
 
 UserOf: TypeAlias = Callable[[str], str]
 """The token that came with a request, or nothing -> who asks; raises Unauthenticated where it is not signed."""
@@ -93,6 +94,7 @@ class Predictor:
         self._max_pictures = max_pictures
         self._limits = limits
         self._queue = queue
+        self._unclaimed = UnclaimedRuns()
         self._ongoing = 0
         self._clock = clock
 
@@ -138,9 +140,11 @@ class Predictor:
         waited_s = self._clock() - began_s
         deadline = Deadline.after(time_allowed(request, ensemble, waited_s), self._clock)
         runs = await self._ask_those_in_time(served, items, mode, deadline)
-        if sum(run.state is MemberState.ANSWERED for run in runs) < ensemble.min_members:
-            raise _no_answer(ensemble, runs, self._clock() - began_s)
-        return self._answer(served, runs, mode, request.top_k, began_s)
+        try:
+            return self._answer(served, runs, mode, request.top_k, began_s)
+        except Exception:
+            self._unclaimed.keep(runs)
+            raise
 
     async def _ask_those_in_time(
         self, served: Served, items: Sequence[Item], mode: EnsembleMode, deadline: Deadline
@@ -189,6 +193,9 @@ class Predictor:
                     lambda each: self._queue.turn(each, len(items)),
                     ended,
                 )
+        except BaseException:  # a picture cannot be read, or the caller has gone
+            self._unclaimed.keep(runs)
+            raise
         finally:
             self._ongoing -= 1
         for run in runs:
@@ -208,6 +215,8 @@ class Predictor:
         ensemble = served.ensemble
         weights = {member.model: member.weight for member in ensemble.members}
         answered = [run for run in runs if run.state is MemberState.ANSWERED]
+        if len(answered) < ensemble.min_members:
+            raise _no_answer(ensemble, runs, self._clock() - began_s)
         scores = [run.scores for run in answered]
         check_classes([run.model for run in answered], scores)
         probabilities = softmax(np.stack(scores))
@@ -236,7 +245,7 @@ class Predictor:
             latency_ms=(self._clock() - began_s) * 1e3,
             expected_accuracy=served.expected(share),
             receipt=write_receipt([part for run in runs for part in run.parts], self._tariff),
-            unclaimed={run.model: run.unclaimed for run in runs if run.unclaimed != NOTHING},
+            unclaimed=self._unclaimed.hand_out(runs),
         )
 
 

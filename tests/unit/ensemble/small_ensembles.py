@@ -1,15 +1,29 @@
 """Ensembles of small models that no test runs, and blank pictures of their size."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from services.edge.deadline import Deadline
 from services.ensemble.domain import Item
 from services.ensemble.loading import load_ensembles
 from services.ensemble.preparation import Images
 from services.ensemble.served import Served
 from services.zoo.manifest import InputSpec
+
+
+class NeedNoStart:
+    """Base of members that run: a predictor finds none of them starting."""
+
+    async def start(self, model: str, deadline: Deadline) -> None:
+        pass
+
+    async def wake(self, models: Iterable[str]) -> dict[str, str]:
+        return {}
+
+    def starting(self) -> frozenset[str]:
+        return frozenset()
 
 
 def small_ensemble(folder: Path, name: str, models: Sequence[str], settings: str) -> dict[str, Served]:

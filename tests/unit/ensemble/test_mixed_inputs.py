@@ -2,7 +2,6 @@
 
 import io
 import wave
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -22,11 +21,12 @@ from services.ensemble.queue import Queue
 from services.ensemble.served import Served
 from services.ensemble.usecases import Predictor
 from services.zoo.serving import read_picture
+from tests.unit.ensemble.small_ensembles import NeedNoStart
 
 INPUTS = {"eye": "{size: [6, 4]}", "ear": "{kind: sound, size: [8, 5]}"}
 
 
-class Members:
+class Members(NeedNoStart):
     """Keep what they are sent; the eye sees class 0, the ear hears class 1, three times as surely."""
 
     def __init__(self) -> None:
@@ -36,15 +36,6 @@ class Members:
         self.sent[model] = images
         scores = {"eye": (1.0, 0.0), "ear": (0.0, 3.0)}[model]
         return ChunkReply(np.tile(np.asarray(scores, np.float32), (len(images), 1)), Usage(1), 1.0, False)
-
-    async def start(self, model: str, deadline: Deadline) -> None:
-        pass
-
-    async def wake(self, models: Iterable[str]) -> dict[str, str]:
-        return {}
-
-    def starting(self) -> frozenset[str]:
-        return frozenset()
 
 
 @pytest.fixture
