@@ -1,11 +1,13 @@
 """Receipts on disk: a line of JSON each, in files that are appended to and together stay below a bound."""
 
+import errno
 import json
 import logging
 import os
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from services.edge.receipts import Allocation, Receipt, ReceiptLine, Tariff, Usage
@@ -46,7 +48,11 @@ class ReceiptLog:
             if self._file is None or self._size_bytes + len(line) > self._limit_bytes // _FILES:
                 self._roll()
             assert self._file is not None
-            self._size_bytes += os.write(self._file, line)
+            written_bytes = os.write(self._file, line)
+            self._size_bytes += written_bytes
+            if written_bytes < len(line):
+                self.close()  # what is cut short must not run into the next line
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
             _log.error("a receipt is lost: %s: %s", self._folder, error)
 
@@ -65,19 +71,22 @@ class ReceiptLog:
         others = [path for path in _files(self._folder) if path.name != name]
         room_bytes = self._limit_bytes - self._limit_bytes // _FILES
         for path in reversed(others):  # the newest first
-            room_bytes -= path.stat().st_size
-            if room_bytes < 0:
-                path.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):  # others make room in this folder too
+                room_bytes -= path.stat().st_size
+                if room_bytes < 0:
+                    path.unlink()
 
 
 def read_receipts(folder: Path) -> Iterator[Entry]:
-    """Read what a folder holds, the oldest file first; a line that a crash cut short is left out.
+    """Read what a folder holds, the oldest file first.
+
+    A line that a crash cut short is left out, and so is a file that made room for newer ones meanwhile.
 
     Raises:
         OSError: a file cannot be read.
     """
     for path in _files(folder):
-        with path.open(encoding="utf-8", errors="replace") as lines:
+        with suppress(FileNotFoundError), path.open(encoding="utf-8", errors="replace") as lines:
             yield from filter(None, map(read_entry, lines))
 
 

@@ -4,8 +4,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from services.edge.receipts import Allocation, Tariff, Usage, write_receipt
 from services.ensemble.receipt_log import ReceiptLog, read_receipts
+from tests.small_disk import small_disk
 
 RECEIPT = write_receipt([("a", Usage(1, 0.5, bytes_in=10), Allocation(1.0, 2.0))], Tariff(currency="X"))
 UNCLAIMED = {"a": Allocation(0.25, 0.5)}
@@ -63,3 +66,29 @@ def test_a_receipt_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
     (tmp_path / "folder").rmdir()
     log.append("", "e", RECEIPT, {})
     assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_loses_what_does_not_fit_and_nothing_after_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with small_disk(tmp_path, 2**16) as disk:
+        (disk / "filler").write_bytes(bytes(2**15))
+        log = ReceiptLog(disk, 2**20)
+        kept = 0
+        while not caplog.records:
+            log.append("before", "e", RECEIPT, {})
+            kept += not caplog.records
+        (disk / "filler").unlink()
+        log.append("after", "e", RECEIPT, {})
+        log.close()
+        assert [entry.user for entry in read_receipts(disk)] == ["before"] * kept + ["after"]
+
+
+def test_a_file_that_makes_room_while_others_are_read_or_counted_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "0000000000000-gone.jsonl"
+    monkeypatch.setattr("services.ensemble.receipt_log._files", lambda folder: [gone, *folder.glob("*.jsonl")])
+    log = ReceiptLog(tmp_path, 2**20)
+    log.append("ann", "e", RECEIPT, {})
+    assert [entry.user for entry in read_receipts(tmp_path)] == ["ann"]
