@@ -7,6 +7,7 @@ from typing import TypeVar
 import grpc
 
 from services.edge.deadline import Deadline
+from services.edge.errors import Unavailable
 from services.edge.status import ERROR_METADATA_KEY
 from services.edge.tracing import is_on
 
@@ -64,6 +65,17 @@ async def call_over_a_broken_way(call: Callable[[Deadline], Awaitable[Reply]], d
                 raise
         await asyncio.sleep(pause_s)
     return await call(deadline)
+
+
+def read_reply(reply: Reply | None, peer: str) -> Reply:
+    """Return a reply that is one: for bytes that are not the message it expects, grpc.aio gives None and no error.
+
+    Raises:
+        Unavailable: it is none; names the peer.
+    """
+    if reply is None:
+        raise Unavailable(f"{peer} answers with something else than the message of its protocol")
+    return reply
 
 
 def way_broke(error: grpc.aio.AioRpcError) -> bool:

@@ -13,7 +13,7 @@ from services.contracts.strata.stage.v1 import stage_pb2 as pb
 from services.contracts.strata.stage.v1 import stage_pb2_grpc as pb_grpc
 from services.edge.deadline import Clock, Deadline
 from services.edge.errors import MemberUnavailable, StrataError
-from services.edge.grpc_channel import call_over_a_broken_way
+from services.edge.grpc_channel import call_over_a_broken_way, read_reply
 from services.edge.receipt_messages import line_of_message
 from services.edge.receipts import NOTHING, add
 from services.ensemble.fan_out import ChunkReply
@@ -71,7 +71,7 @@ class ChainClient:
 
         Raises:
             AioRpcError: a stage refused, or could not be reached.
-            MemberUnavailable: a stage answered something else.
+            MemberUnavailable, Unavailable: a stage answered something else.
         """
         waking = asyncio.create_task(self._wake(model, deadline))
         try:
@@ -96,8 +96,9 @@ class ChainClient:
 
     async def _ask(self, service: str, request: pb.InferRequest, deadline: Deadline) -> pb.InferResponse:
         channel = await self._services.channel(service)
-        answer: pb.InferResponse = await pb_grpc.StageServiceStub(channel).Infer(request, timeout=deadline.remaining_s)
-        return answer
+        stub = pb_grpc.StageServiceStub(channel)
+        answer: pb.InferResponse | None = await stub.Infer(request, timeout=deadline.remaining_s)
+        return read_reply(answer, f"stage '{service}'")
 
     async def _wake(self, model: str, deadline: Deadline) -> None:
         now_s = self._clock()

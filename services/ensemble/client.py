@@ -13,7 +13,7 @@ from services.contracts.inference.v2 import open_inference_pb2 as pb
 from services.contracts.inference.v2 import open_inference_pb2_grpc as pb_grpc
 from services.edge.deadline import Deadline
 from services.edge.errors import DeadlineExceeded, MemberUnavailable, NotFound, Unavailable
-from services.edge.grpc_channel import call_over_a_broken_way
+from services.edge.grpc_channel import call_over_a_broken_way, read_reply
 from services.edge.receipts import GIB, Allocation, Usage
 from services.edge.tracing import span
 from services.ensemble.chains import ChainClient
@@ -100,10 +100,9 @@ class ModelClient:
     async def _call(self, request: pb.ModelInferRequest, deadline: Deadline) -> pb.ModelInferResponse:
         # Asked at each try: a member that died is started anew.
         channel = await self._members.channel(request.model_name)
-        answer: pb.ModelInferResponse = await pb_grpc.GRPCInferenceServiceStub(channel).ModelInfer(
-            request, timeout=deadline.remaining_s
-        )
-        return answer
+        stub = pb_grpc.GRPCInferenceServiceStub(channel)
+        answer: pb.ModelInferResponse | None = await stub.ModelInfer(request, timeout=deadline.remaining_s)
+        return read_reply(answer, f"model '{request.model_name}'")
 
 
 def _reply(request: pb.ModelInferRequest, answer: pb.ModelInferResponse) -> ChunkReply:

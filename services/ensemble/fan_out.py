@@ -212,7 +212,7 @@ async def _all(parts: Sequence[Coroutine[Any, Any, None]]) -> None:
 
 
 def _checked(reply: ChunkReply, pictures: int) -> ChunkReply:
-    if reply.scores.ndim != 2 or len(reply.scores) != pictures:
+    if reply.scores.ndim != 2 or len(reply.scores) != pictures or not reply.scores.size:
         raise MemberUnavailable(f"it returned scores of shape {list(reply.scores.shape)} for {pictures} pictures")
     if not np.isfinite(reply.scores).all():
         raise MemberUnavailable("it returned scores that are not finite")

@@ -51,6 +51,9 @@ class LabelledPicture:
 _ROUNDING = 1e-6
 """Of float32."""
 
+_MOST_MONEY = 1e12
+"""For one request, in any currency: more is none that anybody asks for, and sums of such numbers overflow."""
+
 
 def check_reply(reply: Reply, target: Target, pictures: Sequence[LabelledPicture]) -> Ended:
     """Hold an answer against what was asked and against what the target says it knows."""
@@ -73,6 +76,8 @@ def _fault_of(reply: Reply, target: Target, asked: int) -> str:
         return f"its members are {', '.join(sorted(reply.members)) or 'none'}"
     if target.members and not any(reply.members.values()):
         return "no member answered"
+    if reply.money is not None and not 0 <= reply.money <= _MOST_MONEY:
+        return f"a receipt over {reply.money}"
     for scores in reply.scores:
         if not scores:
             return "a picture without scores"

@@ -20,8 +20,8 @@ from services.loadtest.scenario import Request
 
 _MODES = {None: pb.MODE_UNSPECIFIED, "parallel": pb.MODE_PARALLEL, "serial": pb.MODE_SERIAL}
 _REASON_LENGTH = 200
-UNREADABLE = (ValueError, KeyError, TypeError)
-"""What reading JSON of another shape raises."""
+UNREADABLE = (ValueError, KeyError, TypeError, OverflowError, RecursionError)
+"""What reading JSON of another shape raises, numbers without end and lists in lists without end among it."""
 
 
 def predict_request(pictures: Sequence[LabelledPicture], request: Request, target: Target) -> pb.PredictRequest:
@@ -105,7 +105,7 @@ def ensembles_of_json(content: bytes) -> list[pb.Ensemble]:
     """Read the front door's list of ensembles.
 
     Raises:
-        ValueError, KeyError, TypeError: it is something else.
+        UNREADABLE: it is something else.
     """
     return [
         pb.Ensemble(
@@ -122,7 +122,7 @@ def http_reply(content: bytes) -> Reply:
     """Read the front door's JSON.
 
     Raises:
-        ValueError, KeyError, TypeError: it is something else.
+        UNREADABLE: it is something else.
     """
     body: dict[str, Any] = json.loads(content)
     return Reply(
@@ -150,7 +150,7 @@ def ended_by_inference(answer: oip.ModelInferResponse, target: Target, pictures:
     try:
         reply = infer_reply(answer)
     except ValueError as error:
-        return _no_answer(error)
+        return ended_by_nonsense(error)
     return check_reply(reply, target, pictures)
 
 
@@ -161,7 +161,7 @@ def ended_by_http(status: int, content: bytes, target: Target, pictures: Sequenc
     try:
         reply = http_reply(content)
     except UNREADABLE as error:
-        return _no_answer(error)
+        return ended_by_nonsense(error)
     return check_reply(reply, target, pictures)
 
 
@@ -183,6 +183,11 @@ def ended_by_grpc(error: grpc.RpcError) -> Ended:
     return Ended(outcome, f"{name or code.name}: {error.details() or ''}"[:_REASON_LENGTH])
 
 
+def ended_by_nonsense(error: Exception) -> Ended:
+    """What came cannot be read."""
+    return Ended(Outcome.WRONG, f"not an answer: {error}"[:_REASON_LENGTH])
+
+
 def _refused_by_http(status: int, content: bytes) -> Ended:
     try:
         body = json.loads(content)
@@ -195,7 +200,3 @@ def _refused_by_http(status: int, content: bytes) -> Ended:
     elif status == 429 or name == QueueFull.__name__:
         outcome = Outcome.REFUSED
     return Ended(outcome, f"{name or status}: {message}"[:_REASON_LENGTH])
-
-
-def _no_answer(error: Exception) -> Ended:
-    return Ended(Outcome.WRONG, f"not an answer: {error}"[:_REASON_LENGTH])

@@ -16,7 +16,7 @@ from services.contracts.strata.ensemble.v1 import ensemble_pb2 as pb
 from services.contracts.strata.ensemble.v1 import ensemble_pb2_grpc as pb_grpc
 from services.edge.address import is_loopback, split_address
 from services.edge.errors import EnsembleNotFound, InvalidInput, Unavailable
-from services.edge.grpc_channel import open_channel
+from services.edge.grpc_channel import open_channel, read_reply
 from services.loadtest import messages
 from services.loadtest.answers import LabelledPicture, Target
 from services.loadtest.run import Asker
@@ -76,16 +76,18 @@ class GrpcEnsemble:
             listed = await self._stub.ListEnsembles(pb.ListEnsemblesRequest(), timeout=DESCRIBE_S)
         except grpc.aio.AioRpcError as error:
             raise unavailable(self._address, messages.ended_by_grpc(error).reason) from error
-        return named_target(listed.ensembles, self._address)
+        return named_target(read_reply(listed, f"target {self._address}").ensembles, self._address)
 
     async def ask(self, pictures: Sequence[LabelledPicture], request: Request, target: Target) -> Ended:
         """Send one request and check its answer."""
         message = messages.predict_request(pictures, request, target)
         try:
             answer = await self._stub.Predict(message, timeout=request.patience_ms / 1e3)
+            return messages.ended_by_prediction(read_reply(answer, "the target"), target, pictures)
         except grpc.aio.AioRpcError as error:
             return messages.ended_by_grpc(error)
-        return messages.ended_by_prediction(answer, target, pictures)
+        except Unavailable as error:
+            return messages.ended_by_nonsense(error)
 
 
 class GrpcModel:
@@ -98,9 +100,10 @@ class GrpcModel:
     async def describe(self) -> Target:
         """Raises Unavailable: also where the model is not there."""
         try:
-            await self._stub.ModelMetadata(oip.ModelMetadataRequest(name=self._address.name), timeout=DESCRIBE_S)
+            said = await self._stub.ModelMetadata(oip.ModelMetadataRequest(name=self._address.name), timeout=DESCRIBE_S)
         except grpc.aio.AioRpcError as error:
             raise unavailable(self._address, messages.ended_by_grpc(error).reason) from error
+        read_reply(said, f"target {self._address}")
         return messages.target_of_model(self._address.name)
 
     async def ask(self, pictures: Sequence[LabelledPicture], request: Request, target: Target) -> Ended:
@@ -108,9 +111,11 @@ class GrpcModel:
         message = messages.infer_request(target.ensemble, pictures)
         try:
             answer = await self._stub.ModelInfer(message, timeout=request.patience_ms / 1e3)
+            return messages.ended_by_inference(read_reply(answer, "the target"), target, pictures)
         except grpc.aio.AioRpcError as error:
             return messages.ended_by_grpc(error)
-        return messages.ended_by_inference(answer, target, pictures)
+        except Unavailable as error:
+            return messages.ended_by_nonsense(error)
 
 
 class HttpEnsemble:
@@ -123,9 +128,10 @@ class HttpEnsemble:
     async def describe(self) -> Target:
         """Raises Unavailable, or EnsembleNotFound."""
         try:
-            answer = (await self._client.get("/v1/ensembles", timeout=DESCRIBE_S)).raise_for_status()
+            async with asyncio.timeout(DESCRIBE_S):  # httpx's own is for each of its steps
+                answer = (await self._client.get("/v1/ensembles", timeout=DESCRIBE_S)).raise_for_status()
             listed = messages.ensembles_of_json(answer.content)
-        except (httpx.HTTPError, *messages.UNREADABLE) as error:
+        except (TimeoutError, httpx.HTTPError, *messages.UNREADABLE) as error:
             raise unavailable(self._address, (str(error) or type(error).__name__).splitlines()[0]) from error
         return named_target(listed, self._address)
 
@@ -134,7 +140,7 @@ class HttpEnsemble:
         form = messages.predict_form(pictures, request, target)
         patience_s = request.patience_ms / 1e3
         try:
-            async with asyncio.timeout(patience_s):  # httpx's own is for each of its steps
+            async with asyncio.timeout(patience_s):
                 answer = await self._client.post(
                     form.path, params=form.parameters, headers=form.headers, files=form.files, timeout=patience_s
                 )

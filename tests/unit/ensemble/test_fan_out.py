@@ -300,6 +300,7 @@ async def test_chunks_suit_the_member_that_takes_least(limits: list[CallLimits],
     [
         (np.zeros((2, 3), np.float32), r"shape \[2, 3\] for 1 pictures"),
         (np.zeros(3, np.float32), r"shape \[3\]"),
+        (np.zeros((1, 0), np.float32), r"shape \[1, 0\]"),
         (np.array([[np.nan, 1]], np.float32), "not finite"),
     ],
 )

@@ -41,3 +41,10 @@ def test_what_no_ensemble_says_is_a_wrong_answer(
     ended = check_reply(Reply(scores, members, None), TARGET, PICTURES)
     assert ended.outcome is Outcome.WRONG
     assert why in ended.reason
+
+
+@pytest.mark.parametrize("money", [-1e-9, math.nan, math.inf, 1e300])
+def test_a_receipt_over_no_sum_of_money_is_a_wrong_answer(money: float) -> None:
+    ended = check_reply(Reply([CAT] * 3, BOTH, money), TARGET, PICTURES)
+    assert ended.outcome is Outcome.WRONG
+    assert "a receipt over" in ended.reason
