@@ -13,7 +13,20 @@ from services.edge.suggestion import did_you_mean
 
 
 class _Yaml(yaml.SafeLoader):
-    """YAML as its version 1.2 and JSON write numbers: 1e-05 is one, where version 1.1 wants 1.0e-05."""
+    """YAML as its version 1.2 and JSON write numbers: 1e-05 is one, where version 1.1 wants 1.0e-05.
+
+    A key that is given twice is a fault, as that version has it: PyYAML would take the last one without a word.
+    """
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        """Read a mapping's keys and values, before any that an anchor brings are among them."""
+        node = super().compose_mapping_node(anchor)
+        seen = set[str]()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in seen:
+                raise yaml.MarkedYAMLError(problem=f"the key '{key.value}' is given twice", problem_mark=key.start_mark)
+            seen.add(key.value)
+        return node
 
 
 _Yaml.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+[eE][-+]?[0-9]+$"), list("-+0123456789"))

@@ -5,11 +5,17 @@ from pathlib import Path
 import pytest
 
 from services.edge.declaration import Declaration, read_declaration
+from services.edge.errors import InvalidDeclaration
 
 
 class Example(Declaration):
     parameters: dict[str, float | int | str]
     file: Path
+
+
+class Anchors(Example):
+    a: dict[str, int]
+    b: dict[str, int]
 
 
 @pytest.mark.parametrize(
@@ -31,3 +37,17 @@ def test_a_number_is_one_however_yaml_and_json_write_it(text: str, value: float 
         read = read_declaration(file, Example, file=file).parameters["p"]
         assert read == value
         assert type(read) is type(value)
+
+
+@pytest.mark.parametrize("text", ["parameters: {p: 1, q: 2, p: 3}", "parameters: {p: 1}\nparameters: {q: 2}\n"])
+def test_a_key_that_is_given_twice_is_a_fault_with_its_place(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "twice.yaml"
+    file.write_text(text)
+    with pytest.raises(InvalidDeclaration, match=r"twice.yaml.*the key 'p(arameters)?' is given twice(.|\n)*line \d"):
+        read_declaration(file, Example, file=file)
+
+
+def test_what_an_anchor_brings_may_be_overridden(tmp_path: Path) -> None:
+    file = tmp_path / "anchor.yaml"
+    file.write_text("a: &a {p: 1, q: 2}\nb: &b {<<: *a, p: 3}\nparameters: {<<: *b, r: 4}")
+    assert read_declaration(file, Anchors, file=file).parameters == {"p": 3, "q": 2, "r": 4}
