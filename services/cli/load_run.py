@@ -22,7 +22,7 @@ from services.loadtest.document import as_document
 from services.loadtest.report import html_report
 from services.loadtest.run import Killer, ScenarioRun, prepare, run
 from services.loadtest.samples import Sample
-from services.loadtest.scenario import Scenario, factor_of, stretched
+from services.loadtest.scenario import Scenario, check_bounds, factor_of, out_of_bounds, stretched
 from services.loadtest.search import find_highest
 from services.loadtest.targets import Address, open_asker, read_address
 from services.loadtest.text import number, outcome_lines
@@ -79,11 +79,16 @@ async def load_once(
 
 
 async def find_highest_load(scenario: Scenario, address: Address, capacity: float | None, outputs: Outputs) -> Verdict:
-    """Search the highest load inside the SLO; the verdict is "fail" where no run passed."""
+    """Search the highest load inside the SLO; where no run passed, the verdict is "fail" if one failed."""
     console = Console(stderr=True)
     runs: list[ScenarioRun] = []
+    first = capacity or 1.0
     if scenario.kills:
         raise InvalidInput(f"'{scenario.name}' kills a model: there is no highest load to search")
+    check_bounds(stretched(scenario, first), first)
+
+    def may_run(factor: float) -> bool:
+        return not out_of_bounds(stretched(scenario, factor), factor)
 
     async def passes(factor: float) -> Verdict:
         runs.append(await _run(stretched(scenario, factor), address, factor))
@@ -91,18 +96,21 @@ async def find_highest_load(scenario: Scenario, address: Address, capacity: floa
         console.print(f"{scenario.peak * factor:.4g} requests a second: [{_COLOURS[verdict]}]{verdict}[/]")
         return verdict
 
-    highest = await find_highest(passes, capacity or 1.0)
+    highest = await find_highest(passes, first, may_run)
     best = next((each for each in runs if each.factor == highest), None)
+    verdicts = {each.judgement.verdict for each in runs}
     if best:
         _print(best)
         typer.echo(f"Highest load inside the SLO: {scenario.peak * best.factor:.4g} requests a second.")
+        if verdicts == {Verdict.PASS}:
+            typer.echo("It is the highest that was tried.")
     else:
         typer.echo("No load was inside the SLO.")
     tried = [{"rate": scenario.peak * each.factor, "verdict": str(each.judgement.verdict)} for each in runs]
     rate = scenario.peak * best.factor if best else None
     shown = best or runs[-1]
     outputs.write(shown, address, {"highest": rate, "tried": tried, "run": as_document(shown)})
-    return Verdict.PASS if best else Verdict.FAIL
+    return next(each for each in (Verdict.PASS, Verdict.FAIL, Verdict.NOT_PROVED) if each in verdicts)
 
 
 def _print(done: ScenarioRun) -> None:

@@ -60,6 +60,11 @@ class Kill(Declaration):
     model: str
 
 
+def share_of(percentile: str) -> float:
+    """Return the share of requests that a percentile such as p99.9 speaks of."""
+    return float(percentile[1:]) / 100
+
+
 class Slo(Declaration):
     """What is promised. Each is optional, one is needed.
 
@@ -79,7 +84,8 @@ class Slo(Declaration):
     @classmethod
     def _percentiles(cls, limits: dict[str, float]) -> dict[str, float]:
         for name in limits:
-            if not re.fullmatch(r"p\d{1,2}(\.\d+)?", name) or float(name[1:]) == 0:
+            # Nines without end are 100 to a float, which no number of requests proves.
+            if not re.fullmatch(r"p\d{1,2}(\.\d+)?", name) or not 0 < share_of(name) < 1:
                 raise ValueError(f"'{name}' is not a percentile; write p50, p99 or p99.9")
         return limits
 
@@ -154,18 +160,26 @@ def factor_of(scenario: Scenario, capacity: float | None) -> float:
 
 def check_bounds(scenario: Scenario, factor: float) -> None:
     """Raises InvalidInput where a run would be longer or larger than `MAX_SECONDS` and `MAX_REQUESTS`."""
+    if fault := out_of_bounds(scenario, factor):
+        raise InvalidInput(fault)
+
+
+def out_of_bounds(scenario: Scenario, factor: float) -> str:
+    """Say why a run would be longer, larger or smaller than one may be; empty where it is not."""
     if scenario.seconds > MAX_SECONDS:
-        raise InvalidInput(f"'{scenario.name}' takes {scenario.seconds:.0f} s; at most {MAX_SECONDS:.0f} in one run")
+        return f"'{scenario.name}' takes {scenario.seconds:.0f} s; at most {MAX_SECONDS:.0f} in one run"
     expected = scenario.expected * factor
     if not 1 <= expected <= MAX_REQUESTS:
-        raise InvalidInput(f"'{scenario.name}' asks {expected:.1f} times; one run has 1 to {MAX_REQUESTS} requests")
+        return f"'{scenario.name}' asks {expected:.1f} times; one run has 1 to {MAX_REQUESTS} requests"
+    return ""
 
 
 def stretched(scenario: Scenario, factor: float) -> Scenario:
     """Return a scenario that lasts long enough for its SLO to be proved, where some of its requests are late."""
-    shares = [float(name[1:]) / 100 for name in scenario.slo.latency_ms]
+    shares = [share_of(name) for name in scenario.slo.latency_ms]
     shares += [scenario.slo.in_deadline] if scenario.slo.in_deadline else []
     needed = 2 * max(requests_needed(0, share) for share in shares) if shares else 1
-    longer = max(1.0, needed / (scenario.expected * factor))
+    expected = scenario.expected * factor
+    longer = max(1.0, needed / expected) if expected else 1.0
     phases = tuple(phase.model_copy(update={"seconds": phase.seconds * longer}) for phase in scenario.phases)
     return scenario.model_copy(update={"phases": phases})

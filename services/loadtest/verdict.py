@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from services.loadtest.confidence import CONFIDENCE, percentile, requests_needed, sure_of_at_least, sure_of_less
 from services.loadtest.samples import Sample
-from services.loadtest.scenario import Slo
+from services.loadtest.scenario import Slo, share_of
 from services.loadtest.summary import cost_per_1000, latencies_ms, rights
 
 DEADLINE_GRACE_MS = 10.0
@@ -91,7 +91,7 @@ def allowed_lag_ms(slo: Slo, deadline_ms: float | None) -> float:
 def _findings(samples: Sequence[Sample], slo: Slo, deadline_ms: float | None) -> Iterator[Finding]:
     ordered = latencies_ms(samples)
     for name, limit_ms in slo.latency_ms.items():
-        share = float(name[1:]) / 100
+        share = share_of(name)
         measured = percentile(ordered, share).value
         yield _latency(f"{name} latency <= {limit_ms:g} ms", measured, ordered, share, limit_ms)
     if slo.in_deadline is not None and deadline_ms is not None:

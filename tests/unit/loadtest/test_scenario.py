@@ -36,6 +36,7 @@ def test_a_scenario_knows_its_name_its_length_its_peak_and_its_size(tmp_path: Pa
         ("rate: 5", "rat: 5", "phases.0.rat: no such key; did you mean 'rate'?"),
         ("p99: 100", "p100: 100", "'p100' is not a percentile"),
         ("p99: 100", "p0: 100", "'p0' is not a percentile"),
+        ("p99: 100", f"p99.{'9' * 20}: 100", "is not a percentile"),
         ("p99: 100", "p99: 0", "greater than 0"),
         ("{latency_ms: {p99: 100}}", "{}", "nothing is promised"),
         ("seconds: 10", "seconds: -1", "phases.0.seconds"),
@@ -92,3 +93,5 @@ def test_a_search_stretches_a_scenario_until_it_can_be_proved(tmp_path: Path) ->
     scenario = read(tmp_path, GOOD)
     assert stretched(scenario, 1).expected == pytest.approx(2 * 459)
     assert stretched(scenario, 100) == scenario
+    never = read(tmp_path, GOOD.replace("rate: 5", "rate: 0").replace("rate: [0, 10]", "rate: 0"))
+    assert stretched(never, 1) == never

@@ -31,3 +31,17 @@ async def test_where_nothing_passes_nothing_is_found(verdict: Verdict) -> None:
 
     assert await find_highest(passes, 1.0) is None
     assert runs == MOST_RUNS
+
+
+@pytest.mark.parametrize(("verdict", "found", "runs"), [(Verdict.PASS, 8.0, 4), (Verdict.FAIL, None, 3)])
+async def test_a_search_ends_where_the_next_run_may_not_be_made(
+    verdict: Verdict, found: float | None, runs: int
+) -> None:
+    tried: list[float] = []
+
+    async def passes(factor: float) -> Verdict:
+        tried.append(factor)
+        return verdict
+
+    assert await find_highest(passes, 1.0, lambda factor: 0.25 <= factor <= 8) == found
+    assert len(tried) == runs
