@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from services.contracts.strata.ensemble.v1 import ensemble_pb2 as pb
-from services.edge.errors import InvalidInput
+from services.edge.errors import BatchTooLarge, InvalidInput
 from services.edge.receipt_messages import receipt_to_message
 from services.ensemble.domain import (
     DEFAULT_TOP_K,
@@ -35,20 +35,27 @@ class ReceivedRequest:
 
     gRPC keeps those bytes for as long as a call lasts. A message that is read from them has a copy of each picture, and
     gives another one to who asks for it: what waits would be held three times.
+
+    Attributes:
+        files: as many came; of too many there are no parts, each of which takes more memory than an empty file.
     """
 
     message: pb.PredictRequest
     pictures: tuple[memoryview, ...]
     sounds: tuple[memoryview, ...]
+    files: int
 
     @classmethod
-    def read(cls, raw: bytes) -> Self:
+    def read(cls, raw: bytes, max_files: int) -> Self:
         """Read the bytes of a call."""
         whole = pb.PredictRequest.FromString(raw)
+        files = len(whole.pictures) + len(whole.sounds)
         message = pb.PredictRequest(
             ensemble=whole.ensemble, mode=whole.mode, deadline_ms=whole.deadline_ms, top_k=whole.top_k
         )
-        return cls(message, _parts_of(raw, whole.pictures), _parts_of(raw, whole.sounds))
+        if files > max_files:
+            return cls(message, (), (), files)
+        return cls(message, _parts_of(raw, whole.pictures), _parts_of(raw, whole.sounds), files)
 
 
 def _parts_of(raw: bytes, files: Iterable[bytes]) -> tuple[memoryview, ...]:
@@ -65,9 +72,12 @@ def request_from_message(received: ReceivedRequest, time_remaining_s: float | No
     """Read a request; of its own deadline and the call's, the sooner wins.
 
     Raises:
+        BatchTooLarge: more files than are read of one request.
         InvalidInput: no such mode, or a deadline over `MAX_DEADLINE_MS`.
     """
     message = received.message
+    if received.files > len(received.pictures) + len(received.sounds):
+        raise BatchTooLarge(f"{received.files} files in one request: send them in several requests")
     if message.mode not in _MODES:
         raise InvalidInput(f"mode {message.mode}: expected {pb.MODE_PARALLEL} (parallel) or {pb.MODE_SERIAL} (serial)")
     if message.deadline_ms > MAX_DEADLINE_MS:

@@ -22,6 +22,8 @@ from services.ensemble.settings import Settings
 from services.ensemble.usecases import Predicts, UserOf
 from services.ensemble.vigil import Vigil
 
+_KINDS = 2
+"""Of files: pictures and sounds, of each as many as a request may have."""
 _MANY = 8
 """Requests under way, from which on what they went through is worth more than looking for it."""
 
@@ -123,11 +125,12 @@ async def open_front_door(predictor: Predicts, settings: Settings, registry: Col
     counted = Counted(predictor, settings.max_ongoing, Metrics(registry), receipts)
     readiness = _Readiness()
     user_of = _user_of(settings.token_key)
-    add = EnsembleServicer(counted, user_of).add_to
+    max_files = _KINDS * settings.max_pictures
+    add = EnsembleServicer(counted, max_files, user_of).add_to
     at_most = counted.admission.server_limit
     grpc_server = await start_grpc(settings.grpc_address, [(SERVICE, add)], settings.max_message_bytes, at_most)
     health = Health(lambda: readiness.value, lambda: not readiness.lost)
-    app = create_http_app(counted, health, settings.max_message_bytes, at_most, registry, user_of)
+    app = create_http_app(counted, health, settings.max_message_bytes, at_most, max_files, registry, user_of)
     host, port = split_address(settings.http_address)
     try:
         http_server = await start_http(app, host, port, grace_s=settings.drain_s)

@@ -1,5 +1,7 @@
 """strata.ensemble.v1.EnsembleService over whatever predicts."""
 
+from functools import partial
+
 import grpc
 
 from services.contracts.strata.ensemble.v1 import ensemble_pb2 as pb
@@ -19,10 +21,11 @@ SERVICE: str = pb.DESCRIPTOR.services_by_name["EnsembleService"].full_name
 
 
 class EnsembleServicer(pb_grpc.EnsembleServiceServicer):
-    """Converts, calls, converts back."""
+    """Converts, calls, converts back; requests of more than `max_files` are refused."""
 
-    def __init__(self, predictor: Predicts, user_of: UserOf):
+    def __init__(self, predictor: Predicts, max_files: int, user_of: UserOf):
         self._predictor = predictor
+        self._max_files = max_files
         self._user_of = user_of
 
     def add_to(self, server: grpc.aio.Server) -> None:
@@ -30,7 +33,7 @@ class EnsembleServicer(pb_grpc.EnsembleServiceServicer):
         pb_grpc.add_EnsembleServiceServicer_to_server(self, server)
         predict = grpc.unary_unary_rpc_method_handler(
             self.Predict,
-            request_deserializer=ReceivedRequest.read,
+            request_deserializer=partial(ReceivedRequest.read, max_files=self._max_files),
             response_serializer=pb.PredictResponse.SerializeToString,
         )
         # Of two handlers of one method the later counts.

@@ -63,10 +63,11 @@ def create_http_app(
     health: Health,
     max_body_bytes: int,
     max_bodies: int,
+    max_files: int,
     registry: CollectorRegistry,
     user_of: UserOf,
 ) -> FastAPI:
-    """Build the application over whatever predicts."""
+    """Build the application over whatever predicts; forms of more than `max_files` are refused."""
     app = create_app("Strata ensembles", version("strata"), _ABOUT, health, max_body_bytes, max_bodies, registry)
 
     @app.get("/", include_in_schema=False)
@@ -93,7 +94,7 @@ def create_http_app(
         user = user_of(strata_owner or "")
         # From here on: a body that comes slowly uses up its caller's time.
         latest = Deadline.after(read_request_timeout(request_timeout))
-        pictures, sounds = await within(latest, _files(request), "the pictures had not arrived")
+        pictures, sounds = await within(latest, _files(request, max_files), "the pictures had not arrived")
         deadline_s = deadline_ms / 1e3 if deadline_ms else None
         asked = PredictRequest(name, pictures, mode, deadline_s, latest.remaining_s, top_k, user, sounds)
         answer = await predictor.predict(asked)
@@ -121,10 +122,10 @@ def create_http_app(
     return app
 
 
-async def _files(request: Request) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+async def _files(request: Request, most: int) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
     """The pictures and the sounds."""
     if not is_form(request.headers):
         body = await request.body()
         return ((body,) if body else ()), ()
-    files = await read_form_files(request, "pictures", "sounds")
+    files = await read_form_files(request, "pictures", "sounds", most=most)
     return files["pictures"], files["sounds"]

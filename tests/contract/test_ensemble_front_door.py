@@ -429,6 +429,7 @@ FAULTS = [
     Fault("singel", (png(),), "EnsembleNotFound", grpc.StatusCode.NOT_FOUND, 404, "did you mean 'single'"),
     Fault("single", (), "EmptyBatch", grpc.StatusCode.INVALID_ARGUMENT, 400, "no pictures"),
     Fault("single", (png(),) * 21, "BatchTooLarge", grpc.StatusCode.INVALID_ARGUMENT, 400, "may have 20"),
+    Fault("single", (b"",) * 41, "BatchTooLarge", grpc.StatusCode.INVALID_ARGUMENT, 400, "send them in several"),
     Fault("single", (b"GIF89a?",), "NotAPicture", grpc.StatusCode.INVALID_ARGUMENT, 400, "picture 0"),
     Fault("single", (png(), png()[:60]), "NotAPicture", grpc.StatusCode.INVALID_ARGUMENT, 400, "picture 1"),
     Fault("single", (huge_png(),), "PictureTooLarge", grpc.StatusCode.INVALID_ARGUMENT, 400, "10000 x 10000"),

@@ -75,7 +75,7 @@ def application(work: Work, max_bodies: int) -> FastAPI:
     @app.post("/form")
     async def form(request: Request) -> list[int]:
         assert is_form(request.headers)
-        return [len(content) for content in (await read_form_files(request, "pictures"))["pictures"]]
+        return [len(content) for content in (await read_form_files(request, "pictures", most=5))["pictures"]]
 
     @app.post("/fault")
     async def fault() -> None:
@@ -377,6 +377,8 @@ async def test_a_form_cut_off_anywhere_is_refused(http: httpx.AsyncClient) -> No
         (form_of(("pictures", b"1"), ("picture", b"2")), "InvalidInput", "part 1 of the form is called 'picture'"),
         (form_of(("file", b"1")), "InvalidInput", "part 0 of the form is called 'file'"),
         (form_of(), "EmptyBatch", "no part called 'pictures'"),
+        (form_of(*[("pictures", b"")] * 6), "BatchTooLarge", "more than 5 parts"),
+        (form_of(*[("pictures", b"")] * 6).replace(b'; filename="x"', b""), "BatchTooLarge", "more than 5 parts"),
         (WHOLE.replace(b'; filename="x"', b"", 1), "InvalidInput", "part 0 of the form is text"),
         (b"garbage", "InvalidInput", "form"),
         (form_of(("pictures", b"1"), boundary="c"), "InvalidInput", "form"),
