@@ -24,6 +24,9 @@ class Item:
 
 DEFAULT_TOP_K = 5
 
+MAX_SCORES = 2**17
+"""In one answer: each takes some microseconds of the process that answers everyone, and a hundred bytes."""
+
 MAX_DEADLINE_MS = 3_600_000
 """An hour: the most that a request or a declaration may ask for."""
 
@@ -246,6 +249,22 @@ def items_of(request: PredictRequest, kinds: Collection[str]) -> tuple[Item, ...
     return tuple(
         Item(*each) for each in zip_longest(*(given[kind] if kind in kinds else () for kind in (PICTURE, SOUND)))
     )
+
+
+def check_scores(ensemble: Ensemble, pictures: int, top_k: int, classes: int) -> None:
+    """Refuse a request whose answer would name too many classes: of each picture, by each member and by all together.
+
+    Args:
+        classes: that there are; 0 where that is not known before members have answered.
+    Raises:
+        InvalidInput: more than `MAX_SCORES`.
+    """
+    named = pictures * min(top_k, classes or top_k) * (len(ensemble.members) + 1)
+    if named > MAX_SCORES:
+        raise InvalidInput(
+            f"top_k {top_k} of {pictures} pictures would make an answer of {named} scores; one may have {MAX_SCORES}: "
+            "name fewer classes, or send fewer pictures at a time"
+        )
 
 
 def check_items(items: Sequence[Item], max_items: int) -> None:

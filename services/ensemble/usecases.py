@@ -26,6 +26,7 @@ from services.ensemble.domain import (
     PredictRequest,
     Started,
     check_items,
+    check_scores,
     items_of,
     time_allowed,
 )
@@ -123,7 +124,7 @@ class Predictor:
         Raises:
             EnsembleNotFound: no such ensemble.
             EmptyBatch, BatchTooLarge, NotAPicture, PictureTooLarge, NotASound: the request is refused; names the item.
-            InvalidInput: not as many sounds as pictures, or something that no member takes.
+            InvalidInput: not as many sounds as pictures, something that no member takes, or too many classes to name.
             MemberUnavailable: every member failed; the message has each one's reason.
             LateAlready: none would be in by the deadline, by what they take just now.
             DeadlineExceeded: fewer were in by the deadline than the ensemble asks for.
@@ -134,6 +135,7 @@ class Predictor:
         ensemble = served.ensemble
         items = items_of(request, served.kinds)
         check_items(items, self._max_pictures)
+        check_scores(ensemble, len(items), request.top_k, len(served.labels))
         if request.deadline_s is None:
             await self._wake(ensemble.models, request.latest_s)
         mode = request.mode or ensemble.mode

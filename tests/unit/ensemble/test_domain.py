@@ -2,8 +2,9 @@
 
 import pytest
 
-from services.edge.errors import BatchTooLarge, EmptyBatch
+from services.edge.errors import BatchTooLarge, EmptyBatch, InvalidInput
 from services.ensemble.domain import (
+    MAX_SCORES,
     REPLY_MARGIN_S,
     Ensemble,
     EnsembleMode,
@@ -12,6 +13,7 @@ from services.ensemble.domain import (
     PredictRequest,
     Rule,
     check_items,
+    check_scores,
     time_allowed,
 )
 
@@ -45,3 +47,14 @@ def test_a_request_has_one_picture_at_least_and_no_more_than_it_may() -> None:
         check_items([], max_items=2)
     with pytest.raises(BatchTooLarge, match="3 pictures; one request may have 2"):
         check_items([Item(b"1"), Item(b"2"), Item(b"3")], max_items=2)
+
+
+@pytest.mark.parametrize(("classes", "top_k", "refused"), [(10, 2**31, False), (0, 2**31, True), (2**15, 2**15, True)])
+def test_an_answer_names_no_more_classes_than_it_may(classes: int, top_k: int, refused: bool) -> None:
+    pictures = MAX_SCORES // 20 // 2
+    check_scores(ENSEMBLE, pictures, 20, classes)
+    if refused:
+        with pytest.raises(InvalidInput, match=f"top_k {top_k} of {pictures} pictures"):
+            check_scores(ENSEMBLE, pictures, top_k, classes)
+    else:
+        check_scores(ENSEMBLE, pictures, top_k, classes)
