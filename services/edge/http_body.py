@@ -24,6 +24,12 @@ _UNPACKED_BYTES = 2**20
 """So much is unpacked at a time: gzip makes a thousand bytes of one."""
 
 
+def has_body(scope: Scope) -> bool:
+    """Tell whether a request comes with a body."""
+    headers = dict(scope["headers"])
+    return headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers
+
+
 class BodyLimit:
     """Bound what bodies take.
 
@@ -51,11 +57,11 @@ class BodyLimit:
         self._admission = Admission(max_bodies, "requests with a body")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = dict(scope["headers"]) if scope["type"] == "http" else {}
-        declared = headers.get(b"content-length", b"0")
-        if declared == b"0" and b"transfer-encoding" not in headers:
+        if scope["type"] != "http" or not has_body(scope):
             await self._app(scope, receive, send)
             return
+        headers = dict(scope["headers"])
+        declared = headers.get(b"content-length", b"0")
         max_bytes = self._max_bytes_at.get(scope["path"], self._max_body_bytes)
         try:
             if declared.isdigit() and (len(declared) > 18 or int(declared) > max_bytes):

@@ -5,6 +5,7 @@ import asyncio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.edge.errors import ServiceStopping
+from services.edge.http_body import has_body
 from services.edge.http_errors import error_response
 from services.edge.status import status_of
 
@@ -12,8 +13,8 @@ from services.edge.status import status_of
 class EndWithCaller:
     """Cancel work whose caller has gone.
 
-    From a request's last byte on, its connection is watched while the application works. Errors that were answered go
-    no further: they are in the log already.
+    From a request's last byte on, its connection is watched while the application works, which need not read a request
+    that has no body. Errors that were answered go no further: they are in the log already.
     """
 
     def __init__(self, app: ASGIApp):
@@ -32,7 +33,7 @@ class EndWithCaller:
             await self._app(scope, receive, send)
             return
         request = _Request(receive, send)
-        work = asyncio.ensure_future(self._app(scope, request.receive, request.send))
+        work = asyncio.ensure_future(self._answer(scope, request))
         request.work = work
         self._under_way.add(work)
         try:
@@ -51,6 +52,12 @@ class EndWithCaller:
             self._under_way.discard(work)
             request.end()
 
+    async def _answer(self, scope: Scope, request: "_Request") -> None:
+        if not has_body(scope):
+            await request.begin()
+        if not request.left:
+            await self._app(scope, request.receive, request.send)
+
 
 class _Request:
     """One request between the server and the application."""
@@ -58,13 +65,21 @@ class _Request:
     def __init__(self, receive: Receive, send: Send):
         self._receive = receive
         self._send = send
+        self._begun: Message | None = None
         self._watch: asyncio.Task[None] | None = None
         self.work: asyncio.Future[None] | None = None
         self.answering = False
         self.answered = False
         self.left = False
 
+    async def begin(self) -> None:
+        """Take the first message, for whenever the application asks for it."""
+        self._begun = await self.receive()
+
     async def receive(self) -> Message:
+        if begun := self._begun:
+            self._begun = None
+            return begun
         message = await self._receive()
         if message["type"] == "http.disconnect":
             self.left = not self.answered

@@ -34,6 +34,8 @@ class Counted:
     def __init__(self, predictor: Predicts, max_ongoing: int, metrics: Metrics, receipts: ReceiptLog | None):
         self._predictor = predictor
         self.admission = Admission(max_ongoing, "requests", metrics.under_way.set)
+        # A start may take minutes: who waits for one takes no place from those who ask what runs.
+        self._waking = Admission(max_ongoing, "calls that wake an ensemble")
         self._metrics = metrics
         self._receipts = receipts
         self._known = {description.ensemble.name for description in predictor.describe()}
@@ -46,9 +48,9 @@ class Counted:
         """Have an ensemble's members start.
 
         Raises:
-            QueueFull: as many requests as may be are under way.
+            QueueFull: as many such calls as may be are under way.
         """
-        with self.admission.admit():
+        with self._waking.admit():
             return await self._predictor.wake(ensemble, timeout_s)
 
     async def predict(self, request: PredictRequest) -> Answer:

@@ -34,11 +34,20 @@ BIG = b"x" * (2 * http_body.FREE_BYTES)
 
 @dataclass
 class Work:
-    """What the application does: `/work` waits until it may `go`, and notes how each request ended."""
+    """What the application does: `/work` and `/unread` wait until they may `go`, and note how each request ended."""
 
     go: asyncio.Event = field(default_factory=asyncio.Event)
     begun: int = 0
     ended: list[str] = field(default_factory=list)
+
+    async def do(self) -> None:
+        self.begun += 1
+        try:
+            await self.go.wait()
+        except asyncio.CancelledError:
+            self.ended.append("cancelled")
+            raise
+        self.ended.append("answered")
 
     async def until(self, condition: Callable[[], bool]) -> None:
         async with asyncio.timeout(20):
@@ -52,14 +61,12 @@ def application(work: Work, max_bodies: int) -> FastAPI:
     @app.post("/work")
     async def work_(request: Request) -> int:
         length = len(await request.body())
-        work.begun += 1
-        try:
-            await work.go.wait()
-        except asyncio.CancelledError:
-            work.ended.append("cancelled")
-            raise
-        work.ended.append("answered")
+        await work.do()
         return length
+
+    @app.post("/unread")
+    async def unread() -> None:
+        await work.do()
 
     @app.post("/length")
     async def length(request: Request, deadline_ms: int = Query(default=0)) -> int:
@@ -151,6 +158,13 @@ async def test_who_hangs_up_ends_the_work_and_leaves_the_place(server: HttpServe
     assert set(work.ended) == {"cancelled"}
     async with client_of(server) as http:
         assert (await http.post("/length", content=BIG)).json() == len(BIG)
+
+
+async def test_who_hangs_up_on_a_request_without_a_body_ends_its_work(server: HttpServer, work: Work) -> None:
+    _, writer = await connect(server, head("/unread", 0))
+    await work.until(lambda: work.begun == 1)
+    writer.close()
+    await work.until(lambda: work.ended == ["cancelled"])
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
