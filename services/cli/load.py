@@ -53,6 +53,7 @@ def load(
         chosen = find_scenario(scenario)
         address = find_target(target, ensemble or chosen.request.ensemble, authority)
         outputs = Outputs(json, html)
+        outputs.check()
         if find:
             verdict = asyncio.run(find_highest_load(chosen, address, capacity, outputs))
         else:

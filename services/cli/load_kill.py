@@ -19,10 +19,15 @@ def find_killer(scenario: Scenario, namespace: str, is_local: bool) -> Killer | 
         namespace: of a cluster; empty is this machine.
         is_local: what is asked is the service that runs on this machine.
     Raises:
-        InvalidInput: the models are elsewhere, and no option says where.
+        InvalidInput: the models are elsewhere, and no option says where; or one does, and what is asked is here.
     """
     if not scenario.kills:
         return None
+    if namespace and is_local:
+        raise InvalidInput(
+            f"'{scenario.name}' kills a model in namespace '{namespace}', and what is asked is the service on this "
+            "machine: name the front door there with --target"
+        )
     if namespace:
         return lambda model: _kill_pods(model, namespace)
     if not is_local:

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from services.edge.errors import InvalidInput, Unavailable
-from services.edge.whole_files import write_whole
+from services.edge.whole_files import check_writable, write_whole
 from services.loadtest.document import as_document
 from services.loadtest.report import html_report
 from services.loadtest.run import Killer, ScenarioRun, prepare, run
@@ -58,14 +58,23 @@ class Outputs:
     json_file: Path | None
     html_file: Path | None
 
+    def check(self) -> None:
+        """Raises InvalidInput where a file cannot be written: before the run that would fill it."""
+        for path in self._asked_for:
+            check_writable(path)
+
     def write(self, run: ScenarioRun, address: Address, document: dict[str, Any]) -> None:
         """Write what is asked for, whole or not at all."""
         if self.json_file:
             write_whole({self.json_file: json.dumps(document, indent=1).encode()})
         if self.html_file:
             write_whole({self.html_file: html_report(run, str(address), datetime.now(UTC)).encode()})
-        for path in filter(None, (self.json_file, self.html_file)):
+        for path in self._asked_for:
             Console(stderr=True).print(f"wrote {path}", markup=False, highlight=False)
+
+    @property
+    def _asked_for(self) -> list[Path]:
+        return [path for path in (self.json_file, self.html_file) if path]
 
 
 async def load_once(

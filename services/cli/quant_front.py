@@ -10,8 +10,9 @@ from rich.table import Table
 from quant.precision import Precision
 from services.cli.quant_begin import only_here
 from services.edge.errors import InvalidInput
+from services.edge.whole_files import check_writable
 from services.workbench.engine_model import EngineModel
-from services.workbench.files import INTEGER_SUFFIX, check_place, check_writable, make_folder
+from services.workbench.files import INTEGER_SUFFIX, check_place, make_folder
 from services.workbench.front import Front, MeasuredFront
 from services.workbench.plots import plot_front
 from services.zoo.integer_codec import encode_integers

@@ -8,7 +8,19 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from services.edge.errors import InvalidInput
+
 _MAKING = ".making-"
+
+
+def check_writable(path: Path) -> None:
+    """Raises InvalidInput where a file of that name cannot be written: before the work that would fill it."""
+    if path.is_dir():
+        raise InvalidInput(f"{path}: cannot be written: it is a folder")
+    if not path.parent.is_dir():
+        raise InvalidInput(f"{path}: cannot be written: there is no folder {path.parent}")
+    if not os.access(path.parent, os.W_OK):
+        raise InvalidInput(f"{path}: cannot be written: no permission in {path.parent}")
 
 
 def write_whole(contents: Mapping[Path, bytes]) -> None:

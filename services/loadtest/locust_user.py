@@ -20,7 +20,7 @@ from locust.exception import StopUser
 from locust.runners import MasterRunner, WorkerRunner
 
 from services.edge.errors import InvalidInput, StrataError
-from services.edge.whole_files import write_whole
+from services.edge.whole_files import check_writable, write_whole
 from services.loadtest.answers import Target
 from services.loadtest.arrivals import arrivals
 from services.loadtest.locust_clients import BlockingAsker, open_blocking_asker
@@ -148,6 +148,8 @@ def _begin(environment: Environment, **_: Any) -> None:
     _test = None
     options: Any = environment.parsed_options
     try:
+        if options.verdict_html:
+            check_writable(Path(options.verdict_html))
         scenario = find_scenario(options.scenario)
         if scenario.kills:
             raise InvalidInput(f"'{scenario.name}' kills a model, which Locust does not: use `strata load`")

@@ -1,11 +1,10 @@
 """Models, integers and pictures in files: what is written is whole or not there at all."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from services.edge.errors import ArtifactNotFound, InvalidInput
-from services.edge.whole_files import write_whole
+from services.edge.whole_files import check_writable, write_whole
 from services.workbench.engine_model import EngineModel
 from services.workbench.model_codec import decode_model, encode_model
 from services.zoo.integer_codec import decode_integers, encode_integers
@@ -92,16 +91,6 @@ def write_files(contents: Mapping[Path, bytes]) -> None:
         write_whole(contents)
     except OSError as error:
         raise InvalidInput(f"{error.filename}: cannot be written: {error.strerror}") from error
-
-
-def check_writable(path: Path) -> None:
-    """Raises InvalidInput where a file of that name cannot be written: before the work that would fill it."""
-    if path.is_dir():
-        raise InvalidInput(f"{path}: cannot be written: it is a folder")
-    if not path.parent.is_dir():
-        raise InvalidInput(f"{path}: cannot be written: there is no folder {path.parent}")
-    if not os.access(path.parent, os.W_OK):
-        raise InvalidInput(f"{path}: cannot be written: no permission in {path.parent}")
 
 
 def check_place(path: Path, what: str, suffix: str) -> None:

@@ -141,6 +141,7 @@ def test_a_search_finds_a_load(folder: Path, running: Running, monkeypatch: pyte
         (("--target", "oip://127.0.0.1:1"), "oip://HOST:PORT/MODEL"),
         (("--ensemble", "other"), "there are pair"),
         (("--capacity", "3"), "leave out --capacity"),
+        (("--html", "/nowhere/report.html"), "there is no folder /nowhere"),
     ],
 )
 def test_what_cannot_run_says_why_and_is_never_green(
@@ -248,6 +249,7 @@ def test_a_model_is_killed_and_the_others_answer(folder: Path, running: Running)
         ((), "third", "nothing was killed"),
         (("--find",), "second", "no highest load"),
         (("--target", "HERE"), "second", "--namespace"),
+        (("--namespace", "there"), "second", "--target"),
     ],
 )
 def test_what_cannot_be_killed_gives_no_verdict(

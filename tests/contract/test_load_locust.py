@@ -98,6 +98,7 @@ def test_more_users_are_more_load_wherever_they_run(
         ("grpc://127.0.0.1:1", (), "does not answer"),
         ("ftp://127.0.0.1:1", (), "grpc://HOST:PORT"),
         ("grpc://127.0.0.1:1", ("--scenario", "none"), "no scenario 'none'"),
+        ("grpc://127.0.0.1:1", ("--verdict-html", "/nowhere/page.html"), "there is no folder /nowhere"),
     ],
 )
 def test_what_cannot_run_ends_with_a_code_of_its_own(
