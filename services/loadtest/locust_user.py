@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import gevent
-from gevent.pool import Group
+from gevent.pool import Pool
 from locust import User, events, task
 from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
@@ -23,6 +23,7 @@ from services.edge.errors import InvalidInput, StrataError
 from services.edge.whole_files import check_writable, write_whole
 from services.loadtest.answers import Target
 from services.loadtest.arrivals import arrivals
+from services.loadtest.generator import MOST_UNDER_WAY
 from services.loadtest.locust_clients import BlockingAsker, open_blocking_asker
 from services.loadtest.report import html_report
 from services.loadtest.run import Deck, check_warm_up, conclude, deck_for, patient
@@ -34,6 +35,9 @@ from services.loadtest.text import outcome_lines, promises
 from services.loadtest.verdict import EXIT_CANNOT_RUN, EXIT_CODES
 
 _log = logging.getLogger(__name__)
+
+
+_GIVEN_UP = Ended(Outcome.EXPIRED, "the test was stopped before it was answered")
 
 
 @dataclass
@@ -87,10 +91,10 @@ class ScenarioUser(User):
 
     def on_start(self) -> None:
         """Join the test; there is none where it could not begin."""
+        self._requests = Pool(MOST_UNDER_WAY)
         if _test is None:
             raise StopUser
         self._test = _test
-        self._requests = Group()
         self._stream = _test.begin_stream()
 
     @task
@@ -106,7 +110,7 @@ class ScenarioUser(User):
         raise StopUser
 
     def on_stop(self) -> None:
-        """Give up what is not answered, as Locust does with its own tasks."""
+        """Give up what is not answered, as Locust does with its own tasks: it counts as not answered."""
         self._requests.kill()
 
     def _seed(self) -> int | str:
@@ -117,7 +121,10 @@ class ScenarioUser(User):
     def _send(self, number: int, due_s: float) -> None:
         test = self._test
         sent_s = time.perf_counter() - test.began_s
-        ended = test.asker.ask(test.deck.deal(number), test.scenario.request, test.target)
+        try:
+            ended = test.asker.ask(test.deck.deal(number), test.scenario.request, test.target)
+        except gevent.GreenletExit:
+            ended = _GIVEN_UP
         sample = Sample(due_s, sent_s, time.perf_counter() - test.began_s, ended)
         test.samples.append(sample)
         test.unreported.append(sample)
@@ -187,9 +194,15 @@ def _collect(client_id: str, data: dict[str, Any], **_: Any) -> None:
 
 def _judge(environment: Environment, **_: Any) -> None:
     """Print the verdict, and end with its exit code."""
-    if _test is None or isinstance(environment.runner, WorkerRunner):
-        return
     options: Any = environment.parsed_options
+    if isinstance(environment.runner, WorkerRunner):
+        return
+    if _test is None:
+        if options.headless:
+            environment.process_exit_code = EXIT_CANNOT_RUN
+        return
+    assert environment.runner
+    environment.runner.stop()  # after Ctrl-C it still runs, and what is under way has to be counted
     users = sum(begun for begun, _ in _test.streams.values())
     run = conclude(_test.scenario, _test.factor * max(1, users), _test.target, _test.samples)
     for line in (*promises(run), *outcome_lines(run)):

@@ -4,13 +4,18 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import grpc
 import numpy as np
 import pytest
 from PIL import Image
 
+from services.contracts.strata.ensemble.v1 import ensemble_pb2 as pb
+from services.contracts.strata.ensemble.v1 import ensemble_pb2_grpc as pb_grpc
 from services.local.running import Running, find_running
 
 pytestmark = pytest.mark.slow
@@ -50,10 +55,13 @@ def running(folder: Path) -> Iterator[Running]:
     subprocess.run([*strata, "stop"], env=environment, check=True)
 
 
+def command(folder: Path, target: str, *options: str) -> list[str]:
+    headless = [sys.executable, "-m", "locust", "--locustfile", str(ROOT / "loadtest" / "locustfile.py"), "--headless"]
+    return [*headless, "--host", target, "--scenario", str(folder / "scenario.yaml"), *options]
+
+
 def locust(folder: Path, target: str, *options: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "locust", "--locustfile", str(ROOT / "loadtest" / "locustfile.py"), "--headless"]
-    command += ["--host", target, "--scenario", str(folder / "scenario.yaml"), *options]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=folder)
+    return subprocess.run(command(folder, target, *options), capture_output=True, text=True, timeout=120, cwd=folder)
 
 
 def requests_of(output: str) -> int:
@@ -116,3 +124,57 @@ def test_a_broken_slo_fails(folder: Path, running: Running) -> None:
     )
     done = locust(folder, f"grpc://{running.grpc_address}", "--scenario", str(scenario))
     assert done.returncode == 1, done.stdout + done.stderr
+
+
+class _NeverAnswers(pb_grpc.EnsembleServiceServicer):
+    """Says what it is, and answers no request before the test is over."""
+
+    def __init__(self) -> None:
+        self.asked = threading.Semaphore(0)
+        self.over = threading.Event()
+
+    def ListEnsembles(self, request: object, context: object) -> pb.ListEnsemblesResponse:
+        single = pb.Ensemble(name="single", members=[pb.EnsembleMember(model="only")], deadline_ms=9000)
+        return pb.ListEnsemblesResponse(ensembles=[single])
+
+    def Wake(self, request: object, context: object) -> pb.WakeResponse:
+        return pb.WakeResponse()
+
+    def Predict(self, request: object, context: object) -> pb.PredictResponse:
+        self.asked.release()
+        self.over.wait(60)
+        return pb.PredictResponse()
+
+
+def test_what_is_under_way_when_a_test_is_stopped_was_not_answered(folder: Path) -> None:
+    scenario = folder / "long.yaml"
+    text = (folder / "scenario.yaml").read_text()
+    scenario.write_text(text.replace("seconds: 2", "seconds: 60").replace("warm_up: 1", "warm_up: 0"))
+    servicer = _NeverAnswers()
+    server = grpc.server(ThreadPoolExecutor(8))
+    pb_grpc.add_EnsembleServiceServicer_to_server(servicer, server)
+    target = f"grpc://127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    server.start()
+    asking = subprocess.Popen(
+        command(folder, target, "--scenario", str(scenario)), stdout=subprocess.PIPE, text=True, cwd=folder
+    )
+    try:
+        for _ in range(5):
+            assert servicer.asked.acquire(timeout=60)
+        asking.terminate()
+        said, _ = asking.communicate(timeout=60)
+    finally:
+        asking.kill()
+        servicer.over.set()
+        server.stop(None).wait()
+    assert asking.returncode == 1, said
+    assert "stopped before it was answered" in said
+    assert requests_of(said) >= 5
+
+
+def test_a_test_that_never_began_is_not_green(folder: Path) -> None:
+    file = folder / "never.py"
+    never = "events.init.add_listener(lambda environment, **_: setattr(environment.runner, 'start', lambda *_: None))"
+    file.write_text(f"from locust import events\nfrom services.loadtest.locust_user import ScenarioUser\n{never}\n")
+    done = locust(folder, "grpc://127.0.0.1:1", "--run-time", "1s", "--locustfile", str(file))
+    assert done.returncode == 2, done.stdout + done.stderr
