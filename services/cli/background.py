@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
@@ -101,9 +101,6 @@ class Background:
 
 def _tail(log: Path, lines: int) -> str:
     return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
-
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def note_as_json(running: "Running") -> str:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from services.cli.background import Background, Json, note_as_json
+from services.cli.background import Background, note_as_json
+from services.cli.options import Json
 from services.cli.serve import address_of
 
 if TYPE_CHECKING:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from services.cli.options import Json
+
 if TYPE_CHECKING:
     from services.cli.ensemble_tables import Answered, Refused
     from services.ensemble.domain import EnsembleMode
@@ -29,7 +31,6 @@ Named = Annotated[
         help="Which one; a file is served for this call.",
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command()

@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
+from services.cli.options import Json
+
 if TYPE_CHECKING:
     from services.zoo.catalog import Catalog
     from services.zoo.model_file import ModelFile
@@ -18,8 +20,6 @@ app = typer.Typer(
     invoke_without_command=True,
     no_args_is_help=False,
 )
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.callback()

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from services.cli.options import Json
+
 if TYPE_CHECKING:
     from services.artifacts.precision import Encoding
 
 app = typer.Typer(help="Run records of pictures through a model that is cut into stages.", no_args_is_help=True)
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="A model's name, its model file, or a .pt2 program.")]
 Weights = Annotated[
     str | None, typer.Option(metavar="REFERENCE", help="Other weights than its own, such as random://0.")

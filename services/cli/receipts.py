@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from services.cli.options import Json
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -27,7 +29,7 @@ def receipts(
     ] = None,
     by: Annotated[str, typer.Option(help="Any of user, model and hour, with commas between.")] = "model",
     hours: Annotated[float | None, typer.Option(min=0, help="Only those of the last so many hours.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Sum the receipts of all answers that a front door has kept, on two bases.
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from services.cli.background import Background, Json, note_as_json
+from services.cli.background import Background, note_as_json
+from services.cli.options import Json
 from services.edge.address import split_address
 
 if TYPE_CHECKING:

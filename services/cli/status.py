@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from services.cli.failures import EXIT_FAULT
+from services.cli.options import Json
 
 if TYPE_CHECKING:
     from services.cluster.domain import Workload
@@ -24,7 +25,7 @@ def status(
     wait_s: Annotated[
         float, typer.Option(min=0, help="Wait so long until everything is ready, or something has failed.")
     ] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Look at each model and front door on the cluster that kubectl points at, and at each newest revision.
 

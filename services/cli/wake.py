@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from services.cli.failures import EXIT_FAULT
+from services.cli.options import Json
 
 if TYPE_CHECKING:
     from services.ensemble.http_bodies import StartedBody
@@ -27,7 +28,7 @@ def wake(
     release: Annotated[str, typer.Option(help="With --namespace: only this release's.")] = "",
     ingress: Annotated[str, typer.Option(envvar="INGRESS_URL", help="URL of Knative's ingress gateway.")] = "",
     wait_s: Annotated[float, typer.Option(min=1, max=3600, help="Wait so long at most.")] = 180,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Start every member and stage that does not run, all at once, and wait until they do.
 
