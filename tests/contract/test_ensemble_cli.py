@@ -4,9 +4,8 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import numpy as np
 import pytest
@@ -16,6 +15,7 @@ from services.cli import ensemble_evaluation
 from services.cli.ensemble_source import Remote
 from services.edge.errors import MemberUnavailable, Unavailable
 from tests.contract.command import run_strata
+from tests.small_web import QuietHandler, address_of, small_web
 
 pytestmark = pytest.mark.slow
 
@@ -139,7 +139,7 @@ def test_a_wrong_call_ends_with_its_code_and_one_line(
     assert "Traceback" not in done.stderr
 
 
-class Stranger(BaseHTTPRequestHandler):
+class Stranger(QuietHandler):
     """Answers every GET with 200 and the server's `said`."""
 
     def do_GET(self) -> None:
@@ -147,24 +147,17 @@ class Stranger(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(self.server.said)  # type: ignore[attr-defined]
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        pass
-
 
 @pytest.fixture
 def stranger() -> Iterator[ThreadingHTTPServer]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Stranger) as server:
-        thread = Thread(target=server.serve_forever)
-        thread.start()
+    with small_web(Stranger) as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
 @pytest.mark.parametrize("said", [b"hello", b"[1]", b'{"status": "ok"}', b"\xff"])
 async def test_what_answers_200_and_is_no_front_door_is_named(stranger: ThreadingHTTPServer, said: bytes) -> None:
     stranger.said = said  # type: ignore[attr-defined]
-    endpoint = f"http://127.0.0.1:{stranger.server_port}"
+    endpoint = address_of(stranger)
     async with Remote(endpoint) as source:
         with pytest.raises(Unavailable, match=f"{endpoint} is not a front door of ours"):
             await source.ensembles()

@@ -2,14 +2,13 @@
 
 import json
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from threading import Thread
 
 import pytest
 
 from services.edge.errors import FailedPrecondition, NotFound, StrataError, Unavailable
 from services.edge.kubernetes_api import KubernetesApi
+from tests.small_web import QuietHandler, address_of, small_web
 
 CHANGED = "the object has been modified"
 # Any certificate will do: nothing here is encrypted.
@@ -26,7 +25,7 @@ lsfpxAIgIqkuUusqKFzAkD6ZwZ67pDaVfIgvvylRKmmb0NTS96o=
 """
 
 
-class Cluster(BaseHTTPRequestHandler):
+class Cluster(QuietHandler):
     """Knows one object, which only the token `now` may read, and one that changes all the time."""
 
     def do_GET(self) -> None:
@@ -46,16 +45,11 @@ class Cluster(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(json.dumps(document).encode())
 
-    def log_message(self, *_: object) -> None:
-        pass
-
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    with HTTPServer(("127.0.0.1", 0), Cluster) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    with small_web(Cluster) as server:
+        yield address_of(server)
 
 
 @pytest.fixture

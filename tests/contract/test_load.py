@@ -6,9 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import grpc
@@ -24,6 +22,7 @@ from services.local.process import start_service
 from services.local.running import Running, find_running
 from services.zoo.model_compile import compile_model
 from services.zoo.model_file import read_model_file
+from tests.small_web import QuietHandler, address_of, small_web
 
 pytestmark = pytest.mark.slow
 
@@ -200,7 +199,7 @@ async def test_quick_nonsense_is_a_failure(folder: Path, nonsense: str) -> None:
     assert "an unknown label 'cow'" in output.decode()
 
 
-class _Elsewhere(BaseHTTPRequestHandler):
+class _Elsewhere(QuietHandler):
     """A web server that is not a front door."""
 
     status = 200
@@ -210,23 +209,14 @@ class _Elsewhere(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(b"<html>hello</html>")
 
-    def log_message(self, *_: object) -> None:
-        pass
-
 
 @pytest.mark.parametrize("status", [200, 404])
 def test_a_server_that_is_no_front_door_cannot_be_run(
     folder: Path, status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_Elsewhere, "status", status)
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Elsewhere) as server:
-        thread = Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            done = load(folder, "--target", f"http://127.0.0.1:{server.server_port}")
-        finally:
-            server.shutdown()
-            thread.join()
+    with small_web(_Elsewhere) as server:
+        done = load(folder, "--target", address_of(server))
     assert done.exit_code == 2, done.output
     assert "does not answer as it should" in done.output
     assert "For more information" not in done.output

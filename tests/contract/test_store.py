@@ -1,15 +1,14 @@
 """The object store over a real S3 server: one behaviour with folders and memory, and each refusal by its name."""
 
 from collections.abc import AsyncIterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import pytest
 
 from services.artifacts.store import PART_BYTES, open_store
 from services.edge.errors import ArtifactExists, ArtifactNotFound, StoreRefused, StoreUnavailable
 from tests.contract.s3_server import s3_server
+from tests.small_web import QuietHandler, address_of, small_web
 
 
 async def pieces(*content: bytes) -> AsyncIterator[bytes]:
@@ -65,7 +64,7 @@ async def test_s3_keeps_objects_whole_and_refuses_by_name(tmp_path: Path, monkey
         await open_store("s3://pictures/below").read("job")
 
 
-class _Conflict(BaseHTTPRequestHandler):
+class _Conflict(QuietHandler):
     """S3 while another change of the object is under way."""
 
     def do_PUT(self) -> None:
@@ -76,24 +75,15 @@ class _Conflict(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, *_: object) -> None:
-        pass
-
 
 async def test_a_conflict_over_an_object_that_may_be_replaced_is_passing(monkeypatch: pytest.MonkeyPatch) -> None:
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Conflict) as server:
-        thread = Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            keys = {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s", "AWS_REGION": "us-east-1"}
-            for name, value in {**keys, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.server_port}"}.items():
-                monkeypatch.setenv(name, value)
-            for writing in (open_store("s3://pictures").write("x", b"1"), _stream_one("s3://pictures")):
-                with pytest.raises(StoreUnavailable, match="s3://pictures/x: the object store was at another change"):
-                    await writing
-        finally:
-            server.shutdown()
-            thread.join()
+    with small_web(_Conflict) as server:
+        keys = {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s", "AWS_REGION": "us-east-1"}
+        for name, value in {**keys, "AWS_ENDPOINT_URL": address_of(server)}.items():
+            monkeypatch.setenv(name, value)
+        for writing in (open_store("s3://pictures").write("x", b"1"), _stream_one("s3://pictures")):
+            with pytest.raises(StoreUnavailable, match="s3://pictures/x: the object store was at another change"):
+                await writing
 
 
 async def _stream_one(url: str) -> None:

@@ -5,9 +5,7 @@ import json
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -21,6 +19,7 @@ from services.ensemble.metrics import Metrics, watch_replicas
 from services.pipeline.domain import Job
 from services.pipeline.job_store import JobStore
 from tests.contract.console_process import Served, console_at
+from tests.small_web import QuietHandler, address_of, small_web
 from tests.web.browser import NARROW, chromium, needs_browser, page_of, serious_findings, sign_up
 
 pytestmark = needs_browser
@@ -61,20 +60,15 @@ def door() -> Door:
 
 @pytest.fixture(scope="module")
 def address(door: Door) -> Iterator[str]:
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_GET(self) -> None:
             body = door.described if self.path == "/v1/ensembles" else generate_latest(door.registry)
             self.send_response(200)
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    with small_web(Handler) as server:
+        yield address_of(server)
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,7 @@
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import ClassVar
 
 import pytest
@@ -25,6 +24,7 @@ from services.zoo.quantised import DeclaredGraph, declared_engine
 from services.zoo.weight_references import fetch_weights
 from services.zoo.weights import load_into
 from services.zoo.writers import write_onnx, write_torch
+from tests.small_web import QuietHandler, address_of, small_web
 
 
 @pytest.fixture(autouse=True)
@@ -131,7 +131,7 @@ def test_a_digest_follows_the_content(tmp_path: Path) -> None:
     assert fetch_weights("random://0", tmp_path).digest == "random://0"
 
 
-class Bucket(BaseHTTPRequestHandler):
+class Bucket(QuietHandler):
     """Enough of S3 to get objects: path-style addresses, any key is taken."""
 
     objects: ClassVar[dict[str, bytes]] = {}
@@ -147,21 +147,15 @@ class Bucket(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content or b"")
 
-    def log_message(self, *args: object) -> None:
-        pass
-
 
 @pytest.fixture
 def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[ThreadingHTTPServer]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Bucket)
-    monkeypatch.setenv("AWS_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
-    monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "any")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "any")
-    with server:
-        Thread(target=server.serve_forever, daemon=True).start()
+    with small_web(Bucket) as server:
+        monkeypatch.setenv("AWS_ENDPOINT", address_of(server))
+        monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "any")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "any")
         yield server
-        server.shutdown()
 
 
 def test_weights_come_from_an_object_store(bucket: ThreadingHTTPServer) -> None:
