@@ -63,7 +63,7 @@ def cold_chain(place: KnativePlace) -> Iterator[Figures]:
     slowest_s, work_s = least_start_s(starts.alone, starts.cpu_s, cores)
     _, node_work_s = least_start_s(starts.alone, starts.node_s, cores)
     yield {"cold_s.chain": starts.chain.median, "cold_s.work": work_s, "cold_s.node_work": node_work_s}
-    yield {key: value / max(slowest_s, work_s) for key, value in with_spread("cold_chain", starts.chain).items()}
+    yield with_spread("cold_chain", starts.chain.over(max(slowest_s, work_s)))
     yield {"cold_chain.node": starts.chain.median / max(slowest_s, node_work_s)}
 
 

@@ -26,6 +26,10 @@ class Spread:
     def high(self) -> float:
         return max(self.values)
 
+    def over(self, divisor: float) -> "Spread":
+        """Divide each round's value."""
+        return Spread(tuple(value / divisor for value in self.values))
+
 
 def turns(names: Iterable[str], rounds: int) -> Iterator[tuple[int, str]]:
     """Name each subject once per round, with the round's number from 0.

@@ -75,7 +75,7 @@ def over_least(ensemble: Spread, alone: Mapping[str, Spread], cpu_s: Mapping[str
     """An ensemble's start over the larger of its slowest member's alone, and all members' CPU time over the cores."""
     slowest_s, work_s = least_start_s(alone, cpu_s, cores)
     return {
-        **{key: value / max(slowest_s, work_s) for key, value in with_spread("cold_chain.ensemble", ensemble).items()},
+        **with_spread("cold_chain.ensemble", ensemble.over(max(slowest_s, work_s))),
         "cold_chain.ensemble.slowest_s": slowest_s,
         "cold_chain.ensemble.work_s": work_s,
         **{f"cold_cpu_s.{model}": spread.median for model, spread in cpu_s.items()},
