@@ -3,6 +3,9 @@
 import socket
 from ipaddress import ip_address
 
+STUCK_MS = 60_000
+"""A peer that takes nothing of what is on its way to it for so long is given up, and what waits for it let go."""
+
 
 def split_address(address: str) -> tuple[str, int]:
     """Split "host:port"; an IPv6 host is in brackets, and comes without them; port 0 means any free one.
@@ -35,7 +38,10 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         why = str(error.strerror or error).partition(" (while")[0]  # Python adds the address in a form of its own
         raise OSError(f"cannot listen on {host}:{port}: {why}") from error
-    # Its connections inherit this. Without it an answer's body waits 40 ms, until the caller has confirmed the header:
+    # Its connections inherit both. The kernel alone sees that a peer reads nothing: a server that has written all of an
+    # answer, and waits until it has been taken, would keep it for ever.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STUCK_MS)
+    # Without this an answer's body waits 40 ms, until the caller has confirmed the header:
     # asyncio sets it for connections only where it made the listener itself.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener

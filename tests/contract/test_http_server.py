@@ -18,7 +18,7 @@ from typing import Any
 
 import httpx
 import pytest
-from fastapi import FastAPI, Query, Request
+from fastapi import FastAPI, Query, Request, Response
 from prometheus_client import CollectorRegistry
 
 from services.edge import errors, http_body, http_connections
@@ -71,6 +71,10 @@ def application(work: Work, max_bodies: int) -> FastAPI:
     @app.post("/length")
     async def length(request: Request, deadline_ms: int = Query(default=0)) -> int:
         return len(await request.body())
+
+    @app.get("/much")
+    async def much() -> Response:
+        return Response(bytes(20_000_000))
 
     @app.post("/refuse")
     async def refuse(request: Request) -> None:
@@ -262,6 +266,20 @@ async def test_connections_over_the_limit_are_refused_and_the_log_says_so_once(
             writer.close()
     assert len(warnings(caplog)) == 1
     assert (soft, hard) == resource.getrlimit(resource.RLIMIT_NOFILE)
+
+
+async def test_who_reads_nothing_of_an_answer_is_given_up(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.edge.address.STUCK_MS", 300)
+    monkeypatch.setattr("services.edge.http_server.connection_limit", lambda: 1)
+    async with serving(work) as server, client_of(server) as http, asyncio.timeout(20):
+        with socket.socket() as stuck:
+            stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            stuck.connect(("127.0.0.1", server.port))
+            stuck.sendall(b"GET /much HTTP/1.1\r\nHost: x\r\n\r\n")
+            await asyncio.sleep(0.1)
+            assert (await http.get("/healthz")).status_code == 503
+            while (await http.get("/healthz")).status_code != 200:
+                await asyncio.sleep(0.05)
 
 
 async def test_a_lack_of_files_is_logged_once_and_ends_nothing(
