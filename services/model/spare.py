@@ -60,7 +60,7 @@ class Spare:
         finally:
             self._under_way -= 1
             self._used_s = self._clock()
-            if loading.done() and not model.ready:
+            if loading.done() and not model.ready and self._model is model:
                 self._let_go()
 
     def let_go_if_rested(self) -> None:

@@ -112,6 +112,20 @@ async def test_what_does_not_load_keeps_it_from_nobody(spare: Spare, name: str, 
     assert (await spare.infer(asking("two"))).model == "two"
 
 
+async def test_who_waited_for_what_does_not_load_lets_go_of_nothing_else(spare: Spare) -> None:
+    async def turn_to_another() -> None:
+        with pytest.raises(ValueError, match="no such operator"):
+            await spare.infer(asking("broken"))
+        await spare.infer(asking("two"))
+
+    turning = asyncio.create_task(turn_to_another())
+    await asyncio.sleep(0)
+    with pytest.raises(ValueError, match="no such operator"):
+        await spare.infer(asking("broken"))
+    assert spare.manifest.name == "two"
+    await turning
+
+
 async def test_a_caller_who_gives_up_leaves_the_model_to_the_next(spare: Spare, folder: Folder) -> None:
     gone = asyncio.create_task(spare.infer(asking("one")))
     await asyncio.sleep(0)
