@@ -12,8 +12,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from services.cli.shipped import ensemble_file
 from services.edge import errors
-from services.edge.address import is_loopback
 from services.edge.errors import DeadlineExceeded, InvalidInput, NotAPicture, StrataError, TooLarge, Unavailable
+from services.edge.http_client import client_options
 from services.edge.progress import Progress
 from services.edge.stop import interruptible
 from services.ensemble.domain import EnsembleMode, PredictRequest
@@ -47,14 +47,10 @@ class Remote:
     def __init__(self, endpoint: str):
         self._endpoint = endpoint
         try:
-            # The environment's proxy knows nothing of this machine's loopback.
             url = httpx.URL(endpoint)
             if url.scheme not in ("http", "https") or not url.host:
                 raise ValueError("expected http://HOST:PORT or https://HOST:PORT")
-            near = is_loopback(url.host)
-            # The certificates that https needs take longer to read than a near front door takes to answer.
-            secure = url.scheme == "https"
-            self._client = httpx.AsyncClient(base_url=endpoint, timeout=_PATIENCE_S, trust_env=not near, verify=secure)
+            self._client = httpx.AsyncClient(timeout=_PATIENCE_S, **client_options(endpoint))
         except (httpx.InvalidURL, ValueError) as error:
             raise InvalidInput(f"endpoint '{endpoint}': {error}") from error
 

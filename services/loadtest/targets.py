@@ -14,9 +14,9 @@ from services.contracts.inference.v2 import open_inference_pb2 as oip
 from services.contracts.inference.v2 import open_inference_pb2_grpc as oip_grpc
 from services.contracts.strata.ensemble.v1 import ensemble_pb2 as pb
 from services.contracts.strata.ensemble.v1 import ensemble_pb2_grpc as pb_grpc
-from services.edge.address import is_loopback, split_address
 from services.edge.errors import EnsembleNotFound, InvalidInput, Unavailable
 from services.edge.grpc_channel import open_channel, read_reply
+from services.edge.http_client import client_options
 from services.loadtest import messages
 from services.loadtest.answers import LabelledPicture, Target
 from services.loadtest.run import Asker
@@ -132,7 +132,7 @@ class HttpEnsemble:
                 answer = (await self._client.get("/v1/ensembles", timeout=DESCRIBE_S)).raise_for_status()
             listed = messages.ensembles_of_json(answer.content)
         except (TimeoutError, httpx.HTTPError, *messages.UNREADABLE) as error:
-            raise unavailable(self._address, (str(error) or type(error).__name__).splitlines()[0]) from error
+            raise unavailable(self._address, str(error) or type(error).__name__) from error
         return named_target(listed, self._address)
 
     async def ask(self, pictures: Sequence[LabelledPicture], request: Request, target: Target) -> Ended:
@@ -166,18 +166,16 @@ def named_target(ensembles: Sequence[pb.Ensemble], address: Address) -> Target:
 
 
 def unavailable(address: Address, why: str) -> Unavailable:
-    """What is asked does not answer, or answers something else."""
-    return Unavailable(f"target {address} does not answer as it should: {why}")
+    """What is asked does not answer, or answers something else; httpx explains a status in lines of its own."""
+    return Unavailable(f"target {address} does not answer as it should: {why.splitlines()[0]}")
 
 
 def http_options(address: Address) -> dict[str, Any]:
-    """Of an HTTP client: as many connections as there are requests, no certificates, no proxy on the way to itself."""
+    """Of an HTTP client: as many connections as there are requests."""
     return {
-        "base_url": f"http://{address.place}",
+        **client_options(f"http://{address.place}"),
         "headers": {"host": address.authority} if address.authority else {},
         "limits": httpx.Limits(max_connections=None, max_keepalive_connections=None),
-        "trust_env": not is_loopback(split_address(address.place)[0]),
-        "verify": False,  # nothing here is https, whose certificates take a while to read
     }
 
 

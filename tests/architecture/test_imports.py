@@ -27,8 +27,8 @@ RANKS: dict[str, dict[int, str]] = {
         ADAPTERS: "address cpu_share memory_share declaration environment settings meter onednn owner_token "
         "whole_files disk_room stop exit_code logs lean_logs tracing freed_memory",
         EDGES: "status remote_errors grpc_channel grpc_server http_errors http_body http_hangup http_connections "
-        "http_server http_form http_app receipt_messages receipt_bodies grpc_tracing http_tracing "
-        "ray_cluster kubernetes_api",
+        "http_client http_server http_form http_app receipt_messages receipt_bodies grpc_tracing "
+        "http_tracing ray_cluster kubernetes_api",
     },
     "zoo": {
         DOMAIN: "manifest stage_manifest sounds chunks cache_folder alexnet nasnet efficientnet efficientnet_lite "

@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 
+from services.edge.http_client import client_options
 from tests.contract.workbench_process import running
 
 KEY = "tests-sign-with-this-key-and-nobody-else-does"
@@ -61,8 +62,7 @@ class Served:
 
     @contextmanager
     def nobody(self) -> Iterator[Person]:
-        # https alone needs certificates, which take a while to read.
-        with httpx.Client(base_url=self.address, timeout=60, verify=False) as client:
+        with httpx.Client(timeout=60, **client_options(self.address)) as client:
             yield Person(client)
 
     @contextmanager

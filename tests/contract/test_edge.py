@@ -21,6 +21,7 @@ from services.contracts.strata.ensemble.v1 import ensemble_pb2_grpc as pb_grpc
 from services.edge import errors
 from services.edge.grpc_server import GrpcServer, start_grpc
 from services.edge.http_app import Health, HttpServer, create_app, start_http
+from services.edge.http_client import client_options
 from services.edge.logs import configure_logs
 from services.edge.status import ERROR_METADATA_KEY, PUSHBACK_METADATA_KEY
 from services.edge.stop import stop_event
@@ -219,7 +220,7 @@ async def http(reading: list[Request]) -> AsyncIterator[httpx.AsyncClient]:
         return len(await request.body())
 
     server: HttpServer = await start_http(app, "127.0.0.1", 0)
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{server.port}") as client:
+    async with httpx.AsyncClient(**client_options(f"http://127.0.0.1:{server.port}")) as client:
         yield client
     await server.drain()
 

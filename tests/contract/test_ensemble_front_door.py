@@ -32,6 +32,7 @@ from services.contracts.inference.v2 import open_inference_pb2 as oip
 from services.contracts.inference.v2 import open_inference_pb2_grpc as oip_grpc
 from services.contracts.strata.ensemble.v1 import ensemble_pb2 as pb
 from services.contracts.strata.ensemble.v1 import ensemble_pb2_grpc as pb_grpc
+from services.edge.http_client import client_options
 from services.edge.owner_token import sign_owner
 from services.edge.status import ERROR_METADATA_KEY
 from services.ensemble.domain import MemberState, PredictRequest
@@ -185,8 +186,7 @@ async def http(door: FrontDoor) -> AsyncIterator[httpx.AsyncClient]:
 
 
 def client_of(door: FrontDoor) -> httpx.AsyncClient:
-    """A client without certificates: they take longer to read than most tests take, and https alone needs them."""
-    return httpx.AsyncClient(base_url=f"http://127.0.0.1:{door.http_port}", timeout=30, verify=False)
+    return httpx.AsyncClient(timeout=30, **client_options(f"http://127.0.0.1:{door.http_port}"))
 
 
 VARYING = {"latency_ms", "compute_ms", "cpu_seconds", "gb_seconds", "money", "cold", "cold_cpu_seconds"}

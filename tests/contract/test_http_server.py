@@ -23,6 +23,7 @@ from prometheus_client import CollectorRegistry
 
 from services.edge import errors, http_body, http_connections
 from services.edge.http_app import Health, HttpServer, create_app, start_http
+from services.edge.http_client import client_options
 from services.edge.http_connections import Seldom, connection_limit
 from services.edge.http_form import is_form, read_form_files
 
@@ -127,8 +128,7 @@ async def http(server: HttpServer) -> AsyncIterator[httpx.AsyncClient]:
 
 
 def client_of(server: HttpServer) -> httpx.AsyncClient:
-    address = f"http://127.0.0.1:{server.port}"  # https alone needs certificates, which take a while to read
-    return httpx.AsyncClient(base_url=address, timeout=30, trust_env=False, verify=False)
+    return httpx.AsyncClient(timeout=30, **client_options(f"http://127.0.0.1:{server.port}"))
 
 
 async def connect(server: HttpServer, sent: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

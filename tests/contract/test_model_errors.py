@@ -22,6 +22,7 @@ from services.contracts.inference.v2 import open_inference_pb2 as pb
 from services.contracts.inference.v2 import open_inference_pb2_grpc as pb_grpc
 from services.edge import errors
 from services.edge.grpc_server import start_grpc
+from services.edge.http_client import client_options
 from services.edge.http_server import start_http
 from services.edge.meter import process_began, read_process
 from services.edge.status import ERROR_METADATA_KEY, status_of
@@ -166,7 +167,7 @@ async def loading() -> AsyncIterator[Live]:
     http_server = await start_http(create_app(model, MAX_MESSAGE_BYTES, 8), "127.0.0.1", 0)
     async with (
         grpc.aio.insecure_channel(f"127.0.0.1:{grpc_server.port}") as channel,
-        httpx.AsyncClient(base_url=f"http://127.0.0.1:{http_server.port}", trust_env=False, verify=False) as http,
+        httpx.AsyncClient(**client_options(f"http://127.0.0.1:{http_server.port}")) as http,
     ):
         yield Live(model, engine, pb_grpc.GRPCInferenceServiceStub(channel), http, channel)
     await grpc_server.drain(0)

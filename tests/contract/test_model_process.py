@@ -22,6 +22,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from services.contracts.inference.v2 import open_inference_pb2 as pb
 from services.contracts.inference.v2 import open_inference_pb2_grpc as pb_grpc
+from services.edge.http_client import client_options
 from services.zoo.manifest import InputSpec, Manifest
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ async def test_the_ready_line_tells_both_ports_health_and_reflection_answer(tiny
     async with (
         serving(MODEL_COMPILED=str(tiny)) as service,
         grpc.aio.insecure_channel(f"127.0.0.1:{service.grpc_port}") as channel,
-        httpx.AsyncClient(base_url=f"http://127.0.0.1:{service.http_port}", trust_env=False) as http,
+        httpx.AsyncClient(**client_options(f"http://127.0.0.1:{service.http_port}")) as http,
     ):
         health: Any = health_pb2_grpc.HealthStub(channel)
         for name in ("", "inference.GRPCInferenceService"):
@@ -321,7 +322,7 @@ async def test_kserves_own_server_tells_errors_as_ours_does(
     async with (
         kserves_server(sleeping, *ports, MODEL_MAX_QUEUE="1") as service,
         stub_of(service) as stub,
-        httpx.AsyncClient(base_url=f"http://127.0.0.1:{service.http_port}", trust_env=False) as http,
+        httpx.AsyncClient(**client_options(f"http://127.0.0.1:{service.http_port}")) as http,
     ):
 
         async def hold(message: pb.ModelInferRequest, code: grpc.StatusCode, status: int, said: str) -> None:

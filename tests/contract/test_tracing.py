@@ -18,6 +18,7 @@ import yaml
 from services.artifacts.store import open_store
 from services.contracts.strata.ensemble.v1 import ensemble_pb2 as pb
 from services.contracts.strata.ensemble.v1 import ensemble_pb2_grpc as pb_grpc
+from services.edge.http_client import client_options
 from services.pipeline.packing import name_pictures, pack
 from services.zoo.model_compile import compile_model
 from services.zoo.model_file import read_model_file
@@ -68,7 +69,7 @@ async def ask(door: dict[str, Any], picture: bytes) -> None:
     async with grpc.aio.insecure_channel(f"127.0.0.1:{door['grpc_port']}") as channel:
         stub: Any = pb_grpc.EnsembleServiceStub(channel)
         await stub.Predict(pb.PredictRequest(pictures=[picture]), metadata=(("traceparent", carriers["grpc"]),))
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{door['http_port']}") as http:
+    async with httpx.AsyncClient(**client_options(f"http://127.0.0.1:{door['http_port']}")) as http:
         headers = {"traceparent": carriers["http"]}
         (await http.post("/v1/ensembles/pair:predict", content=picture, headers=headers)).raise_for_status()
         await http.get("/readyz", headers=headers)
