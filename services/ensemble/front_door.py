@@ -64,6 +64,9 @@ class Counted:
         try:
             with self.admission.admit():
                 answer = await self._predictor.predict(request)
+        except asyncio.CancelledError:
+            self._metrics.left(label)
+            raise
         except Exception as error:
             self._metrics.refused(label, error)
             raise

@@ -24,7 +24,7 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry):
         self._requests = Counter(
             "strata_ensemble_requests_total",
-            "Requests by outcome: answered, or the error's class",
+            "Requests by outcome: answered, the error's class, or left",
             ["ensemble", "outcome"],
             registry=registry,
         )
@@ -92,3 +92,7 @@ class Metrics:
     def refused(self, ensemble: str, error: Exception) -> None:
         """Count a request that got no answer."""
         self._requests.labels(ensemble, type(error).__name__).inc()
+
+    def left(self, ensemble: str) -> None:
+        """Count a request that was cancelled before its answer."""
+        self._requests.labels(ensemble, "left").inc()

@@ -16,7 +16,7 @@ LIMIT = 2
 
 
 class NeverStarts:
-    """An ensemble whose members do not start, and which no request finds."""
+    """An ensemble "e" whose members do not start, which answers nobody, and others that no request finds."""
 
     def describe(self) -> Sequence[Description]:
         return ()
@@ -26,7 +26,10 @@ class NeverStarts:
         return {}
 
     async def predict(self, request: PredictRequest) -> Answer:
-        raise EnsembleNotFound("it was let in")
+        if request.ensemble != "e":
+            raise EnsembleNotFound("it was let in")
+        never: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        return await never
 
 
 async def test_who_waits_for_members_to_start_takes_no_place_of_who_asks() -> None:
@@ -36,6 +39,17 @@ async def test_who_waits_for_members_to_start_takes_no_place_of_who_asks() -> No
     with pytest.raises(QueueFull, match="calls that wake an ensemble are under way"):
         await counted.wake("e", 60.0)
     with pytest.raises(EnsembleNotFound, match="it was let in"):
-        await counted.predict(PredictRequest("e", ()))
+        await counted.predict(PredictRequest("none", ()))
     for each in waking:
         each.cancel()
+
+
+async def test_a_caller_who_leaves_is_counted() -> None:
+    registry = CollectorRegistry()
+    counted = Counted(NeverStarts(), LIMIT, Metrics(registry), None)
+    asking = asyncio.create_task(counted.predict(PredictRequest("e", ())))
+    await asyncio.sleep(0)
+    asking.cancel()
+    await asyncio.wait([asking])
+    labels = {"ensemble": "", "outcome": "left"}
+    assert registry.get_sample_value("strata_ensemble_requests_total", labels) == 1
