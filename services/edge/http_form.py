@@ -30,7 +30,7 @@ async def read_form_files(request: Request, *names: str, most: int) -> dict[str,
     """Read the files of a form, each a part with one of the names, by these.
 
     Args:
-        most: files that the form may have: each takes kilobytes to read, however little it holds.
+        most: files that the form may have: each takes more than a kilobyte to read, however little it holds.
     Raises:
         EmptyBatch: there are no parts.
         BatchTooLarge: there are more than `most`.
