@@ -76,7 +76,7 @@ def _member(image: str, name: str, rest_s: float) -> dict[str, Any]:
         "ports": [{"name": "h2c", "containerPort": _PORT}],
         "resources": {"requests": {"cpu": "50m", "memory": "256Mi"}, "limits": {"cpu": "1", "memory": "1Gi"}},
     }
-    kept = {"autoscaling.knative.dev/min-scale": "1", "autoscaling.knative.dev/target-burst-capacity": "0"}
+    kept = {"autoscaling.knative.dev/min-scale": "1", "autoscaling.knative.dev/target-burst-capacity": "3"}
     return {
         "apiVersion": "serving.knative.dev/v1",
         "kind": "Service",

@@ -79,7 +79,7 @@ export default function QuantisePage() {
           ))}
           {session.data.edits > 0 && (
             <label className="choice">
-              <input type="checkbox" name="discard_edits" required /> give up my {session.data.edits} edits
+              <input type="checkbox" name="discard_edits" required /> give up {session.data.edits === 1 ? "my edit" : `my ${session.data.edits} edits`}
             </label>
           )}
           <span className="grow" />
