@@ -28,7 +28,7 @@ class Opened(NamedTuple):
 
 @dataclass(eq=False)
 class Held:
-    """A session while one caller has it alone; where it is closed meanwhile, all but `lock` raise SessionNotFound."""
+    """A session while one caller has it alone; closed meanwhile, its `session` and `log` raise SessionNotFound."""
 
     opened: Opened | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -74,12 +74,11 @@ class OpenSessions:
         """Have a session alone, after those who came before.
 
         Raises:
-            SessionNotFound: it was closed meanwhile; and what `load` raises.
+            what `load` raises.
         """
         held = self._held.setdefault(key, Held())
         self._held.move_to_end(key)
         async with held.lock:
-            held.check()
             try:
                 if held.opened is None:
                     held.opened = await self._load(key)
