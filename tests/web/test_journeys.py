@@ -349,7 +349,7 @@ def test_who_is_no_longer_logged_in_comes_to_the_log_in(browser: Browser, consol
         page.get_by_role("heading", name="Log in").wait_for()
 
 
-def test_a_part_of_the_page_that_is_gone_is_said_in_its_place(browser: Browser, console: Served) -> None:
+def test_what_is_gone_of_the_page_or_the_way_to_it_is_said_in_its_place(browser: Browser, console: Served) -> None:
     part = "**/assets/augment-page*"
     context = browser.new_context(base_url=console.address)  # what is amiss here is logged as an error, too
     page = context.new_page()
@@ -358,7 +358,12 @@ def test_a_part_of_the_page_that_is_gone_is_said_in_its_place(browser: Browser, 
     page.get_by_role("link", name="Augment").click()
     expect(page.get_by_role("alert")).to_contain_text("cannot be shown")
     page.get_by_role("link", name="Files").click()
-    page.get_by_role("heading", name="Files").wait_for()
+    page.route("**/api/folders", lambda route: route.abort())
+    page.get_by_role("button", name="New folder").click()
+    page.get_by_label("Name", exact=True).fill("late")
+    page.get_by_role("button", name="Make").click()
+    expect(page.get_by_role("alert")).to_have_text("the way to the console broke: try again")
+    page.get_by_role("button", name="Cancel").click()
     page.unroute(part)
     page.get_by_role("link", name="Augment").click()
     page.get_by_role("button", name="Load it again").click()

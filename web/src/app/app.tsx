@@ -25,7 +25,7 @@ const queries: QueryClient = new QueryClient({
     queries: {
       staleTime: 10_000,
       // What was refused stays refused; only a way that broke is worth a second try.
-      retry: (failures, error) => failures < 2 && !(error instanceof ApiError && error.status < 500),
+      retry: (failures, error) => failures < 2 && !(error instanceof ApiError && error.status >= 400 && error.status < 500),
     },
   },
   queryCache: new QueryCache({ onError: noteLogOut }),

@@ -40,9 +40,14 @@ client.use({
 export async function answer<Data>(
   asked: Promise<{ data?: Data; error?: unknown; response: Response }>,
 ): Promise<Data> {
-  const { data, error, response } = await asked;
+  const { data, error, response } = await asked.catch(sayBroken);
   if (!response.ok) throw errorOf(response.status, error);
   return data as Data;
+}
+
+/** Instead of a browser's own words for a request that got no answer; what was stopped on purpose stays that. */
+export function sayBroken(error: unknown): never {
+  throw error instanceof TypeError ? new ApiError(0, "Unavailable", "the way to the console broke: try again") : error;
 }
 
 export function errorOf(status: number, body: unknown): ApiError {

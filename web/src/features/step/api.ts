@@ -2,7 +2,7 @@ import { queryOptions, useIsFetching, useMutation, useQuery, useQueryClient } fr
 import { useEffect } from "react";
 
 import { useRefreshFiles } from "../files/api";
-import { answer, client, errorOf, type Schema } from "../../lib/api";
+import { answer, client, errorOf, sayBroken, type Schema } from "../../lib/api";
 
 export type Layer = Schema<"LayerBody">;
 export type Graph = Schema<"GraphBody">;
@@ -61,8 +61,8 @@ function mapsOf(run: string, layer: string) {
   return queryOptions({
     queryKey: keys.layer(run, layer, "maps"),
     queryFn: async ({ signal }) => {
-      const response = await fetch(`/api/runs/${run}/maps?layer=${encodeURIComponent(layer)}`, { signal });
-      if (!response.ok) throw errorOf(response.status, await response.json());
+      const response = await fetch(`/api/runs/${run}/maps?layer=${encodeURIComponent(layer)}`, { signal }).catch(sayBroken);
+      if (!response.ok) throw errorOf(response.status, await response.json().catch(() => null));
       return { layer, address: await decoded(await response.blob()) };
     },
     staleTime: Infinity,
