@@ -12,6 +12,7 @@ StrataError
 ├── Unauthenticated          the caller has not said who he is, or not in a way that can be believed
 ├── Forbidden                the caller is known, and may not
 ├── NotFound                 ModelNotFound  EnsembleNotFound  ArtifactNotFound  SessionNotFound  RunNotFound
+│   └── TensorNotFound
 ├── TooLarge                 the body is over the limit
 │   └── QuotaExceeded
 ├── FailedPrecondition       right request, wrong moment: not compiled
