@@ -58,7 +58,9 @@ def desk() -> Iterator[Desk]:
         values = {
             "images": console_images(),
             "models": {**dict.fromkeys(MEMBERS), MEMBERS[1]: {}},
-            "ensemble": {"replicas": 0},
+            "ensemble": {"ray": "none", "files": {"fashion": None}},
+            "ensembles": {"one": {"members": [{"model": MEMBERS[1]}]}},
+            "test": {"ensemble": "one"},
             "workbench": {"enabled": True, "store": _store("sessions"), "scale": scale},
             "console": {
                 "enabled": True,
@@ -122,3 +124,10 @@ def test_the_page_comes_through_the_ingress(desk: Desk) -> None:
     page = desk.client.get("/runs")
     assert page.headers["content-type"].startswith("text/html")
     assert '<div id="root">' in page.text
+
+
+def test_the_ensembles_members_are_shown_with_how_many_pods_they_have(desk: Desk) -> None:
+    (shown,) = desk.ask("GET", "/api/ensembles")["ensembles"]
+    (member,) = shown["members"]
+    assert (shown["name"], member["model"]) == ("one", MEMBERS[1])
+    assert member["replicas"] is not None, "the console may not list pods"
