@@ -1,7 +1,7 @@
 """How long each member would take just now, learnt from what it took before."""
 
 import math
-from collections import deque
+from collections import defaultdict, deque
 from dataclasses import dataclass, field
 from statistics import median
 
@@ -117,19 +117,19 @@ class Forecasts:
     """
 
     def __init__(self) -> None:
-        self._members: dict[str, _Member] = {}
+        self._members: defaultdict[str, _Member] = defaultdict(_Member)
 
     def forecast_s(self, model: str, pictures: int, now_s: float) -> float:
         """Say how long a member would take from now until it answers a request."""
-        return self._of(model).forecast(pictures, now_s).safe_s
+        return self._members[model].forecast(pictures, now_s).safe_s
 
     def is_cold(self, model: str, now_s: float) -> bool:
         """Tell whether a member will have to start first, as far as is known."""
-        return self._of(model).is_cold(now_s)
+        return self._members[model].is_cold(now_s)
 
     def begin(self, model: str, pictures: int, now_s: float) -> Ticket:
         """Note that a member is going to be asked."""
-        member = self._of(model)
+        member = self._members[model]
         forecast = member.forecast(pictures, now_s) if member.picture_s else None
         ticket = Ticket(model, pictures, now_s, forecast, now_s - member.free_s)
         if not member.pictures:
@@ -144,7 +144,7 @@ class Forecasts:
             cold: its process had to start for it.
             shared: the pass it ran in, of a member in which requests run together.
         """
-        member = self._of(ticket.model)
+        member = self._members[ticket.model]
         member.pictures -= ticket.pictures
         if cold:
             typical_s = ticket.pictures * (median(member.picture_s) if member.picture_s else 0.0)
@@ -160,7 +160,7 @@ class Forecasts:
 
     def late(self, ticket: Ticket, now_s: float) -> None:
         """Note that nobody waits for its answer any longer. As long as it has taken, it may take again."""
-        member = self._of(ticket.model)
+        member = self._members[ticket.model]
         member.pictures -= ticket.pictures
         took_s = now_s - ticket.began_s
         if ticket.forecast is None:
@@ -171,15 +171,12 @@ class Forecasts:
 
     def failed(self, ticket: Ticket) -> None:
         """Note that it has failed: that says nothing of how long it takes."""
-        self._of(ticket.model).pictures -= ticket.pictures
+        self._members[ticket.model].pictures -= ticket.pictures
 
     def runs(self, model: str, now_s: float) -> None:
         """Note that a member runs, without having been asked for an answer."""
-        member = self._of(model)
+        member = self._members[model]
         member.free_s = max(member.free_s, now_s)
-
-    def _of(self, model: str) -> _Member:
-        return self._members.setdefault(model, _Member())
 
 
 def _quantile(values: deque[float], share: float) -> float:
