@@ -1,9 +1,9 @@
 """How long each member would take just now, learnt from what it took before."""
 
 import math
+from bisect import bisect_left, insort
 from collections import defaultdict, deque
 from dataclasses import dataclass, field
-from statistics import median
 
 from services.ensemble.fan_out import SharedPass
 
@@ -49,6 +49,37 @@ class Ticket:
     gap_s: float
 
 
+class _Newest:
+    """The newest measurements of one kind, kept in the order of their size, too: each is looked at several times."""
+
+    def __init__(self) -> None:
+        self._values: deque[float] = deque()
+        self._by_size: list[float] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._values)
+
+    def append(self, value: float) -> None:
+        """Note one; the oldest is forgotten where there are enough."""
+        if len(self._values) == _KEPT:
+            del self._by_size[bisect_left(self._by_size, self._values.popleft())]
+        self._values.append(value)
+        insort(self._by_size, value)
+
+    @property
+    def median(self) -> float:
+        """The middle one, or the middle of the middle two; 0 where there is none."""
+        if not self._by_size:
+            return 0.0
+        middle, odd = divmod(len(self._by_size), 2)
+        return self._by_size[middle] if odd else (self._by_size[middle - 1] + self._by_size[middle]) / 2
+
+    @property
+    def safe(self) -> float:
+        """The smallest that `_SAFE` of them do not exceed; 0 where there is none."""
+        return self._by_size[math.ceil(_SAFE * len(self._by_size)) - 1] if self._by_size else 0.0
+
+
 @dataclass
 class _Member:
     """What is known of one member.
@@ -65,10 +96,10 @@ class _Member:
         warm_gap_s, cold_gap_s: the longest rest after which it still ran, and the shortest after which it did not.
     """
 
-    picture_s: deque[float] = field(default_factory=lambda: deque(maxlen=_KEPT))
-    pass_s: deque[float] = field(default_factory=lambda: deque(maxlen=_KEPT))
-    exceeded_s: deque[float] = field(default_factory=lambda: deque(maxlen=_KEPT))
-    cold_s: deque[float] = field(default_factory=lambda: deque(maxlen=_KEPT))
+    picture_s: _Newest = field(default_factory=_Newest)
+    pass_s: _Newest = field(default_factory=_Newest)
+    exceeded_s: _Newest = field(default_factory=_Newest)
+    cold_s: _Newest = field(default_factory=_Newest)
     pictures: int = 0
     busy_since_s: float = 0.0
     free_s: float = -math.inf
@@ -80,17 +111,17 @@ class _Member:
     def forecast(self, pictures: int, now_s: float) -> Forecast:
         likely_s = takes_s = self._likely_s(pictures, now_s)
         if self.pictures or self.busy_until_s > now_s:
-            takes_s += _quantile(self.exceeded_s, _SAFE)
+            takes_s += self.exceeded_s.safe
         if self.is_cold(now_s):
-            return Forecast(likely_s, takes_s + median(self.cold_s))
+            return Forecast(likely_s, takes_s + self.cold_s.median)
         return Forecast(likely_s, takes_s * math.exp2(-max(0.0, now_s - self.free_s) / _HALVED_AFTER_S))
 
     def _likely_s(self, pictures: int, now_s: float) -> float:
         """Say how long it likely takes, after what is under way, while it runs."""
-        picture_s = median(self.picture_s) if self.picture_s else 0.0
+        picture_s = self.picture_s.median
         queued_s = max(0.0, self.pictures * picture_s - max(0.0, now_s - max(self.free_s, self.busy_since_s)))
         # Its own pass is no shorter for being shared with those ahead, and with those to come.
-        pass_s = median(self.pass_s) if self.pass_s else 0.0
+        pass_s = self.pass_s.median
         return _UNSURE * max(queued_s, self.busy_until_s - now_s) + max(pictures * picture_s, pass_s)
 
     def was_busy(self, pictures: int, busy_s: float, shared: SharedPass | None) -> None:
@@ -147,7 +178,7 @@ class Forecasts:
         member = self._members[ticket.model]
         member.pictures -= ticket.pictures
         if cold:
-            typical_s = ticket.pictures * (median(member.picture_s) if member.picture_s else 0.0)
+            typical_s = ticket.pictures * member.picture_s.median
             member.cold_s.append(max(0.0, now_s - ticket.began_s - typical_s))
             member.cold_gap_s = min(member.cold_gap_s, ticket.gap_s)
         else:
@@ -177,7 +208,3 @@ class Forecasts:
         """Note that a member runs, without having been asked for an answer."""
         member = self._members[model]
         member.free_s = max(member.free_s, now_s)
-
-
-def _quantile(values: deque[float], share: float) -> float:
-    return sorted(values)[math.ceil(share * len(values)) - 1] if values else 0.0

@@ -3,6 +3,7 @@
 import random
 from collections import deque
 from collections.abc import Callable
+from statistics import median
 
 import pytest
 from hypothesis import given
@@ -20,6 +21,17 @@ def served(forecasts: Forecasts, began_s: float, ended_s: float, pictures: int =
 
 def test_a_member_never_asked_takes_no_time() -> None:
     assert Forecasts().forecast_s("m", 100, 0.0) == 0.0
+
+
+def test_a_rested_member_is_forecast_to_take_the_middle_of_its_newest_times() -> None:
+    chance = random.Random(0)
+    forecasts = Forecasts()
+    times_s = [chance.choice((0.1, 0.2, chance.random())) for _ in range(80)]
+    now_s = 0.0
+    for number, time_s in enumerate(times_s, 1):
+        served(forecasts, now_s, now_s + time_s)
+        now_s += time_s
+        assert forecasts.forecast_s("m", 1, now_s) == pytest.approx(median(times_s[max(0, number - 31) : number]))
 
 
 def test_pictures_and_what_is_under_way_add_up() -> None:
