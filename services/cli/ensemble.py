@@ -1,4 +1,4 @@
-"""`strata ensemble`: ask several models at once, see what they are, measure how right they are."""
+"""`strata ensemble`: ask several models at once, see what they are, measure how right they are, simulate many."""
 
 import asyncio
 import json
@@ -95,6 +95,73 @@ def evaluate(
     from services.cli.ensemble_evaluation import evaluate_folder
 
     evaluate_folder(folder, labels, batch, ensemble, write, as_json)
+
+
+@app.command()
+def simulate(
+    models: Annotated[int, typer.Option(min=1, max=100_000, help="In ensembles that share none.")] = 1000,
+    members: Annotated[int, typer.Option(min=1, max=10, help="Models in each ensemble.")] = 3,
+    rate: Annotated[float, typer.Option(min=0.001, max=1e6, help="Requests a second, to all ensembles.")] = 10_000,
+    seconds: Annotated[float, typer.Option(min=1, max=1e6, help="How long they come.")] = 60,
+    popularity: Annotated[
+        float, typer.Option(min=0, max=5, help="Zipf's exponent: the k-th ensemble is asked k**-POPULARITY as often.")
+    ] = 2.2,
+    service_ms: Annotated[float, typer.Option(min=0.01, max=1e6, help="A call's time on average; models differ.")] = 20,
+    deadline_ms: Annotated[float, typer.Option(min=1, max=3.6e6, help="Of each request.")] = 200,
+    start_s: Annotated[float, typer.Option(min=0, max=3600, help="A pod's start.")] = 3,
+    memory_mb: Annotated[float, typer.Option(min=1, max=1e6, help="That a pod holds; it holds one CPU, too.")] = 300,
+    cpus: Annotated[int, typer.Option(min=1, max=1_000_000, help="Of the cluster.")] = 2000,
+    memory_gb: Annotated[float, typer.Option(min=0.1, max=1e7, help="Of the cluster.")] = 1000,
+    window_s: Annotated[
+        float, typer.Option(min=6, max=3600, help="The chart's `scale.window`: a model sleeps after so long.")
+    ] = 60,
+    max_pods: Annotated[int, typer.Option(min=1, max=10_000, help="The chart's `scale.max`, of each model.")] = 500,
+    target: Annotated[
+        float, typer.Option(min=0.1, max=1000, help="The chart's `concurrency.target`: calls under way for each pod.")
+    ] = 2,
+    spares: Annotated[int, typer.Option(min=0, max=10_000, help="Spare pods; one loads a model in 0.5 s.")] = 0,
+    when_late: Annotated[
+        str,
+        typer.Option(metavar="WAY,...", help="Which ways to meet lateness; the first is compared with kept models."),
+    ] = "subset,refuse,start",
+    tariff: Annotated[
+        str, typer.Option(metavar="JSON", help="Prices, as ENSEMBLE_TARIFF has them; Google Cloud Run's by default.")
+    ] = "",
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same result.")] = 0,
+    plot: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Draw what was answered in time.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Say what many models under load would come to: answers in time, refusals, starts, pods, money.
+
+    The front door's own decisions are run, before simulated pods. A minute of 10 000 requests a second takes minutes.
+    """
+    from services.cli.ensemble_simulate import FleetWanted
+    from services.cli.ensemble_simulate import simulate as simulate_wanted
+    from services.cli.tariffs import read_tariff
+    from services.edge.receipts import Tariff
+
+    wanted = FleetWanted(
+        models=models,
+        members=members,
+        rate=rate,
+        seconds=seconds,
+        popularity=popularity,
+        service_ms=service_ms,
+        deadline_ms=deadline_ms,
+        start_s=start_s,
+        memory_mb=memory_mb,
+        cpus=cpus,
+        memory_gb=memory_gb,
+        window_s=window_s,
+        max_pods=max_pods,
+        target=target,
+        spares=spares,
+        when_late=when_late,
+        seed=seed,
+        tariff=read_tariff(tariff, Tariff()),
+        plot=plot,
+    )
+    simulate_wanted(wanted, as_json)
 
 
 async def _predict(

@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
+from services.cli.plotting import pyplot
 from services.pipeline.planning import Plan
 from services.pipeline.simulation import Expectation
 
 
 def plot_front(path: Path, choices: Sequence[Plan], best: Sequence[Plan], chosen: Plan, currency: str) -> None:
     """Draw every plan by its time and money, the Pareto front as a line, the chosen plan marked."""
-    plt = _pyplot()
+    plt = pyplot()
     picture, axis = plt.subplots(figsize=(7, 4.5), layout="constrained")
     axis.plot(*_places(choices), "o", color="#bbbbbb", markersize=4, label="plans")
     axis.plot(*_places(best), "o-", color="#4477aa", label="Pareto front")
@@ -24,7 +24,7 @@ def plot_front(path: Path, choices: Sequence[Plan], best: Sequence[Plan], chosen
 
 def plot_workers(path: Path, expected: dict[int, Expectation], title: str, currency: str) -> None:
     """Draw time and money by the number of workers, as figure 5 of Kim and Lee does: money left, time right."""
-    plt = _pyplot()
+    plt = pyplot()
     picture, money = plt.subplots(figsize=(7, 4.5), layout="constrained")
     time = money.twinx()
     names = [str(workers) for workers in expected]
@@ -42,12 +42,3 @@ def plot_workers(path: Path, expected: dict[int, Expectation], title: str, curre
 
 def _places(plans: Sequence[Plan]) -> tuple[list[float], list[float]]:
     return [each.expected.time_s for each in plans], [each.expected.money for each in plans]
-
-
-def _pyplot() -> Any:
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
-
-    return plt

@@ -1,4 +1,4 @@
-"""Prices as a user states them: a JSON object; what it leaves out is AWS' published price."""
+"""Prices as a user states them: a JSON object; what it leaves out is a published price."""
 
 import json
 import math
@@ -10,14 +10,16 @@ from services.edge.receipts import AWS_LAMBDA, Tariff
 _CURRENCY = "currency"
 
 
-def read_tariff(text: str) -> Tariff:
-    """Read prices such as '{"per_gb_second": 0.00002, "currency": "EUR"}'; "" is Lambda's and S3's own.
+def read_tariff(text: str, base: Tariff = AWS_LAMBDA) -> Tariff:
+    """Read prices such as '{"per_gb_second": 0.00002, "currency": "EUR"}'; "" is `base`.
 
+    Args:
+        base: has what the object leaves out.
     Raises:
         InvalidInput: not such an object; names what is wrong.
     """
     if not text:
-        return AWS_LAMBDA
+        return base
     try:
         stated = json.loads(text)
     except ValueError as error:
@@ -32,7 +34,7 @@ def read_tariff(text: str) -> Tariff:
             raise InvalidInput(f"--tariff: {name} is {value!r}, not a name such as EUR")
         if name != _CURRENCY and not _is_price(value):
             raise InvalidInput(f"--tariff: {name} is {value!r}, not a price of 0 or more")
-    return replace(AWS_LAMBDA, **stated)
+    return replace(base, **stated)
 
 
 def _is_price(value: object) -> bool:

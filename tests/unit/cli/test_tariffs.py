@@ -6,13 +6,14 @@ import pytest
 
 from services.cli.tariffs import read_tariff
 from services.edge.errors import InvalidInput
-from services.edge.receipts import AWS_LAMBDA
+from services.edge.receipts import AWS_LAMBDA, Tariff
 
 
 def test_what_is_left_out_is_lambdas_price() -> None:
     assert read_tariff("") == AWS_LAMBDA
     stated = read_tariff('{"per_gb_second": 0.00002, "per_request": 0, "currency": "EUR"}')
     assert stated == replace(AWS_LAMBDA, per_gb_second=0.00002, per_request=0, currency="EUR")
+    assert read_tariff('{"per_request": 0}', Tariff()) == replace(Tariff(), per_request=0)
 
 
 @pytest.mark.parametrize(
