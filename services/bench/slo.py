@@ -17,6 +17,7 @@ from services.bench.report import Group
 from services.bench.slo_batching import MODELS, batching
 from services.bench.slo_cold import cold_starts, with_spare
 from services.bench.slo_deadline import in_deadline, overload
+from services.bench.slo_fleet import fleet
 from services.bench.slo_idle import idle_cost
 from services.bench.slo_int8 import int8_member
 from services.bench.slo_queue import queued_bytes
@@ -105,6 +106,7 @@ class SloEffort:
         soak_s, kill_every_s: how long load lasts, and how often a process is killed meanwhile.
         cold_rounds: of starts from zero.
         idle_requests: five minutes apart.
+        fleet_models, fleet_rate, fleet_s: models that are simulated, requests a second, and for how long.
     """
 
     requests: int
@@ -116,6 +118,9 @@ class SloEffort:
     kill_every_s: float
     cold_rounds: int
     idle_requests: int
+    fleet_models: int
+    fleet_rate: float
+    fleet_s: float
 
 
 FULL_EFFORT = SloEffort(
@@ -128,6 +133,9 @@ FULL_EFFORT = SloEffort(
     kill_every_s=60,
     cold_rounds=5,
     idle_requests=3,
+    fleet_models=1000,
+    fleet_rate=10_000,
+    fleet_s=60,
 )
 QUICK_EFFORT = SloEffort(
     requests=200,
@@ -139,6 +147,9 @@ QUICK_EFFORT = SloEffort(
     kill_every_s=15,
     cold_rounds=1,
     idle_requests=1,
+    fleet_models=100,
+    fleet_rate=1000,
+    fleet_s=20,
 )
 
 
@@ -180,6 +191,7 @@ _PARTS: dict[str, tuple[float, _Part]] = {
     "int8": (6, lambda its: int8_member(its.pictures, its.effort.rounds, its.progress)),
     "deadline": (5, lambda its: in_deadline(its.effort.requests, its.progress)),
     "overload": (3, lambda its: overload(its.effort.requests, its.progress)),
+    "fleet": (5, lambda its: fleet(its.effort.fleet_models, its.effort.fleet_rate, its.effort.fleet_s, its.progress)),
     "verdict": (33, lambda its: agreement(its.effort.judged, its.effort.loads, its.progress)),
     "path": (4, lambda its: knative_floor_ratio(its.cluster, its.images, its.turns, its.progress)),
     "cold": (15, lambda its: cold_starts(its.cluster, its.images, its.effort.cold_rounds, its.progress)),

@@ -6,6 +6,7 @@ from typing import TypeAlias
 from services.bench.ensemble import EXAMPLES, MEASURE
 from services.bench.local_figures import served
 from services.bench.rounds import percentile
+from services.bench.slo_fleet import simulated_goodput
 from services.bench.slo_loads import capacity, idle_p50_ms, open_loop, picture
 from services.ensemble.accuracy_file import read_accuracy
 from services.ensemble.ensemble_file import read_ensemble_file
@@ -59,8 +60,12 @@ def overload(requests: int, tell: Callable[[str], None]) -> Iterator[Figures]:
     accepted = [sample for way in ("refuse", "subset") for sample in runs[way] if not _refused(sample)]
     late = {way: sum(not _refused(sample) and not _kept(sample) for sample in runs[way]) for way in ways}
     missed = {way: sum(not _kept(sample) for sample in runs[way]) for way in ways}
+    goodput = _goodput(runs["refuse"], lambda sample: sample.ended.complete) / limit
+    simulated = simulated_goodput(limit, [sample.due_s for sample in runs["refuse"]], _OVERLOAD_DEADLINE_MS / 1e3)
     yield {
-        "goodput": _goodput(runs["refuse"], lambda sample: sample.ended.complete) / limit,
+        "goodput": goodput,
+        "fleet.goodput": simulated,
+        "fleet.goodput_error": abs(simulated / goodput - 1) if goodput else float("inf"),
         "goodput.subset": _goodput(runs["subset"], lambda _: True) / limit,
         "goodput.start": _goodput(runs["start"], lambda _: True) / limit,
         "goodput.capacity": limit,

@@ -19,6 +19,14 @@ not refused that was not answered in time. `subset_misses` divides requests acce
 the subset chosen first, by those where all members start and are waited for; `.with_refusals` counts what was refused
 as missed.
 
+`fleet`: not measured but simulated, by the front door's own forecasts and choices before pods that Knative's rules
+start and stop: 1000 models in ensembles of three, 10 000 requests a second for a minute, popular ones and others (Zipf,
+2.2), 20 ms a call on average, a deadline of 200 ms, subsets where something would be late; 2000 CPUs and 1000
+GB, 300 MB and 3 s a start for each pod. With `--quick` a tenth of all that, for 20 s. `.in_deadline` and `.complete`
+are shares of all requests, answered by any members or all; `.cold_share` asked a member that had to start; `.kept_` is
+the same with a pod of each model kept. `.goodput` is the `goodput` of two sleeping members as simulated, from what they
+can take and when requests came alone, and `.goodput_error` how far from the measured one.
+
 `queued_bytes`: what each of 24 more requests that wait adds to the resident memory of the front door, over its file,
 where six wait already.
 

@@ -156,7 +156,7 @@ def slo(
     parts: Annotated[
         str,
         typer.Option(
-            help="Of receipts, queue, batching, floor, int8, deadline, overload, verdict and soak; "
+            help="Of receipts, queue, batching, floor, int8, deadline, overload, fleet, verdict and soak; "
             "and path, cold, spare, idle where KUBECONFIG is set."
         ),
     ] = "",
