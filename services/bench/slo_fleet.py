@@ -9,9 +9,9 @@ import numpy as np
 from services.edge.progress import Progress
 from services.edge.receipts import Tariff
 from services.ensemble.domain import WhenLate
-from services.ensemble.fleet import Fleet, simulate_fleet
-from services.ensemble.fleet_load import Demand, draw_load, from_nothing
-from services.ensemble.fleet_pods import Scale
+from services.ensemble.fleet.load import Demand, draw_load, from_nothing
+from services.ensemble.fleet.pods import Scale
+from services.ensemble.fleet.simulation import Fleet, simulate_fleet
 
 Figures: TypeAlias = dict[str, float]
 

@@ -15,10 +15,10 @@ from services.cli.steps import showing_progress
 from services.edge.errors import InvalidInput
 from services.edge.receipts import Tariff
 from services.ensemble.domain import WhenLate
-from services.ensemble.fleet import Fleet, simulate_fleet
-from services.ensemble.fleet_load import Demand, draw_load
-from services.ensemble.fleet_outcome import FleetOutcome
-from services.ensemble.fleet_pods import Scale
+from services.ensemble.fleet.load import Demand, draw_load
+from services.ensemble.fleet.outcome import FleetOutcome
+from services.ensemble.fleet.pods import Scale
+from services.ensemble.fleet.simulation import Fleet, simulate_fleet
 
 _Cell: TypeAlias = Callable[[FleetOutcome], str]
 _ROWS: Mapping[str, _Cell] = {

@@ -9,10 +9,10 @@ import pytest
 from services.edge.errors import InvalidInput
 from services.edge.receipts import Tariff
 from services.ensemble.domain import WhenLate
-from services.ensemble.fleet import Fleet, simulate_fleet
-from services.ensemble.fleet_load import Demand, FleetLoad, draw_load, from_nothing
-from services.ensemble.fleet_outcome import FleetOutcome
-from services.ensemble.fleet_pods import Scale
+from services.ensemble.fleet.load import Demand, FleetLoad, draw_load, from_nothing
+from services.ensemble.fleet.outcome import FleetOutcome
+from services.ensemble.fleet.pods import Scale
+from services.ensemble.fleet.simulation import Fleet, simulate_fleet
 
 FREE = Tariff(0.0, 0.0, 0.0)
 RUNS = Scale(start_s=3.0, least=1, most=1)

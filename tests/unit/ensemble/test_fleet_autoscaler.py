@@ -1,6 +1,6 @@
 """Knative's autoscaler: averages over its window, panic, and the way down."""
 
-from services.ensemble.fleet_autoscaler import TICK_S, Autoscaler
+from services.ensemble.fleet.autoscaler import TICK_S, Autoscaler
 
 
 def ticks(scaler: Autoscaler, under_way: float, count: int, ready: int, begin_s: float = 0.0) -> list[int]:

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import simpy
 
-from services.ensemble.fleet_autoscaler import TICK_S
-from services.ensemble.fleet_pods import GOING_S, ModelPods, Scale
-from services.ensemble.fleet_room import Room
-from services.ensemble.fleet_spares import Spares
+from services.ensemble.fleet.autoscaler import TICK_S
+from services.ensemble.fleet.pods import GOING_S, ModelPods, Scale
+from services.ensemble.fleet.room import Room
+from services.ensemble.fleet.spares import Spares
 
 ONE = Scale(start_s=3.0, least=1, most=1)
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.edge.receipts import Allocation, Tariff, Usage, price, price_allocation
-from services.ensemble.fleet_load import Floats
+from services.ensemble.fleet.load import Floats
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 import simpy
 
-from services.ensemble.fleet_pod import ModelPod, PodState, after
-from services.ensemble.fleet_pods import ModelPods
+from services.ensemble.fleet.pod import ModelPod, PodState, after
+from services.ensemble.fleet.pods import ModelPods
 
 _SAYS_READY_S = 0.05
 """A model that runs says so within this time; then a spare pod is asked."""

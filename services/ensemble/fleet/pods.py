@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import simpy
 
-from services.ensemble.fleet_autoscaler import TICK_S, Autoscaler
-from services.ensemble.fleet_pod import ModelPod, PodState, Work, after
-from services.ensemble.fleet_room import Room
+from services.ensemble.fleet.autoscaler import TICK_S, Autoscaler
+from services.ensemble.fleet.pod import ModelPod, PodState, Work, after
+from services.ensemble.fleet.room import Room
 
 GOING_S = 30.0
 """A pod on its way out holds its memory for so long: Knative's container in it waits for calls that may still come."""

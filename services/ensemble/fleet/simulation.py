@@ -18,14 +18,14 @@ from services.edge.progress import Progress, no_progress
 from services.edge.receipts import Tariff
 from services.ensemble.choice import choose_members
 from services.ensemble.domain import EnsembleMode, WhenLate
-from services.ensemble.fleet_autoscaler import TICK_S
-from services.ensemble.fleet_door import FleetCall, FleetMember, FleetRequest, teach
-from services.ensemble.fleet_load import FleetLoad
-from services.ensemble.fleet_outcome import FleetOutcome, PodsHeld, RequestsEnded, sum_up
-from services.ensemble.fleet_pod import after
-from services.ensemble.fleet_pods import ModelPods, Scale
-from services.ensemble.fleet_room import Room
-from services.ensemble.fleet_spares import Spares
+from services.ensemble.fleet.autoscaler import TICK_S
+from services.ensemble.fleet.door import FleetCall, FleetMember, FleetRequest, teach
+from services.ensemble.fleet.load import FleetLoad
+from services.ensemble.fleet.outcome import FleetOutcome, PodsHeld, RequestsEnded, sum_up
+from services.ensemble.fleet.pod import after
+from services.ensemble.fleet.pods import ModelPods, Scale
+from services.ensemble.fleet.room import Room
+from services.ensemble.fleet.spares import Spares
 from services.ensemble.forecast import Forecasts
 from services.ensemble.places import PLACES
 

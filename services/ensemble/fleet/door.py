@@ -3,8 +3,8 @@
 from collections import deque
 from typing import Protocol
 
-from services.ensemble.fleet_autoscaler import TICK_S
-from services.ensemble.fleet_pods import ModelPods, Scale
+from services.ensemble.fleet.autoscaler import TICK_S
+from services.ensemble.fleet.pods import ModelPods, Scale
 from services.ensemble.forecast import Forecasts, Ticket
 
 
