@@ -114,7 +114,7 @@ def simulate(
     memory_gb: Annotated[float, typer.Option(min=0.1, max=1e7, help="Of the cluster.")] = 1000,
     window_s: Annotated[
         float, typer.Option(min=6, max=3600, help="The chart's `scale.window`: a model sleeps after so long.")
-    ] = 60,
+    ] = 30,
     max_pods: Annotated[int, typer.Option(min=1, max=10_000, help="The chart's `scale.max`, of each model.")] = 500,
     target: Annotated[
         float, typer.Option(min=0.1, max=1000, help="The chart's `concurrency.target`: calls under way for each pod.")

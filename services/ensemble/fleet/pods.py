@@ -26,7 +26,7 @@ class Scale:
     """
 
     start_s: float
-    window_s: float = 60.0
+    window_s: float = 30.0
     target: float = 2.0
     least: int = 0
     most: int = 16
