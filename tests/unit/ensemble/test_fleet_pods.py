@@ -49,7 +49,7 @@ def calls(env: simpy.Environment, pods: ModelPods, service_s: float, count: int)
 def test_from_zero_the_start_and_then_one_call_after_the_other_and_back_to_zero() -> None:
     env = simpy.Environment()
     room = Room(env, 4)
-    pods = ModelPods(env, room, Scale(start_s=3.0))
+    pods = ModelPods(env, room, Scale(start_s=3.0, window_s=60.0))
     sent = calls(env, pods, 0.5, 2)
     run(env, [pods], 200.0)
     assert [(each.at_s, each.cold) for each in sent] == [(3.5, True), (4.0, False)]
@@ -64,7 +64,7 @@ def test_from_zero_the_start_and_then_one_call_after_the_other_and_back_to_zero(
 def test_a_pod_without_room_waits_until_another_has_gone() -> None:
     env = simpy.Environment()
     room = Room(env, 1)
-    first, second = (ModelPods(env, room, Scale(start_s=3.0)) for _ in range(2))
+    first, second = (ModelPods(env, room, Scale(start_s=3.0, window_s=60.0)) for _ in range(2))
     calls(env, first, 0.5, 1)
     waits = calls(env, second, 0.5, 1)
     run(env, [first, second], 120.0)
