@@ -14,6 +14,7 @@ from services.cli.fleet_plot import plot_over_time
 from services.cli.steps import showing_progress
 from services.edge.errors import InvalidInput
 from services.edge.receipts import Tariff
+from services.edge.whole_files import check_writable
 from services.ensemble.domain import WhenLate
 from services.ensemble.fleet.load import Demand, draw_load
 from services.ensemble.fleet.outcome import FleetOutcome
@@ -109,8 +110,8 @@ def _check(wanted: FleetWanted) -> None:
         raise InvalidInput(
             f"--memory-gb {wanted.memory_gb:g}: the cluster has no room for one pod of {wanted.memory_mb:g} MB"
         )
-    if wanted.plot and not wanted.plot.parent.is_dir():
-        raise InvalidInput(f"--plot {wanted.plot}: there is no folder {wanted.plot.parent}")
+    if wanted.plot:
+        check_writable(wanted.plot)
     room = wanted.fleet(WhenLate.START).room
     if wanted.spares >= room:
         raise InvalidInput(f"--spares {wanted.spares}: the cluster has room for {room} pods, models' own with them")
