@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
+import yaml
+
 from services.bench.rounds import Spread
 from services.edge.errors import FailedPrecondition, Unavailable, Unsupported
 from services.edge.progress import Progress
@@ -54,6 +56,11 @@ def run(*command: str, standard_input: str | None = None) -> str:
     if done.returncode:
         raise Unavailable(f"{' '.join(command)}: {done.stderr.strip()}")
     return done.stdout
+
+
+def chart_values() -> Any:
+    """The chart's values where nobody states others."""
+    return yaml.safe_load((CHART / "values.yaml").read_text())
 
 
 def missing_images(nodes: Sequence[Mapping[str, Any]], images: Iterable[str]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from services.bench import echo, echo_ray
 from services.bench.clients import BlockingFrontDoorClient
-from services.bench.cluster import Cluster
+from services.bench.cluster import Cluster, chart_values
 from services.bench.cluster_figures import RELEASE, SLEEPERS, Images, each_with, install_models
 from services.bench.echo import Hop
 from services.bench.floor import RESTS_S, SCORES_BYTES, TENSOR_BYTES, answer_bytes, over_floor
@@ -76,7 +76,8 @@ def _member(image: str, name: str, rest_s: float) -> dict[str, Any]:
         "ports": [{"name": "h2c", "containerPort": _PORT}],
         "resources": {"requests": {"cpu": "50m", "memory": "256Mi"}, "limits": {"cpu": "1", "memory": "1Gi"}},
     }
-    kept = {"autoscaling.knative.dev/min-scale": "1", "autoscaling.knative.dev/target-burst-capacity": "3"}
+    burst = str(chart_values()["modelDefaults"]["scale"]["burstCapacity"])
+    kept = {"autoscaling.knative.dev/min-scale": "1", "autoscaling.knative.dev/target-burst-capacity": burst}
     return {
         "apiVersion": "serving.knative.dev/v1",
         "kind": "Service",

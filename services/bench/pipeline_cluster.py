@@ -10,11 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-import yaml
-
 from services.artifacts.precision import Encoding
 from services.artifacts.store import open_store
-from services.bench.cluster import CHART, Cluster, least_start_s
+from services.bench.cluster import Cluster, chart_values, least_start_s
 from services.bench.pipeline_pictures import pack_synthetic
 from services.bench.pipeline_subject import RUNTIME, Figures
 from services.bench.rounds import Spread, with_spread
@@ -91,8 +89,7 @@ def _values(images: Mapping[str, str]) -> dict[str, object]:
 
 def _store_image() -> str:
     """The S3 server's, as the chart has it."""
-    values = yaml.safe_load((CHART / "values.yaml").read_text())
-    return str(values["store"]["versitygw"]["image"])
+    return str(chart_values()["store"]["versitygw"]["image"])
 
 
 async def _measure(place: KnativePlace, rounds: int) -> _Starts:

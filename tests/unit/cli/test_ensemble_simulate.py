@@ -1,13 +1,17 @@
 """`strata ensemble simulate`: its table and JSON, its plot, and what it refuses."""
 
 import json
+from inspect import signature
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from services.bench.cluster import chart_values
 from services.cli.app import app
+from services.cli.ensemble import simulate
 from services.edge.errors import InvalidInput
+from services.ensemble.fleet.pods import Scale
 
 SMALL = ["--models", "6", "--members", "2", "--rate", "20", "--seconds", "4", "--deadline-ms", "500"]
 
@@ -57,3 +61,11 @@ def test_what_is_out_of_range_is_refused_by_its_option(words: list[str]) -> None
     done = CliRunner().invoke(app, ["ensemble", "simulate", *words])
     assert done.exit_code == 2
     assert f"'{words[0]}'" in done.output
+
+
+def test_it_scales_as_the_chart_does_unless_it_is_asked_otherwise() -> None:
+    chart = chart_values()["modelDefaults"]
+    asked = {name: each.default for name, each in signature(simulate).parameters.items()}
+    window_s = float(chart["scale"]["window"].removesuffix("s"))
+    assert asked["window_s"] == Scale(start_s=3.0).window_s == window_s
+    assert asked["target"] == Scale(start_s=3.0).target == chart["concurrency"]["target"]
