@@ -1,7 +1,11 @@
 """How a service's process ends."""
 
+import atexit
 import logging
+import os
+import sys
 from collections.abc import Callable
+from typing import NoReturn
 
 from services.edge.errors import StrataError
 
@@ -21,3 +25,15 @@ def exit_code_of(run: Callable[[], None], log: logging.Logger, doing: str = "ser
         log.exception("cannot %s", doing)
         return 1
     return 0
+
+
+def end_at_once(code: int) -> NoReturn:
+    """End this process once what is registered for its end has run.
+
+    The interpreter is not taken apart: with an engine in it that takes 50 ms of a CPU, after the last time that the
+    process could say what it has spent. Threads that still compute are not waited for.
+    """
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

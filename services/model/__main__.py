@@ -16,6 +16,7 @@ if __name__ == "__main__":
     from services.model.lean_asyncio import import_asyncio_without_tls
 
     import_asyncio_without_tls()
+    from services.edge.exit_code import end_at_once
     from services.model.process import main
 
-    sys.exit(main())
+    end_at_once(main())

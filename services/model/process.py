@@ -56,7 +56,9 @@ def _run(start: StartClock) -> None:
 
         serve_with_kserve(_model(settings, folder, start), settings)
     else:
-        asyncio.run(_serve(_model(settings, folder, start), settings, start))
+        model = _model(settings, folder, start)
+        asyncio.run(_serve(model, settings, start))
+        _say_what_is_unclaimed(model)
 
 
 async def _serve(model: Model, settings: Settings, start: StartClock) -> None:
@@ -76,7 +78,6 @@ async def _serve(model: Model, settings: Settings, start: StartClock) -> None:
             )
         await stop
         _log.info("draining")
-    _say_what_is_unclaimed(model)
 
 
 async def _start_grpc(model: Model, settings: Settings, servers: AsyncExitStack) -> GrpcServer:
@@ -102,6 +103,7 @@ async def _start_http(model: Model, settings: Settings, servers: AsyncExitStack)
 
 
 def _say_what_is_unclaimed(model: Model) -> None:
+    """Say it last: what this process spends after that is on no account."""
     unclaimed = model.unclaimed()
     fields = {"unclaimed_cpu_seconds": unclaimed.cpu_seconds, "unclaimed_gb_seconds": unclaimed.gb_seconds}
     print(json.dumps({"event": "ended", "model": model.manifest.name, **fields}), flush=True)

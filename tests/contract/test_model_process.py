@@ -141,6 +141,26 @@ async def test_only_the_first_request_is_cold_and_the_cost_is_the_processes_own(
         assert second["compute_ms"].double_param > 0
 
 
+def test_receipts_and_last_words_state_all_that_the_process_spent(tiny: Path) -> None:
+    settings = environment(MODEL_COMPILED=str(tiny), MODEL_HTTP_ADDRESS="", MODEL_THREADS="1")
+    command = [sys.executable, "-m", "services.model"]
+    with subprocess.Popen(command, env=settings, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdout
+        address = f"127.0.0.1:{json.loads(process.stdout.readline())['grpc_port']}"
+        with grpc.insecure_channel(address) as channel:
+            stub = pb_grpc.GRPCInferenceServiceStub(channel)
+            costs = [stub.ModelInfer(ZEROS, timeout=START_TIMEOUT_S).parameters for _ in range(3)]
+        process.terminate()
+        words = json.loads(process.stdout.read().splitlines()[-1])
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    stated_s = words["unclaimed_cpu_seconds"] + sum(
+        cost[f"{kind}_cpu_seconds"].double_param for cost in costs for kind in ("allocated", "unclaimed")
+    )
+    assert process.returncode == 0
+    assert stated_s == pytest.approx(used.ru_utime + used.ru_stime, abs=0.015)
+
+
 async def test_sigterm_lets_the_running_request_end_and_the_process_ends_with_0(sleeping: Path) -> None:
     async with serving(MODEL_COMPILED=str(sleeping)) as service, stub_of(service) as stub:
         await stub.ServerLive(pb.ServerLiveRequest())  # so that the channel is connected
