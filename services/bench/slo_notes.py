@@ -60,10 +60,12 @@ compiled folders. `.NAME` are the shipped ensemble's members, small networks for
 shipped pictures; `.accuracy_drop` is the most that one of them loses on held-out ones, in points.
 
 `receipt_error`: MobileNetV2 at full size in a control group of its own. The sum of what receipts state as usage
-against what the kernel counted: the larger error of batch 1 alone, batch 32 alone, both at once, and each of these
-two at once against what the same requests took alone. `receipt_gap`: allocations, and what is on no receipt, against
-the kernel's count over the whole life of the process. `metering_cost`: the meter, the ledger, the header and the line
-in the log, over the median latency at batch 1.
+against what the kernel counted: the largest error of batch 1 alone, batch 32 alone, either batch in turns (`.turns_N`),
+both at once (`.mixed`), and each of the two at once (`.mixed_N`) against what the kernel counted of the same requests
+in turns: a small one takes more after a large one, which leaves the caches to it, than after its like. `receipt_gap`:
+allocations, and what is on no receipt, against the kernel's count over the whole life of the process; what it spends
+after its last words is in none. `metering_cost`: the meter, the ledger, the header and the line in the log, over the
+median latency at batch 1.
 
 `verdict_agreement`: the verdicts of `strata load` and of MLPerf LoadGen's Server scenario on one ensemble of two
 members that sleep 20 and 30 ms, p99 of 150 ms, at ten loads around the highest that a search as that of `strata load

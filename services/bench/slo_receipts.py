@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,6 +35,7 @@ Figures: TypeAlias = dict[str, float]
 _MODEL = EXAMPLES / "measure" / "models" / "full-mobilenet-v2.yaml"
 _ROOTS = (Path("/sys/fs/cgroup/cpuacct"), Path("/sys/fs/cgroup"))
 _LARGE = 32
+_SETTLE_S = 0.005
 
 
 @dataclass
@@ -90,46 +91,40 @@ def own_cgroup() -> Iterator[Cgroup]:
 
 
 def receipts(requests: int, tell: Progress) -> Iterator[Figures]:
-    """Hold sums of receipts against the counters: batch 1 and batch 32 alone, then both at once."""
+    """Hold sums of receipts against the counters: batch 1 and batch 32 alone, then in turns, then both at once."""
     compiled = compile_model(read_model_file(_MODEL), default_cache(os.environ), report=tell)
+    counts = {1: requests, _LARGE: max(4, requests // 10)}
+    errors: Figures = {}
     with own_cgroup() as cgroup:
         process = _start(compiled, cgroup)
         try:
             stub = _stub(process)
             tell("receipt_error: the first request")
             everything = _ask(stub, 1, 1)
-            alone: dict[int, float] = {}
-            errors: Figures = {}
-            latencies_ms: dict[int, tuple[float, ...]] = {}
-            before_s = cgroup.cpu_s()
-            for batch, count in ((1, requests), (_LARGE, max(4, requests // 10))):
+            alone: dict[int, ReceiptTotals] = {}
+            for batch, count in counts.items():
                 tell(f"receipt_error: {count} requests of batch {batch}")
-                sums = _ask(stub, batch, count)
-                now_s = cgroup.cpu_s()
-                alone[batch] = (now_s - before_s) / count
-                errors[f"receipt_error.alone_{batch}"] = abs(sums.used_s / (now_s - before_s) - 1)
-                everything, before_s = everything + sums, now_s
-                latencies_ms[batch] = sums.latency_ms
-            tell("receipt_error: both at once")
-            with ThreadPoolExecutor(2) as pool:
-                mixed = {
-                    batch: pool.submit(_ask, stub, batch, count)
-                    for batch, count in ((1, requests), (_LARGE, max(4, requests // 10)))
-                }
-            sums_of = {batch: each.result() for batch, each in mixed.items()}
-            now_s = cgroup.cpu_s()
-            errors["receipt_error.mixed"] = abs(sum(each.used_s for each in sums_of.values()) / (now_s - before_s) - 1)
-            for batch, sums in sums_of.items():
-                expected_s = alone[batch] * len(sums.latency_ms)
-                errors[f"receipt_error.mixed_{batch}"] = abs(sums.used_s / expected_s - 1)
-                everything += sums
+                before_s = cgroup.cpu_s()
+                alone[batch] = _ask(stub, batch, count)
+                errors[f"receipt_error.alone_{batch}"] = _error(alone[batch], cgroup.cpu_s() - before_s)
+            each = counts[_LARGE]
+            tell(f"receipt_error: {each} requests of either batch, in turns")
+            in_turns, took_s = _in_turns(stub, each, cgroup)
+            tell(f"receipt_error: {each} requests of either batch, both at once")
+            before_s = cgroup.cpu_s()
+            mixed = _at_once(stub, each)
+            errors["receipt_error.mixed"] = _error(_sum(mixed.values()), cgroup.cpu_s() - before_s)
+            for batch in counts:
+                errors[f"receipt_error.turns_{batch}"] = _error(in_turns[batch], took_s[batch])
+                errors[f"receipt_error.mixed_{batch}"] = _error(mixed[batch], took_s[batch])
+            everything = _sum([everything, *alone.values(), *in_turns.values(), *mixed.values()])
         finally:
             process.terminate()
             said, _ = process.communicate(timeout=60)
         words = next(json.loads(line) for line in said.splitlines() if '"ended"' in line)
         accounted_s = everything.allocated_s + everything.unclaimed_s + words["unclaimed_cpu_seconds"]
         spent_s = cgroup.cpu_s()
-    p50_ms = median(latencies_ms[1])
+    p50_ms = median(alone[1].latency_ms)
     yield {
         "receipt_error": max(errors.values()),
         **errors,
@@ -139,6 +134,38 @@ def receipts(requests: int, tell: Progress) -> Iterator[Figures]:
         "metering_cost": _metering_ms() / p50_ms,
         "metering_cost.p50_ms": p50_ms,
     }
+
+
+def _error(sums: ReceiptTotals, counted_s: float) -> float:
+    return abs(sums.used_s / counted_s - 1)
+
+
+def _sum(totals: Iterable[ReceiptTotals]) -> ReceiptTotals:
+    return sum(totals, ReceiptTotals())
+
+
+def _in_turns(
+    stub: "oip_grpc.GRPCInferenceServiceStub", count: int, cgroup: Cgroup
+) -> tuple[dict[int, ReceiptTotals], dict[int, float]]:
+    """Send small and large requests in turns, none beside another: the kernel's counter tells what either batch takes.
+
+    A small one takes more after a large one than after its like, which leaves the caches to it.
+    """
+    sums = dict.fromkeys((1, _LARGE), ReceiptTotals())
+    took_s = dict.fromkeys(sums, 0.0)
+    for _ in range(count):
+        for batch in sums:
+            before_s = cgroup.cpu_s()
+            sums[batch] += _ask(stub, batch, 1)
+            time.sleep(_SETTLE_S)  # what is freed after an answer has left is that request's
+            took_s[batch] += cgroup.cpu_s() - before_s
+    return sums, took_s
+
+
+def _at_once(stub: "oip_grpc.GRPCInferenceServiceStub", count: int) -> dict[int, ReceiptTotals]:
+    with ThreadPoolExecutor(2) as pool:
+        asked = {batch: pool.submit(_ask, stub, batch, count) for batch in (1, _LARGE)}
+    return {batch: each.result() for batch, each in asked.items()}
 
 
 def _start(compiled: Path, cgroup: Cgroup) -> "subprocess.Popen[str]":
