@@ -3,12 +3,10 @@
 import asyncio
 import io
 from collections.abc import Callable, Sequence
-from statistics import median
 
 import numpy as np
 from PIL import Image
 
-from services.bench.clients import BlockingFrontDoorClient
 from services.loadtest.answers import LabelledPicture
 from services.loadtest.arrivals import arrivals
 from services.loadtest.generator import generate
@@ -24,12 +22,6 @@ def picture(level: int, side: int = 32) -> bytes:
     file = io.BytesIO()
     Image.fromarray(np.full((side, side, 3), level, np.uint8)).save(file, "PNG")
     return file.getvalue()
-
-
-def idle_p50_ms(place: str, ensemble: str, requests: int) -> float:
-    """The median latency of requests one after the other."""
-    door = BlockingFrontDoorClient(place)
-    return median(door.predict(ensemble, [picture(0)]).latency_ms for _ in range(requests))
 
 
 def capacity(place: str, ensemble: str, requests: int, deal: Callable[[int], bytes], at_a_time: int = 8) -> float:

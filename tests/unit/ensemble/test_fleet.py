@@ -88,7 +88,7 @@ def test_every_request_ends_in_one_way(overload: dict[WhenLate, FleetOutcome]) -
 
 
 def test_one_member_late_on_a_tenth_is_left_out_and_the_answer_is_in_time() -> None:
-    """`examples/measure/one-late.yaml`, as the part `deadline` of `strata bench slo` asks it."""
+    """The members of `examples/measure/one-late-longer.yaml`, where what would be late is not started."""
     load = poisson(0.5 / 0.07, 1500, [0.02, 0.03, 0.02])  # half of what the late member can answer
     load.service_s[9::10, 2] += 0.5
     # 1.5 times the median, 30 ms and 3 for the way.
