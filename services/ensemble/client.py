@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import grpc
 import numpy as np
@@ -36,6 +37,8 @@ class ModelClient:
         self._members = members
         self._chains = chains or {}
         self._chain_client = ChainClient(members, self._chains, time.monotonic)
+        # A stub makes a callable for each method of the protocol: not at each call.
+        self._stubs: WeakKeyDictionary[grpc.aio.Channel, Any] = WeakKeyDictionary()
 
     async def infer(self, model: str, images: Images, deadline: Deadline) -> ChunkReply:
         """Send [N, 3, H, W] and return scores; an `Infer`.
@@ -100,7 +103,9 @@ class ModelClient:
     async def _call(self, request: pb.ModelInferRequest, deadline: Deadline) -> pb.ModelInferResponse:
         # Asked at each try: a member that died is started anew.
         channel = await self._members.channel(request.model_name)
-        stub = pb_grpc.GRPCInferenceServiceStub(channel)
+        stub = self._stubs.get(channel)
+        if stub is None:
+            stub = self._stubs[channel] = pb_grpc.GRPCInferenceServiceStub(channel)
         answer: pb.ModelInferResponse | None = await stub.ModelInfer(request, timeout=deadline.remaining_s)
         return read_reply(answer, f"model '{request.model_name}'")
 

@@ -203,6 +203,9 @@ async def _run(
 
 async def _all(parts: Sequence[Coroutine[Any, Any, None]]) -> None:
     """Await all; at the first error the others are cancelled, and it is raised as it is."""
+    if len(parts) == 1:
+        await parts[0]
+        return
     try:
         async with asyncio.TaskGroup() as group:
             for part in parts:

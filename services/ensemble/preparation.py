@@ -97,7 +97,7 @@ class Preparation(Generic[Source]):
         await asyncio.sleep(0)  # others whose turn comes at this moment say so
         if spec not in chunk:
             chunk |= self._start(index, [each for each in self._specs if each in self._wanted and each not in chunk])
-        images = await asyncio.gather(*(asyncio.shield(_heard(each)) for each in chunk[spec]))
+        images = [each.result() if each.done() else await asyncio.shield(_heard(each)) for each in chunk[spec]]
         return np.stack(images) if len(images) > 1 else images[0][np.newaxis]
 
     def close(self) -> None:

@@ -107,9 +107,9 @@ class Supervisor:
 
     async def wake(self, names: Iterable[str]) -> dict[str, str]:
         """Start what does not run of these, and wait for it; return those that did not start, and why."""
-        names = list(names)
-        starts = await asyncio.gather(*map(self.channel, names), return_exceptions=True)
-        return {name: str(start) for name, start in zip(names, starts, strict=True) if isinstance(start, StrataError)}
+        others = [name for name in names if not self._use(name)]
+        starts = await asyncio.gather(*map(self.channel, others), return_exceptions=True) if others else ()
+        return {name: str(start) for name, start in zip(others, starts, strict=True) if isinstance(start, StrataError)}
 
     def starting(self) -> frozenset[str]:
         """Return those that were asked for and do not run yet."""
@@ -126,6 +126,14 @@ class Supervisor:
             if _usable(start) and now_s - start.result().last_used_s >= self._idle_s:
                 _log.info("'%s' is idle", name)
                 self._stop(name)
+
+    def _use(self, name: str) -> bool:
+        """Note that a service is used, and tell whether it runs."""
+        start = self._starts.get(name)
+        if start is None or not _usable(start):
+            return False
+        start.result().last_used_s = self._clock()
+        return True
 
     async def _start(self, name: str) -> _Running:
         began_s = self._clock()
