@@ -16,7 +16,10 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health_aio
 
 from services.edge.address import listen, split_address
+from services.edge.body_pace import GRACE_S, LEAST_BYTES_PER_S
+from services.edge.call_places import CallPlaces
 from services.edge.errors import ServiceStopping
+from services.edge.grpc_stalls import StallsGiveWay
 from services.edge.status import ERROR_METADATA_KEY, PUSHBACK_METADATA_KEY, forget_frames, status_of
 from services.edge.tracing import is_on
 
@@ -36,6 +39,7 @@ class ErrorsAsStatus(grpc.aio.ServerInterceptor):
     def __init__(self) -> None:
         self._under_way: set[asyncio.Task[Any]] = set()
         self._given_up = False
+        self._handlers: dict[str, Any] = {}
 
     def give_up(self) -> None:
         """End what still runs: it is answered with `ServiceStopping`."""
@@ -46,9 +50,16 @@ class ErrorsAsStatus(grpc.aio.ServerInterceptor):
     async def intercept_service(
         self, continuation: _Continuation, handler_call_details: grpc.HandlerCallDetails
     ) -> Any:
-        handler: Any = await continuation(handler_call_details)
-        if handler is None:
-            return None
+        # What stands behind this makes the same handler for each call of a method: made once, it costs calls nothing.
+        method = handler_call_details.method
+        if method in self._handlers:
+            return self._handlers[method]
+        handler = await continuation(handler_call_details)
+        if handler is not None:
+            handler = self._handlers[method] = self._guard_handler(handler)
+        return handler
+
+    def _guard_handler(self, handler: Any) -> Any:
         arity = "stream" if handler.request_streaming else "unary"
         kind = f"{arity}_{'stream' if handler.response_streaming else 'unary'}"
         behaviour = getattr(handler, kind)
@@ -145,13 +156,15 @@ async def start_grpc(
     Args:
         services: full proto name and what adds its servicer to the server, each.
         max_message_bytes: larger requests are refused with RESOURCE_EXHAUSTED by gRPC itself.
-        max_calls: at a time; more are refused likewise, before their message is read. A few health checks fit beside.
+        max_calls: at a time; one more takes the place of one that stalls, or is refused with QueueFull before its
+            message is read. A few health checks fit beside.
     Raises:
         OSError: the address is taken or not ours; the message names it.
     """
     errors = ErrorsAsStatus()
+    places = CallPlaces(max_calls + _SPARE_CALLS, GRACE_S + max_message_bytes / LEAST_BYTES_PER_S)
     server = grpc.aio.server(
-        interceptors=(errors, *_tracing()),
+        interceptors=(errors, StallsGiveWay(places), *_tracing()),
         options=[
             ("grpc.max_receive_message_length", max_message_bytes),
             ("grpc.max_send_message_length", max_message_bytes),
@@ -160,7 +173,6 @@ async def start_grpc(
             # third ping in five minutes without data would end the connection.
             ("grpc.http2.max_ping_strikes", 0),
         ],
-        maximum_concurrent_rpcs=max_calls + _SPARE_CALLS,
     )
     health = health_aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health, server)

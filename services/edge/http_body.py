@@ -9,16 +9,13 @@ from functools import partial
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.edge.admission import Admission
+from services.edge.body_pace import GRACE_S, LEAST_BYTES_PER_S
 from services.edge.errors import BodyTooSlow, InvalidInput, StrataError, TooLarge, UnknownEncoding
 from services.edge.http_errors import error_response
 from services.edge.status import status_of
 
 FREE_BYTES = 64 * 2**10
 """A body that has sent no more than this does not count yet: a caller who sends one byte and waits keeps no place."""
-
-GRACE_S = 10.0
-LEAST_BYTES_PER_S = 64 * 2**10
-"""A body may take `GRACE_S`, and longer by what it has sent at this pace."""
 
 _UNPACKED_BYTES = 2**20
 """So much is unpacked at a time: gzip makes a thousand bytes of one."""
