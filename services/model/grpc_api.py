@@ -59,4 +59,6 @@ class InferenceServicer(pb_grpc.GRPCInferenceServiceServicer):
 
     async def ModelInfer(self, request: pb.ModelInferRequest, context: "_Context") -> pb.ModelInferResponse:
         deadline = Deadline.after(context.time_remaining())
-        return answer_to_message(await self._model.infer(request_from_message(request), deadline))
+        answering = self._model.infer(request_from_message(request), deadline)
+        del request  # it holds the numbers once more
+        return answer_to_message(await answering)

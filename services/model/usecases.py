@@ -39,17 +39,20 @@ class _Answer:
     cost: RequestCost
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class _Work:
     """One request on its way through a pass; its answer is cancelled where its caller has gone."""
 
-    batch: Batch
+    batch: Batch | None
+    pictures: int
     size_bytes: int
     answer: "asyncio.Future[_Answer]"
 
-    @property
-    def pictures(self) -> int:
-        return len(self.batch)
+    def take(self) -> Batch:
+        """Hand the batch over: when its pass has read it, it is freed, and that is on the request's receipt."""
+        assert self.batch is not None
+        batch, self.batch = self.batch, None
+        return batch
 
 
 @dataclass
@@ -120,22 +123,28 @@ class Model:
             NotReady, QueueFull: not now.
             Internal: the model computed scores that are not finite.
         """
+        asked = replace(request, inputs=())
         try:
-            answer = await self._answer(request, deadline)
+            work = self._work_of(request)
+            del request  # what came is held by the work alone
+            answer = await self._answer(work, deadline)
         except Exception:
             self.totals.failed += 1
             raise
         cost = answer.cost
-        note_span("forward", cost.compute_ms / 1e3, model=request.model, cold=cost.cold, cpu_seconds=cost.cpu_seconds)
-        outputs = tuple(each for each in answer.outputs if each.name in (request.outputs or (each.name,)))
-        return InferAnswer(self.manifest.name, self.manifest.version, request.id, outputs, cost)
+        note_span("forward", cost.compute_ms / 1e3, model=asked.model, cold=cost.cold, cpu_seconds=cost.cpu_seconds)
+        outputs = tuple(each for each in answer.outputs if each.name in (asked.outputs or (each.name,)))
+        return InferAnswer(self.manifest.name, self.manifest.version, asked.id, outputs, cost)
 
-    async def _answer(self, request: InferRequest, deadline: Deadline) -> _Answer:
+    def _work_of(self, request: InferRequest) -> _Work:
         check_address(self.manifest, request.model, request.version)
         if self._computation is None:
             raise NotReady(f"model '{self.manifest.name}' is loading; ask again when it is ready")
         batch = batch_of(request, self.manifest, self._max_batch)
-        work = _Work(batch, _MESSAGE_BYTES + _size_bytes(batch), asyncio.get_running_loop().create_future())
+        answer: asyncio.Future[_Answer] = asyncio.get_running_loop().create_future()
+        return _Work(batch, len(batch), _MESSAGE_BYTES + _size_bytes(batch), answer)
+
+    async def _answer(self, work: _Work, deadline: Deadline) -> _Answer:
         with self.admission.admit():
             self._ledger.arrive(work.size_bytes, self._read_meter)
             self._passes.put(work, math.inf if deadline.at_s is None else deadline.at_s)
@@ -204,7 +213,7 @@ class Model:
     def _run(self, works: Sequence[_Work]) -> None:
         assert self._computation
         before = self._read_meter()
-        found = self._computation.run([work.batch for work in works])
+        found = self._computation.run([work.take() for work in works])
         after = self._read_meter()
         works[0].answer.get_loop().call_soon_threadsafe(self._settle, works, found, before, after)
 

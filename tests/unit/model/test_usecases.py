@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -187,6 +188,29 @@ async def test_the_cost_spans_the_pass_and_the_work_around_it_and_only_the_first
     assert (first.compute_ms, first.cpu_seconds, first.cold, first.cold_cpu_seconds) == (1000, 4, True, 2)
     assert (second.compute_ms, second.cpu_seconds, second.cold, second.cold_cpu_seconds) == (1000, 6, False, 0)
     assert first.allocated_cpu_seconds + second.allocated_cpu_seconds == 12
+
+
+async def test_what_a_request_came_with_is_freed_before_its_pass_is_paid_for(
+    manifest: Manifest, engine: Engine
+) -> None:
+    watched: list[weakref.ref[object]] = []
+    held: list[bool] = []
+    meter = Meter()
+    ledger = Ledger(Reading(0, 0, 0), one_thread=False)
+
+    def read() -> Reading:
+        held.append(any(each() is not None for each in watched))
+        return meter()
+
+    model = Model(manifest, lambda: engine, read_picture, max_batch=8, max_queue=8, read_meter=read, ledger=ledger)
+    await model.load()
+    request = images(2)
+    watched.append(weakref.ref(request.inputs[0].values))
+    held.clear()
+    answering = model.infer(request)
+    del request
+    await answering
+    assert held == [True, True, False]  # as it arrives, before its pass, and after
 
 
 async def test_what_failed_or_was_wasted_is_said_as_unclaimed_with_the_next_answer(model: Model) -> None:
