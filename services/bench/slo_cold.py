@@ -6,20 +6,20 @@ from typing import TypeAlias
 
 from services.bench.clients import BlockingFrontDoorClient
 from services.bench.cluster import Cluster, least_start_s
-from services.bench.cluster_figures import FULL, HELLO, RELEASE, Images, cold_subjects
+from services.bench.cluster_figures import FULL, HELLO, HELLOS, RELEASE, Images, cold_subjects, hello_s
 from services.bench.local_figures import large_picture
 from services.bench.rounds import Spread, interleave, ratio, with_spread
 from services.edge.progress import Progress
 
 Figures: TypeAlias = dict[str, float]
 
-_ENSEMBLE, _SLOWEST = "full", "slowest"
+_ENSEMBLE, _SLOWEST, _TOGETHER = "full", "slowest", "hellos"
 _SPARE = f"{RELEASE}-spare"
 _CONTAINER = "model"
 
 
 def cold_starts(cluster: Cluster, images: Images, rounds: int, progress: Progress) -> Iterator[Figures]:
-    """Time hello world, each full-size model, and their ensemble from zero, in turns."""
+    """Time hello world, each full-size model, their ensemble, and as many hello worlds from zero, in turns."""
     subjects = cold_subjects(cluster, images)
     cpu_s: dict[str, list[float]] = {model: [] for model in FULL}
 
@@ -34,6 +34,7 @@ def cold_starts(cluster: Cluster, images: Images, rounds: int, progress: Progres
             HELLO: subjects[HELLO],
             **{model: partial(alone_s, model) for model in FULL},
             _ENSEMBLE: partial(_ensemble_s, cluster, door, _ENSEMBLE),
+            _TOGETHER: partial(hello_s, cluster, HELLOS),
         },
         rounds,
         progress,
@@ -44,6 +45,7 @@ def cold_starts(cluster: Cluster, images: Images, rounds: int, progress: Progres
     yield over_hello(alone, took_s[HELLO])
     spent = {model: Spread(tuple(values)) for model, values in cpu_s.items()}
     yield over_least(took_s[_ENSEMBLE], alone, spent, cluster.cores())
+    yield with_spread("cold_chain.hello", ratio(took_s[_TOGETHER], took_s[HELLO]))
 
 
 def with_spare(cluster: Cluster, images: Images, rounds: int, progress: Progress) -> Iterator[Figures]:

@@ -50,6 +50,7 @@ world, both limited to one CPU, the worst model's; `cold_s.NAME` of all in s. `c
 model through the front door, where a spare pod answers while the model starts; that pod holds `.idle_gb` all the
 time. `cold_chain.ensemble`: the three models' ensemble from zero over the larger of the slowest alone from zero
 (`.slowest_s`) and the CPU time that all three take until they have answered, over the node's cores (`.work_s`).
+`cold_chain.hello`: three hello worlds at once from zero over one, what the cluster itself takes for three pods.
 
 `idle_cost`, on Knative: the shipped ensemble, one request in five minutes, the chart's defaults: what its members'
 pods hold of the memory, over time (`.gb_s` of each request), over that of pods that are kept (`min: 1`), both at
