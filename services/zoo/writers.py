@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from services.edge.disk_room import require_room
+from services.zoo.exported.norms import fold_norms
 from services.zoo.manifest import INPUT_NAME, OUTPUT_NAME
 from services.zoo.quiet import quiet
 from services.zoo.runtimes.onnxruntime import LEAST_APART_BYTES, WEIGHTS_SUFFIX
@@ -28,10 +29,12 @@ def write_torch(module: nn.Module, example: NDArray[np.float32], path: Path) -> 
 
 
 def write_onnx(module: nn.Module, example: NDArray[np.float32], path: Path) -> None:
-    """Export to one ONNX file, weights inside."""
+    """Export to one ONNX file, weights inside, batch norms in those of the convolutions before them."""
+    exported = export(module, torch.from_numpy(example))
+    fold_norms(exported)
     with quiet(), _without_collections():
         program = torch.onnx.export(
-            export(module, torch.from_numpy(example)),
+            exported,
             dynamo=True,
             input_names=[INPUT_NAME],
             output_names=[OUTPUT_NAME],
