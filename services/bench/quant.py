@@ -39,8 +39,9 @@ NOTES = """
 One thread, batch 1, random weights, YOLO at 416x416; each model is timed in a process of its own, its subjects in
 blocks of at least 0.3 s and three runs that take turns, and of a block the best run counts. `speedup` is int8 over the
 faster of torch eager (channels last, batch norms folded) and our float; `vs_onnxruntime` is our int8 time over ONNX
-Runtime's static int8 (QDQ, per channel); `vs_openvino` over OpenVINO's with NNCF. Our time has the detection heads in
-it, the peers' has not. Calibration is the same eight pictures for all.
+Runtime's static int8 (QDQ, per channel, with weights of 7 bits where the processor has no VNNI, as its documentation
+says to); `vs_openvino` over OpenVINO's with NNCF. Our time has the detection heads in it, the peers' has not.
+Calibration is the same eight pictures for all.
 
 `matrix` counts, of 14 models times five modes, those that are right: float against its oracle (Debian's darknet,
 OpenCV for yolov4-tiny, torchvision's own module), hybrid and int8 against a 64-bit definition of every layer, stepping

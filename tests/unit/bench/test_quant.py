@@ -4,11 +4,15 @@ import json
 import subprocess
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
 import torch
+from onnx import TensorProto, numpy_helper
 from typer.testing import CliRunner
 
 from quant.calibration import calibrate
+from quant.cpu import Cpu
 from quant.graph import INPUT, Graph, Layer
 from quant.observations import observe
 from quant.operations import Concat, Conv2d, Yolo
@@ -16,7 +20,7 @@ from quant.precision import Mode
 from services.bench import document
 from services.bench import quant as area
 from services.bench.quant_correctness import against_reference, crosses_equal_running, steps_equal_running
-from services.bench.quant_peers import Eager, eager
+from services.bench.quant_peers import Eager, eager, peers
 from services.bench.quant_speed import auto_figures
 from services.bench.quant_subject import Subject
 from services.bench.rounds import Spread
@@ -162,6 +166,20 @@ def test_peers_compute_what_ours_compute(subject: Subject) -> None:
     assert isinstance(found, torch.Tensor)
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
     assert Eager(subject.model.graph, heads=False)(subject.x).shape == (1, 7, 32, 32)
+
+
+@pytest.mark.parametrize(("exact_8_bit", "largest"), [(True, 127), (False, 64)])
+def test_onnx_runtimes_weights_are_narrow_where_8_bits_saturate(
+    subject: Subject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exact_8_bit: bool, largest: int
+) -> None:
+    monkeypatch.setattr("services.bench.quant_peers.this_cpu", lambda: Cpu("AVX2", exact_8_bit))
+    monkeypatch.setattr("services.bench.quant_peers._openvino", lambda *_: None)
+    peers(subject, tmp_path, no_progress)["onnxruntime"]()
+    (path,) = tmp_path.glob("*-onnxruntime-*.onnx")
+    codes = [
+        numpy_helper.to_array(each) for each in onnx.load(path).graph.initializer if each.data_type == TensorProto.INT8
+    ]
+    assert max(int(np.abs(each.astype(int)).max()) for each in codes) == largest
 
 
 def test_integer_layers_equal_their_reference_and_steps_equal_runs(subject: Subject) -> None:
