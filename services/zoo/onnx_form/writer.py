@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import torch
 from onnx import helper, numpy_helper
 from torch import Tensor
 
@@ -64,8 +65,13 @@ class OnnxWriter:
         return self.node("DequantizeLinear", [codes, scale, zero_point], f"{name}:value")
 
     def decoded(self, name: str, codes: Tensor, scale: Tensor) -> str:
-        """Write constant integers with a scale for each of their first axis, and the float32 that they stand for."""
+        """Write constant integers with a scale for each of their first axis, and the float32 that they stand for.
+
+        Their zero points, all 0, may be left out by the specification; but ONNX Runtime would then decode the weights
+        of a matrix product at each run, and end with a fault of its own where it makes uint8 of int8.
+        """
         parts = [self.constant(f"{name}{CODES}", codes), self.constant(f"{name}:scale", scale)]
+        parts.append(self.constant(f"{name}:zero_point", torch.zeros_like(scale, dtype=codes.dtype)))
         return self.node("DequantizeLinear", parts, name, axis=0)
 
     def _scalar(self, name: str, value: np.generic) -> str:

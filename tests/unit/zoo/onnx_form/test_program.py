@@ -16,6 +16,7 @@ from services.zoo.onnx_form.agreement import compare_codes
 from services.zoo.onnx_form.part import EnginePart
 from services.zoo.onnx_form.program import onnx_program
 from services.zoo.onnx_form.runs import RUNS, Run
+from services.zoo.runtimes.onnxruntime import session_options
 from tests.unit.zoo.onnx_form.graphs import (
     DETOURS,
     ENDS,
@@ -74,6 +75,20 @@ def test_each_end_comes_to_the_engines_codes(end: str, runtime: str) -> None:
 def test_each_activation_comes_to_the_engines_codes(activation: Activation, runtime: str) -> None:
     graph = graph_of_steps(activation, [("residual", 1, activation, 1), ("activation", 1, activation, 0)], "scores")
     check_codes(engine_of(graph, Mode.INT8), RUNS[runtime], pictures(3, 9))
+
+
+@pytest.mark.parametrize("flags", ["flags: avx2", "flags: avx2 avx512_vnni"])
+def test_onnx_runtime_runs_weights_of_8_bits_with_and_without_vnni(monkeypatch: pytest.MonkeyPatch, flags: str) -> None:
+    """Without, it makes uint8 of them, so that sums stay exact; with it there is nothing to mend."""
+    monkeypatch.setattr("services.zoo.runtimes.onnxruntime.cpu_flags", lambda: flags)
+    options = session_options(1)
+    if "vnni" in flags:
+        with pytest.raises(RuntimeError, match="x64quantprecision"):
+            options.get_session_config_entry("session.x64quantprecision")
+    else:
+        assert options.get_session_config_entry("session.x64quantprecision") == "1"
+    graph = graph_of_steps(Activation.RELU, [("convolution", 1, Activation.NONE, 0)], "scores")
+    check_codes(engine_of(graph, Mode.INT8), RUNS["onnxruntime"], pictures(2, 9))
 
 
 @pytest.mark.parametrize("runtime", RUNS)
