@@ -9,18 +9,22 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from quant.engine import Engine
 from quant.precision import Mode
 from services.bench.quant_subject import Subject, prepare, prepare_trained
 from services.edge.progress import Progress
 from services.workbench.findings import agreement
 from services.workbench.judging import DETECTION_THRESHOLD
 from services.workbench.margins import points_lost
+from services.zoo.agreement import shaken
 from services.zoo.onnx_form.agreement import compare_codes
 from services.zoo.onnx_form.part import EnginePart
 from services.zoo.onnx_form.program import onnx_program
@@ -31,7 +35,8 @@ PICTURES = 8
 
 
 def compare(subject: Subject, inputs: Sequence[Tensor], progress: Progress) -> dict[str, float]:
-    """Of each runtime the largest code error, the agreement of its answers, and what they lose by margin.
+    """Of each runtime the largest code error, the agreement of its answers, and what they lose by margin; and the
+    agreement of the engine's own answers where its scales are moved by one rounding.
 
     Args:
         inputs: what is answered.
@@ -59,7 +64,24 @@ def compare(subject: Subject, inputs: Sequence[Tensor], progress: Progress) -> d
             f"onnx.answers.{name}": agreement(subject.model, ours, theirs, DETECTION_THRESHOLD).fraction,
             f"onnx.points_lost.{name}": points_lost(subject.model, ours, theirs, DETECTION_THRESHOLD),
         }
-    return figures
+    moved = moved_by_a_rounding(subject)
+    theirs = [moved.run(x) for x in inputs]
+    answers = agreement(subject.model, ours, theirs, DETECTION_THRESHOLD).fraction
+    return figures | {"onnx.answers.moved": answers}
+
+
+def moved_by_a_rounding(subject: Subject) -> Engine:
+    """The engine with each scale of its weights moved to a neighbour among the float32 numbers.
+
+    Of what runtimes that round in another order answer differently, this has about as much.
+    """
+    calibration, random = subject.integers.calibration, np.random.default_rng(0)
+    weights = {
+        name: replace(each, scale=torch.from_numpy(shaken(each.scale.numpy(), random)))
+        for name, each in calibration.weights.items()
+    }
+    moved = subject.integers._replace(calibration=replace(calibration, weights=weights))
+    return replace(subject, integers=moved).engine(Mode.INT8)
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -37,7 +37,8 @@ def _fold_norm(program: ExportedProgram, norm: Node, convolution: Node) -> None:
         return
 
     def stored(node: Node) -> Tensor:
-        return state[names[node.name]].detach().double()
+        exact: Tensor = state[names[node.name]].detach().double()
+        return exact
 
     scale = stored(gain) / (stored(variance) + eps).sqrt()
     shift = stored(offset) + ((0 if bias is None else stored(bias)) - stored(mean)) * scale

@@ -20,6 +20,7 @@ from quant.precision import Mode
 from services.bench import document
 from services.bench import quant as area
 from services.bench.quant_correctness import against_reference, crosses_equal_running, steps_equal_running
+from services.bench.quant_onnx import moved_by_a_rounding
 from services.bench.quant_peers import Eager, eager, peers
 from services.bench.quant_speed import auto_figures
 from services.bench.quant_subject import Subject
@@ -180,6 +181,14 @@ def test_onnx_runtimes_weights_are_narrow_where_8_bits_saturate(
         numpy_helper.to_array(each) for each in onnx.load(path).graph.initializer if each.data_type == TensorProto.INT8
     ]
     assert max(int(np.abs(each.astype(int)).max()) for each in codes) == largest
+
+
+def test_the_engine_moved_by_a_rounding_has_neighbours_of_all_scales(subject: Subject) -> None:
+    before, after = (each.calibration.weights for each in (subject.engine(Mode.INT8), moved_by_a_rounding(subject)))
+    assert after.keys() == before.keys()
+    for name, weights in before.items():
+        apart = (after[name].scale / weights.scale - 1).abs()
+        assert 0 < float(apart.min()) <= float(apart.max()) <= 2**-23
 
 
 def test_integer_layers_equal_their_reference_and_steps_equal_runs(subject: Subject) -> None:
