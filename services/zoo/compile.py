@@ -6,14 +6,15 @@
 import math
 import shutil
 import time
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Callable, Mapping
+from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
+from torch.export import ExportedProgram
 
 from quant.graph import Graph
 from services.edge.disk_room import is_full
@@ -37,7 +38,7 @@ from services.zoo.runtimes.onnxruntime import WEIGHTS_SUFFIX, write_optimised
 from services.zoo.runtimes.torch import FILE_NAME as TORCH_FILE
 from services.zoo.weight_references import FetchedWeights, fetch_weights
 from services.zoo.weights import load_into
-from services.zoo.writers import write_onnx, write_openvino, write_torch
+from services.zoo.writers import export_folded, write_onnx, write_openvino, write_torch
 
 IMAGENET_CLASSES = 1000
 # A runtime that starts slower must be faster by this factor to be kept; docs/adr/0002-runtimes.md has the starts.
@@ -55,7 +56,7 @@ def compile_into(
         _write_manifest(model_file, digest, SLEEP, classes, batching, made)
         return
     example = np.random.default_rng(0).standard_normal((2, 3, *model_file.input.size), np.float32)
-    module, program = None, None
+    module, exported, program = None, None, None
     reference: Reference | EngineReference | None = None
     detection = None
     if model_file.runs_as_engine:
@@ -64,13 +65,14 @@ def compile_into(
         whole = EnginePart(declared_engine(model_file, graph, report))
         made_of = onnx_program(whole, f"strata {model_file.precision}", joined=True)
         (made / ONNX_FILE).write_bytes(made_of.SerializeToString())
-        load = partial(compile_for, "onnxruntime", module=None, example=example)
+        load = partial(compile_for, "onnxruntime", exported=None)
         reference = reference_in_engine(whole, made_of, example, load)
     elif model_file.is_onnx:
         program = read_onnx(weights)
         (made / ONNX_FILE).write_bytes(weights.stored)
     else:
         module = load_module(model_file, weights)
+        exported = cache(partial(export_folded, module, example))
         in_torch = partial(_scores, module)
         scores = _try(in_torch, example, model_file, "torch")
         try:
@@ -82,11 +84,11 @@ def compile_into(
     for name in candidates(runtime, module):
         report(f"{model_file.name}: compiling for {name}")
         try:
-            forward = compile_for(name, made, module, example)
+            forward = compile_for(name, made, exported)
             scores = _try(forward, example, model_file, name)
             if reference is None:
                 assert program
-                load = partial(compile_for, name, module=None, example=example)
+                load = partial(compile_for, name, exported=None)
                 reference = reference_in_runtime(name, forward, program, example, load)
             reference.check(name, forward, scores, example)
         except (Unsupported, InvalidDeclaration, InvalidWeights) as error:
@@ -158,19 +160,21 @@ def candidates(runtime: str, module: nn.Module | None) -> tuple[str, ...]:
     return tuple(HANDICAPS) if module else ("onnxruntime", "openvino")
 
 
-def compile_for(runtime: str, made: Path, module: nn.Module | None, example: Images) -> Forward:
+def compile_for(runtime: str, made: Path, exported: Callable[[], ExportedProgram] | None) -> Forward:
     """Write what a runtime loads into a folder, and load it.
 
+    Args:
+        exported: exports the module, once for all runtimes; None where the folder has the ONNX program already.
     Raises:
         Unsupported: the runtime cannot run it.
         OSError: the disk is full.
     """
     try:
         if runtime == "torch":
-            assert module
-            write_torch(module, example, made / TORCH_FILE)
-        elif module and not (made / ONNX_FILE).exists():
-            write_onnx(module, example, made / ONNX_FILE)
+            assert exported
+            write_torch(exported(), made / TORCH_FILE)
+        elif exported and not (made / ONNX_FILE).exists():
+            write_onnx(exported(), made / ONNX_FILE)
         if runtime == "openvino":
             write_openvino(made / ONNX_FILE, made)
         forward: Forward = import_module(f"services.zoo.runtimes.{runtime}").load(made, 1)

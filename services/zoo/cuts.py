@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 from torch.export import ExportedProgram
@@ -120,7 +121,7 @@ def find_cuts(module: nn.Module, size: tuple[int, int]) -> CutGraph:
     """
     from services.zoo.writers import export
 
-    graph_module = export(module, torch.zeros(2, 3, *size)).module()
+    graph_module = export(module, np.zeros((2, 3, *size), np.float32)).module()
     assert isinstance(graph_module, GraphModule)
     operators = operators_of(graph_module)
     layers = _name_layers(operators)

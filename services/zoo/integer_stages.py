@@ -35,7 +35,7 @@ class IntegerStages(StagesToCompile):
             part = EnginePart(engine, start, end)
             program = onnx_program(part, f"strata {model.precision}")
             (folder / ONNX_FILE).write_bytes(program.SerializeToString())
-            load = partial(compile_for, "onnxruntime", module=None, example=values)
+            load = partial(compile_for, "onnxruntime", exported=None)
             reference = reference_in_engine(part, program, values, load)
             runtimes = candidates(self.runtime, None)
             runtime = keep_fastest(runtimes, None, reference, values, folder, f"stage {name} of model '{model.name}'")

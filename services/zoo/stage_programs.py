@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import nn
+from torch.export import ExportedProgram
 from torch.fx import GraphModule, Node
 
 from services.edge.errors import Unsupported
@@ -25,7 +26,7 @@ from services.zoo.split import split
 from services.zoo.stage_compile import Cutting
 from services.zoo.stage_manifest import StageManifest
 from services.zoo.weight_references import FetchedWeights
-from services.zoo.writers import put_weights_apart
+from services.zoo.writers import export_folded, put_weights_apart
 
 
 @dataclass(frozen=True)
@@ -123,12 +124,13 @@ def _compile_stage(stage: GraphModule, values: Images, folder: Path, runtime: st
         reference = reference_in_torch(partial(_run, stage), stage, values, expected)
     except Unsupported as error:
         raise Unsupported(f"{what}: {error}") from None
-    return keep_fastest(candidates(runtime, stage), stage, reference, values, folder, what), expected
+    exported = cache(partial(export_folded, stage, values))
+    return keep_fastest(candidates(runtime, stage), exported, reference, values, folder, what), expected
 
 
 def keep_fastest(
     runtimes: Sequence[str],
-    module: nn.Module | None,
+    exported: Callable[[], ExportedProgram] | None,
     reference: Reference | EngineReference,
     values: Images,
     folder: Path,
@@ -137,7 +139,7 @@ def keep_fastest(
     """Compile a stage for each runtime, and keep the fastest that is held to its reference; return its name.
 
     Args:
-        module: what is compiled; None where the folder has its ONNX program already.
+        exported: as `compile_for`.
         what: names the stage in errors.
     Raises:
         Unsupported: no runtime runs it as the reference does.
@@ -146,7 +148,7 @@ def keep_fastest(
     refusals = []
     for name in runtimes:
         try:
-            forward = compile_for(name, folder, module, values)
+            forward = compile_for(name, folder, exported)
             reference.check(name, forward, forward(values), values)
         except Unsupported as error:
             refusals.append(str(error))

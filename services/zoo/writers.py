@@ -1,4 +1,4 @@
-"""Write a torch module in the form that each runtime loads, with a dynamic batch axis."""
+"""Export a torch module with a dynamic batch axis, and write the form of it that each runtime loads."""
 
 import contextlib
 import gc
@@ -12,6 +12,7 @@ import onnx
 import torch
 from numpy.typing import NDArray
 from torch import nn
+from torch.export import ExportedProgram
 
 from services.edge.disk_room import require_room
 from services.zoo.exported.norms import fold_norms
@@ -21,27 +22,35 @@ from services.zoo.runtimes.onnxruntime import LEAST_APART_BYTES, WEIGHTS_SUFFIX
 from services.zoo.runtimes.openvino import FILE_NAME, openvino, write_blob
 
 
-def write_torch(module: nn.Module, example: NDArray[np.float32], path: Path) -> None:
-    """Export to a `.pt2` program; `example` is float32 [2, 3, H, W]. Raises OSError where it cannot be written."""
+def export(module: nn.Module, example: NDArray[np.float32]) -> ExportedProgram:
+    """Export for any batch length; `example` is float32 [2, ...]."""
+    batch = torch.export.Dim("N", min=1)
+    with quiet(), _without_collections():
+        return torch.export.export(module, (torch.from_numpy(example),), dynamic_shapes=({0: batch},))
+
+
+def export_folded(module: nn.Module, example: NDArray[np.float32]) -> ExportedProgram:
+    """The same as the forms below are written from: batch norms are in the convolutions before them."""
+    program = export(module, example)
+    fold_norms(program)
+    return program
+
+
+def write_torch(program: ExportedProgram, path: Path) -> None:
+    """Write a `.pt2` program. Raises OSError where it cannot be written."""
     content = io.BytesIO()  # torch's own writer of files ends the process where the disk is full
-    torch.export.save(export(module, torch.from_numpy(example)), content)
+    torch.export.save(program, content)
     path.write_bytes(content.getbuffer())
 
 
-def write_onnx(module: nn.Module, example: NDArray[np.float32], path: Path) -> None:
-    """Export to one ONNX file, weights inside, batch norms in those of the convolutions before them."""
-    exported = export(module, torch.from_numpy(example))
-    fold_norms(exported)
+def write_onnx(program: ExportedProgram, path: Path) -> None:
+    """Write one ONNX file, weights inside."""
     with quiet(), _without_collections():
-        program = torch.onnx.export(
-            exported,
-            dynamo=True,
-            input_names=[INPUT_NAME],
-            output_names=[OUTPUT_NAME],
-            verbose=False,
+        translated = torch.onnx.export(
+            program, dynamo=True, input_names=[INPUT_NAME], output_names=[OUTPUT_NAME], verbose=False
         )
-        assert program is not None
-        program.save(path)
+        assert translated is not None
+        translated.save(path)
 
 
 def put_weights_apart(path: Path) -> None:
@@ -77,13 +86,6 @@ def openvino_files(program: bytes) -> tuple[bytes, bytes]:
         path = Path(folder) / FILE_NAME
         openvino.save_model(openvino.Core().read_model(program), path, compress_to_fp16=False)
         return path.read_bytes(), path.with_suffix(".bin").read_bytes()
-
-
-def export(module: nn.Module, example: torch.Tensor) -> torch.export.ExportedProgram:
-    """Export for any batch length; `example` is float32 [2, ...]."""
-    batch = torch.export.Dim("N", min=1)
-    with quiet(), _without_collections():
-        return torch.export.export(module, (example,), dynamic_shapes=({0: batch},))
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from services.zoo.writers import write_torch
+from services.zoo.writers import export, write_torch
 
 SIZE = 64
 
@@ -28,7 +28,7 @@ def write_tiny(folder: Path, *names: str, channels: int = 32, more: str = "") ->
     network = nn.Sequential(OrderedDict(layers))
     for parameter in network.parameters():
         nn.init.normal_(parameter, std=0.2, generator=generator)
-    write_torch(network.eval(), np.zeros((2, 3, SIZE, SIZE), np.float32), folder / "tiny.pt2")
+    write_torch(export(network.eval(), np.zeros((2, 3, SIZE, SIZE), np.float32)), folder / "tiny.pt2")
     for name in names:
         (folder / f"{name}.yaml").write_text(
             f"name: {name}\nweights: file://tiny.pt2\ninput: {{size: [{SIZE}, {SIZE}]}}\n{more}"

@@ -32,7 +32,7 @@ from services.zoo.model_compile import compile_model
 from services.zoo.model_file import read_model_file
 from services.zoo.runtimes import openvino, sleep
 from services.zoo.runtimes.onnxruntime import optimised_name
-from services.zoo.writers import write_onnx, write_openvino, write_torch
+from services.zoo.writers import export, write_onnx, write_openvino, write_torch
 
 EXAMPLE = np.random.default_rng(0).standard_normal((2, 3, 8, 8), np.float32)
 RUNTIMES = ["torch", "onnxruntime", "openvino"]
@@ -147,8 +147,9 @@ def compile_reporting(path: Path, cache: Path) -> tuple[Manifest, list[str]]:
 def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a user's own `small.pt2` and `small.onnx`."""
     folder = tmp_path_factory.mktemp("programs")
-    write_torch(Small().eval(), EXAMPLE, folder / "small.pt2")
-    write_onnx(Small().eval(), EXAMPLE, folder / "small.onnx")
+    program = export(Small().eval(), EXAMPLE)
+    write_torch(program, folder / "small.pt2")
+    write_onnx(program, folder / "small.onnx")
     return folder
 
 
@@ -310,11 +311,11 @@ def write_fixed_batch(folder: Path) -> None:
 
 
 def write_other_size(folder: Path) -> None:
-    write_torch(Small().eval(), np.zeros((2, 3, 9, 9), np.float32), folder / "small.pt2")
+    write_torch(export(Small().eval(), np.zeros((2, 3, 9, 9), np.float32)), folder / "small.pt2")
 
 
 def write_cut(folder: Path) -> None:
-    write_torch(Small().eval(), EXAMPLE, folder / "small.pt2")
+    write_torch(export(Small().eval(), EXAMPLE), folder / "small.pt2")
     whole = (folder / "small.pt2").read_bytes()
     (folder / "small.pt2").write_bytes(whole[: len(whole) // 2])
 
@@ -322,12 +323,12 @@ def write_cut(folder: Path) -> None:
 def write_nan(folder: Path) -> None:
     module = Small().eval()
     nn.init.constant_(module.linear.bias, float("nan"))
-    write_torch(module, EXAMPLE, folder / "small.pt2")
+    write_torch(export(module, EXAMPLE), folder / "small.pt2")
 
 
 def write_mixing(folder: Path, form: str, mixes: str) -> None:
     write = write_torch if form == "pt2" else write_onnx
-    write(Mixing(mixes), EXAMPLE, folder / f"small.{form}")
+    write(export(Mixing(mixes), EXAMPLE), folder / f"small.{form}")
 
 
 def write_bounded(folder: Path) -> None:
@@ -368,32 +369,32 @@ def write_onnx_of(taken: str, answered: str) -> Callable[[Path], None]:
         (write_fixed_batch, InvalidDeclaration, "dynamic N"),
         (write_other_size, InvalidDeclaration, r"does not take a batch of \[2, 3, 8, 8\]"),
         (
-            lambda folder: write_torch(Maps().eval(), EXAMPLE, folder / "small.pt2"),
+            lambda folder: write_torch(export(Maps().eval(), EXAMPLE), folder / "small.pt2"),
             InvalidDeclaration,
             r"answers \[2, 4, 8, 8\], expected scores \[N, K\]",
         ),
         (
-            lambda folder: write_torch(Noisy().eval(), EXAMPLE, folder / "small.pt2"),
+            lambda folder: write_torch(export(Noisy().eval(), EXAMPLE), folder / "small.pt2"),
             Unsupported,
             "the same pictures asked twice .* draws random numbers",
         ),
         (
-            lambda folder: write_torch(Small().eval().half(), EXAMPLE.astype(np.float16), folder / "small.pt2"),
+            lambda folder: write_torch(export(Small().eval().half(), EXAMPLE.astype(np.float16)), folder / "small.pt2"),
             InvalidDeclaration,
             r"takes float16 \[.*\]; expected one float32 input",
         ),
         (
-            lambda folder: write_torch(Answers(lambda x: x.double()), EXAMPLE, folder / "small.pt2"),
+            lambda folder: write_torch(export(Answers(lambda x: x.double()), EXAMPLE), folder / "small.pt2"),
             InvalidDeclaration,
             r"answers float64 \[.*, 5\]; expected",
         ),
         (
-            lambda folder: write_torch(Answers(lambda x: {"scores": x}), EXAMPLE, folder / "small.pt2"),
+            lambda folder: write_torch(export(Answers(lambda x: {"scores": x}), EXAMPLE), folder / "small.pt2"),
             InvalidDeclaration,
             "answers a list or dictionary",
         ),
         (
-            lambda folder: write_torch(Answers(lambda x: (x, x + 1)), EXAMPLE, folder / "small.pt2"),
+            lambda folder: write_torch(export(Answers(lambda x: (x, x + 1)), EXAMPLE), folder / "small.pt2"),
             InvalidDeclaration,
             r"answers float32 \[.*\], float32 ",
         ),
@@ -447,7 +448,7 @@ def test_an_onnx_file_that_is_none_or_is_cut_is_refused(keep: float, programs: P
 
 
 def test_a_runtime_that_cannot_run_a_program_is_passed_over(tmp_path: Path) -> None:
-    write_torch(Spectral().eval(), EXAMPLE, tmp_path / "small.pt2")
+    write_torch(export(Spectral().eval(), EXAMPLE), tmp_path / "small.pt2")
     manifest, steps = compile_reporting(declare(tmp_path, "file://small.pt2"), tmp_path / "cache")
     assert manifest.runtime == "torch"
     assert any("onnxruntime cannot run it" in each for each in steps)

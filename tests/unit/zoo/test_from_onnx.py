@@ -24,7 +24,7 @@ from services.zoo.from_onnx.graph import graph_of_onnx
 from services.zoo.programs import read_onnx
 from services.zoo.weight_references import fetch_weights
 from services.zoo.weights import randomise
-from services.zoo.writers import write_onnx
+from services.zoo.writers import export, write_onnx
 from tests.unit.workbench.commands import quant
 
 SIDE = 64
@@ -47,13 +47,13 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
     folder = tmp_path_factory.mktemp("networks")
 
     @cache
-    def export(name: str) -> tuple[nn.Module, Path]:
+    def written(name: str) -> tuple[nn.Module, Path]:
         module, path = NETWORKS[name]().eval(), folder / f"{name}.onnx"
         randomise(module, 0, (SIDE, SIDE))
-        write_onnx(module, np.zeros((2, 3, SIDE, SIDE), np.float32), path)
+        write_onnx(export(module, np.zeros((2, 3, SIDE, SIDE), np.float32)), path)
         return module, path
 
-    return export
+    return written
 
 
 @pytest.mark.parametrize("name", NETWORKS)

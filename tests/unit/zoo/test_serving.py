@@ -18,11 +18,9 @@ assert read_picture(spec, file.getvalue()).shape == (3, 4, 4)
 sys.exit("torch" in sys.modules)
 """
 START = """
-import os, runpy, sys
-try:
-    runpy.run_module(sys.argv[1], run_name="__main__")
-except SystemExit:  # no settings
-    print(os.environ["OPENBLAS_NUM_THREADS"])
+import atexit, os, runpy, sys
+atexit.register(lambda: print(os.environ["OPENBLAS_NUM_THREADS"]))
+runpy.run_module(sys.argv[1], run_name="__main__")  # ends soon: it has no settings
 """
 
 

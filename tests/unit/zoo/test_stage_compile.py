@@ -21,7 +21,7 @@ from services.zoo.model_file import InputDeclaration, ModelFile
 from services.zoo.serving import Values, load_forward
 from services.zoo.stage_compile import Cutting, compile_stages
 from services.zoo.stage_manifest import StageManifest
-from services.zoo.writers import write_torch
+from services.zoo.writers import export, write_torch
 
 SIZE = (64, 64)
 CUTTING = Cutting(
@@ -44,7 +44,7 @@ def model_file(tmp_path_factory: pytest.TempPathFactory) -> ModelFile:
         network = squeezenet1_1(num_classes=10)
         network.features = network.features[:8]
         network.classifier[1] = nn.Conv2d(256, 10, 1)
-    write_torch(network.eval(), np.zeros((2, 3, *SIZE), np.float32), folder / "small.pt2")
+    write_torch(export(network.eval(), np.zeros((2, 3, *SIZE), np.float32)), folder / "small.pt2")
     return ModelFile(name="small", weights="file://small.pt2", input=InputDeclaration(size=SIZE), folder=folder)
 
 

@@ -4,6 +4,7 @@ from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save, save_file
@@ -23,7 +24,7 @@ from services.zoo.model_file import InputDeclaration, ModelFile
 from services.zoo.quantised import DeclaredGraph, declared_engine
 from services.zoo.weight_references import fetch_weights
 from services.zoo.weights import load_into
-from services.zoo.writers import write_onnx, write_torch
+from services.zoo.writers import export, write_onnx, write_torch
 from tests.small_web import QuietHandler, address_of, small_web
 
 
@@ -170,7 +171,7 @@ def test_weights_come_from_an_object_store(bucket: ThreadingHTTPServer) -> None:
 @pytest.mark.parametrize("file", ["small.pt2", "small.onnx"])
 def test_compiling_reads_the_weights_once(bucket: ThreadingHTTPServer, file: str, tmp_path: Path) -> None:
     write = write_onnx if file.endswith(".onnx") else write_torch
-    write(small().eval(), torch.zeros(2, 3, 8, 8).numpy(), tmp_path / file)
+    write(export(small().eval(), np.zeros((2, 3, 8, 8), np.float32)), tmp_path / file)
     Bucket.objects[f"/weights/{file}"] = (tmp_path / file).read_bytes()
     Bucket.asked.clear()
     declared = ModelFile(

@@ -10,7 +10,7 @@ from torch import nn
 from services.edge.errors import InvalidWeights
 from services.zoo.runtimes.onnxruntime import FILE_NAME, WEIGHTS_SUFFIX, load, optimised_name, write_optimised
 from services.zoo.serving import load_forward
-from services.zoo.writers import put_weights_apart, write_onnx
+from services.zoo.writers import export, put_weights_apart, write_onnx
 
 EXAMPLE = np.random.default_rng(0).standard_normal((2, 192), np.float32)
 LARGE_BYTES = 4 * 192 * 2048
@@ -20,7 +20,8 @@ LARGE_BYTES = 4 * 192 * 2048
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("written")
-    write_onnx(nn.Sequential(nn.Linear(192, 2048), nn.ReLU(), nn.Linear(2048, 5)).eval(), EXAMPLE, folder / FILE_NAME)
+    network = nn.Sequential(nn.Linear(192, 2048), nn.ReLU(), nn.Linear(2048, 5)).eval()
+    write_onnx(export(network, EXAMPLE), folder / FILE_NAME)
     return folder / FILE_NAME
 
 
