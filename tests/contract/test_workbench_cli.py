@@ -168,7 +168,8 @@ def test_what_is_refused_there_is_the_error_it_is_here(
     assert isinstance(alone.exception, Unavailable)
 
 
-def test_sessions_are_closed_when_the_verb_ends(tmp_path: Path, place: Path) -> None:
-    with running(str(tmp_path / "store")) as bench:
-        assert quant(bench.port, "run", "shapes.strata", PICTURE).exit_code == 0
-        assert not list((tmp_path / "store").rglob("log.json"))
+def test_sessions_are_closed_when_the_verb_ends(bench: Bench, place: Path) -> None:
+    """Those of this verb, and of all others that were called here before."""
+    assert quant(bench.port, "run", "shapes.strata", PICTURE).exit_code == 0
+    assert list(bench.store.rglob("*"))
+    assert not list(bench.store.rglob("log.json"))

@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
+from torch import nn
 
+from services.zoo.writers import export, write_torch
 from tests.small_disk import small_disk
 
 ROOM_BYTES = 256 << 10
-"""Less than the 3 MB of the network's weights."""
+"""Less than the 0.5 MB of the network's weights."""
 RUNTIMES = ["torch", "onnxruntime", "openvino", "auto"]
 COMPILE = """
 import sys
@@ -43,9 +46,9 @@ def tried(tmp_path_factory: pytest.TempPathFactory) -> Tried:
     """Compiled in a process of its own: what torch's writer did on a full disk ended it."""
     folder = tmp_path_factory.mktemp("full")
     file = folder / "small.yaml"
-    file.write_text(
-        "name: small\narchitecture: squeezenet1_1\nclasses: 10\nweights: random://0\ninput: {size: [32, 32]}\n"
-    )
+    network = nn.Sequential(nn.Flatten(), nn.Linear(192, 512), nn.ReLU(), nn.Linear(512, 64))
+    write_torch(export(network.eval(), np.zeros((2, 3, 8, 8), np.float32)), folder / "small.pt2")
+    file.write_text("name: small\nweights: file://small.pt2\ninput: {size: [8, 8]}\n")
     with small_disk(folder, ROOM_BYTES) as disk:
         command = [sys.executable, "-W", "ignore", "-c", COMPILE, str(file), str(disk), *RUNTIMES]
         done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
