@@ -59,6 +59,9 @@ format: setup ## Format and apply the safe lint fixes
 check: setup ## Format, lint and types, without changing a file
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy
 
+# Where the environment keeps no bytecode, every worker rewrites all tests, and each process that they start compiles the services.
+test test-processors: export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: test
 test: setup web ## Every test that needs no cluster, and the share of quant and services that they run in their processes
 	@export PATH="$(abspath $(BIN)):$$PATH" && cd web && npm run --silent test
