@@ -16,9 +16,8 @@ def error_of(error: grpc.aio.AioRpcError, unreachable: type[errors.Unavailable],
         what: the peer, for the message.
     """
     message = f"{what}: {error.details() or error.code().name}"
-    for key, value in error.trailing_metadata() or ():
-        if key == ERROR_METADATA_KEY and (ours := named_error(str(value), message)):
-            return ours
+    if ours := named_error(_name_of(error), message):
+        return ours
     if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
         return errors.DeadlineExceeded(f"{what}: had not answered by the deadline")
     if error.code() is grpc.StatusCode.UNIMPLEMENTED:
@@ -32,8 +31,7 @@ def error_in_its_words(error: grpc.RpcError, what: str) -> Exception:
     Args:
         what: the peer, for the message.
     """
-    metadata: Any = error.trailing_metadata() or ()
-    name, details = str(dict(metadata).get(ERROR_METADATA_KEY, "")), str(error.details())
+    name, details = _name_of(error), str(error.details())
     if not name and error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
         return errors.DeadlineExceeded(f"{what} had not answered in time: ask for less at once, or try again")
     if not name and error.code() is grpc.StatusCode.UNAVAILABLE:
@@ -45,3 +43,9 @@ def named_error(name: str, message: str) -> errors.StrataError | None:
     """An error of ours by its class; None where there is no such class."""
     kind = getattr(errors, name, None)
     return kind(message) if isinstance(kind, type) and issubclass(kind, errors.StrataError) else None
+
+
+def _name_of(error: grpc.RpcError) -> str:
+    """The class of the error behind a failed call; empty where gRPC speaks itself."""
+    metadata: Any = error.trailing_metadata() or ()
+    return next((str(value) for key, value in metadata if key == ERROR_METADATA_KEY), "")
