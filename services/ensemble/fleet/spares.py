@@ -7,7 +7,7 @@ from services.ensemble.fleet.pods import ModelPods
 
 _SAYS_READY_S = 0.05
 """A model that runs says so within this time; then a spare pod is asked."""
-_REST_S = 30.0
+REST_S = 30.0
 """The chart's `spare.restS`: a model that was not asked for so long is let go of."""
 
 
@@ -36,7 +36,7 @@ class Spares:
     def let_go_of_rested(self) -> None:
         """Be nobody's again, where nobody has asked for a while."""
         for model, pod in list(self._claimed.items()):
-            if pod is not None and not pod.busy and self._env.now - pod.idle_s >= _REST_S:
+            if pod is not None and not pod.busy and self._env.now - pod.idle_s >= REST_S:
                 model.give_back()
                 del self._claimed[model]
                 self._free += 1

@@ -12,6 +12,7 @@ from services.cli.app import app
 from services.cli.ensemble import simulate
 from services.edge.errors import InvalidInput
 from services.ensemble.fleet.pods import Scale
+from services.ensemble.fleet.spares import REST_S
 
 SMALL = ["--models", "6", "--members", "2", "--rate", "20", "--seconds", "4", "--deadline-ms", "500"]
 
@@ -64,8 +65,10 @@ def test_what_is_out_of_range_is_refused_by_its_option(words: list[str]) -> None
 
 
 def test_it_scales_as_the_chart_does_unless_it_is_asked_otherwise() -> None:
-    chart = chart_values()["modelDefaults"]
+    values = chart_values()
+    chart = values["modelDefaults"]
     asked = {name: each.default for name, each in signature(simulate).parameters.items()}
     window_s = float(chart["scale"]["window"].removesuffix("s"))
     assert asked["window_s"] == Scale(start_s=3.0).window_s == window_s
     assert asked["target"] == Scale(start_s=3.0).target == chart["concurrency"]["target"]
+    assert values["spare"]["restS"] == REST_S
