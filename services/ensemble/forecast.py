@@ -39,7 +39,8 @@ class Ticket:
 
     Attributes:
         forecast: None where nothing was known of the member.
-        gap_s: how long the member had rested, infinite where it was never asked.
+        gap_s: how long the member had rested, infinite where it was never asked, or had something to do: a pod that
+            starts beside others says nothing of how long one stays that rests.
     """
 
     model: str
@@ -162,7 +163,8 @@ class Forecasts:
         """Note that a member is going to be asked."""
         member = self._members[model]
         forecast = member.forecast(pictures, now_s) if member.picture_s else None
-        ticket = Ticket(model, pictures, now_s, forecast, now_s - member.free_s)
+        gap_s = math.inf if member.pictures else now_s - member.free_s
+        ticket = Ticket(model, pictures, now_s, forecast, gap_s)
         if not member.pictures:
             member.busy_since_s = now_s
         member.pictures += pictures

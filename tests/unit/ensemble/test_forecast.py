@@ -69,6 +69,16 @@ def test_a_start_is_forecast_after_a_rest_that_ended_in_one() -> None:
     assert not forecasts.is_cold("m", 171.0)
 
 
+def test_a_pod_that_starts_beside_a_busy_one_does_not_make_it_cold_after_a_short_rest() -> None:
+    forecasts = Forecasts()
+    served(forecasts, 0.0, 0.1)
+    first, second = forecasts.begin("m", 1, 1.0), forecasts.begin("m", 1, 1.05)
+    forecasts.answered(first, 1.1, cold=False)
+    forecasts.answered(second, 4.0, cold=True)
+    assert not forecasts.is_cold("m", 10.0)
+    assert forecasts.forecast_s("m", 1, 10.0) == pytest.approx(0.1, rel=0.5)
+
+
 def test_a_member_that_is_late_is_thought_busy_for_as_long_again() -> None:
     forecasts = Forecasts()
     for number in range(10):
