@@ -1,5 +1,7 @@
 """Requests run together where the model gains by it, on a clock that the passes move."""
 
+from itertools import count
+
 import numpy as np
 import pytest
 
@@ -32,6 +34,18 @@ def test_auto_is_on_where_eight_together_are_sooner_than_eight_alone(
 ) -> None:
     passes = Passes(base_s, picture_s)
     assert choose_batching("auto", passes, IMAGE, passes.clock).largest == largest
+
+
+@pytest.mark.parametrize(("base_s", "disturbed", "largest"), [(0.0, (0, 2), 1), (0.9, (1, 3), 8)])
+def test_two_passes_that_others_disturb_decide_nothing(base_s: float, disturbed: tuple[int, ...], largest: int) -> None:
+    passes = Passes(base_s, 1.0)
+    number = count()
+
+    def forward(images: Images) -> Images:
+        passes.now_s += 10.0 if next(number) in disturbed else 0.0
+        return passes(images)
+
+    assert choose_batching("auto", forward, IMAGE, passes.clock).largest == largest
 
 
 def test_what_is_declared_is_kept_and_measures_nothing() -> None:
