@@ -184,5 +184,5 @@ metadata: {{name: {name}}}
 spec:
   template:
     metadata: {{annotations: {{autoscaling.knative.dev/window: 6s}}}}
-    spec: {{containers: [{{image: "{image}", resources: {{limits: {{cpu: "1"}}}}}}]}}
+    spec: {{containers: [{{image: "{image}", resources: {{requests: {{cpu: 50m}}, limits: {{cpu: "1"}}}}}}]}}
 """

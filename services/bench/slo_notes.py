@@ -31,7 +31,7 @@ the same with a pod of each model kept. `.goodput` is the `goodput` of two sleep
 can take and when requests came alone, and `.goodput_error` how far from the measured one.
 
 `queued_bytes`: what each of 24 more requests that wait adds to the resident memory of the front door, over its file,
-where six wait already.
+where six wait already, and as many have waited before on the same connection.
 
 `batching.throughput`: AlexNet as a service of one thread, asked directly by eight users, each of whom sends a
 picture, waits for its scores, and sends the next: answers a second with batching as it was chosen when the model was
