@@ -145,15 +145,16 @@ def cold_subjects(
 def hello_s(cluster: Cluster, services: Sequence[str]) -> float:
     """Time from a request to each of some hello worlds, all at once, to the last answer, where none has a pod, s."""
 
-    def ask(service: str) -> None:
-        headers = {"host": cluster.authority(service)}
+    def ask(authority: str) -> None:
+        headers = {"host": authority}
         httpx.get(f"http://{cluster.ingress}/", headers=headers, timeout=120).raise_for_status()
 
+    authorities = [cluster.authority(service) for service in services]
     for service in services:
         cluster.wait_for_zero(service)
     with ThreadPoolExecutor(len(services)) as pool:
         start = time.perf_counter()
-        list(pool.map(ask, services))
+        list(pool.map(ask, authorities))
         return time.perf_counter() - start
 
 
