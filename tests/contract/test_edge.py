@@ -25,6 +25,7 @@ from services.edge.http_client import client_options
 from services.edge.logs import configure_logs
 from services.edge.status import ERROR_METADATA_KEY, PUSHBACK_METADATA_KEY
 from services.edge.stop import stop_event
+from tests.contract.ensemble_server import EmptyServicer, serving
 
 if TYPE_CHECKING:
     Stub: TypeAlias = pb_grpc.EnsembleServiceAsyncStub
@@ -36,7 +37,7 @@ RAISED: dict[str, Exception] = {
 }
 
 
-class Servicer(pb_grpc.EnsembleServiceServicer):
+class Servicer(EmptyServicer):
     """Raises what it is asked for; `slow` waits until it may `go`, and is counted when it is `reached`."""
 
     def __init__(self) -> None:
@@ -51,12 +52,6 @@ class Servicer(pb_grpc.EnsembleServiceServicer):
             await self.go.wait()
         return pb.PredictResponse(ensemble=request.ensemble)
 
-    async def Wake(self, request: pb.WakeRequest, context: object) -> pb.WakeResponse:
-        return pb.WakeResponse()
-
-    async def ListEnsembles(self, request: pb.ListEnsemblesRequest, context: object) -> pb.ListEnsemblesResponse:
-        return pb.ListEnsemblesResponse()
-
 
 @pytest.fixture
 async def servicer() -> Servicer:
@@ -65,11 +60,8 @@ async def servicer() -> Servicer:
 
 @pytest.fixture
 async def grpc_server(servicer: Servicer) -> AsyncIterator[GrpcServer]:
-    name = pb.DESCRIPTOR.services_by_name["EnsembleService"].full_name
-    add = lambda server: pb_grpc.add_EnsembleServiceServicer_to_server(servicer, server)  # noqa: E731
-    server = await start_grpc("127.0.0.1:0", [(name, add)], max_message_bytes=1000, max_calls=2)
-    yield server
-    await server.drain(0)
+    async with serving(servicer, max_message_bytes=1000) as server:
+        yield server
 
 
 @pytest.fixture

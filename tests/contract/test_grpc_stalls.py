@@ -14,6 +14,7 @@ from services.contracts.strata.ensemble.v1 import ensemble_pb2_grpc as pb_grpc
 from services.edge import call_places, grpc_server
 from services.edge.grpc_server import GrpcServer, start_grpc
 from services.edge.status import ERROR_METADATA_KEY
+from tests.contract.ensemble_server import EmptyServicer, serving
 from tests.contract.raw_grpc import END_STREAM, RawCaller, message
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ PLACES = 10
 """Two calls, and the eight that are kept for health checks."""
 
 
-class Servicer(pb_grpc.EnsembleServiceServicer):
+class Servicer(EmptyServicer):
     """Answers with much of a name, or with less than ten bytes where it is `e`."""
 
     def __init__(self) -> None:
@@ -34,12 +35,6 @@ class Servicer(pb_grpc.EnsembleServiceServicer):
     async def Predict(self, request: pb.PredictRequest, context: object) -> pb.PredictResponse:
         self.answered += 1
         return pb.PredictResponse(ensemble=request.ensemble * (1 if request.ensemble == "e" else 100_000))
-
-    async def Wake(self, request: pb.WakeRequest, context: object) -> pb.WakeResponse:
-        return pb.WakeResponse()
-
-    async def ListEnsembles(self, request: pb.ListEnsemblesRequest, context: object) -> pb.ListEnsemblesResponse:
-        return pb.ListEnsemblesResponse()
 
 
 @pytest.fixture
@@ -50,11 +45,8 @@ async def servicer() -> Servicer:
 @pytest.fixture
 async def server(servicer: Servicer, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[GrpcServer]:
     monkeypatch.setattr(call_places, "STALLED_AFTER_S", 0.2)
-    add = lambda server: pb_grpc.add_EnsembleServiceServicer_to_server(servicer, server)  # noqa: E731
-    name = pb.DESCRIPTOR.services_by_name["EnsembleService"].full_name
-    server = await start_grpc("127.0.0.1:0", [(name, add)], max_message_bytes=1_000_000, max_calls=2)
-    yield server
-    await server.drain(0)
+    async with serving(servicer, max_message_bytes=1_000_000) as server:
+        yield server
 
 
 @pytest.fixture
