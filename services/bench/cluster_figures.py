@@ -126,7 +126,7 @@ def cold_starts_s(cluster: Cluster, images: Images, rounds: int, progress: Progr
 def cold_subjects(
     cluster: Cluster, images: Images, more: Mapping[str, object] = MappingProxyType({})
 ) -> dict[str, Callable[[], float]]:
-    """Install hello worlds and the full-size models, and say how each start from zero is timed, s.
+    """Install hello world and the full-size models, and say how each start from zero is timed, s.
 
     All may use one CPU, as the chart has it by default; a short window lets them go to zero soon.
 
@@ -134,12 +134,17 @@ def cold_subjects(
         more: values of the chart.
     """
     install_models(cluster, images, each_with(FULL, {"scale": {"window": "6s"}}), more)
-    cluster.kubectl(
-        "apply", "--filename", "-", standard_input="---".join(_hello(name, images.hello) for name in HELLOS)
-    )
-    cluster.kubectl("wait", "ksvc", *HELLOS, "--for=condition=Ready", "--timeout=120s")
+    install_hellos(cluster, images, (HELLO,))
     hello = partial(hello_s, cluster, (HELLO,))
     return {HELLO: hello, **{model: partial(_cold_model_s, cluster, model) for model in FULL}}
+
+
+def install_hellos(cluster: Cluster, images: Images, services: Sequence[str]) -> None:
+    """Install hello worlds, and wait until each has been ready."""
+    cluster.kubectl(
+        "apply", "--filename", "-", standard_input="---".join(_hello(each, images.hello) for each in services)
+    )
+    cluster.kubectl("wait", "ksvc", *services, "--for=condition=Ready", "--timeout=120s")
 
 
 def hello_s(cluster: Cluster, services: Sequence[str]) -> float:

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from services.bench.clients import BlockingFrontDoorClient
 from services.bench.cluster import Cluster, least_start_s
-from services.bench.cluster_figures import FULL, HELLO, HELLOS, RELEASE, Images, cold_subjects, hello_s
+from services.bench.cluster_figures import FULL, HELLO, HELLOS, RELEASE, Images, cold_subjects, hello_s, install_hellos
 from services.bench.local_figures import large_picture
 from services.bench.rounds import Spread, interleave, ratio, with_spread
 from services.edge.progress import Progress
@@ -21,6 +21,7 @@ _CONTAINER = "model"
 def cold_starts(cluster: Cluster, images: Images, rounds: int, progress: Progress) -> Iterator[Figures]:
     """Time hello world, each full-size model, their ensemble, and as many hello worlds from zero, in turns."""
     subjects = cold_subjects(cluster, images)
+    install_hellos(cluster, images, HELLOS)
     cpu_s: dict[str, list[float]] = {model: [] for model in FULL}
 
     def alone_s(model: str) -> float:
