@@ -21,9 +21,8 @@ _UNPACKED_BYTES = 2**20
 """So much is unpacked at a time: gzip makes a thousand bytes of one."""
 
 
-def has_body(scope: Scope) -> bool:
-    """Tell whether a request comes with a body."""
-    headers = dict(scope["headers"])
+def has_body(headers: Mapping[bytes, bytes]) -> bool:
+    """Tell by a request's headers whether it comes with a body."""
     return headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers
 
 
@@ -54,10 +53,10 @@ class BodyLimit:
         self._admission = Admission(max_bodies, "requests with a body")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not has_body(scope):
+        headers = dict(scope.get("headers", ()))  # a start or an end of the server has none
+        if scope["type"] != "http" or not has_body(headers):
             await self._app(scope, receive, send)
             return
-        headers = dict(scope["headers"])
         declared = headers.get(b"content-length", b"0")
         max_bytes = self._max_bytes_at.get(scope["path"], self._max_body_bytes)
         try:

@@ -53,7 +53,7 @@ class EndWithCaller:
             request.end()
 
     async def _answer(self, scope: Scope, request: "_Request") -> None:
-        if not has_body(scope):
+        if not has_body(dict(scope["headers"])):
             await request.begin()
         if not request.left:
             await self._app(scope, request.receive, request.send)
