@@ -7,7 +7,7 @@ from typing import TypeAlias
 import numpy as np
 
 from services.edge.progress import Progress
-from services.edge.receipts import Tariff
+from services.edge.receipts import CLOUD_RUN
 from services.ensemble.domain import WhenLate
 from services.ensemble.fleet.load import Demand, draw_load, from_nothing
 from services.ensemble.fleet.pods import Scale
@@ -31,7 +31,7 @@ def fleet(models: int, rate: float, seconds: float, progress: Progress) -> Itera
     load = draw_load(Demand(models, _MEMBERS, rate, seconds, _POPULARITY, _SERVICE_S), seed=0)
     cpus, memory_gb = round(_CPUS_PER_RATE * rate), _GB_PER_RATE * rate
     asked = Fleet(cpus, memory_gb, _POD_MB, Scale(start_s=3.0, most=500), _DEADLINE_S, WhenLate.SUBSET)
-    found = simulate_fleet(asked, load, Tariff(), progress)
+    found = simulate_fleet(asked, load, CLOUD_RUN, progress)
     yield {
         "fleet.in_deadline": found.in_deadline,
         "fleet.complete": found.complete,
@@ -45,7 +45,7 @@ def fleet(models: int, rate: float, seconds: float, progress: Progress) -> Itera
         "fleet.gb_s": found.held.gb_s,
         "fleet.cpu_s": found.held.cpu_s,
     }
-    kept = simulate_fleet(replace(asked, scale=replace(asked.scale, least=1)), load, Tariff(), progress)
+    kept = simulate_fleet(replace(asked, scale=replace(asked.scale, least=1)), load, CLOUD_RUN, progress)
     yield {
         "fleet.kept_in_deadline": kept.in_deadline,
         "fleet.kept_complete": kept.complete,
@@ -66,5 +66,5 @@ def simulated_goodput(limit: float, dues_s: Sequence[float], deadline_s: float) 
     services_s = np.tile([max(0.0, slower_s - _SLEEPERS_DIFFER_S), slower_s], (len(at_s), 1))
     lasted_s = float(at_s[-1])
     two = Fleet(2, 2.0, 1024, Scale(start_s=0.0, least=1, most=1), deadline_s, WhenLate.REFUSE)
-    found = simulate_fleet(two, from_nothing(at_s, services_s, lasted_s), Tariff())
+    found = simulate_fleet(two, from_nothing(at_s, services_s, lasted_s), CLOUD_RUN)
     return found.complete * len(at_s) / lasted_s / limit

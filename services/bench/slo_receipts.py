@@ -23,7 +23,7 @@ from services.edge.errors import Unsupported
 from services.edge.grpc_channel import open_blocking_channel
 from services.edge.meter import process_began, read_process
 from services.edge.progress import Progress
-from services.edge.receipts import Allocation, Tariff, Usage, summary, write_receipt
+from services.edge.receipts import CLOUD_RUN, Allocation, Usage, summary, write_receipt
 from services.ensemble.receipt_log import ReceiptLog
 from services.model.ledger import Ledger, Part
 from services.zoo.cache_folder import default_cache
@@ -212,7 +212,7 @@ def _metering_ms(rounds: int = 500) -> float:
             ledger.arrive(1, read_process)
             before = read_process()
             (claim,) = ledger.claim([Part(1)], before, read_process())
-            receipt = write_receipt([("model", Usage(1, claim.cpu_s), claim.allocation)], Tariff())
+            receipt = write_receipt([("model", Usage(1, claim.cpu_s), claim.allocation)], CLOUD_RUN)
             summary(receipt)
             log.append("", "ensemble", receipt, {"model": Allocation()})
         took_s = time.thread_time() - began_s

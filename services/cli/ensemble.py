@@ -138,7 +138,7 @@ def simulate(
     from services.cli.ensemble_simulate import FleetWanted
     from services.cli.ensemble_simulate import simulate as simulate_wanted
     from services.cli.tariffs import read_tariff
-    from services.edge.receipts import Tariff
+    from services.edge.receipts import CLOUD_RUN
 
     wanted = FleetWanted(
         models=models,
@@ -158,7 +158,7 @@ def simulate(
         spares=spares,
         when_late=when_late,
         seed=seed,
-        tariff=read_tariff(tariff, Tariff()),
+        tariff=read_tariff(tariff, CLOUD_RUN),
         plot=plot,
     )
     simulate_wanted(wanted, as_json)

@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from services.cli.options import Json
+from services.edge.receipts import AWS_LAMBDA
 
 if TYPE_CHECKING:
     from services.artifacts.precision import Encoding
@@ -169,7 +170,7 @@ def plan(
     from services.cli.pipeline_plan import PlanWanted, plan_model
     from services.cli.tariffs import read_tariff
 
-    prices = read_tariff(tariff)
+    prices = read_tariff(tariff, AWS_LAMBDA)
     wanted = PlanWanted(
         model, weights, stages, at, runtime, deadline, budget, pictures, cpus, prices, anew=measure, to=to, plot=plot
     )
@@ -193,7 +194,9 @@ def simulate(
     latency_ms: Annotated[float, typer.Option(min=0, help="From asking the store to its first byte.")] = 100.0,
     bandwidth_mb_s: Annotated[float, typer.Option(min=0.001, help="What one transfer with the store gets.")] = 85.0,
     transfers: Annotated[int, typer.Option(min=1, help="Transfers at a time that get that much.")] = 1000,
-    price_gb_s: Annotated[float, typer.Option(min=0, metavar="USD", help="What a GB second costs.")] = 0.0000166667,
+    price_gb_s: Annotated[
+        float, typer.Option(min=0, metavar="USD", help="What a GB second costs.")
+    ] = AWS_LAMBDA.per_gb_second,
     plot: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Draw time and money by workers.")] = None,
     measure: Measure = False,
     stages: Stages = None,
@@ -271,7 +274,7 @@ def run(
         top_k,
         _precision(activations),
         plan,
-        read_tariff(tariff),
+        read_tariff(tariff, AWS_LAMBDA),
     )
     raise typer.Exit(run_pipeline(wanted, as_json))
 

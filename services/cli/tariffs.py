@@ -1,16 +1,16 @@
-"""Prices as a user states them: a JSON object; what it leaves out is a published price."""
+"""Prices as a user states them: a JSON object; what it leaves out is as published."""
 
 import json
 import math
 from dataclasses import fields, replace
 
 from services.edge.errors import InvalidInput
-from services.edge.receipts import AWS_LAMBDA, Tariff
+from services.edge.receipts import Tariff
 
 _CURRENCY = "currency"
 
 
-def read_tariff(text: str, base: Tariff = AWS_LAMBDA) -> Tariff:
+def read_tariff(text: str, base: Tariff) -> Tariff:
     """Read prices such as '{"per_gb_second": 0.00002, "currency": "EUR"}'; "" is `base`.
 
     Args:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 GIB = 2**30
 
@@ -12,26 +12,31 @@ RECEIPT_METADATA_KEY = "strata-receipt"
 
 @dataclass(frozen=True)
 class Tariff:
-    """Prices. The defaults are Google Cloud Run's list prices of 2024, billed by request, first tier of regions."""
+    """Prices."""
 
-    per_cpu_second: float = 0.000024
-    per_gb_second: float = 0.0000025
-    per_request: float = 0.0000004
-    currency: str = "USD"
+    per_cpu_second: float
+    per_gb_second: float
+    per_request: float
+    currency: str
     per_store_read: float = 0.0
     per_store_write: float = 0.0
 
+
+CLOUD_RUN = Tariff(per_cpu_second=0.000024, per_gb_second=0.0000025, per_request=0.0000004, currency="USD")
+"""Of a front door unless another is stated: Google Cloud Run's list prices of 2024, billed by request, first tier of
+regions."""
 
 AWS_LAMBDA = Tariff(
     per_cpu_second=0.0,
     per_gb_second=0.0000166667,
     per_request=0.0000002,
+    currency="USD",
     per_store_read=0.0000004,
     per_store_write=0.000005,
-    currency="USD",
 )
-"""AWS' published prices for us-east-1, first tier: Lambda on x86 by the GB-second and the request
-(https://aws.amazon.com/lambda/pricing/), S3 Standard by the request (https://aws.amazon.com/s3/pricing/)."""
+"""Of a pipeline's jobs unless another is stated, so that what the store costs is in them: AWS' published prices for
+us-east-1, first tier: Lambda on x86 by the GB-second and the request (https://aws.amazon.com/lambda/pricing/), S3
+Standard by the request (https://aws.amazon.com/s3/pricing/)."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +103,7 @@ class Receipt:
     """What one request cost, model by model."""
 
     lines: tuple[ReceiptLine, ...] = ()
-    tariff: Tariff = field(default_factory=Tariff)
+    tariff: Tariff = CLOUD_RUN
 
     @property
     def total(self) -> ReceiptLine:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from services.edge.receipts import Allocation, Receipt, ReceiptLine, Tariff, Usage, price_allocation
+from services.edge.receipts import CLOUD_RUN, Allocation, Receipt, ReceiptLine, Usage, price_allocation
 
 
 class Dimension(StrEnum):
@@ -78,7 +78,7 @@ def sum_up(entries: Iterable[Entry], by: Sequence[Dimension]) -> Sums:
     for _, line in groups.values():
         total = _plus(total, line)
     sums = tuple(Sum(key, answers, line) for key, (answers, line) in sorted(groups.items()))
-    return Sums(sums, unclaimed, total, "/".join(dict.fromkeys(currencies)) or Tariff().currency, since_s)
+    return Sums(sums, unclaimed, total, "/".join(dict.fromkeys(currencies)) or CLOUD_RUN.currency, since_s)
 
 
 _NOTHING = ReceiptLine("", Usage(), 0.0)

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from services.edge.address import split_address
 from services.edge.message_size import LARGEST_MESSAGE_BYTES
-from services.edge.receipts import Tariff
+from services.edge.receipts import CLOUD_RUN, Tariff
 from services.edge.settings import Settings as BaseSettings
 from services.ensemble.members import SPARE, MemberAddress
 from services.ensemble.receipt_log import LIMIT_BYTES
@@ -23,10 +23,10 @@ class TariffSetting(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    per_cpu_second: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Tariff.per_cpu_second
-    per_gb_second: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Tariff.per_gb_second
-    per_request: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Tariff.per_request
-    currency: str = Tariff.currency
+    per_cpu_second: Annotated[float, Field(ge=0, allow_inf_nan=False)] = CLOUD_RUN.per_cpu_second
+    per_gb_second: Annotated[float, Field(ge=0, allow_inf_nan=False)] = CLOUD_RUN.per_gb_second
+    per_request: Annotated[float, Field(ge=0, allow_inf_nan=False)] = CLOUD_RUN.per_request
+    currency: str = CLOUD_RUN.currency
 
 
 class Settings(BaseSettings):

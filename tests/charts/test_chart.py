@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from services.edge.receipts import CLOUD_RUN
 from services.ensemble import ray_graph
 from services.ensemble import settings as ensemble_settings
 from tests.charts.rendered import (
@@ -255,6 +256,7 @@ def test_the_front_door_knows_what_each_member_takes_in_one_call() -> None:
     assert (own.max_batch, own.max_message_bytes) == (1, 200_000_000)
     assert other.max_batch == 64
     assert other.places == 8  # two for each of four pods
+    assert settings.prices() == CLOUD_RUN
 
 
 def test_kuberay_takes_the_place_of_the_deployment() -> None:

@@ -1,13 +1,14 @@
 """What people are shown of answers."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from services.cli.ensemble_tables import Answered, answers_table, remarks, summary_table
-from services.edge.receipts import Allocation, Tariff, Usage, write_receipt
+from services.edge.receipts import CLOUD_RUN, Allocation, Usage, write_receipt
 from services.ensemble.domain import Answer, EnsembleMode, MemberAnswer, MemberState, Prediction, Score
 from services.ensemble.http_bodies import AnswerBody
 
@@ -21,7 +22,7 @@ def shown(table: Table) -> str:
 def answered(picture: Path, label: str) -> Answered:
     predictions = (Prediction((Score(0, label, 0.9),)),)
     member = MemberAnswer("m", MemberState.ANSWERED, 1.0, predictions, 1.0, 1.0, False, "")
-    receipt = write_receipt([("m", Usage(1, 0.1, 0.1, 1, 1), Allocation())], Tariff(currency="[EUR]"))
+    receipt = write_receipt([("m", Usage(1, 0.1, 0.1, 1, 1), Allocation())], replace(CLOUD_RUN, currency="[EUR]"))
     return Answered(
         picture, AnswerBody.of(Answer("e", EnsembleMode.PARALLEL, predictions, (member,), 1.0, None, receipt)), "x"
     )
@@ -47,7 +48,7 @@ def test_an_answer_that_lacks_a_model_says_which_and_why_and_how_right_the_other
             (failed,),
             1.0,
             0.875,
-            write_receipt([], Tariff()),
+            write_receipt([], CLOUD_RUN),
         )
     )
     lacking = Answered(Path("/pictures/shoes/2.png"), body, None)

@@ -6,14 +6,14 @@ import pytest
 
 from services.cli.tariffs import read_tariff
 from services.edge.errors import InvalidInput
-from services.edge.receipts import AWS_LAMBDA, Tariff
+from services.edge.receipts import AWS_LAMBDA, CLOUD_RUN, Tariff
 
 
-def test_what_is_left_out_is_lambdas_price() -> None:
-    assert read_tariff("") == AWS_LAMBDA
-    stated = read_tariff('{"per_gb_second": 0.00002, "per_request": 0, "currency": "EUR"}')
-    assert stated == replace(AWS_LAMBDA, per_gb_second=0.00002, per_request=0, currency="EUR")
-    assert read_tariff('{"per_request": 0}', Tariff()) == replace(Tariff(), per_request=0)
+@pytest.mark.parametrize("base", [CLOUD_RUN, AWS_LAMBDA], ids=["cloud-run", "lambda"])
+def test_what_is_left_out_is_as_published(base: Tariff) -> None:
+    assert read_tariff("", base) == base
+    stated = read_tariff('{"per_gb_second": 0.00002, "per_request": 0, "currency": "EUR"}', base)
+    assert stated == replace(base, per_gb_second=0.00002, per_request=0, currency="EUR")
 
 
 @pytest.mark.parametrize(
@@ -31,4 +31,4 @@ def test_what_is_left_out_is_lambdas_price() -> None:
 )
 def test_what_is_no_price_is_named(text: str, said: str) -> None:
     with pytest.raises(InvalidInput, match=said):
-        read_tariff(text)
+        read_tariff(text, AWS_LAMBDA)

@@ -11,7 +11,7 @@ from PIL import Image
 
 from services.edge.deadline import Deadline
 from services.edge.errors import InvalidInput, NotASound
-from services.edge.receipts import Tariff, Usage
+from services.edge.receipts import CLOUD_RUN, Usage
 from services.ensemble.domain import PredictRequest
 from services.ensemble.fan_out import ChunkReply
 from services.ensemble.loading import load_ensembles
@@ -58,7 +58,7 @@ def members() -> Members:
 @pytest.fixture
 async def predictor(served: dict[str, Served], members: Members) -> Predictor:
     queue = Queue(members.start, {})
-    return Predictor(served, members.infer, members, prepare_item, ThreadPoolExecutor(1), Tariff(), 10, {}, queue)
+    return Predictor(served, members.infer, members, prepare_item, ThreadPoolExecutor(1), CLOUD_RUN, 10, {}, queue)
 
 
 def png() -> bytes:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from services.edge.deadline import Deadline
-from services.edge.receipts import Tariff, Usage
+from services.edge.receipts import CLOUD_RUN, Usage
 from services.ensemble.domain import PredictRequest
 from services.ensemble.fan_out import ChunkReply, SharedPass
 from services.ensemble.places import Places
@@ -62,7 +62,7 @@ async def asked(served: dict[str, Served], member: Member, *pictures: int, place
     """The member after one request, which tells what it is, and then so many at once."""
     queue = Queue(member.start, {"a": places})
     with ThreadPoolExecutor(1) as pool:
-        predictor = Predictor(served, member.infer, member, prepare, pool, Tariff(), 100, {}, queue)
+        predictor = Predictor(served, member.infer, member, prepare, pool, CLOUD_RUN, 100, {}, queue)
         await predictor.predict(PredictRequest("alone", (b"1",)))
         await asyncio.gather(*(predictor.predict(PredictRequest("alone", (b"1",) * count)) for count in pictures))
     return member

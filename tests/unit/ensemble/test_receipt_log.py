@@ -2,15 +2,16 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from services.edge.receipts import Allocation, Tariff, Usage, write_receipt
+from services.edge.receipts import CLOUD_RUN, Allocation, Usage, write_receipt
 from services.ensemble.receipt_log import ReceiptLog, read_receipts
 from tests.small_disk import small_disk
 
-RECEIPT = write_receipt([("a", Usage(1, 0.5, bytes_in=10), Allocation(1.0, 2.0))], Tariff(currency="X"))
+RECEIPT = write_receipt([("a", Usage(1, 0.5, bytes_in=10), Allocation(1.0, 2.0))], replace(CLOUD_RUN, currency="X"))
 UNCLAIMED = {"a": Allocation(0.25, 0.5)}
 
 _DIES = """

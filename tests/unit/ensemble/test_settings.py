@@ -1,12 +1,13 @@
 """Settings of the front door."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import services.model.settings
 from services.edge.errors import InvalidDeclaration
-from services.edge.receipts import Tariff
+from services.edge.receipts import CLOUD_RUN
 from services.ensemble.fan_out import IN_FLIGHT
 from services.ensemble.members import MemberAddress
 from services.ensemble.preparation import CallLimits
@@ -23,7 +24,7 @@ def test_files_members_and_tariff_are_read_from_text() -> None:
     )
     assert settings.files == (Path("/a.yaml"), Path("/b.yaml"))
     assert settings.members == {"m": MemberAddress(address="m.default:80", authority="m.default")}
-    assert settings.prices() == Tariff(per_cpu_second=2, currency="EUR")
+    assert settings.prices() == replace(CLOUD_RUN, per_cpu_second=2, currency="EUR")
 
 
 def test_a_members_limits_are_a_model_services_own_unless_given() -> None:

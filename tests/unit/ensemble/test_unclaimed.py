@@ -9,7 +9,7 @@ import pytest
 
 from services.edge.deadline import Deadline
 from services.edge.errors import DeadlineExceeded
-from services.edge.receipts import Allocation, Tariff, Usage
+from services.edge.receipts import CLOUD_RUN, Allocation, Usage
 from services.ensemble.domain import PredictRequest
 from services.ensemble.fan_out import ChunkReply
 from services.ensemble.preparation import Images
@@ -43,7 +43,7 @@ async def pair() -> Pair:
 @pytest.fixture
 def predictor(pair: Pair, tmp_path: Path) -> Predictor:
     served = small_ensemble(tmp_path, "pair", ("a", "b"), "min_members: 2\nwhen_late: start\n")
-    return Predictor(served, pair.infer, pair, prepare, ThreadPoolExecutor(1), Tariff(), 10, {}, Queue(pair.start, {}))
+    return Predictor(served, pair.infer, pair, prepare, ThreadPoolExecutor(1), CLOUD_RUN, 10, {}, Queue(pair.start, {}))
 
 
 async def ask_in_vain(predictor: Predictor) -> None:

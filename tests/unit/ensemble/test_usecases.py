@@ -10,7 +10,7 @@ import pytest
 
 from services.edge.deadline import Deadline
 from services.edge.errors import DeadlineExceeded
-from services.edge.receipts import Tariff, Usage
+from services.edge.receipts import CLOUD_RUN, Usage
 from services.ensemble.domain import MemberState, PredictRequest
 from services.ensemble.fan_out import ChunkReply
 from services.ensemble.preparation import Images
@@ -65,7 +65,7 @@ async def idle() -> Idle:
 
 @pytest.fixture
 def predictor(served: dict[str, Served], idle: Idle) -> Predictor:
-    return Predictor(served, idle.infer, idle, prepare, ThreadPoolExecutor(1), Tariff(), 10, {}, Queue(idle.start, {}))
+    return Predictor(served, idle.infer, idle, prepare, ThreadPoolExecutor(1), CLOUD_RUN, 10, {}, Queue(idle.start, {}))
 
 
 async def test_the_ensembles_own_deadline_counts_from_when_its_members_run(predictor: Predictor) -> None:

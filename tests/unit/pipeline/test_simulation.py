@@ -13,7 +13,7 @@ from tests.unit.pipeline.chains import chain, chains, stage
 
 TWO = chain(stage("conv", 0.1, 0.01), stage("fc", 0.2, 0.02), driver_s=0.05)
 BATCHES = st.builds(Batch, st.integers(1, 500), st.integers(1, 100), st.integers(1, 16))
-FREE = Tariff(0.0, 0.0, 0.0)
+FREE = Tariff(0.0, 0.0, 0.0, "USD")
 
 
 def test_one_worker_takes_the_sum_of_everything() -> None:
@@ -24,7 +24,7 @@ def test_one_worker_takes_the_sum_of_everything() -> None:
 
 
 def test_money_is_memory_times_time_and_requests_of_stages_and_store() -> None:
-    tariff = Tariff(0.0, 100.0, 10.0, per_store_read=1.0, per_store_write=0.1)
+    tariff = Tariff(0.0, 100.0, 10.0, "USD", per_store_read=1.0, per_store_write=0.1)
     found = simulate(TWO, Batch(20, 10, 1), Place(2), tariff)
     stages, records = 2, 2
     store = records * (stages * (2 * 1.0 + 0.1) + 1.0 + 2 * 0.1)
