@@ -1,4 +1,4 @@
-"""Answer requests: prepare pictures, ask the members, combine, and say what it cost."""
+"""Answer requests: wait for members, choose those that are in time, and ask them."""
 
 import asyncio
 import math
@@ -6,22 +6,19 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
+from dataclasses import replace
 from typing import Protocol, TypeAlias
 
-import numpy as np
-
 from services.edge.deadline import Clock, Deadline
-from services.edge.errors import DeadlineExceeded, MemberUnavailable
-from services.edge.receipts import Tariff, write_receipt
+from services.edge.receipts import Tariff
+from services.ensemble.answering import combined_answer
 from services.ensemble.choice import choose_members
 from services.ensemble.domain import (
     REPLY_MARGIN_S,
     Answer,
     Description,
-    Ensemble,
     EnsembleMode,
     Item,
-    MemberAnswer,
     MemberState,
     PredictRequest,
     Started,
@@ -33,7 +30,6 @@ from services.ensemble.domain import (
 from services.ensemble.fan_out import Infer, MemberRun, fan_out
 from services.ensemble.preparation import KEPT_BYTES, CallLimits, Preparation, Prepare
 from services.ensemble.queue import Queue
-from services.ensemble.rules import best_classes, check_classes, combine, shares, softmax
 from services.ensemble.served import Served, find
 from services.ensemble.unclaimed import UnclaimedRuns
 
@@ -143,10 +139,11 @@ class Predictor:
         deadline = Deadline.after(time_allowed(request, ensemble, waited_s), self._clock)
         runs = await self._ask_those_in_time(served, items, mode, deadline)
         try:
-            return self._answer(served, runs, mode, request.top_k, began_s)
+            answer = combined_answer(served, runs, mode, request.top_k, self._tariff, lambda: self._clock() - began_s)
         except Exception:
             self._unclaimed.keep(runs)
             raise
+        return replace(answer, unclaimed=self._unclaimed.hand_out(runs))
 
     async def _ask_those_in_time(
         self, served: Served, items: Sequence[Item], mode: EnsembleMode, deadline: Deadline
@@ -211,63 +208,7 @@ class Predictor:
             async with asyncio.timeout(None if latest_s is None else max(0.0, latest_s - REPLY_MARGIN_S)):
                 await self._starts.wake(models)
 
-    def _answer(
-        self, served: Served, runs: Sequence[MemberRun], mode: EnsembleMode, top_k: int, began_s: float
-    ) -> Answer:
-        ensemble = served.ensemble
-        weights = {member.model: member.weight for member in ensemble.members}
-        answered = [run for run in runs if run.state is MemberState.ANSWERED]
-        if len(answered) < ensemble.min_members:
-            raise _no_answer(ensemble, runs, self._clock() - began_s)
-        scores = [run.scores for run in answered]
-        check_classes([run.model for run in answered], scores)
-        probabilities = softmax(np.stack(scores))
-        present = [weights[run.model] for run in answered]
-        combined = combine(ensemble.rule, probabilities, present)
-        share = dict(zip((run.model for run in answered), shares(ensemble.rule, present), strict=True))
-        rows = dict(zip(share, probabilities, strict=True))
-        members = tuple(
-            MemberAnswer(
-                model=run.model,
-                state=run.state,
-                weight=share.get(run.model, 0.0),
-                predictions=best_classes(rows[run.model], served.labels, top_k) if run.model in rows else (),
-                latency_ms=run.latency_ms,
-                compute_ms=sum(reply.compute_ms for reply in run.replies.values()),
-                cold=any(reply.cold for reply in run.replies.values()),
-                error=run.error,
-            )
-            for run in runs
-        )
-        return Answer(
-            ensemble=ensemble.name,
-            mode=mode,
-            predictions=best_classes(combined, served.labels, top_k),
-            members=members,
-            latency_ms=(self._clock() - began_s) * 1e3,
-            expected_accuracy=served.expected(share),
-            receipt=write_receipt([part for run in runs for part in run.parts], self._tariff),
-            unclaimed=self._unclaimed.hand_out(runs),
-        )
-
 
 def _left_out(served: Served, model: str, forecast_s: float) -> MemberRun:
     error = f"it was not started: it takes about {math.ceil(1e3 * forecast_s)} ms just now, longer than was left"
     return MemberRun(model, served.spec(model), error=error)
-
-
-def _no_answer(ensemble: Ensemble, runs: Sequence[MemberRun], waited_s: float) -> Exception:
-    name = ensemble.name
-    failed = [f"'{run.model}': {run.error}" for run in runs if run.state is MemberState.FAILED]
-    if len(failed) == len(runs):
-        return MemberUnavailable(f"every member of ensemble '{name}' failed: {'; '.join(failed)}")
-    missing = ", ".join(
-        f"'{run.model}'{f' ({run.error})' if run.error else ''}" for run in runs if run.state is MemberState.MISSING
-    )
-    also = f"; failed: {'; '.join(failed)}" if failed else ""
-    answered = sum(run.state is MemberState.ANSWERED for run in runs)
-    those = f"{answered} of the {ensemble.min_members} members that ensemble '{name}' asks for"
-    those = f"no member of ensemble '{name}'" if not answered else f"only {those}"
-    if not missing:
-        return MemberUnavailable(f"{those} answered{also}")
-    return DeadlineExceeded(f"{those} had answered after {waited_s * 1e3:.0f} ms; missing: {missing}{also}")

@@ -42,7 +42,8 @@ RANKS: dict[str, dict[int, str]] = {
     },
     "artifacts": {DOMAIN: "frames precision", ADAPTERS: "store folders", EDGES: "activation record"},
     "ensemble": {
-        DOMAIN: "domain class_mapping intervals rules preparation fan_out accuracy served receipt_sums forecast choice",
+        DOMAIN: "domain class_mapping intervals rules preparation fan_out accuracy served receipt_sums forecast choice "
+        "answering",
         USECASES: "usecases queue places spare tally unclaimed evaluation vigil fleet",
         ADAPTERS: "ensemble_file accuracy_file labelled loading pictures metrics receipt_log",
         EDGES: "settings members chains client converters http_bodies grpc_api http_api front_door graph "
