@@ -7,9 +7,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
 
-import grpc
 import numpy as np
 import pytest
 from PIL import Image
@@ -17,11 +15,11 @@ from typer.testing import CliRunner, Result
 
 from services.cli.app import app
 from services.contracts.strata.ensemble.v1 import ensemble_pb2 as pb
-from services.contracts.strata.ensemble.v1 import ensemble_pb2_grpc as pb_grpc
 from services.local.process import start_service
 from services.local.running import Running, find_running
 from services.zoo.model_compile import compile_model
 from services.zoo.model_file import read_model_file
+from tests.contract.ensemble_server import EmptyServicer, serving
 from tests.small_web import QuietHandler, address_of, small_web
 
 pytestmark = pytest.mark.slow
@@ -157,7 +155,7 @@ def test_without_a_service_it_says_how_to_start_one(folder: Path, tmp_path: Path
     assert "strata serve start" in done.output
 
 
-class _Nonsense(pb_grpc.EnsembleServiceServicer):
+class _Nonsense(EmptyServicer):
     """Describes itself well, answers the warm-up well, and then says what no ensemble says."""
 
     def __init__(self) -> None:
@@ -166,9 +164,6 @@ class _Nonsense(pb_grpc.EnsembleServiceServicer):
     async def ListEnsembles(self, request: object, context: object) -> pb.ListEnsemblesResponse:
         pair = pb.Ensemble(name="pair", members=[pb.EnsembleMember(model="a")], labels=["cat", "dog"], deadline_ms=9000)
         return pb.ListEnsemblesResponse(ensembles=[pair])
-
-    async def Wake(self, request: object, context: object) -> pb.WakeResponse:
-        return pb.WakeResponse()
 
     async def Predict(self, request: object, context: object) -> pb.PredictResponse:
         self.asked += 1
@@ -179,12 +174,8 @@ class _Nonsense(pb_grpc.EnsembleServiceServicer):
 
 @pytest.fixture
 async def nonsense() -> AsyncIterator[str]:
-    server: Any = grpc.aio.server()
-    pb_grpc.add_EnsembleServiceServicer_to_server(_Nonsense(), server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    yield f"grpc://127.0.0.1:{port}"
-    await server.stop(0)
+    async with serving(_Nonsense(), max_message_bytes=2**20) as server:
+        yield f"grpc://127.0.0.1:{server.port}"
 
 
 async def test_quick_nonsense_is_a_failure(folder: Path, nonsense: str) -> None:

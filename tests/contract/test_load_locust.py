@@ -1,22 +1,21 @@
 """Locust over a scenario, in processes of its own: importing it changes the standard library."""
 
+import asyncio
 import os
 import re
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
-import grpc
 import numpy as np
 import pytest
 from PIL import Image
 
 from services.contracts.strata.ensemble.v1 import ensemble_pb2 as pb
-from services.contracts.strata.ensemble.v1 import ensemble_pb2_grpc as pb_grpc
 from services.local.running import Running, find_running
+from tests.contract.ensemble_server import EmptyServicer, serving
 
 pytestmark = pytest.mark.slow
 
@@ -126,47 +125,38 @@ def test_a_broken_slo_fails(folder: Path, running: Running) -> None:
     assert done.returncode == 1, done.stdout + done.stderr
 
 
-class _NeverAnswers(pb_grpc.EnsembleServiceServicer):
-    """Says what it is, and answers no request before the test is over."""
+class _NeverAnswers(EmptyServicer):
+    """Says what it is, and answers no request."""
 
     def __init__(self) -> None:
-        self.asked = threading.Semaphore(0)
-        self.over = threading.Event()
+        self.asked = asyncio.Semaphore(0)
 
-    def ListEnsembles(self, request: object, context: object) -> pb.ListEnsemblesResponse:
+    async def ListEnsembles(self, request: object, context: object) -> pb.ListEnsemblesResponse:
         single = pb.Ensemble(name="single", members=[pb.EnsembleMember(model="only")], deadline_ms=9000)
         return pb.ListEnsemblesResponse(ensembles=[single])
 
-    def Wake(self, request: object, context: object) -> pb.WakeResponse:
-        return pb.WakeResponse()
-
-    def Predict(self, request: object, context: object) -> pb.PredictResponse:
+    async def Predict(self, request: object, context: object) -> pb.PredictResponse:
         self.asked.release()
-        self.over.wait(60)
-        return pb.PredictResponse()
+        await asyncio.Event().wait()
+        raise AssertionError("nothing sets it")
 
 
-def test_what_is_under_way_when_a_test_is_stopped_was_not_answered(folder: Path) -> None:
+async def test_what_is_under_way_when_a_test_is_stopped_was_not_answered(folder: Path) -> None:
     scenario = folder / "long.yaml"
     text = (folder / "scenario.yaml").read_text()
     scenario.write_text(text.replace("seconds: 2", "seconds: 60").replace("warm_up: 1", "warm_up: 0"))
     servicer = _NeverAnswers()
-    server = grpc.server(ThreadPoolExecutor(8))
-    pb_grpc.add_EnsembleServiceServicer_to_server(servicer, server)
-    target = f"grpc://127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
-    server.start()
-    asking = subprocess.Popen(
-        command(folder, target, "--scenario", str(scenario)), stdout=subprocess.PIPE, text=True, cwd=folder
-    )
-    try:
-        for _ in range(5):
-            assert servicer.asked.acquire(timeout=60)
-        asking.terminate()
-        said, _ = asking.communicate(timeout=60)
-    finally:
-        asking.kill()
-        servicer.over.set()
-        server.stop(None).wait()
+    async with serving(servicer, max_message_bytes=2**20) as server, asyncio.timeout(120):
+        asked = command(folder, f"grpc://127.0.0.1:{server.port}", "--scenario", str(scenario))
+        asking = await asyncio.create_subprocess_exec(*asked, stdout=asyncio.subprocess.PIPE, cwd=folder)
+        try:
+            for _ in range(5):
+                await servicer.asked.acquire()
+            asking.terminate()
+            said = (await asking.communicate())[0].decode()
+        finally:
+            with suppress(ProcessLookupError):
+                asking.kill()
     assert asking.returncode == 1, said
     assert "stopped before it was answered" in said
     assert requests_of(said) >= 5
