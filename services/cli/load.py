@@ -24,7 +24,9 @@ def load(
     authority: Annotated[str, typer.Option(help="The name that an ingress at the target knows it by.")] = "",
     capacity: Annotated[
         float | None,
-        typer.Option(min=0.001, help="Requests a second the target can answer, where rates are multiples."),
+        typer.Option(
+            min=0.001, help="Requests a second the target can answer, where rates are multiples; --find begins there."
+        ),
     ] = None,
     namespace: Annotated[
         str,

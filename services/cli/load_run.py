@@ -91,7 +91,7 @@ async def find_highest_load(scenario: Scenario, address: Address, capacity: floa
     """Search the highest load inside the SLO; where no run passed, the verdict is "fail" if one failed."""
     console = Console(stderr=True)
     runs: list[ScenarioRun] = []
-    first = capacity or 1.0
+    first = 1.0 if capacity is None else factor_of(scenario, capacity)
     if scenario.kills:
         raise InvalidInput(f"'{scenario.name}' kills a model: there is no highest load to search")
     check_bounds(stretched(scenario, first), first)

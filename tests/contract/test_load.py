@@ -138,6 +138,7 @@ def test_a_search_finds_a_load(folder: Path, running: Running, monkeypatch: pyte
         (("--target", "oip://127.0.0.1:1"), "oip://HOST:PORT/MODEL"),
         (("--ensemble", "other"), "there are pair"),
         (("--capacity", "3"), "leave out --capacity"),
+        (("--find", "--capacity", "3"), "leave out --capacity"),
         (("--html", "/nowhere/report.html"), "there is no folder /nowhere"),
     ],
 )
