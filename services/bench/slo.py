@@ -192,7 +192,7 @@ _PARTS: dict[str, tuple[float, _Part]] = {
     "deadline": (5, lambda its: in_deadline(its.effort.requests, its.progress)),
     "overload": (3, lambda its: overload(its.effort.requests, its.progress)),
     "fleet": (5, lambda its: fleet(its.effort.fleet_models, its.effort.fleet_rate, its.effort.fleet_s, its.progress)),
-    "verdict": (33, lambda its: agreement(its.effort.judged, its.effort.loads, its.progress)),
+    "verdict": (45, lambda its: agreement(its.effort.judged, its.effort.loads, its.progress)),
     "path": (4, lambda its: knative_floor_ratio(its.cluster, its.images, its.turns, its.progress)),
     "cold": (15, lambda its: cold_starts(its.cluster, its.images, its.effort.cold_rounds, its.progress)),
     "spare": (6, lambda its: with_spare(its.cluster, its.images, its.effort.cold_rounds, its.progress)),
