@@ -94,7 +94,7 @@ class Remote:
         try:
             answer = await self._client.request(method, path, params=params, content=content, headers=headers)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise Unavailable(f"{self._endpoint} does not answer: {error or type(error).__name__}") from error
+            raise Unavailable(f"{self._endpoint} does not answer: {str(error) or type(error).__name__}") from error
         if answer.is_error:
             raise _error_of(answer, self._endpoint)
         return answer

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from urllib.parse import urlsplit
 
 from services.edge.kubernetes_pods import REVISION, SERVICE, Document, count_by_label
 
@@ -69,6 +70,21 @@ def judge_service(service: Document, revisions: Mapping[str, Document], pods: Se
         detail = f"{detail or 'no word yet'}; {', '.join(serving)} still answers".removeprefix("; ")
     counted = _ready_pods(service["metadata"]["name"], pods)
     return Workload(_component(service), service["metadata"]["name"], state, newest, serving, detail, counted)
+
+
+@dataclass(frozen=True)
+class Host:
+    """What an ingress knows a Knative Service by, and whether that one speaks gRPC."""
+
+    name: str
+    speaks_grpc: bool
+
+
+def host_of(service: Document) -> Host:
+    """Say where a Knative Service is asked; its host has no name until Knative has given it one."""
+    containers = service["spec"]["template"]["spec"]["containers"]
+    ports = [port.get("name") for container in containers for port in container.get("ports", ())]
+    return Host(urlsplit(service.get("status", {}).get("url", "")).netloc, "h2c" in ports)
 
 
 def judge_deployment(deployment: Document, pods: Sequence[Document] = ()) -> Workload:

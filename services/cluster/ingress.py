@@ -1,15 +1,28 @@
-"""Calls to Knative Services through their ingress: any answer of theirs says that a pod runs."""
+"""Calls to Knative Services through their ingress: an answer of theirs says that a pod runs."""
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
 
+import grpc
 import httpx
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from services.cluster.domain import Host
+from services.edge.errors import InvalidInput
+from services.edge.grpc_channel import open_channel
 
 _PAUSE_S = 0.2
+_TRY_S = 30.0
+"""An ingress may keep a call whose pod it has lost: it is made anew after so long."""
 _NOT_THEIRS = {404, 502, 503, 504}
 """The ingress does not know the host yet, or the pod is not there yet: asked again."""
+
+_Ask = Callable[[float], Awaitable[str]]
+"""Call once, within so many seconds, and say why that brought no answer of the service's; empty where it did."""
 
 
 @dataclass(frozen=True)
@@ -21,30 +34,59 @@ class Called:
 
 
 async def call_all(
-    hosts: Mapping[str, str], ingress: str, timeout_s: float, clock: Callable[[], float] = time.monotonic
+    hosts: Mapping[str, Host], ingress: str, timeout_s: float, clock: Callable[[], float] = time.monotonic
 ) -> dict[str, Called]:
     """Call every service at once, and again until it answers.
 
-    A service that speaks gRPC alone refuses the call, which it can do only when it runs.
+    A service that speaks gRPC is asked for its health: what an ingress makes of the refusal of another call looks the
+    same as a pod that is not there.
 
     Args:
-        hosts: name -> the host that the ingress knows it by.
+        hosts: by the services' names.
         ingress: URL of the gateway.
+    Raises:
+        InvalidInput: the URL names no host.
     """
+    place = urlsplit(ingress)
+    if place.scheme != "http" or not place.hostname:
+        raise InvalidInput(f"'{ingress}' is no URL of an ingress gateway: expected http://HOST or http://HOST:PORT")
+    address = f"{place.hostname}:{place.port or 80}"
 
-    async def call(client: httpx.AsyncClient, host: str) -> Called:
+    async def call(host: Host) -> Called:
         began_s, last = clock(), "it did not answer"
-        while (left_s := timeout_s - (clock() - began_s)) > 0:
-            try:
-                answer = await client.get("/", headers={"host": host}, timeout=left_s)
-                if answer.status_code not in _NOT_THEIRS:
+        async with open_channel(address, host.name) as channel:
+            ask = _asking_health(channel) if host.speaks_grpc else _asking_http(client, host.name)
+            while (left_s := timeout_s - (clock() - began_s)) > 0:
+                if not (last := await ask(min(_TRY_S, left_s))):
                     return Called(clock() - began_s)
-                last = f"the ingress answers {answer.status_code}"
-            except httpx.HTTPError as error:
-                last = f"{ingress}: {error or type(error).__name__}"
-            await asyncio.sleep(_PAUSE_S)
-        return Called(clock() - began_s, f"{last}, after {timeout_s:g} s")
+                await asyncio.sleep(_PAUSE_S)
+        return Called(clock() - began_s, f"{ingress}: {last}, after {timeout_s:g} s")
 
     async with httpx.AsyncClient(base_url=ingress, trust_env=False) as client:
-        called = await asyncio.gather(*(call(client, host) for host in hosts.values()))
+        called = await asyncio.gather(*(call(host) for host in hosts.values()))
     return dict(zip(hosts, called, strict=True))
+
+
+def _asking_health(channel: grpc.aio.Channel) -> _Ask:
+    health: Any = health_pb2_grpc.HealthStub(channel)
+
+    async def ask(timeout_s: float) -> str:
+        try:
+            answer = await health.Check(health_pb2.HealthCheckRequest(), timeout=timeout_s)
+        except grpc.aio.AioRpcError as error:
+            return f"{error.code().name}: {error.details()}"
+        serves = answer.status == health_pb2.HealthCheckResponse.SERVING
+        return "" if serves else "the service is not ready"
+
+    return ask
+
+
+def _asking_http(client: httpx.AsyncClient, host: str) -> _Ask:
+    async def ask(timeout_s: float) -> str:
+        try:
+            answer = await client.get("/", headers={"host": host}, timeout=timeout_s)
+        except httpx.HTTPError as error:
+            return str(error) or type(error).__name__
+        return f"the ingress answers {answer.status_code}" if answer.status_code in _NOT_THEIRS else ""
+
+    return ask

@@ -4,10 +4,18 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from services.cluster.cold_starts import ColdStart, own_container, start_of_pod
-from services.cluster.domain import Workload, WorkloadState, judge_deployment, judge_other, judge_service
+from services.cluster.domain import (
+    Host,
+    Workload,
+    WorkloadState,
+    host_of,
+    judge_deployment,
+    judge_other,
+    judge_service,
+)
 from services.edge.deadline import Deadline
 from services.edge.errors import FailedPrecondition, NotFound, Unavailable
 from services.edge.kubernetes_pods import REVISION, SERVICE, Document
@@ -84,11 +92,10 @@ def survey(objects: Reads, namespace: str, release: str = "") -> list[Workload]:
     return judged
 
 
-def hosts_of(objects: Reads, namespace: str, release: str = "") -> dict[str, str]:
+def hosts_of(objects: Reads, namespace: str, release: str = "") -> dict[str, Host]:
     """Say by which host the ingress knows each model, stage and workbench; raises as `survey` does."""
-    services = _services(objects, namespace, release)
-    urls = {each["metadata"]["name"]: each.get("status", {}).get("url", "") for each in services}
-    return {name: urlsplit(url).netloc for name, url in sorted(urls.items()) if url}
+    hosts = {each["metadata"]["name"]: host_of(each) for each in _services(objects, namespace, release)}
+    return {name: host for name, host in sorted(hosts.items()) if host.name}
 
 
 class ReadsLogs(Reads, Protocol):

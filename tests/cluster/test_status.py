@@ -49,6 +49,26 @@ def test_a_model_that_starts_is_ready_for_everybody(beside: Cluster) -> None:
     helm("test", beside)
 
 
+def test_what_speaks_grpc_and_what_speaks_rest_is_woken_through_the_ingress(beside: Cluster) -> None:
+    given = values()
+    given["models"]["rest"] = {"file": SLEEP, "protocol": "rest"}
+    helm("upgrade", beside, given)
+    command = [
+        sys.executable,
+        "-m",
+        "services.cli",
+        "wake",
+        "--namespace",
+        beside.namespace,
+        "--wait-s",
+        "60",
+        "--json",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert {each["model"]: each["error"] for each in json.loads(done.stdout)} == {"only": "", "rest": ""}
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

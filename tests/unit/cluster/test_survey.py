@@ -5,8 +5,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from services.cluster.domain import Workload, WorkloadState
-from services.cluster.usecases import await_ready, survey
+from services.cluster.domain import Host, Workload, WorkloadState
+from services.cluster.usecases import await_ready, hosts_of, survey
 from services.edge.deadline import Deadline
 from services.edge.errors import FailedPrecondition, NotFound
 from services.edge.kubernetes_pods import Document
@@ -54,6 +54,15 @@ def test_without_a_release_all_of_them_are_looked_at() -> None:
 def test_a_cluster_without_knative_is_named() -> None:
     with pytest.raises(FailedPrecondition, match="no Knative Serving"):
         survey(Lists(deployments=[]), "demo")
+
+
+def test_what_has_a_host_is_asked_there_by_the_protocol_of_its_port() -> None:
+    def service(name: str, port: str, url: str) -> Document:
+        template = {"spec": {"containers": [{"name": "model", "ports": [{"name": port}]}, {"name": "beside"}]}}
+        return {**named(name), "spec": {"template": template}, "status": {"url": url} if url else {}}
+
+    services = [service("g", "h2c", "http://g.demo"), service("b", "http1", "http://b.demo"), service("n", "h2c", "")]
+    assert hosts_of(Lists(services=services), "demo") == {"b": Host("b.demo", False), "g": Host("g.demo", True)}
 
 
 @pytest.mark.parametrize(
