@@ -125,7 +125,7 @@ def _is_about(theirs: Belongings, url: str, asked: Mapping[str, Any]) -> bool:
 
 
 def other_peoples_rpcs(address: str, key: str) -> Tried:
-    """Every RPC of a workbench about a session of somebody else, and as nobody.
+    """Every RPC of a workbench about a session or a file of somebody else, and as nobody.
 
     Args:
         key: that it believes owner tokens by.
@@ -137,8 +137,9 @@ def other_peoples_rpcs(address: str, key: str) -> Tried:
         named = pb.OpenSessionRequest.NamedModel(name=SMALL, weights=RANDOM, size=64)
         opened = pb.OpenSessionRequest(named=named, picture=_picture(), picture_name="it.png", mode=pb.MODE_FLOAT)
         session = stub.OpenSession(opened, metadata=owner).session.id
+        file = stub.UploadFile(iter([pb.UploadFileRequest(piece=b"theirs")]), metadata=owner).file
         for method in pb.DESCRIPTOR.services_by_name["WorkbenchService"].methods:
-            request = about(method.input_type, session)
+            request = about(method.input_type, session, file)
             message = message_factory.GetMessageClass(method.input_type)() if request is None else request
             asked = {"as nobody": ()} if request is None else {"as nobody": (), "as somebody else": other}
             for who, metadata in asked.items():
@@ -149,14 +150,16 @@ def other_peoples_rpcs(address: str, key: str) -> Tried:
     return Tried(tried, let_in)
 
 
-def about(kind: Any, session: str) -> Any:
-    """A message about a session, with the names and kinds that it needs; None of one that is about none."""
+def about(kind: Any, session: str, file: str) -> Any:
+    """A message about a session, with the names and kinds that it needs, or a file; None of one that is about none."""
     fields = {field.name: field for field in kind.fields}
+    if "file" in fields:
+        return message_factory.GetMessageClass(kind)(file=file)
     if "session" in fields:
         rest: dict[str, Any] = {"name": "x", "kind": 1, "other": session}
         content = {name: value for name, value in rest.items() if name in fields}
         return message_factory.GetMessageClass(kind)(session=session, **content)
-    options = about(fields["options"].message_type, session) if "options" in fields else None
+    options = about(fields["options"].message_type, session, file) if "options" in fields else None
     return message_factory.GetMessageClass(kind)(options=options) if options is not None else None
 
 

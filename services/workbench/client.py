@@ -1,7 +1,8 @@
 """A workbench elsewhere: its sessions are used as `Session` is, and give the same values and errors."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from typing import Any, Self, TypeVar, Unpack
 
 import grpc
@@ -99,40 +100,49 @@ class RemoteWorkbench:
         file: str = self.call("UploadFile", pieces).file
         return file
 
+    def remove_file(self, file: str) -> None:
+        """Forget a file there. Raises ArtifactNotFound."""
+        self.call("RemoveFile", pb.RemoveFileRequest(file=file))
+
     def open(
         self, model: NamedModel | bytes, integers: bytes | None, picture: EncodedPicture, mode: Mode
     ) -> "RemoteSession":
-        """Open a session.
+        """Open a session; what is sent for it goes when the session is closed, or is not opened.
 
         Args:
             model: of the catalog there, or the content of a `.strata` file.
             integers: the content of an `.integers` file; None calibrates on the picture where the mode needs integers.
         """
         request = pb.OpenSessionRequest(picture=picture.data, picture_name=picture.name, mode=_MODES[mode])
-        if isinstance(model, NamedModel):
-            request.named.MergeFrom(
-                pb.OpenSessionRequest.NamedModel(name=model.name, weights=model.weights or "", size=model.size or 0)
-            )
-        else:
-            request.model_file = self.upload(model)
-        if integers is not None:
-            request.integer_file = self.upload(integers)
-        return RemoteSession(self, self.call("OpenSession", request).session)
+        with ExitStack() as files:
+            if isinstance(model, NamedModel):
+                request.named.MergeFrom(
+                    pb.OpenSessionRequest.NamedModel(name=model.name, weights=model.weights or "", size=model.size or 0)
+                )
+            else:
+                request.model_file = self.upload(model)
+                files.callback(self.remove_file, request.model_file)
+            if integers is not None:
+                request.integer_file = self.upload(integers)
+                files.callback(self.remove_file, request.integer_file)
+            return RemoteSession(self, self.call("OpenSession", request).session, files=files.pop_all())
 
 
 @dataclass
 class RemoteSession:
-    """One session there; its methods are those of `Session`."""
+    """One session there; its methods are those of `Session`. `files` removes those that go with it."""
 
     workbench: RemoteWorkbench
     stands: pb.Session
+    files: ExitStack = field(default_factory=ExitStack)
     _graph: pb.GetGraphResponse | None = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._call("CloseSession", pb.CloseSessionRequest)
+        with self.files:
+            self._call("CloseSession", pb.CloseSessionRequest)
 
     @property
     def model(self) -> RemoteModel:
@@ -249,6 +259,7 @@ class RemoteSession:
         options = replies.calibration_options(self.stands.id, request)
         messages = _with_pictures(pb.CalibrateRequest, options, pictures)
         last = _last(self.workbench.stream("Calibrate", messages), progress)
+        self.files.callback(self.workbench.remove_file, last.calibrated.integer_file)
         return replies.calibration_of(last.calibrated, request.algorithm)
 
     def report(self, pictures: Iterable[EncodedPicture], progress: Progress = no_progress) -> Report:

@@ -69,6 +69,10 @@ class WorkbenchServicer(pb_grpc.WorkbenchServiceServicer):
         file, size_bytes = await self._workbench.upload(owner, pieces)
         return pb.UploadFileResponse(file=file, size_bytes=size_bytes, owner=token)
 
+    async def RemoveFile(self, request: pb.RemoveFileRequest, context: _Context) -> pb.RemoveFileResponse:
+        await self._workbench.remove_file(self._owner(context), request.file)
+        return pb.RemoveFileResponse()
+
     async def OpenSession(self, request: pb.OpenSessionRequest, context: _Context) -> pb.OpenSessionResponse:
         token, owner = self._caller(context)
         model, mode = requests.model_from_message(request), requests.mode_from_message(request.mode)
@@ -285,12 +289,16 @@ class WorkbenchServicer(pb_grpc.WorkbenchServiceServicer):
         return owner, owner
 
     def _key(self, request: Any, context: _Context) -> SessionKey:
-        """Whose session a request is about. Raises as `_caller`, and InvalidInput where nobody is named."""
+        """Whose session a request is about. Raises as `_owner`."""
+        return SessionKey(self._owner(context), request.session)
+
+    def _owner(self, context: _Context) -> str:
+        """Whose things a request is about. Raises as `_caller`, and InvalidInput where nobody is named."""
         if not self._verify and _token(context) is None:
             raise InvalidInput(
-                f"whose session? send the owner token that OpenSession gave as the metadata `{OWNER_KEY}`"
+                f"whose is it? send the owner token that OpenSession or UploadFile gave as the metadata `{OWNER_KEY}`"
             )
-        return SessionKey(self._caller(context)[1], request.session)
+        return self._caller(context)[1]
 
 
 def _token(context: _Context) -> str | None:

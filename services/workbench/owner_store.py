@@ -71,10 +71,15 @@ class OwnerStore:
         try:
             return await self.store.read(key)
         except ArtifactNotFound:
-            raise ArtifactNotFound(f"no file {file!r} of yours") from None
+            raise _no_file(file) from None
+
+    async def check_file(self, file: str) -> None:
+        """Raises ArtifactNotFound where there is no such file."""
+        if not await self.store.exists(self._file_key(_checked(file, ArtifactNotFound))):
+            raise _no_file(file)
 
     async def remove_file(self, file: str) -> None:
-        """Forget a file."""
+        """Forget a file; one that is not there is left alone."""
         await self.store.remove([self._file_key(file)])
 
     async def write_session(self, session: str, log: SessionLog) -> None:
@@ -107,6 +112,10 @@ class OwnerStore:
 
     def _session_key(self, session: str, name: str) -> str:
         return f"{self._prefix}/sessions/{session}/{name}"
+
+
+def _no_file(file: str) -> ArtifactNotFound:
+    return ArtifactNotFound(f"no file {file!r} of yours")
 
 
 def _checked(word: str, missing: type[ArtifactNotFound] | type[SessionNotFound]) -> str:

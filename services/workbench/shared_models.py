@@ -43,6 +43,10 @@ class SharedModels:
         self._drop()
         return model
 
+    def forget(self, key: Hashable) -> None:
+        """Keep a model no longer, if it is kept; who has it goes on with it."""
+        self._models.pop(key, None)
+
     def _drop(self) -> None:
         while len(self._models) > 1 and sum(each.size_bytes for each in self._models.values()) > self._limit_bytes:
             self._models.popitem(last=False)

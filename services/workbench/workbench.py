@@ -16,7 +16,7 @@ from quant.crossing import Crossing
 from quant.precision import Mode
 from services.artifacts.store import ObjectStore
 from services.edge.deadline import Clock
-from services.edge.errors import FailedPrecondition, OtherModel
+from services.edge.errors import ArtifactNotFound, FailedPrecondition, OtherModel
 from services.workbench.augmented_pictures import AugmentedPicture, draw_augmented
 from services.workbench.calibrating import CalibratedModel, calibrate_model
 from services.workbench.comparing import ComparedVariant, VariantComparison, compare_variants
@@ -109,6 +109,14 @@ class Workbench:
         """Keep a file; its id and its size in bytes. Raises TooLarge and InvalidInput: see `receive_file`."""
         return await OwnerStore(self._store, owner).receive_file(pieces, self.limits.upload_bytes)
 
+    async def remove_file(self, owner: str, file: str) -> None:
+        """Forget a file. Sessions that have read it go on; once one is out of memory, it is not opened again.
+
+        Raises:
+            ArtifactNotFound: it is not there, or no longer: as who closes a session twice, the caller is told.
+        """
+        await self._finish(self._remove_file(owner, file))
+
     async def augment(self, picture: EncodedPicture, most_side: int) -> list[AugmentedPicture]:
         """Five pictures out of one, as calibrating takes them; raises as `draw_augmented`."""
         return await self._run(partial(draw_augmented, picture, most_side))
@@ -138,6 +146,7 @@ class Workbench:
         Raises:
             SessionNotFound.
             OtherModel: the model of that name is not the one the session was opened with.
+            ArtifactNotFound: a file that it was opened with was removed, and the session is not in memory any more.
             what `work` raises.
         """
         return await self._finish(self._ask(key, work))
@@ -226,6 +235,12 @@ class Workbench:
         """The model as edited, under a name or its own, as the bytes of files."""
         return await self.ask(key, lambda session: encode_pair(*session.keep(name or session.model.name)))
 
+    async def _remove_file(self, owner: str, file: str) -> None:
+        owned = OwnerStore(self._store, owner)
+        await owned.check_file(file)
+        await owned.remove_file(file)
+        self._models.forget((owner, file))  # not before: a load in between would keep it
+
     async def _open(
         self, owner: str, model: NamedModel | str, integer_file: str | None, encoded: EncodedPicture, mode: Mode
     ) -> SessionKey:
@@ -270,10 +285,13 @@ class Workbench:
         owned = OwnerStore(self._store, key.owner)
         log, data = await owned.read_session(key.session)
         opening = log.opening
-        model = await self._model(owned, opening.model)
-        if await self._run(lambda: model.digest) != opening.model_digest:
-            raise OtherModel(f"the model {model.name!r} has changed since the session was opened: open a new one")
-        integers = await self._integers(owned, model, opening.integer_file)
+        try:
+            model = await self._model(owned, opening.model)
+            if await self._run(lambda: model.digest) != opening.model_digest:
+                raise OtherModel(f"the model {model.name!r} has changed since the session was opened: open a new one")
+            integers = await self._integers(owned, model, opening.integer_file)
+        except ArtifactNotFound as error:
+            raise ArtifactNotFound(f"{error}, with which the session was opened: open a new one") from error
 
         def replay() -> Session:
             picture = decode_picture(data, opening.picture_name)

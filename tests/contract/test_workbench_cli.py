@@ -11,7 +11,7 @@ import torch
 from typer.testing import CliRunner, Result
 
 from services.cli.quant import app
-from services.edge.errors import ModelNotFound, NoIntegers, OtherModel, Unavailable
+from services.edge.errors import ModelNotFound, NoAutoPlan, NoIntegers, OtherModel, Unavailable
 from services.workbench import client
 from services.workbench.files import read_integers, read_model
 from tests.contract.workbench_process import DETECTOR, Bench, detector, integers, running
@@ -57,6 +57,14 @@ def test_run_finds_there_what_it_finds_here(bench: Bench, place: Path, mode: str
     assert [box["score"] for box in there["boxes"]] == pytest.approx([box["score"] for box in here["boxes"]])
     assert there["latency_ms"] > 0
     assert (place / there["picture"]).stat().st_size > 1000
+
+
+def test_what_was_sent_is_gone_when_the_work_is_done_or_refused(bench: Bench, place: Path) -> None:
+    before = set(bench.store.glob("owners/*/files/*"))
+    assert quant(bench.port, "run", "shapes.strata", PICTURE, "--mode", "int8").exit_code == 0
+    assert quant(bench.port, "calibrate", "shapes.strata", PICTURE, "--algorithm", "minmax").exit_code == 0
+    assert isinstance(quant(bench.port, "run", "shapes.strata", PICTURE, "--mode", "auto").exception, NoAutoPlan)
+    assert set(bench.store.glob("owners/*/files/*")) == before
 
 
 def test_cross_gives_the_same_rows(bench: Bench, place: Path) -> None:

@@ -174,6 +174,7 @@ def test_every_rpc_on_a_session_is_asked() -> None:
         "ListModels",
         "Augment",
         "UploadFile",
+        "RemoveFile",
         "OpenSession",
     }
 
@@ -276,6 +277,20 @@ def test_files_that_are_no_models_are_refused(bench: Bench, cut: int) -> None:
         return
     request = pb.OpenSessionRequest(model_file=bench.upload(content), picture=PICTURE, mode=pb.MODE_FLOAT)
     assert refused(bench, "OpenSession", request)[1] in ("ForeignFile", "DamagedFile")
+
+
+def test_a_file_is_removed_by_its_owner_alone_and_once(bench: Bench) -> None:
+    file = bench.upload(detector())
+    asked = pb.RemoveFileRequest(file=file)
+    opening = pb.OpenSessionRequest(model_file=file, picture=PICTURE, mode=pb.MODE_FLOAT)
+    assert refused(bench, "RemoveFile", asked, "another-owner-of-files")[:2] == (GONE, "ArtifactNotFound")
+    with pytest.raises(grpc.RpcError, match="strata-owner"):
+        bench.stub.RemoveFile(asked)
+    session = bench.call("OpenSession", opening).session.id
+    bench.call("RemoveFile", asked)
+    for rpc, request in (("RemoveFile", asked), ("OpenSession", opening)):
+        assert refused(bench, rpc, request)[:2] == (GONE, "ArtifactNotFound")
+    assert bench.call("Step", pb.StepRequest(session=session, forward=1)).visit.layer == FIRST
 
 
 def test_a_model_is_no_integers_and_integers_are_of_one_model(bench: Bench) -> None:

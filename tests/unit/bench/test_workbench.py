@@ -17,10 +17,11 @@ def test_every_bar_is_explained() -> None:
         assert f"`{key.partition('.')[0]}`" in text, key
 
 
-def test_every_rpc_about_a_session_is_asked_about_somebody_elses() -> None:
+def test_every_rpc_about_a_session_or_a_file_is_asked_about_somebody_elses() -> None:
     methods = pb.DESCRIPTOR.services_by_name["WorkbenchService"].methods
-    asked = {method.name: about(method.input_type, "it") for method in methods}
+    asked = {method.name: about(method.input_type, "it", "file") for method in methods}
     about_none = {name for name, message in asked.items() if message is None}
     assert about_none == {"ListModels", "UploadFile", "OpenSession", "Augment"}
+    assert asked["RemoveFile"].file == "file"
     assert asked["CompareSessions"].options.other == "it"
     assert asked["ReadTensor"].kind == pb.ReadTensorRequest.KIND_VALUE

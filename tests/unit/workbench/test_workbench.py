@@ -13,10 +13,11 @@ from PIL import Image
 from quant.edits import EditWeights
 from quant.precision import Mode
 from services.artifacts.store import ObjectStore, open_store
-from services.edge.errors import OtherModel, SessionNotFound, StoreUnavailable, TooLarge
+from services.edge.errors import ArtifactNotFound, OtherModel, SessionNotFound, StoreUnavailable, TooLarge
 from services.workbench.engine_model import EngineModel
 from services.workbench.events import Edited, Event, Moved
 from services.workbench.long_work import Listener, Step, listen
+from services.workbench.model_codec import encode_model
 from services.workbench.open_sessions import SessionKey
 from services.workbench.pictures import EncodedPicture
 from services.workbench.session import Session
@@ -53,6 +54,11 @@ def start(model: EngineModel, store: ObjectStore, pool: Executor) -> Callable[..
         return Workbench(store, lambda _: opened, pool, lambda: 0.0, limits or WorkbenchLimits())
 
     return make
+
+
+async def pieces(*content: bytes) -> AsyncIterator[bytes]:
+    for each in content:
+        yield each
 
 
 def step(session: Session) -> tuple[int, Event]:
@@ -204,15 +210,44 @@ async def test_a_model_that_changed_meanwhile_is_refused(
 
 
 async def test_a_file_over_the_limit_leaves_nothing(start: Callable[..., Workbench], store: ObjectStore) -> None:
-    async def pieces() -> AsyncIterator[bytes]:
-        for _ in range(3):
-            yield b"x" * 10
-
+    sent = [b"x" * 10] * 3
     with pytest.raises(TooLarge, match="25 bytes"):
-        await start(WorkbenchLimits(upload_bytes=25)).upload(OWNER, pieces())
+        await start(WorkbenchLimits(upload_bytes=25)).upload(OWNER, pieces(*sent))
     assert await store.keys() == []
-    _, size_bytes = await start(WorkbenchLimits(upload_bytes=30)).upload(OWNER, pieces())
+    _, size_bytes = await start(WorkbenchLimits(upload_bytes=30)).upload(OWNER, pieces(*sent))
     assert size_bytes == 30
+
+
+async def test_a_file_that_was_removed_opens_no_session_and_one_that_has_read_it_goes_on(
+    start: Callable[..., Workbench], store: ObjectStore, model: EngineModel
+) -> None:
+    bench = start()
+    file, _ = await bench.upload(OWNER, pieces(encode_model(model)))
+    key = await bench.open(OWNER, file, None, picture(), Mode.FLOAT)
+    await bench.remove_file(OWNER, file)
+    assert await bench.change(key, step) == 0
+    with pytest.raises(ArtifactNotFound, match=file):
+        await bench.open(OWNER, file, None, picture(), Mode.FLOAT)
+    again = start()
+    with pytest.raises(ArtifactNotFound, match="open a new one"):
+        await again.ask(key, lambda session: session.layer)
+    await again.close(key)
+    assert await store.keys() == []
+
+
+async def test_a_file_is_removed_by_its_owner_alone_and_once(
+    start: Callable[..., Workbench], store: ObjectStore
+) -> None:
+    bench = start()
+    file, _ = await bench.upload(OWNER, pieces(b"content"))
+    for owner, named in ((OTHER, file), (OWNER, "x" * 24), (OWNER, f"../files/{file}"), (OWNER, "")):
+        with pytest.raises(ArtifactNotFound):
+            await bench.remove_file(owner, named)
+    assert len(await store.keys()) == 1
+    await bench.remove_file(OWNER, file)
+    assert await store.keys() == []
+    with pytest.raises(ArtifactNotFound):
+        await bench.remove_file(OWNER, file)
 
 
 async def test_a_model_is_loaded_once_for_all_who_want_it(model: EngineModel) -> None:

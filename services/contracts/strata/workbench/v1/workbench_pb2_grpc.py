@@ -49,6 +49,11 @@ class WorkbenchServiceStub:
                 request_serializer=strata_dot_workbench_dot_v1_dot_workbench__pb2.UploadFileRequest.SerializeToString,
                 response_deserializer=strata_dot_workbench_dot_v1_dot_workbench__pb2.UploadFileResponse.FromString,
                 _registered_method=True)
+        self.RemoveFile = channel.unary_unary(
+                '/strata.workbench.v1.WorkbenchService/RemoveFile',
+                request_serializer=strata_dot_workbench_dot_v1_dot_workbench__pb2.RemoveFileRequest.SerializeToString,
+                response_deserializer=strata_dot_workbench_dot_v1_dot_workbench__pb2.RemoveFileResponse.FromString,
+                _registered_method=True)
         self.OpenSession = channel.unary_unary(
                 '/strata.workbench.v1.WorkbenchService/OpenSession',
                 request_serializer=strata_dot_workbench_dot_v1_dot_workbench__pb2.OpenSessionRequest.SerializeToString,
@@ -175,6 +180,14 @@ class WorkbenchServiceServicer:
 
     def UploadFile(self, request_iterator, context):
         """Send a .strata or .integers file in pieces of up to 4 MiB; what it holds is checked when a session opens it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemoveFile(self, request, context):
+        """Forget a file of the caller's; NOT_FOUND where it is not there. An open session goes on with what it has read of it, but
+        once it is out of memory it is not opened again, and can only be closed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -344,6 +357,11 @@ def add_WorkbenchServiceServicer_to_server(servicer, server):
                     servicer.UploadFile,
                     request_deserializer=strata_dot_workbench_dot_v1_dot_workbench__pb2.UploadFileRequest.FromString,
                     response_serializer=strata_dot_workbench_dot_v1_dot_workbench__pb2.UploadFileResponse.SerializeToString,
+            ),
+            'RemoveFile': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveFile,
+                    request_deserializer=strata_dot_workbench_dot_v1_dot_workbench__pb2.RemoveFileRequest.FromString,
+                    response_serializer=strata_dot_workbench_dot_v1_dot_workbench__pb2.RemoveFileResponse.SerializeToString,
             ),
             'OpenSession': grpc.unary_unary_rpc_method_handler(
                     servicer.OpenSession,
@@ -532,6 +550,33 @@ class WorkbenchService:
             '/strata.workbench.v1.WorkbenchService/UploadFile',
             strata_dot_workbench_dot_v1_dot_workbench__pb2.UploadFileRequest.SerializeToString,
             strata_dot_workbench_dot_v1_dot_workbench__pb2.UploadFileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveFile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strata.workbench.v1.WorkbenchService/RemoveFile',
+            strata_dot_workbench_dot_v1_dot_workbench__pb2.RemoveFileRequest.SerializeToString,
+            strata_dot_workbench_dot_v1_dot_workbench__pb2.RemoveFileResponse.FromString,
             options,
             channel_credentials,
             insecure,
