@@ -17,7 +17,7 @@ OPENAPI = Path(__file__).resolve().parents[1] / "web" / "openapi.json"
 def openapi_document() -> str:
     """The document, as it is committed; of any version."""
     nothing = cast(Any, None)
-    files = UserFiles(nothing, nothing, FileLimits(0, 0), nothing)
+    files = UserFiles(nothing, nothing, FileLimits(0, 0), nothing, nothing)
     app = create_http_app(
         Console(nothing, files, nothing, nothing, nothing, nothing, nothing, False),
         Health(lambda: True),

@@ -47,7 +47,7 @@ class UserFile:
     Attributes:
         path: `folder/name`, without a slash at either end.
         size_bytes: 0 of a folder.
-        workbench_file: the id of the copy that the workbench has; empty where it has none.
+        workbench_file: the id of the copy that the workbench was given last; empty where it has none.
     """
 
     id: str
@@ -57,6 +57,20 @@ class UserFile:
     size_bytes: int
     created_s: float
     workbench_file: str = ""
+
+
+@dataclass(frozen=True)
+class WorkbenchCopy:
+    """A copy of a user's file that the workbench was given; it is due to go once the file has gone.
+
+    Attributes:
+        id: the workbench's.
+        file: the id of the file here.
+    """
+
+    id: str
+    user: str
+    file: str
 
 
 class RunMode(StrEnum):

@@ -6,6 +6,7 @@ import logging
 import os
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import NamedTuple
 
@@ -26,6 +27,7 @@ from services.console.settings import Settings, settings_from
 from services.console.sql_records import SqlRecords
 from services.console.user_files import UserFiles
 from services.console.workbench_client import WorkbenchClient, WorkbenchInference
+from services.console.workbench_copies import WorkbenchCopies
 from services.edge.address import split_address
 from services.edge.errors import InvalidDeclaration
 from services.edge.exit_code import exit_code_of
@@ -93,8 +95,10 @@ async def serve(
     try:
         records = SqlRecords(database)
         workbench = WorkbenchClient(channel, partial(sign_owner, settings.token_key, time.time))
-        files = UserFiles(records, store, settings.limits, time.time)
-        runs = Runs(records, files, store, WorkbenchInference(workbench), time.time)
+        inference = WorkbenchInference(workbench)
+        copies = WorkbenchCopies(records, inference)
+        files = UserFiles(records, store, settings.limits, time.time, copies.look_now)
+        runs = Runs(records, files, store, inference, time.time)
         accounts = Accounts(records, Argon2Hasher(), time.time)
         beside = installed or Installed(lambda: settings.ensembles, lambda: settings.outputs, pods_of(settings.release))
         door, jobs = FrontDoorClient(beside.front_door, beside.pods), PipelineJobs(beside.outputs, open_store)
@@ -103,11 +107,15 @@ async def serve(
         app = create_http_app(console, Health(lambda: not stop.is_set()))
         server = await start_http(app, *split_address(settings.http_address), grace_s=settings.drain_s)
         await runs.resume()
+        removing = asyncio.create_task(copies.keep_removing())
         ready(server.port)
         _log.info("ready on port %d, store %s", server.port, store.url)
         await stop.wait()
         _log.info("draining")
         await server.drain()
         await runs.stop()
+        removing.cancel()
+        with suppress(asyncio.CancelledError):
+            await removing
     finally:
         database.close()

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from services.console.domain import Link, LogIn, Run, User, UserFile
+from services.console.domain import Link, LogIn, Run, User, UserFile, WorkbenchCopy
 
 
 class AccountRecords(Protocol):
@@ -53,11 +53,21 @@ class FileRecords(Protocol):
     async def remove_file(self, user: str, file: str) -> Sequence[UserFile]:
         """Remove a file or a folder with all in it; what was removed. Raises ArtifactNotFound."""
 
-    async def note_workbench_file(self, file: str, workbench_file: str) -> None:
-        """Remember the workbench's copy."""
+    async def note_copy(self, copy: WorkbenchCopy) -> None:
+        """Remember a copy that the workbench has, also where its file has gone meanwhile."""
 
     async def used_bytes(self, user: str) -> int:
         """Of files and of the pictures of runs."""
+
+
+class CopyRecords(Protocol):
+    """Copies that the workbench has of files of users."""
+
+    async def due_copies(self) -> Sequence[WorkbenchCopy]:
+        """Those of all users whose file has gone."""
+
+    async def forget_copy(self, copy: str) -> None:
+        """The workbench has it no longer."""
 
 
 class RunRecords(Protocol):

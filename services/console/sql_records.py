@@ -4,18 +4,29 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from services.console.database import Database
-from services.console.domain import Link, LogIn, Run, RunMode, RunOrder, RunState, User, UserFile, check_path
-from services.console.tables import FailureRow, FileRow, LinkRow, LogInRow, RunRow, UserRow
+from services.console.domain import (
+    Link,
+    LogIn,
+    Run,
+    RunMode,
+    RunOrder,
+    RunState,
+    User,
+    UserFile,
+    WorkbenchCopy,
+    check_path,
+)
+from services.console.tables import CopyRow, FailureRow, FileRow, LinkRow, LogInRow, RunRow, UserRow
 from services.edge.errors import ArtifactExists, ArtifactNotFound, NameTaken, QuotaExceeded
 
 
 class SqlRecords:
-    """`AccountRecords`, `FileRecords`, `RunRecords` and `LinkRecords`."""
+    """`AccountRecords`, `FileRecords`, `CopyRecords`, `RunRecords` and `LinkRecords`."""
 
     def __init__(self, database: Database):
         self._database = database
@@ -117,12 +128,20 @@ class SqlRecords:
 
         return await self._database.do(remove)
 
-    async def note_workbench_file(self, file: str, workbench_file: str) -> None:
+    async def note_copy(self, copy: WorkbenchCopy) -> None:
         def note(session: Session) -> None:
-            if row := session.get(FileRow, file):
-                row.workbench_file = workbench_file
+            session.add(CopyRow(**asdict(copy)))
+            session.execute(update(FileRow).where(FileRow.id == copy.file).values(workbench_file=copy.id))
 
         await self._database.do(note)
+
+    async def due_copies(self) -> Sequence[WorkbenchCopy]:
+        query = select(CopyRow).where(~select(FileRow.id).where(FileRow.id == CopyRow.file).exists())
+        rows = await self._database.do(lambda session: session.scalars(query).all())
+        return [WorkbenchCopy(row.id, row.user, row.file) for row in rows]
+
+    async def forget_copy(self, copy: str) -> None:
+        await self._database.do(lambda session: session.execute(delete(CopyRow).where(CopyRow.id == copy)))
 
     async def used_bytes(self, user: str) -> int:
         return await self._database.do(lambda session: _used_bytes(session, user))

@@ -54,6 +54,16 @@ class FileRow(Base):
     workbench_file: Mapped[str] = mapped_column(String(64))
 
 
+class CopyRow(Base):
+    """Of a file that the workbench was given: a row outlives its file, until the copy has gone as well."""
+
+    __tablename__ = "workbench_copies"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    user: Mapped[str] = mapped_column(_ID)
+    file: Mapped[str] = mapped_column(_ID)
+
+
 class RunRow(Base):
     __tablename__ = "runs"
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
 from services.artifacts.store import ObjectStore
-from services.console.domain import UserFile, check_path, folders_of
+from services.console.domain import UserFile, WorkbenchCopy, check_path, folders_of
 from services.console.records import FileRecords
 from services.edge.errors import ArtifactExists, ArtifactNotFound, InvalidInput, QuotaExceeded, TooLarge
 
@@ -26,10 +26,19 @@ class UserFiles:
 
     Args:
         clock: seconds since 1970.
+        when_removed: is told when files have gone from the database.
     """
 
-    def __init__(self, records: FileRecords, store: ObjectStore, limits: FileLimits, clock: Callable[[], float]):
+    def __init__(
+        self,
+        records: FileRecords,
+        store: ObjectStore,
+        limits: FileLimits,
+        clock: Callable[[], float],
+        when_removed: Callable[[], None],
+    ):
         self._records, self._store, self.limits, self._clock = records, store, limits, clock
+        self._when_removed = when_removed
 
     async def list(self, user: str) -> Sequence[UserFile]:
         """All of a user's, by path."""
@@ -93,6 +102,7 @@ class UserFiles:
     async def remove(self, user: str, file: str) -> None:
         """Remove a file, or a folder with all in it. Raises ArtifactNotFound."""
         removed = await self._records.remove_file(user, file)
+        self._when_removed()
         await self._store.remove([_key(user, each.id) for each in removed if not each.is_folder])
 
     async def content(self, user: str, file: str) -> tuple[UserFile, AsyncIterator[bytes]]:
@@ -135,8 +145,8 @@ class UserFiles:
         return kept
 
     async def note_workbench_file(self, file: UserFile, workbench_file: str) -> None:
-        """Remember which copy the workbench has."""
-        await self._records.note_workbench_file(file.id, workbench_file)
+        """Remember a copy that the workbench has: it goes when the file has gone, or has gone already."""
+        await self._records.note_copy(WorkbenchCopy(workbench_file, file.user, file.id))
 
     def _folders(self, user: str, path: str) -> Sequence[UserFile]:
         now_s = self._clock()

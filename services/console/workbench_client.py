@@ -62,7 +62,7 @@ class WorkbenchClient:
 
 
 class WorkbenchInference:
-    """`runs.Inference` at the workbench."""
+    """`runs.Inference` and `workbench_copies.CopyHolder` at the workbench."""
 
     def __init__(self, workbench: WorkbenchClient):
         self._workbench = workbench
@@ -75,6 +75,9 @@ class WorkbenchInference:
 
         file: str = (await self._workbench.call(user, "UploadFile", messages(), OPEN_S)).file
         return file
+
+    async def remove_file(self, user: str, file: str) -> None:
+        await self._workbench.call(user, "RemoveFile", pb.RemoveFileRequest(file=file))
 
     async def open(
         self, user: str, request: RunOrder, model_file: str, integer_file: str, picture: bytes, picture_name: str

@@ -82,7 +82,7 @@ RANKS: dict[str, dict[int, str]] = {
     },
     "console": {
         DOMAIN: "domain records ensembles",
-        USECASES: "accounts user_files runs links pipeline_jobs",
+        USECASES: "accounts user_files workbench_copies runs links pipeline_jobs",
         ADAPTERS: "passwords tables migrations database sql_records settings",
         EDGES: "http_bodies session_bodies work_bodies live_bodies workbench_client member_pods front_door "
         "http_callers account_routes file_routes run_routes session_routes work_routes comparison_page layer_page "

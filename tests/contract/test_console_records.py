@@ -6,10 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, inspect, make_url
+from sqlalchemy import create_engine, inspect, make_url, text
+from sqlalchemy.orm import Session
 
 from services.console.database import Database, open_database, open_database_within
-from services.console.domain import Link, LogIn, Run, RunMode, RunOrder, RunState, User, UserFile
+from services.console.domain import Link, LogIn, Run, RunMode, RunOrder, RunState, User, UserFile, WorkbenchCopy
 from services.console.sql_records import SqlRecords
 from services.console.tables import Base
 from services.edge.errors import (
@@ -142,12 +143,49 @@ async def test_a_link_is_found_by_its_secret_counts_and_goes_with_its_run(record
     assert await records.link_of(second.digest) is None
 
 
+async def test_copies_are_due_when_their_file_has_gone_until_they_have(records: SqlRecords) -> None:
+    await records.add_file(file(1, "a", 0, True), [], NO_LIMIT)
+    for number, path in ((2, "a/x"), (3, "y")):
+        await records.add_file(file(number, path), [], NO_LIMIT)
+    first, second, other, late = (
+        WorkbenchCopy(letter * 24, ADA.id, file(int(number), "").id) for letter, number in ("a2", "b2", "c3", "d4")
+    )
+    for each in (first, second, other):
+        await records.note_copy(each)
+    assert await records.due_copies() == []
+    found = await records.file(ADA.id, first.file)
+    assert found is not None
+    assert found.workbench_file == second.id
+    await records.remove_file(ADA.id, file(1, "").id)
+    await records.note_copy(late)  # its file went while it was sent
+    assert set(await records.due_copies()) == {first, second, late}
+    await records.forget_copy(first.id)
+    assert set(await records.due_copies()) == {second, late}
+
+
 async def test_wrong_passwords_are_counted_by_name_and_forgotten(records: SqlRecords) -> None:
     for at_s in (1.0, 5.0, 3.0):
         await records.add_failure("ada", at_s)
     assert list(await records.failures_since("ada", 2.0)) == [3.0, 5.0]
     assert list(await records.failures_since("ada", 0.0)) == [3.0, 5.0]
     assert list(await records.failures_since("eve", 0.0)) == []
+
+
+async def test_copies_that_were_known_before_there_was_a_table_of_them_are_in_it(database: Database, url: str) -> None:
+    records = SqlRecords(database)
+    await records.add_user(ADA)
+    for number, copy in ((1, "c" * 24), (2, "")):
+        await records.add_file(replace(file(number, f"{number}"), workbench_file=copy), [], NO_LIMIT)
+
+    def go_back(session: Session) -> None:
+        session.execute(text("DROP TABLE workbench_copies"))
+        session.execute(text("UPDATE alembic_version SET version_num = '0002'"))
+
+    await database.do(go_back)
+    open_database(url).close()
+    for number in (1, 2):
+        await records.remove_file(ADA.id, file(number, "").id)
+    assert await records.due_copies() == [WorkbenchCopy("c" * 24, ADA.id, file(1, "").id)]
 
 
 def test_the_migrations_make_the_tables_that_the_code_has(url: str) -> None:

@@ -73,7 +73,7 @@ async def run(records: SqlRecords, workbench: Workbench, monkeypatch: pytest.Mon
     monkeypatch.setattr(module, "_LOOK_AGAIN_S", 0.01)
     await records.add_user(ADA)
     store = open_store("memory://runs")
-    files = UserFiles(records, store, FileLimits(1 << 20, 1 << 20), lambda: 1.0)
+    files = UserFiles(records, store, FileLimits(1 << 20, 1 << 20), lambda: 1.0, lambda: None)
 
     async def content() -> AsyncIterator[bytes]:
         yield b"picture"
