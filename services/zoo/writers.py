@@ -19,7 +19,8 @@ from services.zoo.exported.norms import fold_norms
 from services.zoo.manifest import INPUT_NAME, OUTPUT_NAME
 from services.zoo.quiet import quiet
 from services.zoo.runtimes.onnxruntime import LEAST_APART_BYTES, WEIGHTS_SUFFIX
-from services.zoo.runtimes.openvino import FILE_NAME, openvino, write_blob
+from services.zoo.runtimes.openvino import FILE_NAME, write_blob
+from services.zoo.runtimes.openvino_package import openvino
 
 
 def export(module: nn.Module, example: NDArray[np.float32]) -> ExportedProgram:

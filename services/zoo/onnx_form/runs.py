@@ -8,7 +8,8 @@ import onnxruntime
 
 from services.zoo.onnx_form.agreement import Floats
 from services.zoo.runtimes.onnxruntime import session_options
-from services.zoo.runtimes.openvino import openvino, settings
+from services.zoo.runtimes.openvino import settings
+from services.zoo.runtimes.openvino_package import openvino
 
 Run = Callable[[onnx.ModelProto, Floats], Mapping[str, Floats]]
 """(program, pictures [N, C, H, W]) -> its outputs by name."""

@@ -8,23 +8,28 @@ from typing import Any
 
 import numpy as np
 
+from services.zoo.runtimes.openvino_binding import binding
+
 SAFE_CODE = 63
 """Two products of 255 and this stay within 16 bits."""
 
 
-def adds_up(openvino: Any, model: Any, settings: dict[str, object]) -> bool:
+def adds_up(model: Any, settings: dict[str, object]) -> bool:
     """Whether the sums of an `openvino.Model` are exact here; a program without wide weights costs no trial."""
-    return not _has_wide_weights(openvino, model) or _sums_are_exact(openvino, settings)
+    return not _has_wide_weights(model) or _sums_are_exact(settings)
 
 
-def _has_wide_weights(openvino: Any, model: Any) -> bool:
+def _has_wide_weights(model: Any) -> bool:
     constants = (each for each in model.get_ops() if each.get_type_name() == "Constant")
-    codes = (each.data for each in constants if each.get_element_type() == openvino.Type.i8)
+    codes = (each.data for each in constants if each.get_element_type() == binding.Type.i8)
     return any(each.size and int(np.abs(each.astype(np.int16)).max()) > SAFE_CODE for each in codes)
 
 
-def _sums_are_exact(openvino: Any, settings: dict[str, object]) -> bool:
+def _sums_are_exact(settings: dict[str, object]) -> bool:
     """The worst case: every code at its limit."""
+    # Imported here: where the blob is loaded, nothing is tried.
+    from services.zoo.runtimes.openvino_package import openvino
+
     channels, code = 64, 127
     ops = openvino.opset13
     x = ops.parameter([1, channels, 4, 4], openvino.Type.f32)

@@ -15,8 +15,23 @@ print(*sorted(unwanted & (set(sys.modules) - before)))
 import ssl
 print(ssl.create_default_context().protocol.name)
 """
+OPENVINO = """
+import sys
+import services.zoo.runtimes.openvino
+print(*sorted(name for name in sys.modules if name.startswith("openvino.opset")), "openvino" in sys.modules)
+from services.zoo.runtimes.openvino_package import openvino
+print(openvino.opset13.parameter([1], openvino.Type.f32).get_type_name())
+"""
+
+
+def lines_of(program: str) -> list[str]:
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    return done.stdout.splitlines()
 
 
 def test_a_start_imports_nothing_that_only_some_requests_need() -> None:
-    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=60, check=True)
-    assert done.stdout.splitlines() == ["", "PROTOCOL_TLS_CLIENT"]
+    assert lines_of(PROGRAM) == ["", "PROTOCOL_TLS_CLIENT"]
+
+
+def test_a_start_with_openvino_imports_no_opset() -> None:
+    assert lines_of(OPENVINO) == ["False", "Parameter"]

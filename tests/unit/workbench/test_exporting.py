@@ -10,7 +10,7 @@ from quant.precision import Mode
 from services.edge.errors import InvalidInput, NoIntegers
 from services.workbench.engines import engine_of
 from services.workbench.files import read_integers, read_model
-from services.zoo.runtimes.openvino import openvino
+from services.zoo.runtimes.openvino_package import openvino
 from tests.unit.workbench.commands import quant
 
 

@@ -1,3 +1,4 @@
+import gc
 import re
 import subprocess
 import sys
@@ -190,6 +191,17 @@ def test_openvino_loads_the_blob_where_it_fits_and_the_model_elsewhere(programs:
     weights.write_bytes(kept)
     blob.rename(folder / "model-of-another-machine.blob")
     np.testing.assert_allclose(run(folder, EXAMPLE), expected, atol=1e-5)
+
+
+def test_openvino_takes_a_batch_however_it_lies_in_memory(programs: Path, tmp_path: Path) -> None:
+    folder = compile_model(read_model_file(declare(programs, "file://small.onnx")), tmp_path, "openvino")
+    forward = openvino.load(folder, 1)
+    gc.collect()  # where weights lie is the forward pass's own
+    expected = forward(EXAMPLE)
+    read_only, strided = EXAMPLE.copy(), EXAMPLE[:, :, ::-1].copy()[:, :, ::-1]
+    read_only.flags.writeable = False
+    assert np.array_equal(forward(read_only), expected)
+    assert np.array_equal(forward(strided), expected)
 
 
 def test_onnx_runtime_loads_the_optimised_graph_where_it_fits_and_the_program_elsewhere(

@@ -9,7 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from quant.cpu import this_cpu
 from services.edge.errors import InvalidWeights
-from services.zoo.runtimes.openvino import openvino
+from services.zoo.runtimes.openvino_package import openvino
 from services.zoo.serving import load_forward
 
 CHANNELS = 64
