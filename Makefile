@@ -62,11 +62,14 @@ check: setup ## Format, lint and types, without changing a file
 # Where the environment keeps no bytecode, every worker rewrites all tests, and each process that they start compiles the services.
 test test-processors: export PYTHONDONTWRITEBYTECODE :=
 
+# Two a core, for tests/contract waits more than it computes, where each has 4 GB: it takes half of that, what it starts more.
+WORKERS = $(shell awk -v cores="$$(nproc)" '/^MemTotal/ {n = int($$2 / 4e6); n = n < 2 * cores ? n : 2 * cores; print (n < 1 ? 1 : n)}' /proc/meminfo)
+
 .PHONY: test
 test: setup web ## Every test that needs no cluster, and the share of quant and services that they run in their processes
 	@export PATH="$(abspath $(BIN)):$$PATH" && cd web && npm run --silent test
 	@# A file stays with one worker, and so does what its tests share; the folders with the longest files come first.
-	$(BIN)/pytest -m 'not cluster' -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --cov --cov-report= tests/web tests
+	$(BIN)/pytest -m 'not cluster' -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder --cov --cov-report= tests/web tests
 	@for part in quant services; do echo "coverage of $$part: $$($(BIN)/python -m coverage report --include "$$part/*" --format total) %"; done
 
 # What computes; and caps of oneDNN, of ATen, and threads, so that every two choices meet in one of the runs.
