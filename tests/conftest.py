@@ -7,7 +7,7 @@ One OpenMP thread a process, here and in the processes that tests start, so that
 import os
 import sys
 from collections.abc import Callable, Iterator
-from functools import wraps
+from functools import cache, wraps
 from typing import Any
 
 import pytest
@@ -46,6 +46,33 @@ def _coverage_looks_away_from_exporters() -> Iterator[None]:
             ):
                 patch.setattr(place, name, _untraced(getattr(place, name)))
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _torch_reads_onnx_operators_once() -> Iterator[None]:
+    """For every export to ONNX torch compiles the source of its 500 operators anew: two thirds of a small network's."""
+    with pytest.MonkeyPatch.context() as patch:
+        if "torch" in sys.modules:
+            import torch.onnx
+
+            patch.setattr(torch.onnx, "export", _with_operators_kept(torch.onnx.export, patch))
+        yield
+
+
+def _with_operators_kept(export: Callable[..., Any], patch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    @cache
+    def keep() -> None:
+        # Here: it takes half a second to import, and most processes export nothing.
+        from torch.onnx._internal.exporter._registration import ONNXRegistry
+
+        patch.setattr(ONNXRegistry, "from_torchlib", staticmethod(cache(ONNXRegistry.from_torchlib)))
+
+    @wraps(export)
+    def call(*arguments: Any, **options: Any) -> Any:
+        keep()
+        return export(*arguments, **options)
+
+    return call
 
 
 def _untraced(function: Callable[..., Any]) -> Callable[..., Any]:
