@@ -1,6 +1,7 @@
 """Random small graphs of all the engine's operations, and what runtimes make of their programs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import torch
 from hypothesis import strategies as st
@@ -32,8 +33,11 @@ from quant.operations import (
     Yolo,
 )
 from quant.precision import Mode, Plan, Precision, uniform_plan
+from quant.scales import Calibration
 
 C, SIDE = 8, 8
+ChosenStep: TypeAlias = tuple[str, int, Activation, int]
+"""An operation's name, the seed of its weights, its activation, and how many values back its second input lies."""
 
 
 def convolution(seed: int, before: int, after: int, kernel: int, activation: Activation, **options: object) -> Conv2d:
@@ -118,7 +122,7 @@ graphs = st.builds(
 )
 
 
-def graph_of_steps(first: Activation, steps: list[tuple[str, int, Activation, int]], end: str) -> Graph:
+def graph_of_steps(first: Activation, steps: Sequence[ChosenStep], end: str) -> Graph:
     """Each step reads the last value, and where it takes two one before it."""
     layers = [Layer("first", convolution(0, 3, C, 3, first), (INPUT,))]
     maps = ["first"]
@@ -140,8 +144,10 @@ def pictures(count: int, seed: int = 0) -> Tensor:
 
 
 def engine_of(graph: Graph, mode: Mode, float_layers: int = 0) -> Engine:
-    """Calibrated on random pictures; every `float_layers`-th layer is kept in float."""
+    """Calibrated on random pictures, unless all is float; every `float_layers`-th layer is kept in float."""
     plan: Plan = uniform_plan(graph, mode)
+    if mode is Mode.FLOAT:
+        return Engine(graph, plan, Calibration())
     if float_layers:
         kept = {layer.name for layer in graph.layers[::float_layers]}
         plan = {name: Precision.FLOAT if name in kept else precision for name, precision in plan.items()}

@@ -1,5 +1,7 @@
 """What leaves as ONNX comes to the engine's codes in ONNX Runtime and OpenVINO."""
 
+from functools import cache
+
 import onnx
 import pytest
 import torch
@@ -21,6 +23,7 @@ from tests.unit.zoo.onnx_form.graphs import (
     DETOURS,
     ENDS,
     STEPS,
+    ChosenStep,
     engine_of,
     graph_of_steps,
     graphs,
@@ -33,6 +36,12 @@ FEW = 0.01
 
 def everything(graph: Graph) -> tuple[str, ...]:
     return tuple(layer.name for layer in graph.layers)
+
+
+@cache
+def calibrated(first: Activation, steps: tuple[ChosenStep, ...], end: str) -> Engine:
+    """The engine of a graph in integers, calibrated once for all runtimes."""
+    return engine_of(graph_of_steps(first, steps, end), Mode.INT8)
 
 
 def check_codes(engine: Engine, run: Run, x: Tensor) -> None:
@@ -52,29 +61,29 @@ def test_a_random_graph_comes_to_the_engines_codes(graph: Graph, mode: Mode, flo
 @pytest.mark.parametrize("runtime", RUNS)
 @pytest.mark.parametrize("kind", [*STEPS, *DETOURS])
 def test_each_operation_comes_to_the_engines_codes(kind: str, runtime: str) -> None:
-    steps = [(kind, 1, Activation.SILU, 1), ("convolution", 2, Activation.LEAKY, 0)]
-    check_codes(engine_of(graph_of_steps(Activation.RELU6, steps, "map"), Mode.INT8), RUNS[runtime], pictures(2, 9))
+    steps = ((kind, 1, Activation.SILU, 1), ("convolution", 2, Activation.LEAKY, 0))
+    check_codes(calibrated(Activation.RELU6, steps, "map"), RUNS[runtime], pictures(2, 9))
 
 
 @pytest.mark.parametrize("runtime", RUNS)
 @pytest.mark.parametrize("kind", ["mean", "mean with zeros", "largest", "shifted"])
 def test_what_reads_beyond_a_maps_border_finds_the_value_zero_there_and_not_the_code(kind: str, runtime: str) -> None:
-    graph = graph_of_steps(Activation.NONE, [(kind, 1, Activation.NONE, 0)], "region")
-    check_codes(engine_of(graph, Mode.INT8), RUNS[runtime], pictures(2, 9))
+    engine = calibrated(Activation.NONE, ((kind, 1, Activation.NONE, 0),), "region")
+    check_codes(engine, RUNS[runtime], pictures(2, 9))
 
 
 @pytest.mark.parametrize("runtime", RUNS)
 @pytest.mark.parametrize("end", ENDS)
 def test_each_end_comes_to_the_engines_codes(end: str, runtime: str) -> None:
-    graph = graph_of_steps(Activation.RELU, [("residual", 1, Activation.RELU, 1)], end)
-    check_codes(engine_of(graph, Mode.INT8), RUNS[runtime], pictures(2, 9))
+    engine = calibrated(Activation.RELU, (("residual", 1, Activation.RELU, 1),), end)
+    check_codes(engine, RUNS[runtime], pictures(2, 9))
 
 
 @pytest.mark.parametrize("runtime", RUNS)
 @pytest.mark.parametrize("activation", list(Activation))
 def test_each_activation_comes_to_the_engines_codes(activation: Activation, runtime: str) -> None:
-    graph = graph_of_steps(activation, [("residual", 1, activation, 1), ("activation", 1, activation, 0)], "scores")
-    check_codes(engine_of(graph, Mode.INT8), RUNS[runtime], pictures(3, 9))
+    steps = (("residual", 1, activation, 1), ("activation", 1, activation, 0))
+    check_codes(calibrated(activation, steps, "scores"), RUNS[runtime], pictures(3, 9))
 
 
 @pytest.mark.parametrize("flags", ["flags: avx2", "flags: avx2 avx512_vnni"])
@@ -87,8 +96,8 @@ def test_onnx_runtime_runs_weights_of_8_bits_with_and_without_vnni(monkeypatch: 
             options.get_session_config_entry("session.x64quantprecision")
     else:
         assert options.get_session_config_entry("session.x64quantprecision") == "1"
-    graph = graph_of_steps(Activation.RELU, [("convolution", 1, Activation.NONE, 0)], "scores")
-    check_codes(engine_of(graph, Mode.INT8), RUNS["onnxruntime"], pictures(2, 9))
+    engine = calibrated(Activation.RELU, (("convolution", 1, Activation.NONE, 0),), "scores")
+    check_codes(engine, RUNS["onnxruntime"], pictures(2, 9))
 
 
 @pytest.mark.parametrize("runtime", RUNS)
