@@ -1,5 +1,6 @@
 import gc
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -154,6 +155,12 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What one test compiled of `programs`, the others find; none of them changes it."""
+    return tmp_path_factory.mktemp("cache")
+
+
 def run(folder: Path, batch: NDArray[np.float32]) -> NDArray[np.float32]:
     scores: NDArray[np.float32] = import_module(f"services.zoo.runtimes.{Manifest.read(folder).runtime}").load(
         folder, 1
@@ -162,8 +169,8 @@ def run(folder: Path, batch: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
-def test_each_runtime_answers_as_torch_at_every_batch(runtime: str, programs: Path, tmp_path: Path) -> None:
-    folder = compile_model(read_model_file(declare(programs, "file://small.pt2")), tmp_path, runtime)
+def test_each_runtime_answers_as_torch_at_every_batch(runtime: str, programs: Path, cache: Path) -> None:
+    folder = compile_model(read_model_file(declare(programs, "file://small.pt2")), cache, runtime)
     for N in (1, 2, 7):
         batch = np.random.default_rng(N).standard_normal((N, 3, 8, 8), np.float32)
         with torch.inference_mode():
@@ -172,8 +179,8 @@ def test_each_runtime_answers_as_torch_at_every_batch(runtime: str, programs: Pa
 
 
 @pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
-def test_an_answer_is_not_overwritten_by_the_next(runtime: str, programs: Path, tmp_path: Path) -> None:
-    folder = compile_model(read_model_file(declare(programs, "file://small.onnx")), tmp_path, runtime)
+def test_an_answer_is_not_overwritten_by_the_next(runtime: str, programs: Path, cache: Path) -> None:
+    folder = compile_model(read_model_file(declare(programs, "file://small.onnx")), cache, runtime)
     forward = import_module(f"services.zoo.runtimes.{runtime}").load(folder, 1)
     first = forward(EXAMPLE)
     kept = first.copy()
@@ -181,8 +188,11 @@ def test_an_answer_is_not_overwritten_by_the_next(runtime: str, programs: Path, 
     assert np.array_equal(first, kept)
 
 
-def test_openvino_loads_the_blob_where_it_fits_and_the_model_elsewhere(programs: Path, tmp_path: Path) -> None:
-    folder = compile_model(read_model_file(declare(programs, "file://small.onnx")), tmp_path, "openvino")
+def test_openvino_loads_the_blob_where_it_fits_and_the_model_elsewhere(
+    programs: Path, cache: Path, tmp_path: Path
+) -> None:
+    compiled = compile_model(read_model_file(declare(programs, "file://small.onnx")), cache, "openvino")
+    folder = shutil.copytree(compiled, tmp_path / "small")
     expected = run(folder, EXAMPLE)
     weights, [blob] = folder / "model.bin", folder.glob("*.blob")
     kept = weights.read_bytes()
@@ -193,8 +203,8 @@ def test_openvino_loads_the_blob_where_it_fits_and_the_model_elsewhere(programs:
     np.testing.assert_allclose(run(folder, EXAMPLE), expected, atol=1e-5)
 
 
-def test_openvino_takes_a_batch_however_it_lies_in_memory(programs: Path, tmp_path: Path) -> None:
-    folder = compile_model(read_model_file(declare(programs, "file://small.onnx")), tmp_path, "openvino")
+def test_openvino_takes_a_batch_however_it_lies_in_memory(programs: Path, cache: Path) -> None:
+    folder = compile_model(read_model_file(declare(programs, "file://small.onnx")), cache, "openvino")
     forward = openvino.load(folder, 1)
     gc.collect()  # where weights lie is the forward pass's own
     expected = forward(EXAMPLE)
@@ -205,9 +215,10 @@ def test_openvino_takes_a_batch_however_it_lies_in_memory(programs: Path, tmp_pa
 
 
 def test_onnx_runtime_loads_the_optimised_graph_where_it_fits_and_the_program_elsewhere(
-    programs: Path, tmp_path: Path
+    programs: Path, cache: Path, tmp_path: Path
 ) -> None:
-    folder = compile_model(read_model_file(declare(programs, "file://small.onnx")), tmp_path, "onnxruntime")
+    compiled = compile_model(read_model_file(declare(programs, "file://small.onnx")), cache, "onnxruntime")
+    folder = shutil.copytree(compiled, tmp_path / "small")
     program, optimised = folder / "model.onnx", folder / optimised_name()
     kept = program.read_bytes()
     program.write_bytes(b"")
@@ -253,8 +264,8 @@ def test_a_folder_is_named_after_what_went_in(programs: Path, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
-def test_compiled_models_are_loaded_without_torch(runtime: str, programs: Path, tmp_path: Path) -> None:
-    folder = compile_model(read_model_file(declare(programs, "file://small.onnx")), tmp_path, runtime)
+def test_compiled_models_are_loaded_without_torch(runtime: str, programs: Path, cache: Path) -> None:
+    folder = compile_model(read_model_file(declare(programs, "file://small.onnx")), cache, runtime)
     code = f"""
 import sys
 from pathlib import Path

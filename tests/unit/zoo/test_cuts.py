@@ -69,9 +69,14 @@ def graph() -> CutGraph:
     return find_cuts(Net(4, 2, inplace=True).eval(), SIZE)
 
 
-def test_cuts_lie_between_blocks_and_not_inside() -> None:
+@pytest.fixture(scope="module")
+def out_of_place() -> CutGraph:
     torch.manual_seed(0)
-    cuts = find_cuts(Net(4, 2, inplace=False).eval(), SIZE).cuts
+    return find_cuts(Net(4, 2, inplace=False).eval(), SIZE)
+
+
+def test_cuts_lie_between_blocks_and_not_inside(out_of_place: CutGraph) -> None:
+    cuts = out_of_place.cuts
     assert [cut.layer for cut in cuts if cut.is_added] == ["stem", "blocks.0.relu_2"]
     assert [cut.layer for cut in cuts] == [
         "stem",
@@ -98,10 +103,9 @@ def test_a_cut_says_what_crosses(graph: CutGraph) -> None:
         ("stemm", r"no layer 'stemm' to cut at; did you mean 'stem'\?"),
     ],
 )
-def test_an_illegal_cut_is_refused_with_the_nearest_legal_ones(layer: str, what: str) -> None:
-    torch.manual_seed(0)
+def test_an_illegal_cut_is_refused_with_the_nearest_legal_ones(layer: str, what: str, out_of_place: CutGraph) -> None:
     with pytest.raises(InvalidInput, match=what):
-        find_cuts(Net(4, 2, inplace=False).eval(), SIZE).cut_at(layer)
+        out_of_place.cut_at(layer)
 
 
 def test_cuts_must_be_in_order(graph: CutGraph) -> None:

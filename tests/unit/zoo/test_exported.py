@@ -9,6 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.export import ExportedProgram
 
 from quant.activation import Activation
 from quant.engine import Engine
@@ -26,7 +27,10 @@ TOLERANCE = 1e-5
 
 @dataclass(frozen=True)
 class Network:
+    """A module, its one export, and the graph of that."""
+
     module: nn.Module
+    program: ExportedProgram
     graph: Graph
 
     def count(self, kind: type[object]) -> int:
@@ -82,7 +86,8 @@ def networks() -> Callable[[str], Network]:
             architecture, parameters, size = NETWORKS[name]
             torch.manual_seed(0)
             module = lived_in(build(architecture, 10, **parameters))
-            made[name] = Network(module, graph_of(module, picture(size)))
+            program = torch.export.export(module, (picture(size),))
+            made[name] = Network(module, program, graph_of_program(program))
         return made[name]
 
     return network
@@ -151,7 +156,7 @@ def test_a_program_comes_back_from_its_file_as_the_same_graph(
     networks: Callable[[str], Network], tmp_path: Path
 ) -> None:
     network, path = networks("mobilenet-v2"), tmp_path / "model.pt2"
-    torch.export.save(torch.export.export(network.module, (picture(64),)), path)
+    torch.export.save(network.program, path)
     graph = graph_of_program(torch.export.load(path))
     assert [layer.name for layer in graph.layers] == [layer.name for layer in network.graph.layers]
     x = picture(64, seed=3)
@@ -275,11 +280,10 @@ def test_a_program_must_take_one_picture() -> None:
 @pytest.mark.filterwarnings("ignore:.*LeafSpec.*:FutureWarning")  # torch's own
 @pytest.mark.parametrize("name", ["resnet-18", "mobilenet-v2", "alexnet"])
 def test_a_decomposed_program_is_the_same_network(networks: Callable[[str], Network], name: str) -> None:
-    x = picture(NETWORKS[name][2])
-    module = networks(name).module
-    graph = graph_of_program(torch.export.export(module, (x,)).run_decompositions())
+    network, x = networks(name), picture(NETWORKS[name][2])
+    graph = graph_of_program(network.program.run_decompositions())
     with torch.inference_mode():
-        assert relative_error(run(graph, x), module(x)) <= TOLERANCE
+        assert relative_error(run(graph, x), network.module(x)) <= TOLERANCE
 
 
 def test_a_module_used_twice_gives_both_layers_its_weights() -> None:

@@ -31,6 +31,8 @@ from services.zoo.stage_compile import Cutting, compile_stages
 from services.zoo.stage_manifest import StageManifest
 from tests.unit.zoo.test_quantised import declare, write_pictures
 
+pytestmark = pytest.mark.usefixtures("exported_once")
+
 CUTTING = Cutting(layers=("features.2", "features.7"), names=("stem", "body", "head"))
 
 
@@ -40,7 +42,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def engine(place: Path) -> Engine:
+def engine(place: Path, exported_once: None) -> Engine:
     """What `strata quant` shows of the model, with its integers beside its file."""
     write_pictures(place / "pictures")
     declare(place, "")

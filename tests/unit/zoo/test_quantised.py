@@ -10,6 +10,8 @@ import torch
 from onnx import TensorProto, helper
 from PIL import Image
 
+from quant.engine import Engine
+from quant.graph import Graph
 from quant.operations import Conv2d
 from quant.precision import Mode
 from services.edge.errors import (
@@ -21,6 +23,7 @@ from services.edge.errors import (
     OtherModel,
     StrataError,
 )
+from services.edge.progress import Progress
 from services.workbench.calibrating import calibrate_model
 from services.workbench.engine_model import EngineModel
 from services.workbench.engines import engine_of
@@ -39,6 +42,8 @@ from services.zoo.onnx_form.runs import run_in_onnxruntime
 from services.zoo.quantised import declared_engine
 from services.zoo.serving import load_forward
 from services.zoo.weight_references import fetch_weights
+
+pytestmark = pytest.mark.usefixtures("exported_once")
 
 FLOAT = (
     "name: small\narchitecture: mobilenet_v2\nparameters: {width_mult: 0.25}\nclasses: 3\nweights: random://0\n"
@@ -68,7 +73,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def calibrated(folder: Path) -> tuple[EngineModel, Integers]:
+def calibrated(folder: Path, exported_once: None) -> tuple[EngineModel, Integers]:
     model = open_model("small", Catalog([folder]))
     encoded = [EncodedPicture(path.name, path.read_bytes()) for path in sorted((folder / "pictures").iterdir())]
     return model, calibrate_model(model, EncodedPictures(encoded)).integers
@@ -125,17 +130,25 @@ def test_compiled_integers_answer_as_the_engine(
 
 
 @pytest.mark.parametrize("precision", ["int8", "hybrid"])
-def test_integers_are_made_of_a_folder_of_pictures(precision: str, place: Path, tmp_path: Path) -> None:
+def test_integers_are_made_of_a_folder_of_pictures_as_calibrate_makes_them(
+    precision: str,
+    place: Path,
+    calibrated: tuple[EngineModel, Integers],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    engines: list[Engine] = []
+
+    def watched(model_file: ModelFile, graph: Graph, report: Progress) -> Engine:
+        engines.append(declared_engine(model_file, graph, report))
+        return engines[-1]
+
+    monkeypatch.setattr("services.zoo.compile.declared_engine", watched)
     declared = declare(place, f"precision: {precision}\ncalibration: pictures\n")
     assert Manifest.read(compile_model(declared, tmp_path)).precision == precision
-
-
-def test_integers_made_of_a_folder_are_those_that_calibrate_makes_of_it(
-    place: Path, calibrated: tuple[EngineModel, Integers]
-) -> None:
-    model, integers = calibrated
-    declared = declare(place, "precision: int8\ncalibration: pictures\n")
-    made, expected = declared_engine(declared, model.graph).calibration, integers.calibration
+    [engine] = engines
+    made, expected = engine.calibration, calibrated[1].calibration_in(Mode(precision))
+    assert expected.weights
     assert made.values == expected.values
     for name, weights in expected.weights.items():
         assert torch.equal(made.weights[name].codes, weights.codes)

@@ -6,11 +6,12 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torchvision.models import squeezenet1_1
 
 from services.edge.errors import ArtifactNotFound, InvalidDeclaration, InvalidInput
@@ -29,23 +30,54 @@ CUTTING = Cutting(
 )
 
 
+class Residual(nn.Module):
+    """Three layers and a residual edge around the second: [N, 3, H, W] to [N, 3]."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.third = (nn.Conv2d(3, 3, 3, padding=1) for _ in range(3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.first(x)
+        scores: Tensor = self.third(y + self.second(y).relu()).mean((2, 3))
+        return scores
+
+
+def declare(folder: Path, network: nn.Module) -> ModelFile:
+    write_torch(export(network.eval(), np.zeros((2, 3, *SIZE), np.float32)), folder / "small.pt2")
+    return ModelFile(name="small", weights="file://small.pt2", input=InputDeclaration(size=SIZE), folder=folder)
+
+
+class InTorch(NamedTuple):
+    """The stages compiled for torch, and the steps that were reported meanwhile."""
+
+    cache: Path
+    folders: list[Path]
+    said: list[str]
+
+
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What one test compiled, the others find."""
-    return tmp_path_factory.mktemp("cache")
+def in_torch(model_file: ModelFile, tmp_path_factory: pytest.TempPathFactory) -> InTorch:
+    cache, said = tmp_path_factory.mktemp("cache"), list[str]()
+    folders = compile_stages(model_file, CUTTING, cache, "torch", lambda step, *_: said.append(step))
+    return InTorch(cache, folders, said)
+
+
+@pytest.fixture(scope="module")
+def cache(in_torch: InTorch) -> Path:
+    """What was compiled for torch, and what one test compiles beside it, the others find."""
+    return in_torch.cache
 
 
 @pytest.fixture(scope="module")
 def model_file(tmp_path_factory: pytest.TempPathFactory) -> ModelFile:
     """SqueezeNet 1.1 up to its fourth Fire module: [N, 3, 64, 64] to [N, 10]."""
-    folder = tmp_path_factory.mktemp("models")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network = squeezenet1_1(num_classes=10)
         network.features = network.features[:8]
         network.classifier[1] = nn.Conv2d(256, 10, 1)
-    write_torch(export(network.eval(), np.zeros((2, 3, *SIZE), np.float32)), folder / "small.pt2")
-    return ModelFile(name="small", weights="file://small.pt2", input=InputDeclaration(size=SIZE), folder=folder)
+    return declare(tmp_path_factory.mktemp("models"), network)
 
 
 def run(folders: list[Path], values: Values) -> Values:
@@ -100,13 +132,8 @@ def test_each_stages_file_has_its_own_weights_alone(model_file: ModelFile, cache
         assert weight_bytes <= size_bytes <= weight_bytes + 50_000
 
 
-def test_stages_say_what_they_are_and_are_compiled_once(model_file: ModelFile, tmp_path: Path) -> None:
-    said: list[str] = []
-
-    def progress(step: str, done: int = 0, total: int = 0, /) -> None:
-        said.append(step)
-
-    folders = compile_stages(model_file, CUTTING, tmp_path, "torch", progress)
+def test_stages_say_what_they_are_and_are_compiled_once(model_file: ModelFile, in_torch: InTorch) -> None:
+    cache, folders, said = in_torch
     manifests = [StageManifest.read(folder) for folder in folders]
     assert [(each.stage, each.stages, each.name) for each in manifests] == [
         (0, 4, "stem"),
@@ -120,9 +147,9 @@ def test_stages_say_what_they_are_and_are_compiled_once(model_file: ModelFile, t
     assert manifests[0].working_bytes == 2 * 4 * 64 * 31 * 31  # the ReLU reads and writes the largest value
     assert len({each.chain for each in manifests}) == 1
     assert "small: compiling stage last" in said
-    said.clear()
-    assert compile_stages(model_file, CUTTING, tmp_path, "torch", progress) == folders
-    assert said == []
+    again: list[str] = []
+    assert compile_stages(model_file, CUTTING, cache, "torch", lambda step, *_: again.append(step)) == folders
+    assert again == []
 
 
 def test_stages_that_are_compiled_are_found_without_torch(model_file: ModelFile, cache: Path) -> None:
@@ -145,21 +172,23 @@ def test_stages_that_are_compiled_are_found_without_torch(model_file: ModelFile,
     assert json.loads(ran.stdout) == [[str(folder) for folder in folders], False]
 
 
-def test_other_cuts_are_another_chain(model_file: ModelFile, tmp_path: Path) -> None:
+@pytest.fixture
+def residual(tmp_path: Path) -> ModelFile:
+    return declare(tmp_path, Residual())
+
+
+def test_other_cuts_are_another_chain(residual: ModelFile, tmp_path: Path) -> None:
     chains = {
-        StageManifest.read(compile_stages(model_file, cutting, tmp_path, "torch")[0]).chain
-        for cutting in (Cutting(layers=("features.2",)), Cutting(layers=("features.5",)))
+        StageManifest.read(compile_stages(residual, cutting, tmp_path / "cache", "torch")[0]).chain
+        for cutting in (Cutting(layers=("first",)), Cutting(layers=("third",)))
     }
     assert len(chains) == 2
 
 
-def test_a_cut_that_cannot_be_leaves_nothing(tmp_path: Path) -> None:
-    residual = ModelFile(
-        name="small", architecture="resnet18", weights="random://0", input=InputDeclaration(size=SIZE), folder=tmp_path
-    )
+def test_a_cut_that_cannot_be_leaves_nothing(residual: ModelFile, tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="residual edge"):
-        compile_stages(residual, Cutting(layers=("layer1.0.conv1",)), tmp_path, "torch")
-    assert list(tmp_path.iterdir()) == []
+        compile_stages(residual, Cutting(layers=("second",)), tmp_path / "cache", "torch")
+    assert list((tmp_path / "cache").iterdir()) == []
 
 
 def test_a_folder_without_a_stage_and_one_with_a_broken_manifest_are_named(tmp_path: Path) -> None:
