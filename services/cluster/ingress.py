@@ -1,4 +1,4 @@
-"""Calls to Knative Services through their ingress: an answer of theirs says that a pod runs."""
+"""Calls to Knative Services through their ingress, each for its health: only a pod that runs says that it is well."""
 
 import asyncio
 import time
@@ -18,11 +18,11 @@ from services.edge.grpc_channel import open_channel
 _PAUSE_S = 0.2
 _TRY_S = 30.0
 """An ingress may keep a call whose pod it has lost: it is made anew after so long."""
-_NOT_THEIRS = {404, 502, 503, 504}
-"""The ingress does not know the host yet, or the pod is not there yet: asked again."""
+_HEALTH_PATH = "/readyz"
+"""Of every service of ours that speaks HTTP."""
 
 _Ask = Callable[[float], Awaitable[str]]
-"""Call once, within so many seconds, and say why that brought no answer of the service's; empty where it did."""
+"""Ask once, within so many seconds, and say why the service did not call itself ready; empty where it did."""
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,10 @@ class Called:
 async def call_all(
     hosts: Mapping[str, Host], ingress: str, timeout_s: float, clock: Callable[[], float] = time.monotonic
 ) -> dict[str, Called]:
-    """Call every service at once, and again until it answers.
+    """Call every service at once, and again until it says that it is ready.
 
-    A service that speaks gRPC is asked for its health: what an ingress makes of the refusal of another call looks the
-    same as a pod that is not there.
+    What an ingress says of a host that it does not know yet, and of a pod that is not there yet, looks the same as a
+    service's refusal of a call that it does not know.
 
     Args:
         hosts: by the services' names.
@@ -84,9 +84,9 @@ def _asking_health(channel: grpc.aio.Channel) -> _Ask:
 def _asking_http(client: httpx.AsyncClient, host: str) -> _Ask:
     async def ask(timeout_s: float) -> str:
         try:
-            answer = await client.get("/", headers={"host": host}, timeout=timeout_s)
+            answer = await client.get(_HEALTH_PATH, headers={"host": host}, timeout=timeout_s)
         except httpx.HTTPError as error:
             return str(error) or type(error).__name__
-        return f"the ingress answers {answer.status_code}" if answer.status_code in _NOT_THEIRS else ""
+        return "" if answer.is_success else f"the ingress answers {answer.status_code}"
 
     return ask

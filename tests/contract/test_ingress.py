@@ -49,12 +49,13 @@ async def grpc_ingress(healths: Healths) -> AsyncIterator[str]:
 
 @contextmanager
 def http_ingress(*statuses: int) -> Iterator[str]:
-    """Answers with one status after the other; 400 to who asks for another host."""
+    """Answers with one status after the other; 400 to who asks for another host, or for another thing than health."""
     left = list(statuses)
 
     class Ingress(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.send_response(left.pop(0) if self.headers["host"] == HOST else 400)
+            asked = (self.headers["host"], self.path)
+            self.send_response(left.pop(0) if asked == (HOST, "/readyz") else 400)
             self.send_header("content-length", "0")
             self.end_headers()
 
@@ -77,8 +78,8 @@ async def test_a_service_of_grpc_is_asked_until_it_says_that_it_serves() -> None
     assert called["model"].took_s >= 0.6  # it rests 0.2 s before it asks again
 
 
-async def test_a_service_of_rest_is_asked_until_an_answer_is_its_own() -> None:
-    with http_ingress(404, 502, 503, 504, 405) as url:
+async def test_a_service_of_rest_is_asked_until_it_says_that_it_is_ready() -> None:
+    with http_ingress(404, 502, 503, 504, 200) as url:
         called = await call_all(REST, url, 20.0)
     assert called["model"].error == ""
     assert called["model"].took_s >= 0.8
