@@ -185,15 +185,17 @@ def measure(
 def notes(figures: Figures) -> str:
     """How it was measured, and the paper's table beside ours."""
 
-    def right(modes: Sequence[str], model: str) -> bool:
-        return all(figures.get(f"matrix.{mode}.{model}") == 1 for mode in modes)
+    def right(modes: Sequence[str], model: str) -> str:
+        found = [figures.get(f"matrix.{mode}.{model}") for mode in modes]
+        return "not measured" if None in found else "yes" if all(found) else "no"
 
-    lines = [f"| the paper's table 1: paper, ours | {' | '.join(_PAPERS_MODELS)} | ours, of {len(MODELS)} models |"]
+    lines = [f"| the paper's table 1: paper, ours | {' | '.join(_PAPERS_MODELS)} | ours, of all models |"]
     lines.append("| --- " * (len(_PAPERS_MODELS) + 2) + "|")
     for row, (modes, papers) in _PAPER.items():
-        ours = ("yes" if right(modes, model) else "no" for model in _PAPERS_MODELS)
-        cells = [f"{paper}, {own}" for paper, own in zip(papers, ours, strict=True)]
-        lines.append(f"| {row} | {' | '.join(cells)} | {sum(right(modes, model) for model in MODELS)} |")
+        ours = {model: right(modes, model) for model in MODELS}
+        cells = [f"{paper}, {ours[model]}" for paper, model in zip(papers, _PAPERS_MODELS, strict=True)]
+        yes, no = (list(ours.values()).count(each) for each in ("yes", "no"))
+        lines.append(f"| {row} | {' | '.join(cells)} | {f'{yes} of {yes + no}' if yes + no else 'not measured'} |")
     return "\n".join([NOTES.rstrip(), "", *lines, ""])
 
 
