@@ -120,12 +120,16 @@ class RemoteWorkbench:
                     pb.OpenSessionRequest.NamedModel(name=model.name, weights=model.weights or "", size=model.size or 0)
                 )
             else:
-                request.model_file = self.upload(model)
-                files.callback(self.remove_file, request.model_file)
+                request.model_file = self._lend(model, files)
             if integers is not None:
-                request.integer_file = self.upload(integers)
-                files.callback(self.remove_file, request.integer_file)
+                request.integer_file = self._lend(integers, files)
             return RemoteSession(self, self.call("OpenSession", request).session, files=files.pop_all())
+
+    def _lend(self, content: bytes, files: ExitStack) -> str:
+        """Send a file; it is removed when `files` end."""
+        file = self.upload(content)
+        files.callback(self.remove_file, file)
+        return file
 
 
 @dataclass
