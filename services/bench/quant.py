@@ -9,7 +9,7 @@ from statistics import median
 from typing import TypeAlias
 
 from services.bench.quant_subject import DARKNET, TORCH
-from services.bench.report import Group
+from services.bench.report import Group, yes_or_no
 from services.edge.progress import Progress
 
 Figures: TypeAlias = dict[str, float]
@@ -187,7 +187,7 @@ def notes(figures: Figures) -> str:
 
     def right(modes: Sequence[str], model: str) -> str:
         found = [figures.get(f"matrix.{mode}.{model}") for mode in modes]
-        return "not measured" if None in found else "yes" if all(found) else "no"
+        return yes_or_no(None if None in found else float(all(found)))
 
     lines = [f"| the paper's table 1: paper, ours | {' | '.join(_PAPERS_MODELS)} | ours, of all models |"]
     lines.append("| --- " * (len(_PAPERS_MODELS) + 2) + "|")

@@ -135,6 +135,11 @@ def _cell(figures: Mapping[str, float], key: str, bar: str, shown: bool) -> str:
     return f"{value:.4g}{spread}{verdict}{f' {bar}' if bar and shown else ''}"
 
 
+def yes_or_no(figure: float | None) -> str:
+    """Say in a cell whether something works: 1 or another number, None where it was not measured."""
+    return "not measured" if figure is None else "yes" if figure == 1 else "no"
+
+
 def plot(path: Path, figures: Mapping[str, float], groups: Sequence[Group]) -> None:
     """Draw one bar chart per group, side by side; a group whose figures were not measured is left out."""
     import matplotlib as mpl

@@ -10,6 +10,7 @@ import httpx
 
 from quant.precision import Mode
 from services.bench.own_process import Tell
+from services.bench.report import yes_or_no
 from services.bench.workbench_place import Person, console_place, workbench_process
 from services.bench.workbench_subject import RANDOM, SMALL, WorkbenchSubject
 from services.edge.errors import StrataError
@@ -62,14 +63,10 @@ def table_beside_ours(figures: Mapping[str, float]) -> list[str]:
     """The paper's table beside ours."""
     lines = ["| the paper's table 1: paper, ours | " + " | ".join(MODELS) + " |", "| --- " * (len(MODELS) + 1) + "|"]
     for row, (name, *papers) in _PAPER.items():
-        ours = (_word(figures.get(f"table_1.{row}.{model}")) for model in MODELS)
+        ours = (yes_or_no(figures.get(f"table_1.{row}.{model}")) for model in MODELS)
         cells = [f"{paper or 'not said'}, {own}" for paper, own in zip(papers, ours, strict=True)]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return lines
-
-
-def _word(figure: float | None) -> str:
-    return "not measured" if figure is None else "yes" if figure == 1 else "no"
 
 
 def _works(work: Callable[[], bool], tell: Tell) -> bool:
