@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from services.cli.shipped import ensemble_file
 from services.edge import errors
 from services.edge.errors import DeadlineExceeded, InvalidInput, NotAPicture, StrataError, TooLarge, Unavailable
-from services.edge.http_client import client_options
+from services.edge.http_client import client_options, reason_of
 from services.edge.progress import Progress
 from services.edge.stop import interruptible
 from services.ensemble.domain import EnsembleMode, PredictRequest
@@ -94,7 +94,7 @@ class Remote:
         try:
             answer = await self._client.request(method, path, params=params, content=content, headers=headers)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise Unavailable(f"{self._endpoint} does not answer: {str(error) or type(error).__name__}") from error
+            raise Unavailable(f"{self._endpoint} does not answer: {reason_of(error)}") from error
         if answer.is_error:
             raise _error_of(answer, self._endpoint)
         return answer

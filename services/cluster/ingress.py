@@ -4,16 +4,16 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlsplit
 
 import grpc
 import httpx
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from services.cluster.domain import Host
 from services.edge.errors import InvalidInput
 from services.edge.grpc_channel import open_channel
+from services.edge.http_client import reason_of
+from services.edge.service_health import is_serving
 
 _PAUSE_S = 0.2
 _TRY_S = 30.0
@@ -68,15 +68,11 @@ async def call_all(
 
 
 def _asking_health(channel: grpc.aio.Channel) -> _Ask:
-    health: Any = health_pb2_grpc.HealthStub(channel)
-
     async def ask(timeout_s: float) -> str:
         try:
-            answer = await health.Check(health_pb2.HealthCheckRequest(), timeout=timeout_s)
+            return "" if await is_serving(channel, timeout_s) else "the service is not ready"
         except grpc.aio.AioRpcError as error:
             return f"{error.code().name}: {error.details()}"
-        serves = answer.status == health_pb2.HealthCheckResponse.SERVING
-        return "" if serves else "the service is not ready"
 
     return ask
 
@@ -86,7 +82,7 @@ def _asking_http(client: httpx.AsyncClient, host: str) -> _Ask:
         try:
             answer = await client.get(_HEALTH_PATH, headers={"host": host}, timeout=timeout_s)
         except httpx.HTTPError as error:
-            return str(error) or type(error).__name__
+            return reason_of(error)
         return "" if answer.is_success else f"the ingress answers {answer.status_code}"
 
     return ask

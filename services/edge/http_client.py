@@ -17,3 +17,8 @@ def client_options(url: str) -> dict[str, Any]:
     """
     place = httpx.URL(url)
     return {"base_url": url, "trust_env": not is_loopback(place.host), "verify": place.scheme == "https"}
+
+
+def reason_of(error: Exception) -> str:
+    """Say why a call failed: httpx's errors of a time-out, among others, have a name and no words."""
+    return str(error) or type(error).__name__

@@ -8,7 +8,6 @@ from weakref import WeakKeyDictionary
 
 import grpc
 import numpy as np
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from services.contracts.inference.v2 import open_inference_pb2 as pb
 from services.contracts.inference.v2 import open_inference_pb2_grpc as pb_grpc
@@ -16,6 +15,7 @@ from services.edge.deadline import Deadline
 from services.edge.errors import DeadlineExceeded, MemberUnavailable, NotFound, Unavailable
 from services.edge.grpc_channel import call_over_a_broken_way, read_reply
 from services.edge.receipts import GIB, Allocation, Usage
+from services.edge.service_health import is_serving
 from services.edge.tracing import span
 from services.ensemble.chains import ChainClient
 from services.ensemble.fan_out import ChunkReply, SharedPass
@@ -86,10 +86,7 @@ class ModelClient:
             await asyncio.sleep(_POLL_S)
 
     async def _is_ready(self, service: str, deadline: Deadline) -> bool:
-        channel = await self._members.channel(service)
-        health: Any = health_pb2_grpc.HealthStub(channel)
-        answer = await health.Check(health_pb2.HealthCheckRequest(), timeout=deadline.remaining_s)
-        return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+        return await is_serving(await self._members.channel(service), deadline.remaining_s)
 
     async def _infer_whole(self, model: str, images: Images, deadline: Deadline) -> ChunkReply:
         request = pb.ModelInferRequest(

@@ -13,6 +13,7 @@ from services.contracts.inference.v2 import open_inference_pb2_grpc as oip_grpc
 from services.contracts.strata.ensemble.v1 import ensemble_pb2 as pb
 from services.contracts.strata.ensemble.v1 import ensemble_pb2_grpc as pb_grpc
 from services.edge.grpc_channel import open_blocking_channel
+from services.edge.http_client import reason_of
 from services.loadtest import messages
 from services.loadtest.answers import LabelledPicture, Target
 from services.loadtest.samples import Ended
@@ -93,7 +94,7 @@ class BlockingHttpEnsemble:
             answer = self._client.get("/v1/ensembles", timeout=DESCRIBE_S).raise_for_status()
             listed = messages.ensembles_of_json(answer.content)
         except (httpx.HTTPError, *messages.UNREADABLE) as error:
-            raise unavailable(self._address, str(error) or type(error).__name__) from error
+            raise unavailable(self._address, reason_of(error)) from error
         return named_target(listed, self._address)
 
     def ask(self, pictures: Sequence[LabelledPicture], request: Request, target: Target) -> Ended:

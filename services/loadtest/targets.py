@@ -16,7 +16,7 @@ from services.contracts.strata.ensemble.v1 import ensemble_pb2 as pb
 from services.contracts.strata.ensemble.v1 import ensemble_pb2_grpc as pb_grpc
 from services.edge.errors import EnsembleNotFound, InvalidInput, Unavailable
 from services.edge.grpc_channel import open_channel, read_reply
-from services.edge.http_client import client_options
+from services.edge.http_client import client_options, reason_of
 from services.loadtest import messages
 from services.loadtest.answers import LabelledPicture, Target
 from services.loadtest.run import Asker
@@ -132,7 +132,7 @@ class HttpEnsemble:
                 answer = (await self._client.get("/v1/ensembles", timeout=DESCRIBE_S)).raise_for_status()
             listed = messages.ensembles_of_json(answer.content)
         except (TimeoutError, httpx.HTTPError, *messages.UNREADABLE) as error:
-            raise unavailable(self._address, str(error) or type(error).__name__) from error
+            raise unavailable(self._address, reason_of(error)) from error
         return named_target(listed, self._address)
 
     async def ask(self, pictures: Sequence[LabelledPicture], request: Request, target: Target) -> Ended:

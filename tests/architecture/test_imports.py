@@ -29,7 +29,7 @@ RANKS: dict[str, dict[int, str]] = {
         "whole_files disk_room stop exit_code logs lean_logs tracing freed_memory",
         EDGES: "status remote_errors grpc_channel grpc_stalls grpc_server http_errors http_body http_hangup "
         "http_connections http_client http_server http_form http_app receipt_messages receipt_bodies grpc_tracing "
-        "http_tracing ray_cluster kubernetes_api",
+        "http_tracing ray_cluster kubernetes_api service_health",
     },
     "zoo": {
         DOMAIN: "manifest stage_manifest sounds chunks cache_folder alexnet nasnet efficientnet efficientnet_lite "
