@@ -16,7 +16,7 @@ Clock = Callable[[], float]
 WORTH_FRACTION = 0.97
 """A plan must take less than this share of another's time to be preferred to it: less is noise."""
 
-SPARE_TIME = 0.05
+SPARE_TIME = 0.02
 """The share of the fastest plan's time that AUTO gives for less noise: pictures that were not measured gain by it."""
 LEAST_ROUNDS, MEASURED_S = 7, 2.0
 """Whole runs are timed this often and this long: a busy machine needs many runs to show its best."""
