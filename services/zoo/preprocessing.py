@@ -1,4 +1,4 @@
-"""From an encoded picture to a model's tensor, as torchvision does it, with torch alone.
+"""From an encoded picture to a model's tensor, as torchvision does it on a processor with AVX2, with torch alone.
 
 Torchvision is not imported: it loads torch's compiler, which takes a process as long again as torch to start.
 `lean_preprocessing` does the same in numpy.
@@ -13,6 +13,7 @@ from services.zoo.darknet.pictures import letterbox
 from services.zoo.decoding import MAX_PIXELS, check_resized, decode_picture
 from services.zoo.lean_preprocessing import centre, resized_size
 from services.zoo.manifest import InputSpec
+from services.zoo.resizing import resize
 
 
 def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Tensor:
@@ -49,10 +50,11 @@ def _resize(picture: Tensor, size: tuple[int, int], interpolation: str) -> Tenso
     batch = pixels.as_strided((1, 3, height, width), (3 * height * width, 1, 3 * width, 3))
     if interpolation == "nearest":
         return F.interpolate(batch, list(size), mode=interpolation)[0]
-    in_bytes = interpolation == "bicubic" or torch.backends.cpu.get_cpu_capability() in ("AVX2", "AVX512")
-    values = batch if in_bytes else batch.to(torch.float32)
-    resized = F.interpolate(values, list(size), mode=interpolation, align_corners=False, antialias=True)[0]
-    return resized if in_bytes else resized.round_().to(torch.uint8)
+    if interpolation == "bilinear" and torch.backends.cpu.get_cpu_capability() not in ("AVX2", "AVX512"):
+        # Here torch resizes no bytes, and floats would round otherwise than bytes do on other processors.
+        whole = slice(0, size[0]), slice(0, size[1])
+        return torch.from_numpy(resize(picture.numpy(), size, whole, interpolation))
+    return F.interpolate(batch, list(size), mode=interpolation, align_corners=False, antialias=True)[0]
 
 
 def _cut(picture: Tensor, size: tuple[int, int]) -> Tensor:
