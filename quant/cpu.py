@@ -34,6 +34,11 @@ class Cpu:
     exact_8_bit: bool
 
     @property
+    def tiles(self) -> bool:
+        """Whether it multiplies tiles of matrices: then copying is what a convolution costs."""
+        return self.isa == "AMX-INT8"
+
+    @property
     def weight_bits(self) -> int:
         """8, or 7 where 8 are not exact."""
         return 8 if self.exact_8_bit else 7

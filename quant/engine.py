@@ -158,7 +158,7 @@ class Engine:
             output,
             self.calibration,
             self.graph.shapes[layer.inputs[0]],
-            narrow_weights=not self.cpu.exact_8_bit,
+            cpu=self.cpu,
         )
 
     def _same_scales(self, known: PreparedLayer) -> bool:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from quant.affine import QParams, Quantised, Value, as_codes, as_float, quantise
+from quant.cpu import Cpu, this_cpu
 from quant.graph import Layer
 from quant.kernels.floats import Kernel, float_kernel
 from quant.kernels.weighted import WeightedKernel, sums_codes, weighted_kernel
@@ -104,14 +105,14 @@ def prepare_layer(
     calibration: Calibration,
     input_shape: tuple[int, ...],
     *,
-    narrow_weights: bool = False,
+    cpu: Cpu | None = None,
 ) -> PreparedLayer:
     """Pack one layer's weights.
 
     Args:
         stored: how the inputs are stored; output: how the value is to be.
         input_shape: of the first input, without N.
-        narrow_weights: run 7-bit weights, for processors without an exact 8-bit product.
+        cpu: what it is packed for; weights run as 7-bit codes where it has no exact 8-bit product.
     Raises:
         NotCalibrated: an integer run without scales.
     """
@@ -124,9 +125,10 @@ def prepare_layer(
         x = calibration.of_value(layer.inputs[0])
         weights = calibration.of_weights(layer.name)
         run_weights = weights if weights.x_scale == x.scale else weights.for_input(x.scale)
-        if narrow_weights:
+        cpu = cpu or this_cpu()
+        if not cpu.exact_8_bit:
             run_weights = run_weights.narrowed()
-        integer = weighted_kernel(operation, run_weights, x, output, input_shape, wanted[1:])
+        integer = weighted_kernel(operation, run_weights, x, output, input_shape, wanted[1:], tiles=cpu.tiles)
         return PreparedLayer(layer, precision, stored, wanted, output, integer.run, integer.run_over, weights, integer)
     kernel, kernel_over = code_kernels(operation, wanted, output, input_shape)
     return PreparedLayer(layer, precision, stored, wanted, output, kernel, kernel_over)

@@ -36,8 +36,8 @@ _POST_OPS: dict[Activation, PostOp] = {
 _LEAKY: PostOp = ("leaky_relu", [LEAKY_SLOPE])
 
 FLOAT_CHANNELS = 256
-"""From so many input channels on, a leaky convolution of stride 1 gives float32: its few outputs cost less to code
-apart than its long windows cost to gather (docs/adr/0101)."""
+"""From so many input channels on, and with tiles, a leaky convolution of stride 1 gives float32: its few outputs cost
+less to code apart than its long windows cost to gather (docs/adr/0101)."""
 MATRIX_PIXELS, MATRIX_CHANNELS = 256, 16
 """A 1x1 convolution is faster as a matrix product up to so many pixels, with a residual, and where it makes SiLU of so
 few input channels (docs/adr/0101)."""
@@ -103,6 +103,8 @@ def weighted_kernel(
     out: QParams | None,
     input_shape: tuple[int, ...],
     residual: tuple[QParams | None, ...] = (),
+    *,
+    tiles: bool = False,
 ) -> WeightedKernel:
     """Pack a layer's weights and bind everything its runs share.
 
@@ -111,6 +113,7 @@ def weighted_kernel(
         out: meaning of the output's codes, or None for float32.
         input_shape: of the input, without N; runs take no other.
         residual: empty, or one: the meaning of the residual's codes, None for float32.
+        tiles: as `Cpu.tiles`.
     """
     leaky = operation.activation is Activation.LEAKY
     post_op = _POST_OPS.get(operation.activation)
@@ -121,9 +124,9 @@ def weighted_kernel(
     elif _is_pixelwise(operation) and (leaky or residual or _suits_matrix(operation, input_shape)):
         pack = partial(PixelProduct, x=x)
         post_op = _LEAKY if leaky else post_op
-    elif _is_wide(operation) or (leaky and _gathers(operation)):
+    elif _is_wide(operation) or (leaky and _gathers(operation, tiles)):
         gathered = WindowProduct if operation.groups == 1 else GroupedProduct
-        pack = partial(gathered, operation, x=x, input_shape=input_shape)
+        pack = partial(gathered, operation, x=x, input_shape=input_shape, tiles=tiles)
         post_op = _LEAKY if leaky else post_op
     else:
         pack = partial(ConvProduct, operation, x=x, input_shape=input_shape)
@@ -153,9 +156,9 @@ def _suits_matrix(conv: Conv2d, input_shape: tuple[int, ...]) -> bool:
     return H * W <= MATRIX_PIXELS or (conv.activation is Activation.SILU and C <= MATRIX_CHANNELS)
 
 
-def _gathers(conv: Conv2d) -> bool:
-    narrow = conv.weight.shape[1] < FLOAT_CHANNELS or conv.stride != (1, 1)
-    return conv.groups == 1 and conv.dilation == (1, 1) and narrow
+def _gathers(conv: Conv2d, tiles: bool) -> bool:
+    short = not tiles or conv.weight.shape[1] < FLOAT_CHANNELS or conv.stride != (1, 1)
+    return conv.groups == 1 and conv.dilation == (1, 1) and short
 
 
 def _is_wide(conv: Conv2d) -> bool:

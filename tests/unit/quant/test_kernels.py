@@ -13,9 +13,12 @@ from torch import Tensor
 from quant.activation import Activation
 from quant.affine import QParams, Value, as_float
 from quant.calibration import calibrate
+from quant.cpu import Cpu, this_cpu
 from quant.engine import Engine
 from quant.graph import INPUT, Graph, Layer
+from quant.kernels.prepared import PreparedLayer
 from quant.kernels.weighted import weighted_kernel
+from quant.kernels.windows import WindowProduct
 from quant.observations import observe
 from quant.operations import (
     Activate,
@@ -134,6 +137,26 @@ def test_a_convolution_of_any_geometry_is_exact(
         Layer("b", conv(outputs, 8, 1, padding=0), ("a",)),
     )
     check(Graph((inputs, 13, 16), layers, ("b",)), x, Mode.INT8)
+
+
+@pytest.mark.parametrize(("inputs", "spans"), [(3, (8, 16)), (16, (2, 4)), (64, (1, 1)), (256, (1, None))])
+def test_windows_are_gathered_as_the_processor_multiplies_and_give_the_same_codes(
+    inputs: int, spans: tuple[int, int | None]
+) -> None:
+    x, layer = seeded(1, inputs, 8, 16), Layer("a", conv(inputs, 8, activation=Activation.LEAKY), (INPUT,))
+    graph = Graph((inputs, 8, 16), (layer,), ("a",))
+    calibration, plan = calibrate((layer,), observe(graph, [x]), "minmax").calibration, uniform_plan(graph, Mode.INT8)
+    exact = this_cpu().exact_8_bit
+    without, with_tiles = (Engine(graph, plan, calibration, cpu=Cpu(isa, exact)) for isa in ("AVX512-VNNI", "AMX-INT8"))
+    assert tuple(span_of(engine.layers[0]) for engine in (without, with_tiles)) == spans
+    assert torch.equal(without.run(x)["a"], with_tiles.run(x)["a"])
+
+
+def span_of(prepared: PreparedLayer) -> int | None:
+    """How many outputs a row of gathered windows is for; None where oneDNN's convolution is called."""
+    assert prepared.integer is not None
+    product = prepared.integer.product
+    return product.span if isinstance(product, WindowProduct) else None
 
 
 @pytest.mark.parametrize("zero_point", [0, 7])
