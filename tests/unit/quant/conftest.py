@@ -5,13 +5,12 @@ import torch
 from torch import Tensor
 
 from quant.activation import Activation
-from quant.calibration import calibrate
 from quant.graph import INPUT, Graph, Layer
-from quant.observations import observe
 from quant.operations import Add, Concat, Conv2d, MaxPool, Upsample, Yolo
 from quant.precision import Mode, uniform_plan
 from quant.scales import Calibration
 from quant.variant import Variant
+from tests.unit.quant.whole_ranges import whole_ranges
 
 CHANNELS = 8
 
@@ -51,7 +50,7 @@ def pictures() -> list[Tensor]:
 
 @pytest.fixture(scope="session")
 def calibration(graph: Graph, pictures: list[Tensor]) -> Calibration:
-    return calibrate(graph.layers, observe(graph, pictures), "minmax").calibration
+    return whole_ranges(graph, *pictures)
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from quant.algorithms import algorithm_names, weight_algorithm_names
 from quant.calibration import (
     BEST,
     CLIPPING_GAIN_DB,
+    Calibrated,
     Granularity,
     calibrate,
     choose_weights,
@@ -22,12 +23,28 @@ from quant.calibration import (
 from quant.engine import Engine
 from quant.errors import AlgorithmNotFound, EmptyCalibration, NonFiniteValue
 from quant.graph import INPUT, Graph, Layer
-from quant.observations import observe, weighted_layers
+from quant.observations import Observations, observe, weighted_layers
 from quant.operations import Conv2d, Pad, Padding, Pair, Softmax
 from quant.precision import Mode, Precision, uniform_plan
 from quant.reference import compare
 from quant.statistics import sqnr_db
 from tests.unit.quant.elements_read import ElementsRead
+from tests.unit.quant.whole_ranges import whole_ranges
+
+
+@pytest.fixture(scope="module")
+def observed(graph: Graph, pictures: list[Tensor]) -> Observations:
+    return observe(graph, pictures)
+
+
+@pytest.fixture(scope="module")
+def best(graph: Graph, observed: Observations) -> Calibrated:
+    return calibrate(graph.layers, observed)
+
+
+@pytest.fixture(scope="module")
+def by_minmax(graph: Graph, observed: Observations) -> Calibrated:
+    return calibrate(graph.layers, observed, "minmax")
 
 
 def test_no_pictures_are_refused(graph: Graph) -> None:
@@ -42,13 +59,12 @@ def test_nan_in_a_picture_is_refused_and_named(graph: Graph, pictures: list[Tens
         observe(graph, [pictures[0], bad])
 
 
-def test_unknown_algorithm_is_refused(graph: Graph, pictures: list[Tensor]) -> None:
+def test_unknown_algorithm_is_refused(graph: Graph, observed: Observations) -> None:
     with pytest.raises(AlgorithmNotFound):
-        calibrate(graph.layers, observe(graph, pictures), "entropy")
+        calibrate(graph.layers, observed, "entropy")
 
 
-def test_ranges_are_exact_over_all_pictures(graph: Graph, pictures: list[Tensor]) -> None:
-    observed = observe(graph, pictures)
+def test_ranges_are_exact_over_all_pictures(graph: Graph, pictures: list[Tensor], observed: Observations) -> None:
     reached = [dict(graph.values(picture))["expand"] for picture in pictures]
     histogram = observed.histograms["expand"].histogram()
     assert histogram.low.item() == pytest.approx(float(torch.stack(reached).min()))
@@ -56,8 +72,8 @@ def test_ranges_are_exact_over_all_pictures(graph: Graph, pictures: list[Tensor]
     assert histogram.total.item() == 4 * reached[0].numel()
 
 
-def test_values_that_join_in_a_concatenation_share_their_scale(graph: Graph, pictures: list[Tensor]) -> None:
-    values = calibrate(graph.layers, observe(graph, pictures)).calibration.values
+def test_values_that_join_in_a_concatenation_share_their_scale(best: Calibrated) -> None:
+    values = best.calibration.values
     assert len({values[name] for name in ("shortcut", "pool", "up", "deep", "join")}) == 1
     assert values["raw"] != values["join"]
     assert "head" not in values
@@ -66,10 +82,10 @@ def test_values_that_join_in_a_concatenation_share_their_scale(graph: Graph, pic
 @pytest.mark.parametrize("granularity", list(Granularity))
 @pytest.mark.parametrize("algorithm", [*algorithm_names(), BEST])
 def test_every_algorithm_calibrates_every_layer(
-    graph: Graph, pictures: list[Tensor], algorithm: str, granularity: Granularity
+    graph: Graph, observed: Observations, algorithm: str, granularity: Granularity
 ) -> None:
     reported: list[str] = []
-    found = calibrate(graph.layers, observe(graph, pictures), algorithm, granularity, on_layer=reported.append)
+    found = calibrate(graph.layers, observed, algorithm, granularity, on_layer=reported.append)
     assert reported == [layer.name for layer in weighted_layers(graph)] == list(found.weights)
     for name, choice in found.weights.items():
         assert [candidate.algorithm for candidate in choice.candidates] == weight_algorithm_names()
@@ -93,27 +109,25 @@ def test_values_of_any_size_calibrate(size: float) -> None:
         assert all(math.isfinite(candidate.kl_nats) for candidate in choice.candidates)
 
 
-def test_kl_loses_the_least_of_a_distribution_in_its_own_column(graph: Graph, pictures: list[Tensor]) -> None:
-    for choice in calibrate(graph.layers, observe(graph, pictures)).values.values():
+def test_kl_loses_the_least_of_a_distribution_in_its_own_column(best: Calibrated) -> None:
+    for choice in best.values.values():
         kl_nats = {candidate.algorithm: candidate.kl_nats for candidate in choice.candidates}
         assert kl_nats["kl"] == min(kl_nats.values())
         assert len(set(kl_nats.values())) > 1
 
 
-def test_best_has_the_highest_output_sqnr_of_all_and_says_by_how_much(graph: Graph, pictures: list[Tensor]) -> None:
-    found = calibrate(graph.layers, observe(graph, pictures))
-    for choice in found.weights.values():
-        best = max(candidate.output_sqnr_db for candidate in choice.candidates)
-        assert choice.chosen.output_sqnr_db == best > 25
-        assert f"{best:.1f} dB" in choice.reason
+def test_best_has_the_highest_output_sqnr_of_all_and_says_by_how_much(best: Calibrated) -> None:
+    for choice in best.weights.values():
+        highest = max(candidate.output_sqnr_db for candidate in choice.candidates)
+        assert choice.chosen.output_sqnr_db == highest > 25
+        assert f"{highest:.1f} dB" in choice.reason
 
 
-def test_a_value_is_clipped_only_for_a_decibel(graph: Graph, pictures: list[Tensor]) -> None:
-    found = calibrate(graph.layers, observe(graph, pictures))
-    assert list(found.values) == [name for name in graph.shapes if name in found.values]
-    for choice in found.values.values():
-        best = max(candidate.output_sqnr_db for candidate in choice.candidates)
-        near = [each for each in choice.candidates if each.output_sqnr_db > best - CLIPPING_GAIN_DB]
+def test_a_value_is_clipped_only_for_a_decibel(graph: Graph, best: Calibrated) -> None:
+    assert list(best.values) == [name for name in graph.shapes if name in best.values]
+    for choice in best.values.values():
+        highest = max(candidate.output_sqnr_db for candidate in choice.candidates)
+        near = [each for each in choice.candidates if each.output_sqnr_db > highest - CLIPPING_GAIN_DB]
         assert choice.chosen in near
         assert choice.chosen.clipped_fraction == min(each.clipped_fraction for each in near)
         assert f"{choice.chosen.output_sqnr_db:.1f} dB" in choice.reason
@@ -127,14 +141,14 @@ def test_a_value_is_judged_by_the_last_picture_too(graph: Graph, pictures: list[
     assert sqnr_db(value, dequantise(quantise(value, qparams), qparams)) > 30
 
 
-def test_seven_bit_weights_stay_within_63(graph: Graph, pictures: list[Tensor]) -> None:
-    found = calibrate(graph.layers, observe(graph, pictures), bits=7)
+def test_seven_bit_weights_stay_within_63(graph: Graph, observed: Observations) -> None:
+    found = calibrate(graph.layers, observed, bits=7)
     reach = [int(integers.codes.abs().max()) for integers in found.calibration.weights.values()]
     assert max(reach) == 63
 
 
-def test_paper_truncates_where_the_others_round(graph: Graph, pictures: list[Tensor]) -> None:
-    paper = calibrate(graph.layers, observe(graph, pictures), "log2-paper", Granularity.TENSOR).calibration
+def test_paper_truncates_where_the_others_round(graph: Graph, observed: Observations) -> None:
+    paper = calibrate(graph.layers, observed, "log2-paper", Granularity.TENSOR).calibration
     for layer in weighted_layers(graph):
         integers = paper.weights[layer.name]
         assert isinstance(layer.operation, Conv2d)
@@ -142,7 +156,7 @@ def test_paper_truncates_where_the_others_round(graph: Graph, pictures: list[Ten
         assert torch.equal(integers.codes.float(), wanted)
 
 
-def test_output_sqnr_is_that_of_the_layer_run_in_integers(graph: Graph, pictures: list[Tensor]) -> None:
+def test_output_sqnr_is_that_of_the_layer_run_in_integers(graph: Graph) -> None:
     layer, x = graph.layer("expand"), torch.rand(1, 8, 16, 16)
     integers, choice = choose_weights(layer, QParams.of_range(0, 1), x)
     assert isinstance(layer.operation, Conv2d)
@@ -153,11 +167,21 @@ def test_output_sqnr_is_that_of_the_layer_run_in_integers(graph: Graph, pictures
     assert choice.chosen.output_sqnr_db == pytest.approx(float(noise_db), abs=0.1)
 
 
-def test_minmax_clips_nothing(graph: Graph, pictures: list[Tensor]) -> None:
-    found = calibrate(graph.layers, observe(graph, pictures), "minmax")
-    assert {choice.chosen.clipped_fraction for choice in found.weights.values()} == {0}
+def test_minmax_clips_nothing(by_minmax: Calibrated) -> None:
+    assert {choice.chosen.clipped_fraction for choice in by_minmax.weights.values()} == {0}
     # rounding the zero point may move an end by half a code
-    assert all(choice.chosen.clipped_fraction < 0.01 for choice in found.values.values())
+    assert all(choice.chosen.clipped_fraction < 0.01 for choice in by_minmax.values.values())
+
+
+def test_minmax_spreads_the_codes_over_all_that_was_seen(
+    graph: Graph, pictures: list[Tensor], by_minmax: Calibrated
+) -> None:
+    found, wanted = by_minmax.calibration, whole_ranges(graph, *pictures)
+    assert found.values == wanted.values
+    for name, integers in wanted.weights.items():
+        assert torch.equal(found.weights[name].codes, integers.codes)
+        assert torch.equal(found.weights[name].scale, integers.scale)
+        assert torch.equal(found.weights[name].bias, integers.bias)
 
 
 def test_clipped_share_counts_what_lies_beyond_the_last_code() -> None:
@@ -204,11 +228,11 @@ def test_observing_runs_the_graph_once_and_reads_its_values_about_once_more() ->
     generator = torch.Generator().manual_seed(0)
     layers, before = [], INPUT
     for index in range(8):
-        conv = Conv2d(torch.randn(64, 64 if index else 3, 3, 3, generator=generator) * 0.06, torch.zeros(64))
+        conv = Conv2d(torch.randn(16, 16 if index else 3, 3, 3, generator=generator) * 0.12, torch.zeros(16))
         layers.append(Layer(f"conv_{index}", conv, (before,)))
         before = f"conv_{index}"
-    graph = Graph((3, 96, 96), tuple(layers), (before,))
-    pictures = [torch.rand(1, 3, 96, 96, generator=generator) for _ in range(16)]
+    graph = Graph((3, 192, 192), tuple(layers), (before,))
+    pictures = [torch.rand(1, 3, 192, 192, generator=generator) for _ in range(16)]
     with torch.inference_mode(), ElementsRead() as running:
         for picture in pictures:
             graph.run(picture)
@@ -216,7 +240,7 @@ def test_observing_runs_the_graph_once_and_reads_its_values_about_once_more() ->
         observe(graph, pictures)
     convolution = "aten.conv2d.default"
     assert observing.by_operator[convolution] == running.by_operator[convolution] > 0
-    values = 16 * 96 * 96 * (3 + 8 * 64)
+    values = 16 * 192 * 192 * (3 + 8 * 16)
     assert values / 2 < observing.total - running.total < 1.3 * values
 
 

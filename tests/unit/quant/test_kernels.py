@@ -12,14 +12,12 @@ from torch import Tensor
 
 from quant.activation import Activation
 from quant.affine import QParams, Value, as_float
-from quant.calibration import calibrate
 from quant.cpu import Cpu, this_cpu
 from quant.engine import Engine
 from quant.graph import INPUT, Graph, Layer
 from quant.kernels.prepared import PreparedLayer
 from quant.kernels.weighted import weighted_kernel
 from quant.kernels.windows import WindowProduct
-from quant.observations import observe
 from quant.operations import (
     Activate,
     Add,
@@ -43,15 +41,14 @@ from quant.precision import Mode, Precision, uniform_plan
 from quant.reference import Comparison, compare
 from quant.scales import IntegerWeights
 from quant.statistics import sqnr_db
+from tests.unit.quant.whole_ranges import whole_ranges
 
 EXACT = dict.fromkeys(("wrong_accumulators", "wrong_codes"), 0)
 
 
 def check(graph: Graph, x: Tensor, mode: Mode, at_least_db: float = 25.0) -> list[Comparison]:
     """Run every integer layer of `graph` on what it gets and compare it with its definition."""
-    engine = Engine(
-        graph, uniform_plan(graph, mode), calibrate(graph.layers, observe(graph, [x]), "minmax").calibration
-    )
+    engine = Engine(graph, uniform_plan(graph, mode), whole_ranges(graph, x))
     values: dict[str, Value] = {INPUT: engine.enter(x)}
     floats = dict(graph.values(x))
     comparisons = []
@@ -145,7 +142,7 @@ def test_windows_are_gathered_as_the_processor_multiplies_and_give_the_same_code
 ) -> None:
     x, layer = seeded(1, inputs, 8, 16), Layer("a", conv(inputs, 8, activation=Activation.LEAKY), (INPUT,))
     graph = Graph((inputs, 8, 16), (layer,), ("a",))
-    calibration, plan = calibrate((layer,), observe(graph, [x]), "minmax").calibration, uniform_plan(graph, Mode.INT8)
+    calibration, plan = whole_ranges(graph, x), uniform_plan(graph, Mode.INT8)
     exact = this_cpu().exact_8_bit
     without, with_tiles = (Engine(graph, plan, calibration, cpu=Cpu(isa, exact)) for isa in ("AVX512-VNNI", "AMX-INT8"))
     assert tuple(span_of(engine.layers[0]) for engine in (without, with_tiles)) == spans
@@ -377,7 +374,7 @@ def test_sums_beyond_float32s_integers_are_still_exact() -> None:
     weight = torch.rand(4, 1024, 3, 3) * 0.1 + 0.9
     x = torch.rand(1, 1024, 6, 6) * 0.1 + 0.9
     graph = Graph((1024, 6, 6), (Layer("a", Conv2d(weight, torch.zeros(4), padding=(1, 1)), (INPUT,)),), ("a",))
-    engine = Engine(graph, {"a": Precision.HYBRID}, calibrate(graph.layers, observe(graph, [x]), "minmax").calibration)
+    engine = Engine(graph, {"a": Precision.HYBRID}, whole_ranges(graph, x))
     sums = engine.layer("a").accumulators(x)
     assert sums is not None
     assert int(sums.max()) > 2**24

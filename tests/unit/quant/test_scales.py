@@ -4,12 +4,11 @@ import pytest
 import torch
 
 from quant.activation import Activation
-from quant.calibration import calibrate
 from quant.errors import InvalidScale, NotCalibrated, WrongShape
 from quant.graph import INPUT, Graph, Layer
-from quant.observations import observe
 from quant.operations import Concat, Conv2d, Flatten, Linear, MaxPool
 from quant.scales import Calibration, quantise_weights, scale_groups
+from tests.unit.quant.whole_ranges import whole_ranges
 
 
 def linear(weight: list[list[float]], bias: list[float]) -> Linear:
@@ -31,7 +30,7 @@ def test_truncation_cuts_towards_zero() -> None:
 def test_an_all_zero_channel_keeps_zero_codes(pictures: list[torch.Tensor]) -> None:
     conv = Conv2d(torch.zeros(4, 3, 1, 1), torch.zeros(4))
     graph = Graph((3, 16, 16), (Layer("a", conv, (INPUT,)),), ("a",))
-    weights = calibrate(graph.layers, observe(graph, pictures), "minmax").calibration.of_weights("a")
+    weights = whole_ranges(graph, *pictures).of_weights("a")
     assert not weights.codes.any()
     assert weights.scale.tolist() == [1.0] * 4
 

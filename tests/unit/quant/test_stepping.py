@@ -8,17 +8,16 @@ from torch import Tensor
 
 from quant.activation import Activation
 from quant.affine import Quantised, Value, as_float
-from quant.calibration import calibrate
 from quant.decibels import NO_NOISE_DB
 from quant.edits import EditBias, EditCodes, EditPrecision, EditRange, EditScale, EditWeights
 from quant.engine import Engine
 from quant.errors import InvalidEdit, LayerNotFound, NonFiniteValue, NotCalibrated, WrongShape
 from quant.kernels.prepared import PreparedLayer
-from quant.observations import observe
 from quant.operations import Conv2d
 from quant.precision import Mode, Precision, uniform_plan
 from quant.stepping import Stepper
 from quant.variant import Variant
+from tests.unit.quant.whole_ranges import whole_ranges
 
 
 @pytest.fixture
@@ -83,7 +82,7 @@ def test_top_codes_of_an_activation_that_saturates_are_not_clipped(
     assert isinstance(stem, Conv2d)
     loud = replace(stem, weight=stem.weight * 40, activation=activation)
     graph = variant.graph.with_operation("stem", loud)
-    calibration = calibrate(graph.layers, observe(graph, pictures), "minmax").calibration
+    calibration = whole_ranges(graph, *pictures)
     plan = {**uniform_plan(graph, Mode.INT8), "stem": Precision(mode.value)}
     stepper = Stepper(Variant(graph, plan, calibration), pictures[0])
     visit, value = stepper.jump("stem"), stepper.value("stem")
