@@ -1,5 +1,6 @@
 """A Darknet network and its weights as a graph of folded layers."""
 
+import math
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -163,20 +164,24 @@ def _activated(name: str, operation: Operation, inputs: tuple[str, ...], activat
 
 def _fold(layer: DarknetLayer, operation: Convolutional, convolution: ConvolutionWeights) -> operations.Conv2d:
     """scale (conv(x) - mean) / (sqrt(variance) + 1e-6) + bias, as one convolution and bias; computed in float64."""
-    bias, weight = convolution.biases.astype(np.float64), convolution.weights.astype(np.float64)
+    bias, gain = convolution.biases.astype(np.float64), np.ones(operation.filters)
     if convolution.normalization is not None:
         normalization = convolution.normalization
         deviation = np.sqrt(normalization.variance.astype(np.float64)) + _EPSILON
         gain = normalization.scales / deviation
-        bias, weight = bias - normalization.mean * gain, weight * gain[:, None, None, None]
-    largest = max(np.abs(weight).max(), np.abs(bias).max())
-    if largest > np.finfo(np.float32).max:
+        bias = bias - normalization.mean * gain
+    weight = np.empty_like(convolution.weights)
+    with np.errstate(over="ignore"):  # told from the result
+        # A few at a time are in float64: of a large layer all would be most of the work.
+        np.multiply(convolution.weights, gain[:, None, None, None], out=weight, dtype=np.float64, casting="same_kind")
+        bias = bias.astype(np.float32)
+    if not all(map(math.isfinite, (weight.max(), weight.min(), bias.max(), bias.min()))):
         raise InvalidWeights(
-            f"{layer.name}: with its normalisation folded in, a weight is {largest:.1e}; is the file damaged?"
+            f"{layer.name}: with its normalisation folded in, a weight is beyond float32; is the file damaged?"
         )
     return operations.Conv2d(
-        torch.from_numpy(weight.astype(np.float32)),
-        torch.from_numpy(bias.astype(np.float32)),
+        torch.from_numpy(weight),
+        torch.from_numpy(bias),
         stride=operation.strides,
         padding=(operation.padding, operation.padding),
         dilation=(operation.dilation, operation.dilation),
