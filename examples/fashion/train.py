@@ -97,7 +97,8 @@ def train(model_file: ModelFile, recipe: Recipe, training: Pictures, validation:
 
 def predict(module: nn.Module, grey: Tensor, spec: InputSpec) -> Tensor:
     """Return the scores [N, K] that the model gives for uint8 [N, 1, H, W] when it serves."""
-    module.eval()
+    # Pictures come with their channels last: weights of another order would be turned for every batch.
+    module.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     with torch.inference_mode():
         return torch.cat([module(_images(part, spec)) for part in torch.split(grey, 500)])
 
