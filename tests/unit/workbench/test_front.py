@@ -25,7 +25,7 @@ from services.workbench.front import Front, FrontPoint, MeasuredFront, Unrefined
 from services.workbench.judging import JudgedPicture
 from services.workbench.plots import plot_front
 from services.zoo.integers import Integers
-from tests.unit.workbench.commands import answer, pixels, quant
+from tests.unit.workbench.commands import answer, measure_briefly, pixels, quant
 
 LAYER_S = {Precision.FLOAT: 3e-3, Precision.HYBRID: 2e-3, Precision.INT8: 1e-3}
 SLOWEST, SLOWER = "raw", 1000
@@ -49,6 +49,7 @@ def layer_times() -> Iterator[None]:
         return dict.fromkeys(calibration.values, CONVERSION_S)
 
     with pytest.MonkeyPatch.context() as patch:
+        measure_briefly(patch)
         patch.setattr(front_module, "measure_costs", costs)
         patch.setattr(front_module, "measure_conversions", conversions)
         yield

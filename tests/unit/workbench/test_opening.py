@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -26,7 +27,8 @@ from services.zoo.darknet import networks
 from services.zoo.darknet.cfg import parse_cfg, write_cfg
 from services.zoo.darknet.layers import read_network
 from services.zoo.darknet.random_weights import random_weights
-from services.zoo.darknet.weights import write_weights
+from services.zoo.darknet.structure import Convolutional, Network
+from services.zoo.darknet.weights import ConvolutionWeights, Normalization, Weights, WeightsHeader, write_weights
 from services.zoo.integers import Integers
 
 SMALL = "classes: 3\ninput: {size: [32, 32]}\n"
@@ -176,9 +178,29 @@ DARKNETS_WORDS = {
     "dining table": "diningtable",
     "tv": "tvmonitor",
 }
+
+
+@pytest.fixture
+def unweighted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Networks by name are as they are but for their weights, which are zero: to draw millions takes seconds."""
+
+    def zeros(network: Network, seed: int) -> Weights:
+        convolutions = {}
+        for layer in network.layers:
+            if isinstance(layer.operation, Convolutional):
+                vector = np.zeros(layer.operation.filters, np.float32)
+                norm = Normalization(vector, vector, vector) if layer.operation.batch_normalize else None
+                weights = np.zeros(layer.operation.weight_shape, np.float32)
+                convolutions[layer.index] = ConvolutionWeights(vector, norm, weights)
+        return Weights(WeightsHeader(), convolutions)
+
+    monkeypatch.setattr(opening, "random_weights", zeros)
+
+
 DETECTORS = [name for name in networks.NAMES if name != "darknet19"]
 
 
+@pytest.mark.usefixtures("unweighted")
 @pytest.mark.parametrize("name", DETECTORS)
 def test_a_detector_by_name_calls_its_classes_as_coco_does(catalog: Catalog, name: str) -> None:
     model = open_model(name, catalog, "random://0", size=32)
@@ -188,6 +210,7 @@ def test_a_detector_by_name_calls_its_classes_as_coco_does(catalog: Catalog, nam
     assert len(model.labels) == model.classes
 
 
+@pytest.mark.usefixtures("unweighted")
 def test_a_network_of_other_classes_has_numbers_for_names(catalog: Catalog) -> None:
     model = open_model("darknet19", catalog, size=32)
     assert (model.labels, model.classes) == ((), 1000)

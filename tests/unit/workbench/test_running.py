@@ -58,7 +58,7 @@ def test_pictures_are_decoded_once_though_auto_measures_on_them_too(model: Engin
                 yield GREY
 
     pictures = Counted()
-    ticks = accumulate(iter(lambda: 0.01, None))
+    ticks = accumulate(iter(lambda: 1.0, None))
     found = calibrate_model(model, pictures, "minmax", augment=True, clock=lambda: next(ticks))
     assert found.front is not None
     assert pictures.asked == 2
