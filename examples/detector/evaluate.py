@@ -8,7 +8,9 @@ import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from examples.detector.scenes import CLASSES, Truth, draw_scene
@@ -31,10 +33,10 @@ CALIBRATION = range(100_000, 100_064)
 _THRESHOLD = 0.01  # low, so that the whole precision-recall curve is seen
 
 
-def as_input(graph: Graph, seed: int) -> Tensor:
-    """Draw one picture as the network takes it: [1, 3, H, W], 0 to 1."""
+def as_input(graph: Graph, picture: NDArray[np.uint8]) -> Tensor:
+    """One picture as the network takes it: [1, 3, H, W], 0 to 1."""
     _, height, width = graph.input_shape
-    return torch.from_numpy(letterbox(draw_scene(seed)[0], height, width))[None]
+    return torch.from_numpy(letterbox(picture, height, width))[None]
 
 
 def find_boxes(engine: Engine, inputs: Iterable[Tensor]) -> Iterator[list[Detection]]:
@@ -54,14 +56,14 @@ def true_boxes(truth: Iterable[Truth]) -> list[Detection]:
 
 def measure(graph: Graph, pictures: int, modes: Iterable[Mode]) -> dict[str, AveragePrecision]:
     """Average precision at IoU 0.5 on the first `pictures` held-out pictures, for each mode (float, hybrid, int8)."""
-    seeds = HELD_OUT[:pictures]
-    truth = [true_boxes(draw_scene(seed)[1]) for seed in seeds]
-    observed = observe(graph, (as_input(graph, seed) for seed in CALIBRATION))
+    scenes = [draw_scene(seed) for seed in HELD_OUT[:pictures]]
+    truth = [true_boxes(shapes) for _, shapes in scenes]
+    observed = observe(graph, (as_input(graph, draw_scene(seed)[0]) for seed in CALIBRATION))
     calibration = calibrate(graph.layers, observed).calibration
     precisions = {}
     for mode in modes:
         engine = Engine(graph, uniform_plan(graph, mode), calibration)
-        found = list(find_boxes(engine, (as_input(graph, seed) for seed in seeds)))
+        found = list(find_boxes(engine, (as_input(graph, picture) for picture, _ in scenes)))
         precisions[mode.value] = average_precision(found, truth)
     return precisions
 
