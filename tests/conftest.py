@@ -4,10 +4,13 @@ One OpenMP thread a process, here and in the processes that tests start, so that
 `make test-processors` asks for others. Torch reads it once, when it is imported. Hypothesis holds no example to a time.
 """
 
+import gc
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from functools import cache, wraps
+from importlib.machinery import SourceFileLoader
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -18,6 +21,26 @@ settings.register_profile("strata", deadline=None)
 settings.load_profile("strata")
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Import what all tests need, which each worker does, for half of what it costs.
+
+    Coverage's trace makes each instruction of Python dearer: it is on where our own modules are imported, and nowhere
+    else. What is imported stays to the end: the collector of garbage is not to go through it, neither now nor later.
+    """
+    trace = sys.gettrace()
+    gc.disable()
+    sys.settrace(None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SourceFileLoader, "exec_module", _traced_where_ours(SourceFileLoader.exec_module, trace))
+        try:
+            return (yield)
+        finally:
+            sys.settrace(trace)
+            gc.freeze()
+            gc.enable()
 
 
 @pytest.fixture(autouse=True)
@@ -57,6 +80,18 @@ def _torch_reads_onnx_operators_once() -> Iterator[None]:
 
             patch.setattr(torch.onnx, "export", _with_operators_kept(torch.onnx.export, patch))
         yield
+
+
+def _traced_where_ours(exec_module: Callable[..., None], trace: Any) -> Callable[..., None]:
+    def call(loader: SourceFileLoader, module: ModuleType) -> None:
+        before = sys.gettrace()
+        sys.settrace(trace if module.__name__.partition(".")[0] in ("quant", "services") else None)
+        try:
+            exec_module(loader, module)
+        finally:
+            sys.settrace(before)
+
+    return call
 
 
 def _with_operators_kept(export: Callable[..., Any], patch: pytest.MonkeyPatch) -> Callable[..., Any]:
