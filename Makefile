@@ -68,8 +68,8 @@ WORKERS = $(shell awk -v cores="$$(nproc)" '/^MemTotal/ {n = int($$2 / 4e6); n =
 .PHONY: test
 test: setup web ## Every test that needs no cluster, and the share of quant and services that they run in their processes
 	@export PATH="$(abspath $(BIN)):$$PATH" && cd web && npm run --silent test
-	@# A file stays with one worker, and so does what its tests share; the folders with the longest files come first.
-	$(BIN)/pytest -m 'not cluster' -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder --cov --cov-report= tests/web tests
+	@# A file stays with one worker, and so does what its tests share; tests/conftest.py has the longest begin.
+	$(BIN)/pytest -m 'not cluster' -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder --cov --cov-report=
 	@for part in quant services; do echo "coverage of $$part: $$($(BIN)/python -m coverage report --include "$$part/*" --format total) %"; done
 
 # What computes; and caps of oneDNN, of ATen, and threads, so that every two choices meet in one of the runs.
