@@ -357,13 +357,6 @@ async def test_a_compressed_body_is_what_it_becomes(http: httpx.AsyncClient, enc
         ("gzip", b"abc", 400, "InvalidInput", "not gzip"),
         ("gzip", gzip.compress(b"x" * 1000, mtime=0)[:-9], 400, "InvalidInput", "cut short"),
         ("gzip", gzip.compress(b"x" * (MAX_BODY_BYTES + 1)), 413, "TooLarge", "over the limit"),
-        (
-            "gzip",
-            gzip.compress(b"\0" * 10**8, mtime=0),
-            413,
-            "TooLarge",
-            "over",
-        ),
         ("identity", b"x" * (MAX_BODY_BYTES + 1), 413, "TooLarge", "over the limit"),
     ],
 )
@@ -373,6 +366,14 @@ async def test_a_body_packed_otherwise_is_refused_by_name(
     answer = await http.post("/length", content=body, headers={"Content-Encoding": encoding})
     assert (answer.status_code, answer.json()["kind"]) == (status, kind)
     assert said in answer.json()["error"]
+
+
+async def test_a_body_that_becomes_a_hundred_megabytes_is_refused(http: httpx.AsyncClient) -> None:
+    body = gzip.compress(bytes(10**8))
+    assert len(body) < MAX_BODY_BYTES
+    answer = await http.post("/length", content=body, headers={"Content-Encoding": "gzip"})
+    assert (answer.status_code, answer.json()["kind"]) == (413, "TooLarge")
+    assert "over the limit" in answer.json()["error"]
 
 
 def form_of(*parts: tuple[str, bytes], boundary: str = "b", end: bool = True) -> bytes:
