@@ -1,13 +1,14 @@
 """Ensembles ready to be served: their files, their models' and their accuracies, held against each other."""
 
 from collections.abc import Iterable, Mapping
+from functools import cache, partial
 from pathlib import Path
 
 from services.edge.errors import InvalidDeclaration, ModelNotFound
 from services.ensemble.accuracy_file import read_accuracy
 from services.ensemble.ensemble_file import EnsembleFile, read_ensemble_file
 from services.ensemble.served import Served
-from services.zoo.catalog import default_catalog
+from services.zoo.catalog import Catalog, default_catalog
 from services.zoo.model_file import ModelFile
 
 
@@ -22,20 +23,20 @@ def load_ensembles(paths: Iterable[Path], environment: Mapping[str, str], accura
         InvalidDeclaration: a file has a fault, a member does not exist, members disagree on their labels, two
             ensembles have one name, or there is none at all.
     """
+    # Once a folder: it reads dozens of files.
+    catalog_beside = cache(partial(default_catalog, environment))
     loaded: dict[str, Served] = {}
     for path in paths:
         file = read_ensemble_file(path)
         if file.name in loaded:
             raise InvalidDeclaration(f"{path}: name: another ensemble is called '{file.name}' already")
-        loaded[file.name] = load(file, environment, accuracies)
+        loaded[file.name] = _load(file, catalog_beside(file.file.parent), accuracies)
     if not loaded:
         raise InvalidDeclaration("no ensemble files are given; name at least one")
     return loaded
 
 
-def load(file: EnsembleFile, environment: Mapping[str, str], accuracies: bool = True) -> Served:
-    """Resolve one ensemble; see `load_ensembles`."""
-    catalog = default_catalog(environment, beside=file.file.parent)
+def _load(file: EnsembleFile, catalog: Catalog, accuracies: bool) -> Served:
     ensemble = file.ensemble()
     try:
         model_files = {model: catalog.model(model) for model in ensemble.models}

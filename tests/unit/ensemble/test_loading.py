@@ -37,6 +37,16 @@ def test_models_beside_the_file_and_built_in_ones_are_found(folder: Path) -> Non
     assert load_ensembles([write_ensemble(folder, "big", "resnet-50")], {})["big"].labels == ()
 
 
+def test_ensembles_of_two_folders_have_each_the_models_beside_its_file(folder: Path) -> None:
+    (folder / "elsewhere").mkdir()
+    write_model(folder / "elsewhere" / "models", "a", "[p, q]")
+    paths = [write_ensemble(folder, "e", "a"), write_ensemble(folder / "elsewhere", "f", "a")]
+    assert {name: served.labels for name, served in load_ensembles(paths, {}).items()} == {
+        "e": ("x", "y"),
+        "f": ("p", "q"),
+    }
+
+
 def test_a_folder_named_in_the_environment_goes_first(folder: Path, tmp_path: Path) -> None:
     write_model(tmp_path / "mine", "a", "[p, q]")
     served = load_ensembles([write_ensemble(folder, "e", "a")], {"STRATA_MODELS": str(tmp_path / "mine")})
