@@ -26,14 +26,19 @@ def engines(graph: Graph, calibration: Calibration) -> dict[str, Engine]:
 
 
 def clock_of(
-    engines: dict[str, Engine], milliseconds: dict[str, float], monkeypatch: pytest.MonkeyPatch
+    engines: dict[str, Engine],
+    milliseconds: dict[str, float],
+    monkeypatch: pytest.MonkeyPatch,
+    after_another: dict[str, float] | None = None,
 ) -> Callable[[], float]:
-    """A clock that a run of each engine moves by a fixed time."""
-    now = [0.0]
+    """A clock that a run of each engine moves by a fixed time, and by another one right after another's."""
+    now, last = [0.0], [""]
     for name, engine in engines.items():
 
         def run(x: Tensor, name: str = name) -> dict[str, Tensor]:
-            now[0] += milliseconds[name] / 1e3
+            taken = milliseconds if last[0] == name else {**milliseconds, **(after_another or {})}
+            now[0] += taken[name] / 1e3
+            last[0] = name
             return {}
 
         monkeypatch.setattr(engine, "run", run)
@@ -81,6 +86,13 @@ def test_a_budget_decides_which_plans_keep_the_answers(
     clock = clock_of(engines, {"float": 10, "int8": 2, "mixed": 5}, monkeypatch)
     losses = {"float": 0.0, "int8": 2.0, "mixed": 0.5}
     assert choose_plan(graph, engines, losses, pictures[0], clock, max_drop).chosen == chosen
+
+
+def test_a_plan_is_judged_by_runs_in_a_row(
+    graph: Graph, engines: dict[str, Engine], pictures: list[Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = clock_of(engines, {"float": 10, "int8": 2, "mixed": 3}, monkeypatch, after_another={"int8": 4})
+    assert choose_plan(graph, engines, dict.fromkeys(engines, 0.0), pictures[0], clock).chosen == "int8"
 
 
 @pytest.mark.parametrize(
