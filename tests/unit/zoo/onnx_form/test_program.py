@@ -31,7 +31,7 @@ from tests.unit.zoo.onnx_form.graphs import (
 )
 
 FEW = 0.01
-"""Share of the codes that rounding may put one apart."""
+"""Share of the codes that rounding may put one apart, ties aside."""
 
 
 def everything(graph: Graph) -> tuple[str, ...]:
@@ -49,7 +49,7 @@ def check_codes(engine: Engine, run: Run, x: Tensor) -> None:
     onnx.checker.check_model(program, full_check=True)
     errors = compare_codes(EnginePart(engine), x, run(program, x.numpy()))
     assert errors.largest <= 1, f"{errors.layer}: {errors.largest} codes apart"
-    assert errors.differing <= FEW * errors.codes
+    assert errors.differing - errors.ties <= FEW * errors.codes
 
 
 @settings(max_examples=20, deadline=None)
