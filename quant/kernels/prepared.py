@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from quant.affine import QParams, Quantised, Value, as_codes, as_float, quantise
-from quant.cpu import Cpu, this_cpu
+from quant.cpu import Cpu
 from quant.graph import Layer
 from quant.kernels.floats import Kernel, float_kernel
 from quant.kernels.weighted import WeightedKernel, sums_codes, weighted_kernel
@@ -105,7 +105,7 @@ def prepare_layer(
     calibration: Calibration,
     input_shape: tuple[int, ...],
     *,
-    cpu: Cpu | None = None,
+    cpu: Cpu,
 ) -> PreparedLayer:
     """Pack one layer's weights.
 
@@ -125,7 +125,6 @@ def prepare_layer(
         x = calibration.of_value(layer.inputs[0])
         weights = calibration.of_weights(layer.name)
         run_weights = weights if weights.x_scale == x.scale else weights.for_input(x.scale)
-        cpu = cpu or this_cpu()
         if not cpu.exact_8_bit:
             run_weights = run_weights.narrowed()
         integer = weighted_kernel(operation, run_weights, x, output, input_shape, wanted[1:], tiles=cpu.tiles)

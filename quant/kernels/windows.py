@@ -26,9 +26,7 @@ class WindowProduct(Product):
         span: see above; 1 where pixels have channels enough.
     """
 
-    def __init__(
-        self, conv: Conv2d, codes: Tensor, x: QParams, input_shape: tuple[int, ...], *, tiles: bool = False
-    ) -> None:
+    def __init__(self, conv: Conv2d, codes: Tensor, x: QParams, input_shape: tuple[int, ...], *, tiles: bool) -> None:
         super().__init__(codes, x)
         self._kernel = codes.shape[2:]
         self._stride, self._padding, self._fill = conv.stride, conv.padding, x.zero_point
@@ -62,9 +60,7 @@ class WindowProduct(Product):
 class GroupedProduct(Product):
     """A WindowProduct for each group of channels, one after the other."""
 
-    def __init__(
-        self, conv: Conv2d, codes: Tensor, x: QParams, input_shape: tuple[int, ...], *, tiles: bool = False
-    ) -> None:
+    def __init__(self, conv: Conv2d, codes: Tensor, x: QParams, input_shape: tuple[int, ...], *, tiles: bool) -> None:
         super().__init__(codes, x)
         alone, (C, H, W) = replace(conv, groups=1), input_shape
         shape = (C // conv.groups, H, W)
