@@ -45,15 +45,15 @@ def _resize(picture: Tensor, size: tuple[int, int], interpolation: str) -> Tenso
     _, height, width = picture.shape
     if (height, width) == size:
         return picture
+    if interpolation == "bilinear" and torch.backends.cpu.get_cpu_capability() not in ("AVX2", "AVX512"):
+        # Here torch resizes no bytes, and floats would round otherwise than bytes do on other processors.
+        whole = slice(0, size[0]), slice(0, size[1])
+        return torch.from_numpy(resize(picture.numpy(), size, whole, interpolation))
     # Channels last, as decoding leaves them, and by strides that cannot be taken for another order, as where W is 1.
     pixels = picture.permute(1, 2, 0).contiguous()
     batch = pixels.as_strided((1, 3, height, width), (3 * height * width, 1, 3 * width, 3))
     if interpolation == "nearest":
         return F.interpolate(batch, list(size), mode=interpolation)[0]
-    if interpolation == "bilinear" and torch.backends.cpu.get_cpu_capability() not in ("AVX2", "AVX512"):
-        # Here torch resizes no bytes, and floats would round otherwise than bytes do on other processors.
-        whole = slice(0, size[0]), slice(0, size[1])
-        return torch.from_numpy(resize(picture.numpy(), size, whole, interpolation))
     return F.interpolate(batch, list(size), mode=interpolation, align_corners=False, antialias=True)[0]
 
 

@@ -60,9 +60,10 @@ def compare_codes(part: EnginePart, x: Tensor, found: Mapping[str, Floats]) -> C
         values[prepared.name] = theirs if prepared.output is None else coded(theirs, prepared.output)
         if isinstance(ours, Quantised):
             apart = (ours.codes.to(torch.int16) - coded(theirs, ours.qparams).codes.to(torch.int16)).abs()
-            count, differing = count + apart.numel(), differing + int((apart > 0).sum())
-            if apart.any():
-                ties += int(_are_ties(prepared.uncoded(*inputs), ours.qparams)[apart > 0].sum())
+            differs = apart > 0
+            count, differing = count + differs.numel(), differing + int(differs.sum())
+            if differs.any():
+                ties += int(_are_ties(prepared.uncoded(*inputs)[differs], ours.qparams).sum())
             if int(apart.max()) > largest:
                 largest, worst = int(apart.max()), prepared.name
     return CodeErrors(count, differing, ties, largest, worst)
