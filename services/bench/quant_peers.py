@@ -24,7 +24,7 @@ from services.bench.peer_ranges import ranges_of
 from services.bench.quant_subject import Subject
 from services.edge.progress import Progress
 from services.zoo.quiet import quiet
-from services.zoo.writers import export_folded, write_onnx
+from services.zoo.writers import export, write_onnx
 
 Run: TypeAlias = Callable[[], object]
 
@@ -107,7 +107,7 @@ def _onnx(subject: Subject, cache: Path) -> Path:
     path = cache / f"{_stem(subject, 'torch')}.onnx"
     if not path.is_file():
         module = Eager(subject.model.graph, heads=False).eval()
-        write_onnx(export_folded(module, torch.cat([subject.x] * 2).numpy()), path)
+        write_onnx(export(module, torch.cat([subject.x] * 2).numpy()), path)
     return path
 
 

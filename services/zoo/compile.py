@@ -38,7 +38,7 @@ from services.zoo.runtimes.onnxruntime import WEIGHTS_SUFFIX, write_optimised
 from services.zoo.runtimes.torch import FILE_NAME as TORCH_FILE
 from services.zoo.weight_references import FetchedWeights, fetch_weights
 from services.zoo.weights import load_into
-from services.zoo.writers import export_folded, write_onnx, write_openvino, write_torch
+from services.zoo.writers import export, write_onnx, write_openvino, write_torch
 
 IMAGENET_CLASSES = 1000
 # A runtime that starts slower must be faster by this factor to be kept; docs/adr/0002-runtimes.md has the starts.
@@ -72,7 +72,7 @@ def compile_into(
         (made / ONNX_FILE).write_bytes(weights.stored)
     else:
         module = load_module(model_file, weights)
-        exported = cache(partial(export_folded, module, example))
+        exported = cache(partial(export, module, example))
         in_torch = partial(_scores, module)
         scores = _try(in_torch, example, model_file, "torch")
         try:

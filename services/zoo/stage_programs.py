@@ -26,7 +26,7 @@ from services.zoo.split import split
 from services.zoo.stage_compile import Cutting
 from services.zoo.stage_manifest import StageManifest
 from services.zoo.weight_references import FetchedWeights
-from services.zoo.writers import export_folded, put_weights_apart
+from services.zoo.writers import export, put_weights_apart
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def _compile_stage(stage: GraphModule, values: Images, folder: Path, runtime: st
         reference = reference_in_torch(partial(_run, stage), stage, values, expected)
     except Unsupported as error:
         raise Unsupported(f"{what}: {error}") from None
-    exported = cache(partial(export_folded, stage, values))
+    exported = cache(partial(export, stage, values))
     return keep_fastest(candidates(runtime, stage), exported, reference, values, folder, what), expected
 
 

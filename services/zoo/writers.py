@@ -30,25 +30,23 @@ def export(module: nn.Module, example: NDArray[np.float32]) -> ExportedProgram:
         return torch.export.export(module, (torch.from_numpy(example),), dynamic_shapes=({0: batch},))
 
 
-def export_folded(module: nn.Module, example: NDArray[np.float32]) -> ExportedProgram:
-    """The same as the forms below are written from: batch norms are in the convolutions before them."""
-    program = export(module, example)
-    fold_norms(program)
-    return program
-
-
 def write_torch(program: ExportedProgram, path: Path) -> None:
-    """Write a `.pt2` program. Raises OSError where it cannot be written."""
+    """Write a `.pt2` program: every operator as the module calls it, so that stages compute what the whole computes.
+
+    Raises:
+        OSError: it cannot be written.
+    """
     content = io.BytesIO()  # torch's own writer of files ends the process where the disk is full
     torch.export.save(program, content)
     path.write_bytes(content.getbuffer())
 
 
 def write_onnx(program: ExportedProgram, path: Path) -> None:
-    """Write one ONNX file, weights inside."""
+    """Write one ONNX file, weights inside, batch norms in the convolutions before them."""
+    folded = fold_norms(program)
     with quiet(), _without_collections():
         translated = torch.onnx.export(
-            program, dynamo=True, input_names=[INPUT_NAME], output_names=[OUTPUT_NAME], verbose=False
+            folded, dynamo=True, input_names=[INPUT_NAME], output_names=[OUTPUT_NAME], verbose=False
         )
         assert translated is not None
         translated.save(path)

@@ -3,22 +3,28 @@
 What writes the program in another form takes each operator apart, shape by shape: one that is gone before saves that.
 """
 
+import copy
+
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 from torch.fx import Node
 
 from services.zoo.exported.nodes import arguments_of, operator_name
+from services.zoo.quiet import quiet
 
 
-def fold_norms(program: ExportedProgram) -> None:
-    """Take out, in place, each norm that alone reads a convolution; the module that was exported keeps its weights.
+def fold_norms(program: ExportedProgram) -> ExportedProgram:
+    """Copy a program without the norms that alone read a convolution; weights that stay as they are, both share.
 
     A norm stays whose weights, or its convolution's, have another reader or are computed.
     """
-    for node in list(program.graph.nodes):
+    with quiet():
+        folded = copy.deepcopy(program, {id(weight): weight for weight in program.state_dict.values()})
+    for node in list(folded.graph.nodes):
         if _calls(node, "batch_norm") and _calls(node.args[0], "conv2d"):
-            _fold_norm(program, node, node.args[0])
-    program.graph_module.recompile()
+            _fold_norm(folded, node, node.args[0])
+    folded.graph_module.recompile()
+    return folded
 
 
 def _calls(node: object, operator: str) -> bool:

@@ -14,7 +14,7 @@ from services.zoo.agreement import UNIT, difference
 from services.zoo.exported.nodes import operator_name
 from services.zoo.exported.norms import fold_norms
 from services.zoo.runtimes.onnxruntime import FILE_NAME, load
-from services.zoo.writers import export, export_folded, write_onnx
+from services.zoo.writers import export, write_onnx
 
 PICTURES = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 
@@ -75,10 +75,11 @@ def test_a_norm_that_alone_reads_a_convolution_is_gone_and_answers_stay(network:
     with torch.inference_mode():
         expected = module(PICTURES)
         program = export(module, PICTURES.numpy())
-        fold_norms(program)
-        assert norms_of(program) == left
-        assert program.graph_signature.user_outputs[0] in {node.name for node in program.graph.nodes}
-        torch.testing.assert_close(program.module()(PICTURES), expected, rtol=1e-12, atol=1e-12)
+        folded = fold_norms(program)
+        assert norms_of(folded) == left
+        assert folded.graph_signature.user_outputs[0] in {node.name for node in folded.graph.nodes}
+        torch.testing.assert_close(folded.module()(PICTURES), expected, rtol=1e-12, atol=1e-12)
+        assert torch.equal(program.module()(PICTURES), expected), "the program was changed"
         assert torch.equal(module(PICTURES), expected), "the module was changed"
 
 
@@ -91,7 +92,7 @@ def test_the_onnx_form_is_as_near_to_float64_as_torch_is(tmp_path: Path) -> None
     with torch.no_grad():
         exact = module(torch.from_numpy(images).double()).numpy()
         in_torch = module.float()(torch.from_numpy(images)).numpy()
-    write_onnx(export_folded(module, images), tmp_path / FILE_NAME)
+    write_onnx(export(module, images), tmp_path / FILE_NAME)
     assert "BatchNormalization" not in {node.op_type for node in onnx.load(tmp_path / FILE_NAME).graph.node}
     rounding = max(difference(in_torch, exact), UNIT * float(np.abs(exact).max()))
     assert difference(load(tmp_path, 1)(images), exact) <= 4 * rounding

@@ -98,6 +98,18 @@ def test_the_stages_in_torch_are_the_model_in_torch_to_the_last_bit(model_file: 
         assert np.array_equal(run(stages, pictures(count)), whole(pictures(count)))
 
 
+def test_a_cut_between_a_convolution_and_its_norm_leaves_torch_the_last_bit(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    with torch.no_grad():
+        network(torch.from_numpy(pictures(8)))  # the norm's statistics are those of pictures
+    normed = declare(tmp_path, network)
+    whole = load_forward("torch", compile_model(normed, tmp_path, "torch"), 1)(pictures(3))
+    assert np.array_equal(run(compile_stages(normed, Cutting(layers=("0",)), tmp_path, "torch"), pictures(3)), whole)
+    with torch.inference_mode():
+        assert np.array_equal(whole, network(torch.from_numpy(pictures(3))).numpy())
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
 def test_the_stages_in_other_runtimes_are_close(model_file: ModelFile, cache: Path, runtime: str) -> None:
