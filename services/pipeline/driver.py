@@ -101,6 +101,9 @@ class _Driver:
             if ends_the_job(error):
                 raise
             await self._set_aside(record, error)
+        else:
+            # Apart from what makes it done: what is removed already cannot be read again.
+            await self._means.patiently(lambda: self._jobs.clean(record, len(self._job.stages)))
         self._tell()
 
     async def _through_stages(
@@ -153,7 +156,7 @@ class _Driver:
         pieces = self._jobs.store.stream(self._jobs.store.key_of(url))
         predictions = await write_predictions(pieces, url, self._job.labels, self._job.top_k)
         passage = _passage(record, self._job, answers)
-        await self._jobs.finish(record, len(answers), predictions, passage)
+        await self._jobs.finish(record, predictions, passage)
         self._totals.add(passage)
         self._done.add(record)
         self._status.done = len(self._done)

@@ -87,16 +87,15 @@ class JobStore:
         """Forget what a stage computed."""
         await self.store.remove([self.store.key_of(url)])
 
-    async def finish(self, record: str, stages: int, predictions: bytes, passage: dict[str, Any]) -> None:
-        """Keep a record's answers, then that it is done, then nothing of what was under way."""
+    async def finish(self, record: str, predictions: bytes, passage: dict[str, Any]) -> None:
+        """Keep a record's answers, then that it is done; `clean` is to follow."""
         await self.store.write(self._key(f"predictions/{_stem(record)}.jsonl"), predictions)
         await self.store.write(self._key(f"done/{_stem(record)}.json"), _to_json(passage))
-        await self.clean(record, stages)
 
     async def clean(self, record: str, stages: int) -> None:
-        """Remove what was under way of a record that is done."""
+        """Remove what was under way of a record that is done, and that it had failed."""
         keys = [self._activation_key(record, stage) for stage in range(stages)]
-        await self.store.remove([*keys, self._key(f"failed/{_stem(record)}.json")])
+        await self.store.remove([self._key(f"failed/{_stem(record)}.json"), *keys])
 
     async def set_aside(self, record: str, why: dict[str, Any]) -> None:
         """Keep why a record failed."""

@@ -123,7 +123,7 @@ def test_a_job_is_seen_as_its_records_are_done(browser: Browser, console: Served
         part = {"usage": asdict(Usage(1, 1.0, 3.0)), "peak_bytes": 10_000_000, "cold": True, "seconds": 2.0}
         passage = {"record": "0.record", "pictures": 10, "failed_pictures": 0, "stages": {"conv": part, "fc": part}}
         jobs = JobStore(open_store(str(output)), "nightly")
-        outside(lambda: jobs.finish("0.record", 2, b"", passage))
+        outside(lambda: jobs.finish("0.record", b"", passage))
         expect(card).to_contain_text("1 of 2 records, 10 pictures")
         expect(card.get_by_role("row", name="conv")).to_contain_text("10.0 MB")
         assert page.evaluate("document.documentElement.scrollWidth") <= NARROW[0]

@@ -31,7 +31,7 @@ async def output(tmp_path: Path) -> ObjectStore:
         await records.write(f"{n}.record", b"")
     jobs = JobStore(output, "job")
     await jobs.begin(Job("job", "alexnet", "digest", STAGES, records.url, ()))
-    await jobs.finish("0.record", 2, b"", passage("0.record", 3.0))
+    await jobs.finish("0.record", b"", passage("0.record", 3.0))
     await output.write("job/activations/1/0", b"values")
     await jobs.set_aside("2.record", {"record": "2.record"})
     return output
@@ -48,7 +48,7 @@ async def test_a_job_under_way_says_where_its_records_are_and_what_it_cost(outpu
 async def test_a_job_that_is_over_has_its_reports_money(output: ObjectStore) -> None:
     jobs = JobStore(output, "job")
     for record in ("1.record", "3.record"):
-        await jobs.finish(record, 2, b"", passage(record, 1.0))
+        await jobs.finish(record, b"", passage(record, 1.0))
     await jobs.write_report({"money": 0.5, "tariff": vars(AWS_LAMBDA)})
     (job,), _ = await PipelineJobs(lambda: [output.url], open_store).look()
     assert (job.done, job.money, job.is_over) == (3, 0.5, True)
@@ -73,6 +73,6 @@ async def test_a_job_that_was_removed_and_run_again_says_what_it_took_this_time(
     await looked_at.look()
     await output.remove(["job/done/0.json"])
     await looked_at.look()
-    await JobStore(output, "job").finish("0.record", 2, b"", passage("0.record", 7.0))
+    await JobStore(output, "job").finish("0.record", b"", passage("0.record", 7.0))
     (job,), _ = await looked_at.look()
     assert job.stages[0].usage.gb_seconds == 7.0

@@ -21,6 +21,7 @@ from services.edge.errors import (
     OtherChain,
     StageUnavailable,
     StoreFull,
+    StoreUnavailable,
     StrataError,
 )
 from services.edge.receipts import AWS_LAMBDA
@@ -306,6 +307,22 @@ async def test_a_job_killed_between_its_answer_and_its_end_leaves_nothing_behind
     await bench.root.write("j/activations/001/2", b"left over")
     await bench.run()
     await bench.check_all_done()
+
+
+async def test_a_record_is_done_though_the_store_removed_its_activations_and_did_not_say_so() -> None:
+    bench = await Bench(2).ready()
+    remove, answers = bench.root.remove, iter([StoreUnavailable("no answer")] * 2)
+
+    async def removing(keys: list[str]) -> None:
+        await remove(keys)
+        if error := next(answers, None):
+            raise error
+
+    bench.root.remove = removing  # type: ignore[method-assign]
+    report = await bench.run()
+    assert (report["records"], report["failed_records"]) == (2, [])
+    await bench.check_all_done()
+    assert set(bench.chain.computed.values()) == {1}
 
 
 class Late(Chain):
