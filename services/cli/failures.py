@@ -2,8 +2,7 @@
 
 import typer
 
-from services.edge.errors import Unavailable, Unsupported
-from services.edge.status import status_of
+from services.edge.status import is_askers_fault
 
 EXIT_FAULT = 1
 EXIT_BAD_INPUT = 2
@@ -20,5 +19,4 @@ def exit_code_of(error: Exception) -> int:
 
     Services end with 2 for the same.
     """
-    refused = 400 <= status_of(error).http_code < 500 and not isinstance(error, Unavailable)
-    return EXIT_BAD_INPUT if refused or isinstance(error, Unsupported) else EXIT_FAULT
+    return EXIT_BAD_INPUT if is_askers_fault(error) else EXIT_FAULT

@@ -67,6 +67,12 @@ def status_of(error: Exception) -> Status:
     return Status(grpc.StatusCode.INTERNAL, 500, errors.Internal.__name__, message, incident)
 
 
+def is_askers_fault(error: Exception) -> bool:
+    """Tell whether asking again changes nothing: wrong input, what does not exist, and what is not supported."""
+    refused = 400 <= status_of(error).http_code < 500 and not isinstance(error, errors.Unavailable)
+    return refused or isinstance(error, errors.Unsupported)
+
+
 def forget_frames(error: BaseException) -> None:
     """Let go of what an error's frames hold, once it is answered.
 

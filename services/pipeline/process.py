@@ -16,8 +16,9 @@ from typing import Any
 from services.artifacts.precision import Encoding
 from services.artifacts.store import open_store
 from services.edge.environment import read_settings, setting
-from services.edge.errors import JobUnderWay, StrataError, Unavailable
+from services.edge.errors import JobUnderWay, StrataError
 from services.edge.lean_logs import configure_lean_logs
+from services.edge.status import is_askers_fault
 from services.edge.tracing import start_tracing
 from services.pipeline.client import CALL_TIMEOUT_S, open_stages, split_service
 from services.pipeline.domain import DEFAULT_TOP_K, Retry, job_of
@@ -63,12 +64,17 @@ def main() -> int:
         return EXIT_TRY_AGAIN
     except (StrataError, OSError) as error:
         _log.error("%s: %s", type(error).__name__, error)
-        return EXIT_TRY_AGAIN if isinstance(error, Unavailable | JobUnderWay) else EXIT_BAD_INPUT
+        return exit_code_of(error)
     except Exception:
         _log.exception("cannot run the job")
         return EXIT_TRY_AGAIN
     print(json.dumps({"event": "report", "report": report}), flush=True)
     return EXIT_SET_ASIDE if report["failed_records"] else 0
+
+
+def exit_code_of(error: Exception) -> int:
+    """That of `strata pipeline run`, but where another driver runs the job: its lease may have run out by then."""
+    return EXIT_BAD_INPUT if is_askers_fault(error) and not isinstance(error, JobUnderWay) else EXIT_TRY_AGAIN
 
 
 async def _run(settings: DriverSettings) -> dict[str, Any]:
