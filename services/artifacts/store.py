@@ -138,7 +138,7 @@ class ObjectStore:
         self._count_write(len(content))
 
     async def write_stream(self, key: str, pieces: AsyncIterator[Piece]) -> None:
-        """Write an object piece by piece; where `pieces` raises, nothing is written."""
+        """Write an object piece by piece; where `pieces` raises, or this is cancelled, nothing is written."""
         begin: list[Piece] = []
         size_bytes = 0
         async for piece in pieces:
@@ -150,19 +150,28 @@ class ObjectStore:
             await self.write(key, b"".join(begin))  # one request, where parts take two more than they are
             return
         loop = asyncio.get_running_loop()
+        broken_off = False
 
         def pulled() -> Iterator[Piece]:
             nonlocal size_bytes
             yield from begin
             begin.clear()
             while (piece := asyncio.run_coroutine_threadsafe(_next(pieces), loop).result()) is not None:
+                if broken_off:
+                    break
                 size_bytes += len(piece)
                 yield piece
+            if broken_off:
+                raise InterruptedError(f"{key}: the write was broken off")
 
         with self._naming("write", key):
-            await asyncio.to_thread(
-                obstore.put, self._client, key, pulled(), chunk_size=PART_BYTES, max_concurrency=_PARTS_AT_A_TIME
-            )
+            try:
+                await asyncio.to_thread(
+                    obstore.put, self._client, key, pulled(), chunk_size=PART_BYTES, max_concurrency=_PARTS_AT_A_TIME
+                )
+            except asyncio.CancelledError:
+                broken_off = True  # the thread goes on; that `pieces` end now does not mean that they are whole
+                raise
         self._count_write(size_bytes)
 
     async def exists(self, key: str) -> bool:

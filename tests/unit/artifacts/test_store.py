@@ -1,5 +1,6 @@
 """The object store over a folder and over memory: one behaviour. tests/contract has S3."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -71,6 +72,26 @@ async def test_a_writer_that_dies_leaves_nothing(store: ObjectStore) -> None:
         await store.write_stream("half", broken())
     assert not await store.exists("half")
     assert await store.keys() == []
+
+
+async def test_a_write_that_is_broken_off_leaves_nothing(store: ObjectStore) -> None:
+    under_way, goes_on = asyncio.Event(), asyncio.Event()
+
+    async def slow() -> AsyncIterator[bytes]:
+        yield b"x" * PART_BYTES
+        yield b"x" * PART_BYTES
+        under_way.set()
+        await goes_on.wait()
+
+    writing = asyncio.create_task(store.write_stream("half", slow()))
+    await under_way.wait()
+    writing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+    goes_on.set()  # the thread that writes goes on, and finds the pieces at their end
+    await asyncio.get_running_loop().shutdown_default_executor()
+    with pytest.raises(ArtifactNotFound):
+        store.read_now("half")
 
 
 async def test_an_object_is_created_once(store: ObjectStore) -> None:
