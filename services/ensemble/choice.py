@@ -16,6 +16,7 @@ Accuracy = Callable[[Sequence[str]], float | None]
 def choose_members(
     forecasts_s: Mapping[str, float],
     left_s: float | None,
+    given_s: float,
     mode: EnsembleMode,
     when_late: WhenLate,
     min_members: int,
@@ -29,6 +30,7 @@ def choose_members(
     Args:
         forecasts_s: of each member, in the ensemble's order: from now until it answers.
         left_s: until the deadline; None is for ever.
+        given_s: of what that is left.
     Raises:
         LateAlready: nothing fits, with the time after which something is forecast to.
     """
@@ -42,8 +44,8 @@ def choose_members(
     least = len(models) if when_late is WhenLate.REFUSE else min_members
     soonest_s = _takes_s(sorted(models, key=lambda model: forecasts_s[model])[:least], forecasts_s, mode)
     raise LateAlready(
-        f"it takes {_ms(soonest_s)} just now until {_members(least)} would have answered, and {_ms(left_s)} are left; "
-        "nothing of it was started: ask again later, or allow more time",
+        f"it takes {_ms(soonest_s)} just now until {_members(least)} would have answered, and of the {_ms(given_s)} "
+        f"that it came with {_ms(left_s)} are left; nothing of it was started: ask again later, or allow more time",
         max(_LEAST_RETRY_S, soonest_s - left_s),
     )
 

@@ -215,6 +215,19 @@ REPLY_MARGIN_S = 0.02
 """An answer leaves this much before its caller hangs up."""
 
 
+def time_given(request: PredictRequest, ensemble: Ensemble) -> float:
+    """Return how long the answer may take from when the request came, in s, as asked or declared, or as its caller
+    waits.
+    """
+    asked_s = request.deadline_s if request.deadline_s is not None else ensemble.deadline_ms / 1e3
+    return asked_s if request.latest_s is None else min(asked_s, request.latest_s)
+
+
+def time_to_start(latest_s: float | None) -> float:
+    """Return how long members may take to start, in s, where who wakes them waits so long; None is not said."""
+    return WAKE_S if latest_s is None else max(0.0, latest_s - REPLY_MARGIN_S)
+
+
 def time_allowed(request: PredictRequest, ensemble: Ensemble, waited_s: float = 0.0) -> float:
     """Return how long the answer may take from now, in s: as asked, or else as declared, but no longer than its caller
     waits.

@@ -14,7 +14,7 @@ from services.ensemble.converters import (
     request_from_message,
     woken_to_message,
 )
-from services.ensemble.domain import WAKE_S
+from services.ensemble.domain import time_to_start
 from services.ensemble.usecases import OWNER_METADATA_KEY, Predicts, UserOf
 
 SERVICE: str = pb.DESCRIPTOR.services_by_name["EnsembleService"].full_name
@@ -51,7 +51,8 @@ class EnsembleServicer(pb_grpc.EnsembleServiceServicer):
     async def Wake(
         self, request: pb.WakeRequest, context: "grpc.aio.ServicerContext[pb.WakeRequest, pb.WakeResponse]"
     ) -> pb.WakeResponse:
-        return woken_to_message(await self._predictor.wake(request.ensemble, context.time_remaining() or WAKE_S))
+        timeout_s = time_to_start(context.time_remaining())
+        return woken_to_message(await self._predictor.wake(request.ensemble, timeout_s))
 
     async def ListEnsembles(
         self,

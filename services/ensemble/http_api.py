@@ -11,7 +11,7 @@ from services.edge.deadline import Deadline, read_request_timeout, within
 from services.edge.http_app import Health, create_app
 from services.edge.http_form import is_form, read_form_files
 from services.edge.receipts import RECEIPT_METADATA_KEY, summary
-from services.ensemble.domain import DEFAULT_TOP_K, MAX_DEADLINE_MS, WAKE_S, EnsembleMode, PredictRequest
+from services.ensemble.domain import DEFAULT_TOP_K, MAX_DEADLINE_MS, EnsembleMode, PredictRequest, time_to_start
 from services.ensemble.http_bodies import AnswerBody, EnsembleBody, ModelBody, StartedBody, models_of
 from services.ensemble.usecases import Predicts, UserOf
 
@@ -108,7 +108,7 @@ def create_http_app(
             str | None, Header(description="How long you wait from now, in seconds; three minutes, unless given")
         ] = None,
     ) -> list[StartedBody]:
-        woken = await predictor.wake(name, read_request_timeout(request_timeout) or WAKE_S)
+        woken = await predictor.wake(name, time_to_start(read_request_timeout(request_timeout)))
         return [StartedBody.of(model, started) for model, started in woken.items()]
 
     @app.get("/v1/ensembles", tags=["ensembles"], summary="List the ensembles")

@@ -43,7 +43,7 @@ class RayPredictor:
         allowed_s = time_allowed(request, find(self._served, request.ensemble).ensemble)
         # Parts of a message do not travel.
         pictures, sounds = (tuple(map(bytes, each)) for each in (request.pictures, request.sounds))
-        asked = replace(request, pictures=pictures, sounds=sounds, deadline_s=allowed_s, latest_s=None)
+        asked = replace(request, pictures=pictures, sounds=sounds)
         answer = await _call(self._handle.predict.remote(asked, hand_over()), allowed_s + _LATE_S)
         if isinstance(answer, StrataError):
             raise answer

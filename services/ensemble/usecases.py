@@ -26,6 +26,7 @@ from services.ensemble.domain import (
     check_scores,
     items_of,
     time_allowed,
+    time_given,
 )
 from services.ensemble.fan_out import Infer, MemberRun, fan_out
 from services.ensemble.preparation import KEPT_BYTES, CallLimits, Preparation, Prepare
@@ -137,7 +138,7 @@ class Predictor:
         mode = request.mode or ensemble.mode
         waited_s = self._clock() - began_s
         deadline = Deadline.after(time_allowed(request, ensemble, waited_s), self._clock)
-        runs = await self._ask_those_in_time(served, items, mode, deadline)
+        runs = await self._ask_those_in_time(served, items, mode, deadline, time_given(request, ensemble))
         try:
             answer = combined_answer(served, runs, mode, request.top_k, self._tariff, lambda: self._clock() - began_s)
         except Exception:
@@ -146,7 +147,7 @@ class Predictor:
         return replace(answer, unclaimed=self._unclaimed.hand_out(runs))
 
     async def _ask_those_in_time(
-        self, served: Served, items: Sequence[Item], mode: EnsembleMode, deadline: Deadline
+        self, served: Served, items: Sequence[Item], mode: EnsembleMode, deadline: Deadline, given_s: float
     ) -> list[MemberRun]:
         """Ask those members that are forecast to be in by the deadline; the others are missing, and say so."""
         ensemble = served.ensemble
@@ -154,7 +155,13 @@ class Predictor:
         chosen: Sequence[str] = ()
         try:
             chosen = choose_members(
-                forecasts_s, deadline.remaining_s, mode, ensemble.when_late, ensemble.min_members, served.expected
+                forecasts_s,
+                deadline.remaining_s,
+                given_s,
+                mode,
+                ensemble.when_late,
+                ensemble.min_members,
+                served.expected,
             )
         finally:  # refused or not: who asks again finds them awake
             self._queue.wake_cold([model for model in ensemble.models if model not in chosen])

@@ -623,6 +623,7 @@ async def test_what_cannot_be_in_time_is_refused_at_once_and_says_when_to_ask_ag
     assert metadata[ERROR_METADATA_KEY] == "LateAlready"
     assert SLOW_MS / 4 < float(metadata["grpc-retry-pushback-ms"]) < SLOW_MS
     assert (answer.status_code, answer.json()["kind"], answer.headers["Retry-After"]) == (429, "LateAlready", "1")
+    assert f"of the {SLOW_MS // 2} ms that it came with" in answer.json()["error"]
 
 
 async def test_a_member_that_would_be_late_is_not_started_and_says_so(stub: Any) -> None:

@@ -136,7 +136,13 @@ class _FleetRun:
         forecasts_s = {member.name: self._forecasts.forecast_s(member.name, 1, now_s) for member in members}
         try:
             chosen: Sequence[str] = choose_members(
-                forecasts_s, fleet.deadline_s, EnsembleMode.PARALLEL, fleet.when_late, fleet.min_members, lambda _: None
+                forecasts_s,
+                fleet.deadline_s,
+                fleet.deadline_s,
+                EnsembleMode.PARALLEL,
+                fleet.when_late,
+                fleet.min_members,
+                lambda _: None,
             )
         except LateAlready:
             chosen = ()

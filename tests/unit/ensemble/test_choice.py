@@ -13,6 +13,7 @@ from services.ensemble.choice import choose_members
 from services.ensemble.domain import EnsembleMode, WhenLate
 
 FORECASTS = {"a": 0.1, "b": 0.2, "c": 0.3}
+GIVEN_S = 1.0
 MEASURED = {("a",): 0.8, ("b",): 0.7, ("c",): 0.6, ("a", "b"): 0.75, ("a", "c"): 0.9, ("b", "c"): 0.5}
 
 
@@ -27,7 +28,7 @@ def choose(
     min_members: int = 1,
     forecasts_s: dict[str, float] = FORECASTS,
 ) -> tuple[str, ...]:
-    return choose_members(forecasts_s, left_s, mode, when_late, min_members, measured)
+    return choose_members(forecasts_s, left_s, GIVEN_S, mode, when_late, min_members, measured)
 
 
 def test_all_start_where_all_fit_or_nothing_ends() -> None:
@@ -68,6 +69,12 @@ def test_what_cannot_be_is_refused_with_when_it_can(
     assert refused.value.retry_after_s == pytest.approx(retry_after_s)
 
 
+def test_a_refusal_says_what_it_takes_what_is_left_and_what_was_given() -> None:
+    said = r"takes 100 ms just now until one member would have answered, and of the 15 ms that it came with 0 ms are"
+    with pytest.raises(LateAlready, match=said):
+        choose_members(FORECASTS, 0.0, 0.015, EnsembleMode.PARALLEL, WhenLate.SUBSET, 1, measured)
+
+
 times = st.floats(0, 10)
 
 
@@ -99,13 +106,14 @@ def test_what_starts_fits_and_nothing_that_fits_is_better(
     ]
     retry_after_s = 0.0
     try:
-        chosen = choose_members(forecasts_s, left_s, mode, WhenLate.SUBSET, least, accuracy)
+        chosen = choose_members(forecasts_s, left_s, GIVEN_S, mode, WhenLate.SUBSET, least, accuracy)
     except LateAlready as refused:
         retry_after_s = refused.retry_after_s or 0.0
         chosen = ()
     if not chosen:
         assert not subsets
-        after = choose_members(forecasts_s, left_s + retry_after_s + 1e-9, mode, WhenLate.SUBSET, least, accuracy)
+        after_s = left_s + retry_after_s + 1e-9
+        after = choose_members(forecasts_s, after_s, GIVEN_S, mode, WhenLate.SUBSET, least, accuracy)
         assert len(after) >= least
         return
     assert chosen in subsets
