@@ -37,6 +37,7 @@ class ReceiptLog:
         self._folder = folder
         self._limit_bytes = limit_bytes
         self._clock = clock
+        self._path = folder
         self._file: int | None = None
         self._size_bytes = 0
 
@@ -45,7 +46,9 @@ class ReceiptLog:
         entry = Entry(self._clock(), user, ensemble, receipt, unclaimed)
         line = (json.dumps(_to_json(entry), separators=(",", ":")) + "\n").encode()
         try:
-            if self._file is None or self._size_bytes + len(line) > self._limit_bytes // _FILES:
+            is_full = self._size_bytes + len(line) > self._limit_bytes // _FILES
+            # Others that make room in the folder may have taken it away: what is written then, nobody can read.
+            if self._file is None or is_full or not self._path.exists():
                 self._roll()
             assert self._file is not None
             written_bytes = os.write(self._file, line)
@@ -65,16 +68,14 @@ class ReceiptLog:
     def _roll(self) -> None:
         """Begin a new file, and make room for it."""
         self.close()
-        name = f"{int(self._clock() * 1e3):013d}-{uuid.uuid4().hex[:8]}.jsonl"
-        self._file = os.open(self._folder / name, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_EXCL, 0o600)
+        self._path = self._folder / f"{int(self._clock() * 1e3):013d}-{uuid.uuid4().hex[:8]}.jsonl"
+        self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_EXCL, 0o600)
         self._size_bytes = 0
-        others = [path for path in _files(self._folder) if path.name != name]
         room_bytes = self._limit_bytes - self._limit_bytes // _FILES
-        for path in reversed(others):  # the newest first
-            with suppress(FileNotFoundError):  # others make room in this folder too
-                room_bytes -= path.stat().st_size
-                if room_bytes < 0:
-                    path.unlink()
+        for path, size_bytes in _last_written_first(self._folder):
+            room_bytes -= size_bytes
+            if room_bytes < 0 and path != self._path:
+                path.unlink(missing_ok=True)
 
 
 def read_receipts(folder: Path) -> Iterator[Entry]:
@@ -99,6 +100,16 @@ def read_entry(line: str) -> Entry | None:
         return Entry(said["at"], said["user"], said["ensemble"], Receipt(lines, Tariff(**said["tariff"])), unclaimed)
     except (ValueError, KeyError, TypeError):
         return None
+
+
+def _last_written_first(folder: Path) -> list[tuple[Path, int]]:
+    """The files and their sizes: one that was begun long ago may have the newest line of another front door."""
+    found: list[tuple[int, str, int]] = []
+    for path in _files(folder):
+        with suppress(FileNotFoundError):  # others make room in this folder too
+            about = path.stat()
+            found.append((about.st_mtime_ns, path.name, about.st_size))
+    return [(folder / name, size_bytes) for _, name, size_bytes in sorted(found, reverse=True)]
 
 
 def _files(folder: Path) -> list[Path]:

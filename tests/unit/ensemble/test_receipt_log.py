@@ -1,5 +1,6 @@
 """Receipts on disk: whole after a kill, bounded, readable whatever else is in the folder."""
 
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -50,6 +51,26 @@ def test_the_oldest_go_when_there_are_too_many(tmp_path: Path) -> None:
     assert kept[0] > 0
     assert kept[-1] == next(times) - 1
     assert len(kept) > 20
+
+
+def test_a_file_that_is_taken_away_loses_nothing_that_comes_after(tmp_path: Path) -> None:
+    log = ReceiptLog(tmp_path, 2**20)
+    log.append("before", "e", RECEIPT, {})
+    (file,) = tmp_path.glob("*.jsonl")
+    file.unlink()  # as another front door does that makes room
+    log.append("after", "e", RECEIPT, {})
+    assert [entry.user for entry in read_receipts(tmp_path)] == ["after"]
+
+
+def test_the_file_with_the_newest_line_stays_however_long_ago_it_was_begun(tmp_path: Path) -> None:
+    limit_bytes = 2**16
+    begun_first, begun_last = tmp_path / "0000000000001-a.jsonl", tmp_path / "0000000000002-b.jsonl"
+    for path, written_s in ((begun_first, 9), (begun_last, 8)):
+        path.write_bytes(bytes(limit_bytes // 2))
+        os.utime(path, (written_s, written_s))
+    ReceiptLog(tmp_path, limit_bytes).append("", "e", RECEIPT, {})
+    assert begun_first.exists()
+    assert not begun_last.exists()
 
 
 def test_lines_that_are_none_are_left_out(tmp_path: Path) -> None:
