@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -10,7 +11,7 @@ import grpc
 import httpx
 
 from services.cluster.domain import Host
-from services.edge.errors import InvalidInput
+from services.edge.errors import InvalidInput, Unavailable
 from services.edge.grpc_channel import open_channel
 from services.edge.http_client import reason_of
 from services.edge.service_health import is_serving
@@ -47,10 +48,7 @@ async def call_all(
     Raises:
         InvalidInput: the URL names no host.
     """
-    place = urlsplit(ingress)
-    if place.scheme != "http" or not place.hostname:
-        raise InvalidInput(f"'{ingress}' is no URL of an ingress gateway: expected http://HOST or http://HOST:PORT")
-    address = f"{place.hostname}:{place.port or 80}"
+    address = _address(ingress)
 
     async def call(host: Host) -> Called:
         began_s, last = clock(), "it did not answer"
@@ -67,12 +65,23 @@ async def call_all(
     return dict(zip(hosts, called, strict=True))
 
 
+def _address(ingress: str) -> str:
+    with suppress(ValueError):  # a port that is no number, or a bracket without its end
+        place = urlsplit(ingress)
+        host, port = place.hostname, place.port or 80
+        if place.scheme == "http" and host:
+            return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    raise InvalidInput(f"'{ingress}' is no URL of an ingress gateway: expected http://HOST or http://HOST:PORT")
+
+
 def _asking_health(channel: grpc.aio.Channel) -> _Ask:
     async def ask(timeout_s: float) -> str:
         try:
             return "" if await is_serving(channel, timeout_s) else "the service is not ready"
         except grpc.aio.AioRpcError as error:
             return f"{error.code().name}: {error.details()}"
+        except Unavailable as error:
+            return str(error)
 
     return ask
 

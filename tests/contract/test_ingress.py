@@ -100,7 +100,24 @@ async def test_an_ingress_that_keeps_the_call_is_given_up_with_a_reason(hosts: d
     assert reason in ("DEADLINE_EXCEEDED: Deadline Exceeded", "ReadTimeout")
 
 
-@pytest.mark.parametrize("url", ["ftp://x", "127.0.0.1:80", "http://"], ids=["ftp", "bare", "empty"])
+async def test_a_gateway_has_an_address_of_any_kind() -> None:
+    healths = Healths(SERVING)
+    server = grpc.aio.server()
+    health_pb2_grpc.add_HealthServicer_to_server(healths, server)
+    try:
+        port = server.add_insecure_port("[::1]:0")
+    except RuntimeError:
+        pytest.skip("this machine has no IPv6")
+    await server.start()
+    assert (await call_all(GRPC, f"http://[::1]:{port}", 20.0))["model"].error == ""
+    await server.stop(None)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["ftp://x", "127.0.0.1:80", "http://", "http://x:port", "http://[::1"],
+    ids=["ftp", "bare", "empty", "port", "bracket"],
+)
 async def test_a_url_that_names_no_gateway_is_refused(url: str) -> None:
     with pytest.raises(InvalidInput, match="expected http://HOST"):
         await call_all(REST, url, 1.0)
