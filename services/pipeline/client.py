@@ -14,7 +14,7 @@ from services.contracts.strata.stage.v1 import stage_pb2 as pb
 from services.contracts.strata.stage.v1 import stage_pb2_grpc as pb_grpc
 from services.edge.address import split_address
 from services.edge.errors import InvalidInput, StageUnavailable, Unavailable
-from services.edge.grpc_channel import open_channel
+from services.edge.grpc_channel import open_channel, read_reply
 from services.edge.remote_errors import error_of
 from services.pipeline.converters import answer_of_message, description_of_message, request_to_message
 from services.pipeline.domain import StageAnswer, StageDescription
@@ -51,16 +51,16 @@ class StageClient:
         return len(self._channels)
 
     async def describe(self, stage: int) -> StageDescription:
-        """Ask a stage what it is. Raises StageUnavailable and what else it answers."""
+        """Ask a stage what it is. Raises Unavailable and what else it answers."""
         stub = await self._stub(stage)
         try:
             async with self._described[stage]:
-                said: pb.DescribeResponse = await stub.Describe(
+                said: pb.DescribeResponse | None = await stub.Describe(
                     pb.DescribeRequest(), timeout=self._timeout_s, wait_for_ready=True
                 )
         except grpc.aio.AioRpcError as error:
             raise error_of(error, StageUnavailable, f"stage {stage}") from error
-        return description_of_message(said)
+        return description_of_message(read_reply(said, f"stage {stage}"))
 
     async def run(
         self,
@@ -70,16 +70,16 @@ class StageClient:
         output_url: str,
         precision: Encoding = Encoding.FLOAT32,
     ) -> StageAnswer:
-        """Have a record's activation computed. Raises StageUnavailable and what else the stage answers."""
+        """Have a record's activation computed. Raises Unavailable and what else the stage answers."""
         stub = await self._stub(stage)
         request = request_to_message(chain, input_url, output_url, precision)
         async with self._described[stage]:
             pass
         try:
-            answer: pb.RunResponse = await stub.Run(request, timeout=self._timeout_s)
+            answer: pb.RunResponse | None = await stub.Run(request, timeout=self._timeout_s)
         except grpc.aio.AioRpcError as error:
             raise error_of(error, StageUnavailable, f"stage {stage}") from error
-        return answer_of_message(answer)
+        return answer_of_message(read_reply(answer, f"stage {stage}"))
 
     async def take(
         self, first: int, chain: str, urls: Sequence[str], precision: Encoding

@@ -4,9 +4,11 @@ import asyncio
 from typing import Any
 
 import grpc
+import pytest
 
 from services.contracts.strata.stage.v1 import stage_pb2 as pb
 from services.contracts.strata.stage.v1 import stage_pb2_grpc as pb_grpc
+from services.edge.errors import Unavailable
 from services.pipeline.client import open_stages
 
 
@@ -48,3 +50,20 @@ async def test_a_stage_that_starts_gets_its_record_after_it_has_said_what_it_is(
         await asyncio.gather(described, ran)
     await server.stop(None)
     assert stage.calls == ["Describe", "described", "Run"]
+
+
+async def test_a_server_that_is_no_stage_is_unavailable() -> None:
+    async def nonsense(_request: bytes, _context: Any) -> bytes:
+        return b"\xff"
+
+    server = grpc.aio.server()
+    handlers: dict[str, Any] = {name: grpc.unary_unary_rpc_method_handler(nonsense) for name in ("Describe", "Run")}
+    service = pb.DESCRIPTOR.services_by_name["StageService"].full_name
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    async with open_stages([(f"127.0.0.1:{port}", "")], 10.0) as stages:
+        for call in (stages.describe(0), stages.run(0, "chain", "file:///a", "file:///b")):
+            with pytest.raises(Unavailable, match="stage 0 answers with something else"):
+                await call
+    await server.stop(None)
