@@ -125,10 +125,13 @@ def check_header(header: Header, expected: Header, url: str) -> None:
         )
 
 
-def micro_batch_length(wanted: int, manifest: StageManifest, limit_bytes: float, resident_bytes: int) -> int:
-    """Count the pictures that are computed at a time: `wanted`, or as many as the memory holds.
+def micro_batch_length(
+    wanted: int, manifest: StageManifest, concurrency: int, limit_bytes: float, resident_bytes: int
+) -> int:
+    """Count the pictures that each computation takes: `wanted`, or its share of those that the memory holds.
 
     Args:
+        concurrency: computations at a time.
         limit_bytes: of this process's memory, or infinity.
         resident_bytes: what the loaded stage holds already.
     Raises:
@@ -144,4 +147,4 @@ def micro_batch_length(wanted: int, manifest: StageManifest, limit_bytes: float,
             f"stage {manifest.name} of model '{manifest.model}': its memory of {limit_bytes / 1e6:.0f} MB does not "
             f"hold one picture; give it {needed_mb:.0f} MB or more"
         )
-    return min(wanted, fits)
+    return min(wanted, max(1, fits // concurrency))

@@ -153,7 +153,11 @@ class Stage:
         zeros = np.zeros((1, *self.manifest.input_shape), np.float32)
         await asyncio.get_running_loop().run_in_executor(self._threads, forward, zeros)
         self._micro_batch = micro_batch_length(
-            self._limits.micro_batch, self.manifest, self._limits.memory_bytes, self._resident_bytes()
+            self._limits.micro_batch,
+            self.manifest,
+            self._limits.concurrency,
+            self._limits.memory_bytes,
+            self._resident_bytes(),
         )
         self._engine = StageEngine(self.manifest, forward, self._read_picture)
 

@@ -281,11 +281,17 @@ async def test_more_than_may_wait_are_refused(made: Made) -> None:
 
 def test_the_micro_batch_is_what_the_memory_holds() -> None:
     manifest = replace(MANIFEST, working_bytes=1_000_000)
-    assert micro_batch_length(16, manifest, math.inf, 10**9) == 16
-    assert micro_batch_length(16, manifest, 100e6, 70_000_000) == 5
-    assert micro_batch_length(4, manifest, 100e6, 70_000_000) == 4
+    assert micro_batch_length(16, manifest, 1, math.inf, 10**9) == 16
+    assert micro_batch_length(16, manifest, 1, 100e6, 70_000_000) == 5
+    assert micro_batch_length(4, manifest, 1, 100e6, 70_000_000) == 4
     with pytest.raises(MemoryTooSmall, match="its memory of 100 MB does not hold one picture; give it 102 MB"):
-        micro_batch_length(16, manifest, 100e6, 84_000_000)
+        micro_batch_length(16, manifest, 1, 100e6, 84_000_000)
+
+
+def test_computations_at_a_time_share_the_memory() -> None:
+    manifest = replace(MANIFEST, working_bytes=1_000_000)
+    assert micro_batch_length(16, manifest, 2, 100e6, 70_000_000) == 2
+    assert micro_batch_length(16, manifest, 8, 100e6, 70_000_000) == 1
 
 
 def test_calls_at_a_time_share_what_the_process_takes() -> None:
