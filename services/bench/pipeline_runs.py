@@ -81,7 +81,8 @@ async def running(folders: Sequence[Path], scratch: Path) -> AsyncIterator[Runne
     """Start compiled stages, as `strata pipeline run` does."""
     scratch.mkdir(parents=True, exist_ok=True)
     url = open_store(str(scratch)).url
-    async with local_stages({each.name: each for each in folders}, [url], scratch / "logs") as supervisor:
+    named, logs = {each.name: each for each in folders}, scratch / "logs"
+    async with local_stages(named, [url], logs, 2 * _CALL_TIMEOUT_S) as supervisor:
         client = StageClient([partial(supervisor.channel, folder.name) for folder in folders], _CALL_TIMEOUT_S)
         yield await runner_over(client, scratch)
 

@@ -186,7 +186,7 @@ async def _stages(
         return
     logs = state_folder(os.environ) / "logs"
     stores = [records.url, output.url]
-    async with local_stages({each.name: each for each in folders}, stores, logs) as supervisor:
+    async with local_stages({each.name: each for each in folders}, stores, logs, 2 * CALL_TIMEOUT_S) as supervisor:
         yield StageClient([partial(supervisor.channel, folder.name) for folder in folders], CALL_TIMEOUT_S)
 
 

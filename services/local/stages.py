@@ -12,13 +12,14 @@ def local_stages(
     folders: Mapping[str, Path],
     stores: Sequence[str],
     logs: Path,
-    idle_s: float = 300.0,
+    idle_s: float,
     start_timeout_s: float = 180.0,
 ) -> Supervisor:
     """Supervise compiled stages on this machine; see `local_services` and `stage_settings`.
 
     Args:
         folders: of each, by its name.
+        idle_s: longer than a call may take: a stage that computes is not asked for meanwhile.
     """
     settings = {name: stage_settings(folder, stores) for name, folder in folders.items()}
     return local_services("services.stage", settings, logs, idle_s, start_timeout_s)

@@ -102,7 +102,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def embedded(place: Place) -> AsyncIterator[StageClient]:
     named = {each.name: each for each in place.folders}
-    async with local_stages(named, [place.store.url], place.folder / "logs") as supervisor:
+    async with local_stages(named, [place.store.url], place.folder / "logs", 300.0) as supervisor:
         yield StageClient([partial(supervisor.channel, name) for name in named], 60.0)
 
 
