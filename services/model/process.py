@@ -5,7 +5,6 @@ import json
 import logging
 import os
 import time
-from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,9 +62,10 @@ def _run(start: StartClock) -> None:
 
 async def _serve(model: Model, settings: Settings, start: StartClock) -> None:
     stop = asyncio.create_task(stop_event().wait())
-    async with AsyncExitStack() as servers:
-        grpc_server = await _start_grpc(model, settings, servers) if settings.grpc_address else None
-        http_server = await _start_http(model, settings, servers) if settings.http_address else None
+    grpc_server = await _start_grpc(model, settings) if settings.grpc_address else None
+    http_server = None
+    try:
+        http_server = await _start_http(model, settings) if settings.http_address else None
         loading = asyncio.create_task(model.load())
         await asyncio.wait((stop, loading), return_when=asyncio.FIRST_COMPLETED)
         if loading.done():
@@ -78,28 +78,29 @@ async def _serve(model: Model, settings: Settings, start: StartClock) -> None:
             )
         await stop
         _log.info("draining")
+    finally:
+        # At once: neither takes what comes while the other's requests end.
+        over_grpc = [grpc_server.drain(settings.drain_s)] if grpc_server else []
+        over_http = [http_server.drain()] if http_server else []
+        await asyncio.gather(*over_grpc, *over_http)
 
 
-async def _start_grpc(model: Model, settings: Settings, servers: AsyncExitStack) -> GrpcServer:
+async def _start_grpc(model: Model, settings: Settings) -> GrpcServer:
     from services.model.grpc_api import SERVICE, InferenceServicer
 
     add = InferenceServicer(model).add_to
     at_most = model.admission.server_limit
-    server = await start_grpc(settings.grpc_address, [(SERVICE, add)], settings.max_message_bytes, at_most)
-    servers.push_async_callback(server.drain, settings.drain_s)
-    return server
+    return await start_grpc(settings.grpc_address, [(SERVICE, add)], settings.max_message_bytes, at_most)
 
 
-async def _start_http(model: Model, settings: Settings, servers: AsyncExitStack) -> "HttpServer":
+async def _start_http(model: Model, settings: Settings) -> "HttpServer":
     # Imported here: where HTTP is off, a cold start does not pay for it.
     from services.edge.http_server import start_http
     from services.model.http_api import create_app
 
     host, port = split_address(settings.http_address)
     app = create_app(model, settings.max_message_bytes, model.admission.server_limit)
-    server = await start_http(app, host, port, settings.drain_s)
-    servers.push_async_callback(server.drain)
-    return server
+    return await start_http(app, host, port, settings.drain_s)
 
 
 def _say_what_is_unclaimed(model: Model) -> None:

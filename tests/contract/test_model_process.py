@@ -172,6 +172,22 @@ async def test_sigterm_lets_the_running_request_end_and_the_process_ends_with_0(
         assert await stopped == 0
 
 
+async def test_sigterm_ends_both_protocols_at_once(sleeping: Path) -> None:
+    async with serving(MODEL_COMPILED=str(sleeping)) as service, stub_of(service) as stub:
+        await stub.ServerLive(pb.ServerLiveRequest())
+        url = f"http://127.0.0.1:{service.http_port}"
+        async with httpx.AsyncClient(**client_options(url), timeout=20) as http:
+            tensor = {"name": "image", "datatype": "FP32", "shape": [1, 3, 8, 8], "data": [0.0] * 192}
+            running = asyncio.ensure_future(http.post("/v2/models/tiny/infer", json={"inputs": [tensor]}))
+            await asyncio.sleep(0.5)
+            stopped = asyncio.create_task(service.stop())
+            await asyncio.sleep(0.5)
+            with pytest.raises(grpc.aio.AioRpcError):
+                await stub.ServerLive(pb.ServerLiveRequest())
+            assert (await running).status_code == 200
+        assert await stopped == 0
+
+
 def signals_caught(pid: int) -> int:
     return int(Path(f"/proc/{pid}/status").read_text().split("SigCgt:")[1].split()[0], 16)
 
