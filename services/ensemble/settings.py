@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from services.edge.address import split_address
 from services.edge.message_size import LARGEST_MESSAGE_BYTES
 from services.edge.receipts import CLOUD_RUN, Tariff
+from services.edge.settings import HostAndPort
 from services.edge.settings import Settings as BaseSettings
 from services.ensemble.members import SPARE, MemberAddress
 from services.ensemble.receipt_log import LIMIT_BYTES
@@ -53,8 +54,8 @@ class Settings(BaseSettings):
 
     files: tuple[Path, ...]
     executor: Literal["embedded", "ray"] = "embedded"
-    http_address: str = "127.0.0.1:0"
-    grpc_address: str = "127.0.0.1:0"
+    http_address: HostAndPort = "127.0.0.1:0"
+    grpc_address: HostAndPort = "127.0.0.1:0"
     members: dict[str, MemberAddress] = Field(default_factory=dict)
     spare: str = ""
     max_pictures: Annotated[int, Field(gt=0)] = 1000
@@ -78,12 +79,6 @@ class Settings(BaseSettings):
             return json.loads(value) if isinstance(value, str) else value
         except ValueError as error:
             raise ValueError(f"not JSON: {error}") from error
-
-    @field_validator("http_address", "grpc_address")
-    @classmethod
-    def _host_and_port(cls, address: str) -> str:
-        split_address(address)
-        return address
 
     @field_validator("spare")
     @classmethod
