@@ -66,7 +66,7 @@ VALUE_SETS: dict[str, dict[str, Any]] = {
         "grafanaDashboard": {"enabled": True},
         "spare": {"enabled": True},
     },
-    "pipeline": {"pipelines": PIPELINES},
+    "pipeline": {"pipelines": PIPELINES, "networkPolicy": {"enabled": True}},
     "workbench": {
         "workbench": {
             "enabled": True,
@@ -80,6 +80,7 @@ VALUE_SETS: dict[str, dict[str, Any]] = {
             "enabled": True,
             "secret": "console",
             "store": {"url": "s3://console/files", "endpoint": "http://s3:7070"},
+            "database": {"own": True},
         },
         "networkPolicy": {"enabled": True},
     },

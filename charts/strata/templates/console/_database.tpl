@@ -2,6 +2,11 @@
 {{ .Release.Name }}-console-database
 {{- end -}}
 
+{{/* The console's own database is there where values ask for it. */}}
+{{- define "strata.console.database.own" -}}
+{{- if and .Values.console.enabled .Values.console.database.own -}}true{{- end -}}
+{{- end -}}
+
 {{/* Where the console finds its database: the release's own by its password, another by the URL in the Secret. */}}
 {{- define "strata.console.database.variables" -}}
 {{- if .Values.console.database.own }}

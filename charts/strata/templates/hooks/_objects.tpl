@@ -21,6 +21,9 @@
 {{- if .Values.console.enabled -}}
 {{- $workloads = append $workloads (include "strata.console.service" . | fromYaml) -}}
 {{- end -}}
+{{- if include "strata.console.database.own" . -}}
+{{- $workloads = append $workloads (include "strata.console.database" . | fromYaml) -}}
+{{- end -}}
 {{- $objects := list -}}
 {{- range $workloads -}}
 {{- $path := printf "/apis/%s/namespaces/%s/%ss/%s" .apiVersion $.Release.Namespace (lower .kind) .metadata.name -}}
