@@ -36,6 +36,13 @@ from tests.charts.rendered import (
 
 pytestmark = needs_helm
 
+
+def named_as(pipeline: str, stage: str) -> Document:
+    """A pipeline of one stage, whose Service is called PIPELINE-STAGE."""
+    stages = [{"name": stage, "last": None, "memory": "1Gi"}]
+    return {pipeline: {"file": {"architecture": "alexnet_3c4f", "weights": "random://0"}, "stages": stages}}
+
+
 MODEL_SETTINGS = {field.name for field in dataclasses.fields(model_settings.Settings)}
 
 
@@ -138,7 +145,9 @@ LONG_LABELS = {
         ({"ensemble": {"extraEnv": [{"name": "A", "value": 1}]}}, "/ensemble/extraEnv/0/value"),
         ({"ensemble": {"nodeSelector": {"gpu": True}}}, "/ensemble/nodeSelector/gpu"),
         (LONG_LABELS, "and a pod carries at most 250000"),
-        ({"models": {"strata-ensemble": OWN_MODEL["resnet-50"]}}, "models.strata-ensemble: the front door's own"),
+        ({"models": {"strata-ensemble": OWN_MODEL["resnet-50"]}}, "strata-ensemble: the front door's own"),
+        ({"pipelines": named_as("strata", "store")}, "strata-store: the store's own"),
+        ({"pipelines": named_as("strata", "ensemble")}, "strata-ensemble: the front door's own"),
     ],
 )
 def test_wrong_values_fail_at_install_and_are_named(values: dict[str, Any], named: str) -> None:

@@ -15,6 +15,12 @@
 {{- if ne (len $names) (len (uniq $names)) -}}
 {{- fail (printf "models and pipelines: two Services of one name in %s" (join ", " $names)) -}}
 {{- end -}}
+{{- $own := include "strata.own.names" . | fromJson -}}
+{{- range $name := $names -}}
+{{- with get $own $name -}}
+{{- fail (printf "%s: the %s's own Service has this name; name the model, the pipeline or the release otherwise" $name .) -}}
+{{- end -}}
+{{- end -}}
 {{- include "strata.check.resources" (dict "of" "ensemble" "resources" .Values.ensemble.resources) -}}
 {{- if .Values.ensemble.replicas -}}
 {{- include "strata.check.ensembles" . -}}
@@ -46,9 +52,17 @@
 {{- if and (eq .Values.ensemble.ray "kuberay") (ne (int64 .Values.ensemble.replicas) 1) -}}
 {{- fail (printf "ensemble.replicas: %d, but with ensemble.ray kuberay there is one front door" (int64 .Values.ensemble.replicas)) -}}
 {{- end -}}
-{{- if hasKey (include "strata.present" .Values.models | fromJson) $door -}}
-{{- fail (printf "models.%s: the front door's own Service has this name; name the model or the release otherwise" $door) -}}
 {{- end -}}
+
+{{/* The Services of the release's own, beside which no model and no stage may have one: name -> whose it is, as JSON. */}}
+{{- define "strata.own.names" -}}
+{{- $own := dict (include "strata.ensemble.name" .) "front door" -}}
+{{- if .Values.spare.enabled }}{{ $_ := set $own (include "strata.spare.name" .) "spare pod" }}{{ end -}}
+{{- if include "strata.store.own" . }}{{ $_ := set $own (include "strata.store.name" .) "store" }}{{ end -}}
+{{- if .Values.workbench.enabled }}{{ $_ := set $own (include "strata.workbench.name" .) "workbench" }}{{ end -}}
+{{- if .Values.console.enabled }}{{ $_ := set $own (include "strata.console.name" .) "console" }}{{ end -}}
+{{- if include "strata.console.database.own" . }}{{ $_ := set $own (include "strata.console.database.name" .) "console's database" }}{{ end -}}
+{{- $own | toJson -}}
 {{- end -}}
 
 {{/* Arguments: root, name. */}}
@@ -72,10 +86,6 @@
 {{- fail "spare.enabled: every model has a file, and a spare pod has the models of the image alone" -}}
 {{- end -}}
 {{- include "strata.check.resources" (dict "of" "spare" "resources" .Values.spare.resources) -}}
-{{- $name := include "strata.spare.name" . -}}
-{{- if or (hasKey (include "strata.present" .Values.models | fromJson) $name) (has $name (include "strata.stage.names" . | fromJsonArray)) -}}
-{{- fail (printf "%s: the spare pod's own Service has this name; name the model, the pipeline or the release otherwise" $name) -}}
-{{- end -}}
 {{- end -}}
 
 {{- define "strata.check.workbench" -}}
@@ -83,10 +93,6 @@
 {{- include "strata.check.resources" (dict "of" "workbench" "resources" $workbench.resources) -}}
 {{- include "strata.check.duration" (dict "of" "workbench: scale.window" "duration" $workbench.scale.window "least" 6.0) -}}
 {{- include "strata.check.duration" (dict "of" "workbench: scale.retention" "duration" $workbench.scale.retention "least" 0.0) -}}
-{{- $name := include "strata.workbench.name" . -}}
-{{- if or (hasKey (include "strata.present" .Values.models | fromJson) $name) (has $name (include "strata.stage.names" . | fromJsonArray)) -}}
-{{- fail (printf "%s: the workbench's own Service has this name; name the model, the pipeline or the release otherwise" $name) -}}
-{{- end -}}
 {{- end -}}
 
 {{- define "strata.check.console" -}}
@@ -104,10 +110,6 @@
 {{- include "strata.check.resources" (dict "of" "console.database" "resources" $console.database.resources) -}}
 {{- include "strata.check.duration" (dict "of" "console: scale.window" "duration" $console.scale.window "least" 6.0) -}}
 {{- include "strata.check.duration" (dict "of" "console: scale.retention" "duration" $console.scale.retention "least" 0.0) -}}
-{{- $name := include "strata.console.name" . -}}
-{{- if or (hasKey (include "strata.present" .Values.models | fromJson) $name) (has $name (include "strata.stage.names" . | fromJsonArray)) -}}
-{{- fail (printf "%s: the console's own Service has this name; name the model, the pipeline or the release otherwise" $name) -}}
-{{- end -}}
 {{- end -}}
 
 {{/* What Knative takes as a duration: whole seconds, up to an hour. Arguments: of, duration, least. */}}
