@@ -14,8 +14,11 @@ from tests.charts.rendered import (
     PIPELINES,
     SHIPPED,
     TASKS,
+    VALUE_SETS,
+    Document,
     Objects,
     environment,
+    is_knative,
     model_of,
     needs_helm,
     pod_specs,
@@ -105,6 +108,23 @@ def test_a_disruption_budget_comes_with_the_second_front_door(replicas: int, bud
         assert spec["selector"]["matchLabels"].items() <= labels.items()
 
 
+def selects(selector: Document, labels: Document) -> bool:
+    """As Kubernetes does it, with those operators that the chart has."""
+    expressions = selector.get("matchExpressions", [])
+    assert all(each["operator"] == "In" for each in expressions)
+    given = selector.get("matchLabels", {}).items() <= labels.items()
+    return given and all(labels.get(each["key"]) in each["values"] for each in expressions)
+
+
+@pytest.mark.parametrize("values", [name for name, each in VALUE_SETS.items() if "networkPolicy" in each])
+def test_each_pod_behind_knative_has_a_policy(values: str) -> None:
+    objects = render(VALUE_SETS[values])
+    policies = [document["spec"] for (kind, _), document in objects.items() if kind == "NetworkPolicy"]
+    for document in filter(is_knative, objects.values()):
+        labels = document["spec"]["template"]["metadata"]["labels"]
+        assert sum(selects(policy["podSelector"], labels) for policy in policies) == 1, document["metadata"]["name"]
+
+
 def test_policies_let_only_requests_in() -> None:
     clients = [{"podSelector": {"matchLabels": {"app": "web"}}}]
     objects = render({"networkPolicy": {"enabled": True, "clients": clients, "knativeNamespaces": ["knative", "edge"]}})
@@ -119,7 +139,7 @@ def test_policies_let_only_requests_in() -> None:
     labels = objects["Pod", "strata-test"]["metadata"]["labels"]
     assert test["podSelector"]["matchLabels"].items() <= labels.items()
     labels = model_of(objects, SHIPPED[0])["spec"]["template"]["metadata"]["labels"]
-    assert models["podSelector"]["matchLabels"].items() <= labels.items()
+    assert selects(models["podSelector"], labels)
     ((peer,),) = (rule["from"] for rule in models["ingress"])
     assert peer["namespaceSelector"]["matchExpressions"][0]["values"] == ["knative", "edge"]
 
