@@ -66,6 +66,13 @@ def test_a_stage_has_one_record_at_a_time() -> None:
         assert template["metadata"]["annotations"]["autoscaling.knative.dev/min-scale"] == "0"
 
 
+@pytest.mark.parametrize(("scratch", "storage"), [("4Gi", "5120Mi"), ("9Gi", "10240Mi"), (10_000_000_001, "10561Mi")])
+def test_a_stage_may_write_its_scratch_full(scratch: str | int, storage: str) -> None:
+    objects = render({"pipelines": with_change(scratch=scratch)})
+    for name in STAGES:
+        assert container(objects, "Service", name)["resources"]["limits"]["ephemeral-storage"] == storage
+
+
 @pytest.mark.parametrize(
     "change",
     [

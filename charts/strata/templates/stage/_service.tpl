@@ -45,7 +45,7 @@ spec:
             periodSeconds: 0
           resources:
             requests: {cpu: {{ $pipeline.requests.cpu | quote }}, memory: {{ .stage.memory | quote }}, ephemeral-storage: 64Mi}
-            limits: {cpu: {{ $pipeline.limits.cpu | quote }}, memory: {{ .stage.memory | quote }}, ephemeral-storage: 5Gi}
+            limits: {cpu: {{ $pipeline.limits.cpu | quote }}, memory: {{ .stage.memory | quote }}, ephemeral-storage: {{ include "strata.stage.storage" $pipeline }}}
           securityContext: {{- include "strata.securityContext" $root | nindent 12 }}
           volumeMounts:
             - {name: tmp, mountPath: /tmp}

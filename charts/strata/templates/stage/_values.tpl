@@ -26,6 +26,11 @@
 {{ trimSuffix "/" .root.Values.store.url }}/compiled/{{ .name }}-{{ include "strata.pipeline.content" . }}
 {{- end -}}
 
+{{/* What a stage's pod may write: its scratch, and a gibibyte of logs. Arguments: the pipeline's values. */}}
+{{- define "strata.stage.storage" -}}
+{{ include "strata.quantity" .scratch | float64 | addf 1073741824.0 | mulf 0.00000095367431640625 | ceil | int64 }}Mi
+{{- end -}}
+
 {{- define "strata.stage.name" -}}
 {{ .name }}-{{ .stage.name }}
 {{- end -}}
