@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
+from urllib.parse import urlsplit
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, PermissionDeniedError, UnauthenticatedError
@@ -51,6 +52,7 @@ _PARTS_AT_A_TIME = 2
 
 _MEMORY: dict[str, MemoryStore] = {}
 _NO_BUCKET = ("NoSuchBucket", "InvalidBucketName")
+_NO_PLACE = "Could not parse path"
 _REFUSED = ("403 Forbidden", "401 Unauthorized", "Read-only file system")
 _FULL = ("No space left", "os error 28", "QuotaExceeded", "InsufficientStorage", "507 Insufficient Storage")
 
@@ -70,6 +72,7 @@ class ObjectStore:
 
     Raises, whatever is called:
         ArtifactNotFound: no such object or bucket.
+        InvalidInput: no object can have that key.
         StoreRefused: the keys do not allow it, or the store may only be read.
         StoreFull: nothing more fits.
         StoreUnavailable: it did not answer.
@@ -257,6 +260,10 @@ class ObjectStore:
         except AlreadyExistsError as error:
             # S3's 409: another change was under way. Its client asks again by itself after other answers, not this one.
             raise StoreUnavailable(f"{url}: the object store was at another change: {_first_line(error)}") from error
+        except ValueError as error:  # whoever gives the pieces of a write may have raised it as well
+            if _NO_PLACE not in str(error):
+                raise
+            raise InvalidInput(f"{url}: not a place in a store: {_first_line(error)}") from error
         except (PermissionDeniedError, UnauthenticatedError, PermissionError) as error:
             raise StoreRefused(f"{url}: the store does not allow it: {_first_line(error)}") from error
         except (BaseError, OSError) as error:
@@ -275,7 +282,8 @@ def open_store(url: str, create: bool = False) -> ObjectStore:
     Args:
         create: make a folder that is missing; buckets are never made.
     Raises:
-        InvalidInput: a scheme that is not supported, or an S3 URL without a bucket.
+        InvalidInput: a scheme that is not supported, an S3 URL without a bucket or with a prefix that none can have, or
+            an endpoint in the environment that is none.
         ArtifactNotFound: a folder is missing.  StoreRefused: it cannot be made.
     """
     scheme, separator, rest = url.partition("://")
@@ -288,7 +296,10 @@ def open_store(url: str, create: bool = False) -> ObjectStore:
     bucket, _, prefix = rest.partition("/")
     if scheme != "s3" or not bucket:
         raise InvalidInput(f"'{url}': a store is s3://BUCKET/PREFIX, memory://NAME, file:///FOLDER or a path")
-    return ObjectStore(url, _open_bucket(bucket, prefix.strip("/")))
+    try:
+        return ObjectStore(url, _open_bucket(bucket, prefix.strip("/")))
+    except (ValueError, BaseError) as error:
+        raise InvalidInput(f"'{url}': no such store can be opened: {_first_line(error)}") from error
 
 
 def requests_to_write(size_bytes: int) -> int:
@@ -330,10 +341,21 @@ def _open_folder(path: Path, create: bool) -> ObjectStore:
 
 def _open_bucket(bucket: str, prefix: str) -> S3Store:
     names = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
-    endpoint = next(filter(None, map(os.environ.get, names)), "")
+    name, endpoint = next(((name, url) for name in names if (url := os.environ.get(name))), ("", ""))
+    if endpoint and not _is_endpoint(endpoint):  # the client would end with a panic of its own
+        raise InvalidInput(f"{name} is '{endpoint}': an S3 server is http://HOST:PORT, or https://HOST")
     options: ClientConfig = {"allow_http": True} if endpoint.startswith("http://") else {}
     retries = {"max_retries": 3}
     return S3Store(bucket, prefix=prefix or None, client_options=options, retry_config=retries)  # type: ignore[arg-type]
+
+
+def _is_endpoint(url: str) -> bool:
+    try:
+        place = urlsplit(url)
+        has_port = place.port != 0
+    except ValueError:
+        return False
+    return place.scheme in ("http", "https") and bool(place.hostname) and has_port and not re.search(r"\s", url)
 
 
 def _first_line(error: Exception) -> str:

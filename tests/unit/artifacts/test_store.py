@@ -160,6 +160,44 @@ def test_other_addresses_are_refused(url: str) -> None:
         open_store(url)
 
 
+@pytest.mark.parametrize(
+    "url", ["s3://bucket/a//b", "s3://bucket/../b", "s3://bucket/a\nb"], ids=["empty", "up", "line"]
+)
+def test_a_prefix_that_no_object_can_have_is_refused(url: str) -> None:
+    with pytest.raises(InvalidInput, match="no such store can be opened"):
+        open_store(url)
+
+
+@pytest.mark.parametrize("key", ["a//b", "a/../b", "a\nb"], ids=["empty", "up", "line"])
+async def test_a_key_that_no_object_can_have_is_refused(store: ObjectStore, key: str) -> None:
+    for call in (store.read(key), store.write(key, b""), store.exists(key), store.keys(f"{key}/")):
+        with pytest.raises(InvalidInput, match="not a place in a store"):
+            await call
+
+
+async def test_what_a_writer_raises_is_not_taken_for_a_key(store: ObjectStore) -> None:
+    async def wrong() -> AsyncIterator[bytes]:
+        yield b"x" * PART_BYTES
+        yield b"x" * PART_BYTES
+        raise ValueError("no key")
+
+    with pytest.raises(ValueError, match="no key"):
+        await store.write_stream("key", wrong())
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    ["minio:9000", "nonsense", "http://:9", "http://host:port", "http://host ", "ftp://host"],
+    ids=["bare", "word", "hostless", "port", "space", "ftp"],
+)
+def test_an_endpoint_that_is_none_is_named_with_its_variable(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
+    for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    with pytest.raises(InvalidInput, match="AWS_ENDPOINT_URL is"):
+        open_store("s3://bucket")
+
+
 def test_an_objects_url_splits_at_its_last_slash() -> None:
     assert split_url("s3://bucket/a/b.record") == ("s3://bucket/a", "b.record")
     for url in ("s3://bucket", "plain", "s3://bucket/"):
