@@ -1,6 +1,6 @@
 """What the objects of a release say of its workloads: ready, starting, or failed and why."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from urllib.parse import urlsplit
@@ -153,7 +153,7 @@ def _faults(document: Document, may_be_false: set[str] = _MAY_BE_FALSE) -> list[
 def _stuck(pods: Sequence[Document]) -> list[str]:
     """Say what containers wait for in vain; of one that ends again and again, what it said at its end."""
     reasons = []
-    for container in [each for pod in pods for each in pod.get("status", {}).get("containerStatuses", [])]:
+    for container in _containers(pods):
         waiting = container.get("state", {}).get("waiting", {})
         ended = container.get("lastState", {}).get("terminated", {})
         last_words = ended.get("message", "").strip()
@@ -164,6 +164,13 @@ def _stuck(pods: Sequence[Document]) -> list[str]:
         else:
             reasons.append(f"{waiting['reason']}: {last_words or waiting.get('message', '')}".removesuffix(": "))
     return reasons
+
+
+def _containers(pods: Sequence[Document]) -> Iterator[Document]:
+    """What pods say of their containers, of those first that have to end before the others begin."""
+    for pod in pods:
+        for kind in ("initContainerStatuses", "containerStatuses"):
+            yield from pod.get("status", {}).get(kind, [])
 
 
 def _of_memory(container: Document) -> str:

@@ -189,6 +189,13 @@ def test_a_front_door_is_what_its_deployment_says(document: dict[str, Any], stat
     assert judge_deployment(document) == Workload("ensemble", "door", state, detail=detail)
 
 
+def test_a_container_before_the_others_that_waits_in_vain_is_a_failure() -> None:
+    waits = pod("", "PodInitializing")
+    waits["status"]["initContainerStatuses"] = pod("", "ImagePullBackOff")["status"]["containerStatuses"]
+    judged = judge_deployment(deployment(observedGeneration=4, replicas=1, updatedReplicas=1), [waits])
+    assert (judged.state, judged.detail) == (WorkloadState.FAILED, "ImagePullBackOff: the message")
+
+
 @pytest.mark.parametrize(
     ("conditions", "state"),
     [
