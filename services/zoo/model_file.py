@@ -261,7 +261,7 @@ def with_weights(declared: ModelFile, weights: str) -> ModelFile:
     """
     where = f"file://{Path(weights.removeprefix('file://')).absolute()}" if weights.startswith("file://") else weights
     try:
-        return ModelFile.model_validate({**declared.model_dump(), "weights": where})
+        return ModelFile.model_validate({**declared.model_dump(exclude_unset=True), "weights": where})
     except ValidationError as error:
         faults = "; ".join(fault["msg"].removeprefix("Value error, ") for fault in error.errors())
         raise InvalidInput(f"weights {weights}: {faults}") from error

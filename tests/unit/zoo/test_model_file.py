@@ -4,7 +4,7 @@ import pytest
 
 from services.edge.errors import InvalidDeclaration, ModelNotFound
 from services.zoo.catalog import BUILT_IN, Catalog, default_catalog
-from services.zoo.model_file import read_model_file
+from services.zoo.model_file import read_model_file, with_weights
 
 GOOD = "name: small\narchitecture: mobilenet_v2\nweights: random://0\n"
 
@@ -63,6 +63,12 @@ def test_labels_are_read_from_beside_the_file(tmp_path: Path) -> None:
     assert read_model_file(written(tmp_path, GOOD + "labels: labels.txt\n")).label_names() == ("shirt", "coat")
     with pytest.raises(InvalidDeclaration, match=r"missing\.txt"):
         read_model_file(written(tmp_path, GOOD + "labels: missing.txt\n")).label_names()
+
+
+def test_a_model_of_sounds_takes_other_weights(tmp_path: Path) -> None:
+    declared = read_model_file(written(tmp_path, GOOD + "input: {kind: sound, size: [64, 96]}\n"))
+    other = with_weights(declared, "random://1")
+    assert (other.weights, other.input, other.folder) == ("random://1", declared.input, tmp_path)
 
 
 def test_the_built_in_catalog_has_the_papers_models() -> None:
