@@ -60,12 +60,14 @@ def export_program(model: EngineModel, integers: Integers | None, mode: Mode, fo
     # Imported here: ONNX, and the runtimes that read it back, are for this verb alone.
     import onnxruntime
 
+    from services.workbench.program_metadata import describe
     from services.zoo.onnx_form.program import onnx_program
     from services.zoo.writers import openvino_files
 
     if integers is None and mode is not Mode.FLOAT:
         raise NoIntegers(f"{model.name} has no integers to export: calibrate it first")
     program = onnx_program(engine_of(model, mode, integers or Integers()), f"strata {mode}")
+    describe(program, model)
     content: bytes = program.SerializeToString()
     try:
         if form is ExportForm.ONNX:

@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from quant.graph import Graph
 from services.edge.errors import DamagedFile
 from services.workbench.engine_model import EngineModel
 from services.workbench.graph_check import check_runs
@@ -21,15 +22,18 @@ _INTERPOLATIONS = {"nearest", "bilinear", "bicubic"}
 def encode_model(model: EngineModel) -> bytes:
     """The whole file as bytes."""
     graph, tensors = encode_graph(model.graph)
-    content = {
+    return encode_tensor_file(KIND, {**header_of(model), "graph": graph}, tensors)
+
+
+def header_of(model: EngineModel) -> dict[str, Any]:
+    """All but the graph, as JSON can hold it."""
+    return {
         "name": model.name,
         "labels": model.labels,
         "input_spec": asdict(model.input_spec) if model.input_spec else None,
         "weights": model.weights,
         "trained": model.trained,
-        "graph": graph,
     }
-    return encode_tensor_file(KIND, content, tensors)
 
 
 def decode_model(data: bytes, source: str = "the model") -> EngineModel:
@@ -47,9 +51,20 @@ def decode_model(data: bytes, source: str = "the model") -> EngineModel:
         raise DamagedFile(f"{source}: its header is no object")
     graph = decode_graph(content.get("graph"), dict(file.tensors))
     check_runs(graph)
+    return model_of(content, graph, source)
+
+
+def model_of(header: Any, graph: Graph, source: str) -> EngineModel:
+    """The model of a graph and of what `header_of` gave.
+
+    Args:
+        source: where the header comes from, for errors.
+    Raises:
+        DamagedFile: it is not whole, or not for this graph.
+    """
     try:
-        name, weights, trained = check_text(content["name"]), check_text(content["weights"]), bool(content["trained"])
-        labels, stored = tuple(map(check_text, content["labels"])), content["input_spec"]
+        name, weights, trained = check_text(header["name"]), check_text(header["weights"]), bool(header["trained"])
+        labels, stored = tuple(map(check_text, header["labels"])), header["input_spec"]
         spec = _input_spec(stored, graph.input_shape) if stored else None
         return EngineModel(name, graph, labels, spec, weights, trained)
     except KeyError as error:

@@ -55,7 +55,7 @@ def open_named(name: str, catalog: Catalog, weights: str | None = None, size: in
         )
     if size:
         raise InvalidInput(f"a size is for Darknet networks; {name!r} is not one")
-    return _torch_model(name, catalog, weights)
+    return open_declared(catalog.model(name), weights)
 
 
 def open_from_afar(name: str, catalog: Catalog, weights: str | None = None, size: int | None = None) -> EngineModel:
@@ -111,52 +111,60 @@ def _darknet(name: str, weights: str, size: int | None) -> EngineModel:
     return EngineModel(name, build_model(network, values).graph, labels, None, weights, trained=not drawn)
 
 
-def _torch_model(name: str, catalog: Catalog, weights: str | None) -> EngineModel:
-    declared = catalog.model(name)
+def open_declared(declared: ModelFile, weights: str | None = None) -> EngineModel:
+    """Open a model by its model file; takes and raises what `open_model` does."""
     labels = declared.label_names()
     if weights or _is_elsewhere(declared.weights):
         declared = with_weights(declared, weights or _SEED_0)
     source = weights or declared.weights
-    graph = _graph(declared)
-    _check_declared(declared, graph)
-    return EngineModel(name, graph, labels, declared.input.spec(), source, not source.startswith(RANDOM))
+    model = EngineModel(
+        declared.name, _graph(declared), labels, declared.input.spec(), source, not source.startswith(RANDOM)
+    )
+    _check_classes(model)
+    return model
 
 
 def _is_elsewhere(weights: str) -> bool:
     return weights.startswith(TORCHVISION) or (weights.startswith(PRETRAINED) and not is_here(weights))
 
 
-def _check_declared(declared: ModelFile, graph: Graph) -> None:
+def _check_classes(model: EngineModel) -> None:
     """The service makes the same demands when it compiles."""
-    taken, answered, labels = graph.input_shape, graph.shapes[graph.outputs[0]], len(declared.label_names())
-    if taken != (3, *declared.input.size):
+    answered = model.graph.shapes[model.graph.outputs[0]]
+    if not model.detects and len(answered) != 1:
         raise InvalidDeclaration(
-            f"model '{declared.name}' takes [N, {', '.join(map(str, taken))}]; "
-            f"its file says size {list(declared.input.size)}"
+            f"model '{model.name}' answers [N, {', '.join(map(str, answered))}], expected scores [N, K]"
         )
-    if len(answered) != 1:
-        raise InvalidDeclaration(
-            f"model '{declared.name}' answers [N, {', '.join(map(str, answered))}], expected scores [N, K]"
-        )
-    if labels not in (0, answered[0]):
-        raise InvalidDeclaration(f"model '{declared.name}' has {answered[0]} classes and {labels} labels")
+    if len(model.labels) not in (0, model.classes):
+        raise InvalidDeclaration(f"model '{model.name}' has {model.classes} classes and {len(model.labels)} labels")
 
 
 def import_program(path: Path) -> EngineModel:
-    """Read an ONNX program by itself; its pictures are cut as ImageNet's, unless a model file says otherwise.
+    """Read an ONNX program by itself: one that was exported here as the model it was, any other as a classifier.
+
+    Pictures of another's are cut as ImageNet's, unless a model file says otherwise.
 
     Raises:
-        ArtifactNotFound, InvalidWeights, InvalidDeclaration: there is no whole program of one float32 picture there.
+        ArtifactNotFound, InvalidWeights, InvalidDeclaration: there is no whole program of one float32 picture there;
+            a detector whose heads the file does not hold.
+        DamagedFile: what was exported here is not whole.
         Unsupported: an operator without a counterpart; names the node.
     """
     # Imported here: ONNX and its runtime are for such programs alone.
+    from services.workbench.program_metadata import described_model
     from services.zoo.from_onnx.graph import graph_of_onnx
+    from services.zoo.from_onnx.heads import stored_heads
     from services.zoo.programs import read_onnx
 
-    graph = graph_of_onnx(read_onnx(fetch_weights(f"{FILE}{path.absolute()}", Path())), str(path))
-    declared = program_file(path, (graph.input_shape[1], graph.input_shape[2]))
-    _check_declared(declared, graph)
-    return EngineModel(path.stem, graph, (), declared.input.spec(), path.name, trained=True)
+    program = read_onnx(fetch_weights(f"{FILE}{path.absolute()}", Path()))
+    heads = stored_heads(program, str(path))
+    graph = graph_of_onnx(program, str(path), heads)
+    if described := described_model(program, graph, path):
+        return described
+    spec = None if heads else program_file(path, (graph.input_shape[1], graph.input_shape[2])).input.spec()
+    model = EngineModel(path.stem, graph, (), spec, path.name, trained=True)
+    _check_classes(model)
+    return model
 
 
 def _graph(declared: ModelFile) -> Graph:

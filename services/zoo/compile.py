@@ -30,7 +30,7 @@ from services.zoo.manifest import INPUT_NAME, OUTPUT_NAME, Batching, DetectionSp
 from services.zoo.model_file import SLEEP, ModelFile
 from services.zoo.onnx_form.part import EnginePart
 from services.zoo.onnx_form.program import onnx_program
-from services.zoo.programs import load_program, read_onnx
+from services.zoo.programs import check_scores, load_program, read_onnx
 from services.zoo.quantised import declared_engine
 from services.zoo.references import EngineReference, reference_in_engine, reference_in_runtime, reference_in_torch
 from services.zoo.runtimes.onnxruntime import FILE_NAME as ONNX_FILE
@@ -69,6 +69,7 @@ def compile_into(
         reference = reference_in_engine(whole, made_of, example, load)
     elif model_file.is_onnx:
         program = read_onnx(weights)
+        check_scores(program, weights.reference)
         (made / ONNX_FILE).write_bytes(weights.stored)
     else:
         module = load_module(model_file, weights)
@@ -139,8 +140,19 @@ def declared_graph(model_file: ModelFile, weights: FetchedWeights) -> Graph:
     """The declared model as a graph, which is what integers belong to.
 
     Raises:
+        InvalidDeclaration: it takes pictures of another size than its file says.
         Unsupported: an operator there is no operation for; and what `load_module` raises.
     """
+    graph = _graph(model_file, weights)
+    if graph.input_shape != (3, *model_file.input.size):
+        raise InvalidDeclaration(
+            f"model '{model_file.name}' takes [N, {', '.join(map(str, graph.input_shape))}]; "
+            f"its file says size {list(model_file.input.size)}"
+        )
+    return graph
+
+
+def _graph(model_file: ModelFile, weights: FetchedWeights) -> Graph:
     if model_file.is_darknet:
         return darknet_graph(model_file, weights)
     if model_file.is_onnx:

@@ -25,16 +25,23 @@ def encode_graph(graph: Graph) -> tuple[dict[str, Any], dict[str, Tensor]]:
     tensors: dict[str, Tensor] = {}
     layers = []
     for layer in graph.layers:
-        parameters = {}
-        for part in fields(layer.operation):
-            value = getattr(layer.operation, part.name)
-            if isinstance(value, Tensor):
-                tensors[f"{layer.name}:{part.name}"] = value
-            else:
-                parameters[part.name] = value
-        kind = type(layer.operation).__name__
-        layers.append({"name": layer.name, "operation": kind, "inputs": layer.inputs, "parameters": parameters})
+        entry, weights = encode_layer(layer)
+        layers.append(entry)
+        tensors |= weights
     return {"input_shape": graph.input_shape, "outputs": graph.outputs, "layers": layers}, tensors
+
+
+def encode_layer(layer: Layer) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """As `encode_graph`, one layer."""
+    tensors, parameters = dict[str, Tensor](), dict[str, Any]()
+    for part in fields(layer.operation):
+        value = getattr(layer.operation, part.name)
+        if isinstance(value, Tensor):
+            tensors[f"{layer.name}:{part.name}"] = value
+        else:
+            parameters[part.name] = value
+    kind = type(layer.operation).__name__
+    return {"name": layer.name, "operation": kind, "inputs": layer.inputs, "parameters": parameters}, tensors
 
 
 def decode_graph(content: Any, tensors: dict[str, Tensor]) -> Graph:
@@ -44,7 +51,7 @@ def decode_graph(content: Any, tensors: dict[str, Tensor]) -> Graph:
         InvalidWeights: the content is not a graph, or a tensor is missing.
     """
     try:
-        layers = tuple(_decode_layer(entry, tensors) for entry in content["layers"])
+        layers = tuple(decode_layer(entry, tensors) for entry in content["layers"])
         shape = _INPUT_SHAPE.validate_python(_tuples(content["input_shape"]), strict=True)
         return Graph(shape, layers, _tuples(content["outputs"]))
     except (LookupError, TypeError, ValueError, AttributeError, RuntimeError, QuantError) as error:
@@ -70,7 +77,8 @@ def check_text(text: Any) -> str:
     return text
 
 
-def _decode_layer(entry: Any, tensors: dict[str, Tensor]) -> Layer:
+def decode_layer(entry: Any, tensors: dict[str, Tensor]) -> Layer:
+    """One layer again. Raises LookupError, TypeError, ValueError or AttributeError: the entry is none."""
     name, kind = check_text(entry["name"]), _OPERATIONS[entry["operation"]]
     parameters: dict[str, Any] = {}
     for part in fields(kind):

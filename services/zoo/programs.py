@@ -1,4 +1,4 @@
-"""A user's own programs, read and held to what they must be: one float32 input [N, 3, H, W], one float32 output."""
+"""A user's own programs, read and held to what they must be: one float32 input [N, 3, H, W], and scores or heads."""
 
 import contextlib
 import io
@@ -58,7 +58,7 @@ def read_onnx(weights: FetchedWeights) -> ModelProto:
 
     Raises:
         InvalidWeights: it is not a whole ONNX program.
-        InvalidDeclaration: it takes or answers something else than float32 pictures and scores.
+        InvalidDeclaration: it takes something else than float32 pictures.
     """
     content, file_name = weights.stored, weights.reference
     try:
@@ -72,8 +72,18 @@ def read_onnx(weights: FetchedWeights) -> ModelProto:
             f"{file_name}: its weights lie in another file; write all into one, as torch.onnx.export does "
             'with external_data=False, or onnx.save(onnx.load("two.onnx"), "one.onnx")'
         )
-    _check_onnx(program, file_name)
+    _check_pictures(program, file_name)
     return program
+
+
+def check_scores(program: ModelProto, file: str) -> None:
+    """Raises InvalidDeclaration where an ONNX program answers something else than scores, as a detector does."""
+    values = list(program.graph.output)
+    tensors = [each.type.tensor_type for each in values]
+    maps = [side for tensor in tensors for side in tensor.shape.dim[2:] if side.dim_value != 1]
+    if maps or [tensor.elem_type for tensor in tensors] != [TensorProto.FLOAT]:
+        found = ", ".join(f"{_described_onnx(each)} ('{each.name}')" for each in values) or "nothing"
+        raise InvalidDeclaration(f"{file}: answers {found}; {_EXPECTED}")
 
 
 def shaken_onnx(program: ModelProto, random: np.random.Generator) -> bytes:
@@ -140,13 +150,12 @@ def _described(value: object) -> str:
     return f"{str(value.dtype).removeprefix('torch.')} [{', '.join(map(str, value.shape))}]"
 
 
-def _check_onnx(program: ModelProto, file: str) -> None:
+def _check_pictures(program: ModelProto, file: str) -> None:
     weights_of = {tensor.name for tensor in program.graph.initializer}
     inputs = [each for each in program.graph.input if each.name not in weights_of]
-    for done, values in (("takes", inputs), ("answers", list(program.graph.output))):
-        if len(values) != 1 or values[0].type.tensor_type.elem_type != TensorProto.FLOAT:
-            found = ", ".join(map(_described_onnx, values)) or "nothing"
-            raise InvalidDeclaration(f"{file}: {done} {found}; {_EXPECTED}")
+    if len(inputs) != 1 or inputs[0].type.tensor_type.elem_type != TensorProto.FLOAT:
+        found = ", ".join(map(_described_onnx, inputs)) or "nothing"
+        raise InvalidDeclaration(f"{file}: takes {found}; {_EXPECTED}")
 
 
 def _described_onnx(value: ValueInfoProto) -> str:

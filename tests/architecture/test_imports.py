@@ -35,10 +35,10 @@ RANKS: dict[str, dict[int, str]] = {
         DOMAIN: "manifest stage_manifest sounds chunks cache_folder alexnet nasnet efficientnet efficientnet_lite "
         "architectures exported detection darknet decoding resizing lean_preprocessing preprocessing quiet agreement "
         "tensor_codec graph_codec integers integer_codec",
-        ADAPTERS: "cuts costs split model_file batching_choice name_lists catalog packages pretrained "
-        "weight_references weights picture_files quantised programs runtimes onnx_form from_onnx engine_cuts "
-        "references serving writers compiled declared_darknet compile model_compile stage_compile stage_programs "
-        "integer_stages measured_places",
+        ADAPTERS: "cuts costs split model_file batching_choice name_lists catalog packages "
+        "pretrained weight_references weights picture_files quantised programs runtimes onnx_form from_onnx "
+        "engine_cuts references serving writers compiled declared_darknet compile model_compile "
+        "stage_compile stage_programs integer_stages measured_places",
     },
     "artifacts": {DOMAIN: "frames precision", ADAPTERS: "store folders", EDGES: "activation record"},
     "ensemble": {
@@ -74,8 +74,9 @@ RANKS: dict[str, dict[int, str]] = {
     "workbench": {
         DOMAIN: "shared_layers engine_model graph_check model_codec findings margins judging augmentation "
         "pictures drawing augmented_pictures layer_card edit_places edit_result events session_log",
-        USECASES: "engines front calibrating running crossing comparing exporting remedies report report_tables "
-        "report_page session tensor_parts compute_pool long_work shared_models open_sessions owner_store workbench",
+        USECASES: "engines front calibrating running crossing comparing program_metadata exporting remedies report "
+        "report_tables report_page session tensor_parts compute_pool long_work shared_models open_sessions owner_store "
+        "workbench",
         ADAPTERS: "files picture_files truths plots opening settings",
         EDGES: "requests converters comparison_messages grpc_api replies client",
         MAIN: "process __main__",

@@ -11,6 +11,7 @@ from services.edge.errors import InvalidDeclaration, Unsupported
 
 OLDEST_OPSET, NEWEST_OPSET = 9, 23
 _CONTROL_FLOW = ("If", "Loop", "Scan")
+_BETWEEN_CODES = ("QuantizeLinear", "DequantizeLinear")
 _NARROW = {TensorProto.FLOAT16: "float16", TensorProto.BFLOAT16: "bfloat16", TensorProto.DOUBLE: "float64"}
 
 
@@ -18,11 +19,11 @@ def prepare(program: onnx.ModelProto, file: str) -> onnx.ModelProto:
     """The same program for N = 1, by ONNX Runtime's basic optimisation: it keeps to ONNX's own operators.
 
     Args:
-        program: of one float32 input and one float32 output.
+        program: of one float32 input.
         file: names it in errors.
     Raises:
-        InvalidDeclaration: pictures whose size is left open.
-        Unsupported: control flow, operators of other domains, another opset, or weights that are not float32.
+        InvalidDeclaration: pictures whose size is left open, or not of three channels.
+        Unsupported: integers, control flow, operators of other domains, another opset, or weights that are not float32.
     """
     opset = max((each.version for each in program.opset_import if not each.domain), default=0)
     if not OLDEST_OPSET <= opset <= NEWEST_OPSET:
@@ -30,6 +31,11 @@ def prepare(program: onnx.ModelProto, file: str) -> onnx.ModelProto:
             f"{file}: opset {opset}; {OLDEST_OPSET} to {NEWEST_OPSET} are read: export it anew with one of them"
         )
     for node in program.graph.node:
+        if node.op_type in _BETWEEN_CODES:
+            raise Unsupported(
+                f"{file}: node '{node.name}' ({node.op_type}) is of a program in integers; take the one in float32, "
+                "and choose its scales here"
+            )
         if node.op_type in _CONTROL_FLOW:
             raise Unsupported(
                 f"{file}: node '{node.name}' is control flow ({node.op_type}), which a graph does not have"
@@ -48,11 +54,11 @@ def prepare(program: onnx.ModelProto, file: str) -> onnx.ModelProto:
 
 
 def _fix_pictures(program: onnx.ModelProto, file: str) -> None:
-    """Let the input be one picture; its sides must be numbers."""
+    """Let the input be one picture of three channels; its sides must be numbers."""
     weights = {tensor.name for tensor in program.graph.initializer}
     (image,) = (each for each in program.graph.input if each.name not in weights)
     sides = image.type.tensor_type.shape.dim
-    if len(sides) != 4 or not all(side.dim_value for side in sides[1:]):
+    if len(sides) != 4 or sides[1].dim_value != 3 or not all(side.dim_value for side in sides[2:]):
         found = ", ".join(side.dim_param or str(side.dim_value) for side in sides)
         raise InvalidDeclaration(
             f"{file}: takes [{found}]; export it for [N, 3, H, W] with height and width as numbers"

@@ -14,6 +14,7 @@ from torch import Tensor
 from quant.graph import INPUT, Layer
 from quant.operations import Flatten, Operation, Padding
 from services.edge.errors import Unsupported
+from services.zoo.onnx_form.writer import GRAPH
 
 Shape: TypeAlias = tuple[int, ...]
 
@@ -48,6 +49,7 @@ class Translation:
 
     def __init__(self, graph: onnx.GraphProto, opset: int) -> None:
         self.opset = opset
+        self._ours = graph.name == GRAPH
         self.layers: dict[str, Layer] = {}
         self._constants: dict[str, NDArray[Any]] = {
             tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer
@@ -101,7 +103,7 @@ class Translation:
         return self._layer_of[value]
 
     def add(self, node: OnnxNode, operation: Operation, inputs: Sequence[str], suffix: str = "") -> str:
-        """Add a layer, named after the weights of its node, else after the node."""
+        """Add a layer, named after the weights of its node, else after the node; in our own programs as it was."""
         base = self._name_of(node) + suffix
         name, count = base, 1
         while name in self.layers or name == INPUT:
@@ -120,6 +122,8 @@ class Translation:
         return self.add(node, Flatten(), [self.read(node)])
 
     def _name_of(self, node: OnnxNode) -> str:
+        if self._ours:
+            return node.name.partition(":")[0]
         weights = [each for each in node.inputs[1:] if each in self._constants and "." in each]
         if weights:
             return re.sub(r"^.*Fusion_[A-Za-z]+_", "", weights[0]).rpartition(".")[0]

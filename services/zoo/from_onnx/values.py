@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from quant.activation import Activation
-from quant.operations import Activate, Add, BatchNorm, Concat, Mul, Pad, Slice, Upsample
+from quant.operations import Activate, Add, BatchNorm, Concat, Mul, Pad, Reorg, Slice, Upsample
+from services.zoo.from_onnx.reorg import REORG
 from services.zoo.from_onnx.translation import Handler, OnnxNode, Shape, Translation
 
 _GATED = {Activation.SIGMOID: Activation.SILU, Activation.HARDSIGMOID: Activation.HARDSWISH}
@@ -149,6 +150,10 @@ def _resize(build: Translation, node: OnnxNode) -> str:
     return build.add(node, Upsample(factor), [build.read(node)])
 
 
+def _reorg(build: Translation, node: OnnxNode) -> str:
+    return build.add(node, Reorg(node.get("stride", 1)), [build.read(node)])
+
+
 VALUES: Mapping[str, Handler] = {
     "Add": _add,
     "Sum": _add,
@@ -161,5 +166,6 @@ VALUES: Mapping[str, Handler] = {
     "Split": _split,
     "Slice": _slice,
     "Pad": _pad,
+    REORG: _reorg,
     **dict.fromkeys(("Resize", "Upsample"), _resize),
 }

@@ -41,6 +41,9 @@ _NAMED = {
     Activation.GELU: "Gelu",
 }
 
+REORG_ORDER = (0, 3, 5, 1, 2, 4)
+"""Of the axes of [N, C / stride^2, H, stride, W, stride]: what `quant.operations.Reorg` moves the blocks by."""
+
 
 def activation_of(operation: Operation) -> Activation:
     """What an operation ends with."""
@@ -189,7 +192,7 @@ def _reshaped(write: OnnxWriter, output: str, x: str, shape: Sequence[int]) -> s
 def _reorganised(write: OnnxWriter, name: str, stride: int, x: str, shape: Shape) -> str:
     C, H, W = shape
     blocks = _reshaped(write, f"{name}:blocks", x, (C // stride**2, H, stride, W, stride))
-    moved = write.node("Transpose", [blocks], f"{name}:moved", perm=(0, 3, 5, 1, 2, 4))
+    moved = write.node("Transpose", [blocks], f"{name}:moved", perm=REORG_ORDER)
     return _reshaped(write, f"{name}:reorganised", moved, (C * stride**2, H // stride, W // stride))
 
 

@@ -17,7 +17,7 @@ from quant.operations import Weighted
 from services.edge.errors import Unsupported
 from services.zoo.onnx_form.operations import activation_of, write_activation, write_operation
 from services.zoo.onnx_form.part import EnginePart
-from services.zoo.onnx_form.writer import CODES, OPSET, OnnxWriter
+from services.zoo.onnx_form.writer import CODES, GRAPH, OPSET, OnnxWriter
 
 IR_VERSION = 9
 """Of the container that came with the opset."""
@@ -54,7 +54,7 @@ def onnx_program(
     outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", *shape]) for name, shape in shapes.items()]
     image = helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, ["N", *part.input_shape])
     program = helper.make_model(
-        helper.make_graph(write.nodes, "strata", [image], outputs, write.constants),
+        helper.make_graph(write.nodes, GRAPH, [image], outputs, write.constants),
         producer_name=producer,
         opset_imports=[helper.make_opsetid("", OPSET)],
         ir_version=IR_VERSION,

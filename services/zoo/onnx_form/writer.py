@@ -13,6 +13,8 @@ from quant.affine import QParams
 
 OPSET = 20
 """The first with Gelu; Mish is from 18, and scales for each channel from 13."""
+GRAPH = "strata"
+"""What the graph of each program of ours is called; in it a value's name begins with its layer's, before a colon."""
 CODES = ":codes"
 """Behind a value's name: its codes, uint8."""
 

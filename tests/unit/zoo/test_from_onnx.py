@@ -119,6 +119,11 @@ def test_single_operators_answer_as_in_onnx_runtime(nodes: str) -> None:
 @pytest.mark.parametrize(
     ("nodes", "message"),
     [
+        (  # space to depth: a reorg's order of other blocks
+            f"b = Reshape (x, blocks) t = Transpose <perm = [0, 3, 5, 1, 2, 4]> (b) v = Reshape (t, deep) {MEAN}",
+            r"\(Reshape\) makes \[3, 4, 2, 4, 2\] of \[3, 8, 8\]; only flattening",
+        ),
+        (f"t = Transpose (x) v = Reshape (t, whole) {MEAN}", r"\(Transpose\) has no counterpart here"),
         (f"v = Transpose <perm = [0, 1, 3, 2]> (x) {MEAN}", r"\(Transpose\) has no counterpart here"),
         (f"v = LeakyRelu <alpha = 0.2> (x) {MEAN}", r"\(LeakyRelu\) has the slope 0.2; only 0.1"),
         (f"v = Clip (x, low, high) {MEAN}", r"\(Clip\) clips to \[-1, 1\]"),
@@ -129,7 +134,10 @@ def test_single_operators_answer_as_in_onnx_runtime(nodes: str) -> None:
     ],
 )
 def test_what_has_no_counterpart_is_refused_by_node_and_operator(nodes: str, message: str) -> None:
-    weights = "float low = {-1.0}, float high = {1.0}, float[4] k = {1.0, 1.0, 2.0, 2.0}"
+    weights = (
+        "float low = {-1.0}, float high = {1.0}, float[4] k = {1.0, 1.0, 2.0, 2.0}, "
+        "int64[6] blocks = {0, 3, 4, 2, 4, 2}, int64[4] deep = {0, 12, 4, 4}, int64[4] whole = {1, 3, 8, 8}"
+    )
     domains = ', "other" : 1' if "other" in nodes else ""
     with pytest.raises(Unsupported, match=f"it: node .*{message}"):
         graph_of_onnx(program(nodes, weights, domains), "it")

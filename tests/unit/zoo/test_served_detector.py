@@ -19,7 +19,7 @@ from services.workbench.calibrating import calibrate_model
 from services.workbench.engine_model import EngineModel
 from services.workbench.engines import engine_of
 from services.workbench.findings import boxes
-from services.workbench.opening import import_darknet
+from services.workbench.opening import import_darknet, open_declared
 from services.workbench.picture_files import PictureFiles, read_picture
 from services.workbench.pictures import as_input
 from services.zoo.detection import Detection, iou
@@ -129,6 +129,13 @@ def test_boxes_of_a_served_detector_are_those_of_the_engine(
         for one, other in zip(found, expected, strict=True):
             assert one.score == pytest.approx(other.score, abs=apart)
             assert float(iou(one.box, other.box[None])[0]) >= least_iou
+
+
+def test_a_declared_detector_is_inspected_as_its_cfg_is(place: Path, opened: tuple[EngineModel, Integers]) -> None:
+    model = open_declared(declare(place, FLOAT))
+    assert (model.digest, len(model.labels)) == (opened[0].digest, model.classes)
+    with pytest.raises(InvalidDeclaration, match="classes and 1 labels"):
+        open_declared(declare(place, FLOAT.replace("shapes.names", "[one]")))
 
 
 def test_pictures_with_fewer_boxes_have_places_without_a_label(place: Path, tmp_path: Path) -> None:
