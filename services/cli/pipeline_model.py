@@ -27,7 +27,7 @@ def find_model(reference: str, weights: str | None) -> ModelFile:
 
     Raises:
         ModelNotFound, InvalidDeclaration, InvalidInput: no such model, or weights that are none.
-        Unsupported: a Darknet network, which has no stages.
+        Unsupported: a Darknet network or a detector, which has no stages.
     """
     path = Path(reference)
     if path.suffix == ".pt2":
@@ -39,7 +39,7 @@ def find_model(reference: str, weights: str | None) -> ModelFile:
         if reference in networks.NAMES and reference not in catalog.names():
             raise undivided(reference)
         declared = catalog.model(reference)
-    if declared.is_darknet:
+    if declared.is_undivided:
         raise undivided(declared.name)
     return with_weights(declared, weights) if weights else declared
 

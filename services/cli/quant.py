@@ -61,7 +61,7 @@ ModeName = Annotated[str, typer.Option("--mode", help="float, hybrid, int8 or au
 def import_(
     context: typer.Context,
     source: Annotated[
-        str, typer.Argument(metavar="CFG|ONNX|NAME", help="A Darknet .cfg, an .onnx program, or a model by name.")
+        str, typer.Argument(metavar="CFG|ONNX|YAML|NAME", help="A Darknet .cfg, .onnx program, model file or name.")
     ],
     darknet_weights: Annotated[Path | None, typer.Argument(metavar="[WEIGHTS]", help="Darknet's .weights.")] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="By default NAME.strata.")] = None,
@@ -72,7 +72,7 @@ def import_(
     weights: Weights = None,
     size: Size = None,
 ) -> None:
-    """Make an engine model of a Darknet model, an ONNX program, or a model by name."""
+    """Make an engine model of a Darknet model, an ONNX program, or a model by its file or its name."""
     from services.cli.quant_import import equalised_with_notice, open_source
     from services.workbench.files import MODEL_SUFFIX, check_place, read_labels, write_model
 

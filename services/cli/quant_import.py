@@ -4,29 +4,35 @@ from dataclasses import replace
 from pathlib import Path
 
 from quant.equalisation import equalise
-from services.cli.quant_begin import open_with_notice, out
+from services.cli.quant_begin import open_with_notice, out, tell_of_random_weights
 from services.cli.quant_sessions import open_there
 from services.edge.errors import InvalidInput
 from services.workbench.engine_model import EngineModel
-from services.workbench.opening import import_darknet, import_program
+from services.workbench.opening import import_darknet, import_program, open_declared
+from services.zoo.model_file import read_model_file
 
 
 def open_source(
     at: str | None, source: str, darknet_weights: Path | None, weights: str | None, size: int | None
 ) -> EngineModel:
-    """Open a Darknet cfg with its weights, an ONNX program, or a model by name.
+    """Open a Darknet cfg with its weights, an ONNX program, or a model by its file or its name.
 
     Raises:
         InvalidInput: arguments and options that do not go together.
-        what `open_model`, `import_darknet` and `import_program` raise.
+        what `open_model`, `open_declared`, `import_darknet` and `import_program` raise.
     """
-    if source.endswith(".onnx"):
-        if at is not None:
-            raise InvalidInput(f"{source} is read on this machine: leave out --at")
+    suffix = Path(source).suffix
+    if at is not None and suffix in (".onnx", ".yaml", ".yml", ".cfg"):
+        raise InvalidInput(f"{source} is read on this machine: leave out --at")
+    if suffix == ".onnx":
         if darknet_weights or weights or size:
             raise InvalidInput(f"{source} brings its own weights and size: give neither")
         return import_program(Path(source))
-    if not source.endswith(".cfg"):
+    if suffix in (".yaml", ".yml"):
+        if darknet_weights or size:
+            raise InvalidInput(f"{source} says the size itself, and other weights are --weights file://PATH")
+        return _declared(Path(source), weights)
+    if suffix != ".cfg":
         if darknet_weights is not None and darknet_weights.suffix == ".cfg":
             raise InvalidInput(f"the cfg comes first: strata quant import {darknet_weights} {source}")
         if darknet_weights is not None:
@@ -34,8 +40,6 @@ def open_source(
                 f"{darknet_weights} goes with a .cfg; for the model {source!r} it is --weights file://{darknet_weights}"
             )
         return _named(at, source, weights, size)
-    if at is not None:
-        raise InvalidInput(f"{source} is read on this machine: leave out --at")
     if darknet_weights is None:
         raise InvalidInput(f"{source} needs its weights: strata quant import {source} FILE.weights")
     if weights or size:
@@ -52,6 +56,12 @@ def equalised_with_notice(model: EngineModel) -> EngineModel:
     for name, reason in found.left.items():
         out.print(f"  {name}: left alone, {reason}")
     return replace(model, graph=found.graph)
+
+
+def _declared(path: Path, weights: str | None) -> EngineModel:
+    model = open_declared(read_model_file(path), weights)
+    tell_of_random_weights(model)
+    return model
 
 
 def _named(at: str | None, name: str, weights: str | None, size: int | None) -> EngineModel:

@@ -43,10 +43,10 @@ def _load(file: EnsembleFile, catalog: Catalog, accuracies: bool) -> Served:
     except ModelNotFound as error:
         raise InvalidDeclaration(f"{file.file}: members: {error}") from error
     for model, model_file in model_files.items():
-        if model_file.is_darknet:
+        if model_file.is_undivided:
             raise InvalidDeclaration(
-                f"{file.file}: members: '{model}' is a Darknet network; an ensemble combines the scores of classifiers "
-                "whose pictures are cut"
+                f"{file.file}: members: '{model}' is a Darknet network or a detector; an ensemble combines the scores "
+                "of classifiers whose pictures are cut"
             )
     accuracy = read_accuracy(file.accuracy_path, ensemble) if accuracies and file.accuracy_path else None
     return Served(ensemble, model_files, _labels(file.file, model_files), accuracy)

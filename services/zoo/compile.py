@@ -23,7 +23,8 @@ from services.edge.progress import Progress
 from services.zoo.agreement import Forward, Images, Reference
 from services.zoo.architectures import build
 from services.zoo.batching_choice import choose_batching
-from services.zoo.declared_darknet import darknet_graph, detection_of
+from services.zoo.declared_darknet import darknet_graph
+from services.zoo.declared_heads import declared_heads, detection_of
 from services.zoo.exported.graph import graph_of, graph_of_program
 from services.zoo.from_onnx.graph import graph_of_onnx
 from services.zoo.manifest import INPUT_NAME, OUTPUT_NAME, Batching, DetectionSpec, Manifest
@@ -140,7 +141,7 @@ def declared_graph(model_file: ModelFile, weights: FetchedWeights) -> Graph:
     """The declared model as a graph, which is what integers belong to.
 
     Raises:
-        InvalidDeclaration: it takes pictures of another size than its file says.
+        InvalidDeclaration: it takes pictures of another size than its file says; heads that are not there.
         Unsupported: an operator there is no operation for; and what `load_module` raises.
     """
     graph = _graph(model_file, weights)
@@ -156,7 +157,8 @@ def _graph(model_file: ModelFile, weights: FetchedWeights) -> Graph:
     if model_file.is_darknet:
         return darknet_graph(model_file, weights)
     if model_file.is_onnx:
-        return graph_of_onnx(read_onnx(weights), weights.reference)
+        program, file = read_onnx(weights), weights.reference
+        return graph_of_onnx(program, file, declared_heads(model_file, program, file))
     with torch.no_grad():
         if model_file.is_program:
             return graph_of_program(load_program(weights))

@@ -9,6 +9,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from services.edge.declaration import Declaration, read_declaration
 from services.edge.errors import InvalidDeclaration, InvalidInput
 from services.zoo.darknet.networks import NAMES, class_names
+from services.zoo.detection_declaration import DetectionDeclaration
 from services.zoo.manifest import InputSpec
 from services.zoo.name_lists import read_names
 
@@ -55,13 +56,6 @@ class InputDeclaration(Declaration):
         return InputSpec(
             self.size, self.resize or max(self.size), self.mean, self.std, self.interpolation, self.kind, self.fit
         )
-
-
-class DetectionDeclaration(Declaration):
-    """`detection:` of a detector's model file: which boxes it answers."""
-
-    threshold: Annotated[float, Field(ge=0, le=1)] = 0.25
-    suppression_iou: Annotated[float, Field(ge=0, le=1)] = 0.45
 
 
 class BatchingDeclaration(Declaration):
@@ -124,6 +118,7 @@ class ModelFile(Declaration):
             self._check_sleep()
         self._check_precision()
         self._check_darknet()
+        self._check_detection()
         if self.architecture is not None and self.is_program:
             raise ValueError(f"leave architecture out: '{self.weights}' is a whole program, which brings its own")
         return self
@@ -147,14 +142,23 @@ class ModelFile(Declaration):
     def _check_darknet(self) -> None:
         if (self.cfg is not None) != (self.architecture == DARKNET):
             raise ValueError("architecture darknet and cfg: FILE go together; other networks have a name of their own")
-        if self.is_darknet != (self.input.fit == "letterbox"):
-            raise ValueError(
-                "Darknet's networks, and no others, have input {size: [H, W], fit: letterbox}, the size as in their cfg"
-            )
-        if not self.is_darknet and self.detection is not None:
-            raise ValueError("detection is for Darknet's detectors")
         if self.is_darknet and self.runtime == "torch":
             raise ValueError("runtime torch does not run Darknet's networks; take auto, onnxruntime or openvino")
+        if self.is_darknet and self.detection and self.detection.heads:
+            raise ValueError("leave detection.heads out: a Darknet network's stand in its cfg")
+
+    def _check_detection(self) -> None:
+        if self.is_undivided != (self.input.fit == "letterbox"):
+            raise ValueError(
+                "Darknet's networks and ONNX programs with detection, and no others, have input {size: [H, W], "
+                "fit: letterbox}, the size as in their cfg or program"
+            )
+        if self.detection is None:
+            return
+        if not self.is_undivided:
+            raise ValueError("detection is for Darknet's detectors and ONNX programs")
+        if self.detection.heads and not (self.classes or self.labels):
+            raise ValueError("detection.heads are of so many classes: add classes: NUMBER, or labels")
 
     def _check_sleep(self) -> None:
         if self.architecture != SLEEP:
@@ -195,9 +199,14 @@ class ModelFile(Declaration):
         return self.architecture in (DARKNET, *NAMES)
 
     @property
+    def is_undivided(self) -> bool:
+        """True of Darknet's networks and of ONNX detectors: served alone and whole, their pictures letterboxed."""
+        return self.is_darknet or (self.is_onnx and self.detection is not None)
+
+    @property
     def runs_as_engine(self) -> bool:
-        """True where the engine is what the compiled forms are held to: in integers, and of Darknet's networks."""
-        return self.precision != FLOAT or self.is_darknet
+        """True where the engine is what the compiled forms are held to: in integers, and of what is undivided."""
+        return self.precision != FLOAT or self.is_undivided
 
     @property
     def is_program(self) -> bool:

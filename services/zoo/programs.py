@@ -20,6 +20,7 @@ from services.zoo.quiet import quiet
 from services.zoo.weight_references import FetchedWeights
 
 _EXPECTED = "expected one float32 input [N, 3, H, W] and one float32 output, scores [N, K]"
+_DETECTOR = "a detector's heads are declared in a model file, as `detection` (docs/models.md, Detectors)"
 _MANY = 1 << 31
 """More pictures than one request holds: a program that is exported for so many takes any number."""
 _OTHER_ARCHIVES = {
@@ -83,7 +84,7 @@ def check_scores(program: ModelProto, file: str) -> None:
     maps = [side for tensor in tensors for side in tensor.shape.dim[2:] if side.dim_value != 1]
     if maps or [tensor.elem_type for tensor in tensors] != [TensorProto.FLOAT]:
         found = ", ".join(f"{_described_onnx(each)} ('{each.name}')" for each in values) or "nothing"
-        raise InvalidDeclaration(f"{file}: answers {found}; {_EXPECTED}")
+        raise InvalidDeclaration(f"{file}: answers {found}; {_EXPECTED}; {_DETECTOR}")
 
 
 def shaken_onnx(program: ModelProto, random: np.random.Generator) -> bytes:

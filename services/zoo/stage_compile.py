@@ -28,10 +28,10 @@ class Cutting:
 
 
 def undivided(name: str) -> Unsupported:
-    """What to raise where a Darknet network is to be cut."""
+    """What to raise where a Darknet network, or a detector, is to be cut."""
     return Unsupported(
-        f"model '{name}': Darknet's networks are served whole, and not in stages; serve it by a model file of its own "
-        "(docs/models.md, Detectors)"
+        f"model '{name}': Darknet's networks and detectors are served whole, and not in stages; serve it by a model "
+        "file of its own (docs/models.md, Detectors)"
     )
 
 
@@ -44,12 +44,12 @@ def compile_stages(
         runtime: of each stage; `auto` keeps the fastest of each.
     Raises:
         InvalidInput: a place where the model cannot be cut.
-        Unsupported: a Darknet network; a runtime cannot run a stage, or its values differ from torch's, or its codes
-            from the engine's.
+        Unsupported: a Darknet network or a detector; a runtime cannot run a stage, or its values differ from torch's,
+            or its codes from the engine's.
         what `load_module` and `declared_engine` raise.
         Unavailable: the cache cannot be written.
     """
-    if model_file.is_darknet:
+    if model_file.is_undivided:
         raise undivided(model_file.name)
     weights = fetch_weights(model_file.weights, model_file.folder)
     content = [digest_of(model_file, weights, runtime), cutting.layers or (_BALANCE, cutting.stages), cutting.names]

@@ -35,9 +35,9 @@ RANKS: dict[str, dict[int, str]] = {
         DOMAIN: "manifest stage_manifest sounds chunks cache_folder alexnet nasnet efficientnet efficientnet_lite "
         "architectures exported detection darknet decoding resizing lean_preprocessing preprocessing quiet agreement "
         "tensor_codec graph_codec integers integer_codec",
-        ADAPTERS: "cuts costs split model_file batching_choice name_lists catalog packages "
+        ADAPTERS: "cuts costs split detection_declaration model_file batching_choice name_lists catalog packages "
         "pretrained weight_references weights picture_files quantised programs runtimes onnx_form from_onnx "
-        "engine_cuts references serving writers compiled declared_darknet compile model_compile "
+        "engine_cuts references serving writers compiled declared_darknet declared_heads compile model_compile "
         "stage_compile stage_programs integer_stages measured_places",
     },
     "artifacts": {DOMAIN: "frames precision", ADAPTERS: "store folders", EDGES: "activation record"},

@@ -55,6 +55,13 @@ DETECTOR = {
     "input": {"size": [416, 416], "fit": "letterbox"},
     "detection": {"threshold": 0.3},
 }
+ONNX_DETECTOR = {
+    "weights": "s3://b/m.onnx",
+    "classes": 80,
+    "input": {"size": [640, 640], "fit": "letterbox"},
+    "detection": {"kind": "yolov5", "heads": [{"value": "fine", "anchors": [[10, 13], [16.5, 30]]}]},
+}
+NO_ANCHORS = {"detection": {"heads": [{"value": "fine"}]}}
 INT8 = {"weights": "s3://b/m.pt2", "precision": "int8"}
 PAIR_OF_TWO = {"members": [{"model": SHIPPED[1]}, {"model": SHIPPED[2]}]}
 WITHOUT_FASHION = {"ensembles": {"pair": PAIR_OF_TWO}, "test": {"ensemble": "pair"}}
@@ -101,6 +108,7 @@ LONG_LABELS = {
         ({"models": {"m": {"file": {**INT8, "integers": "s3://b/m", "runtime": "torch"}}}}, "/models/m/file/runtime"),
         ({"models": {"m": {"file": {**INT8, "calibration": "pictures"}}}}, "calibration"),
         ({"models": {"m": {"file": {**DETECTOR, "architecture": "darknet"}}}}, "cfg"),
+        ({"models": {"m": {"file": {**ONNX_DETECTOR, **NO_ANCHORS}}}}, "anchors"),
         ({"models": {"m": {"file": {**DETECTOR, "cfg": "s3://b/m.cfg"}}}}, "/models/m/file/cfg"),
         (
             {"models": {"m": {"file": {"weights": "s3://b/m.pt2", "batching": {"largest": 0}}}}},
@@ -342,6 +350,7 @@ def test_a_window_that_knative_takes_is_taken(duration: str) -> None:
         {"models": {"m": {"file": {"weights": "s3://b/m.pt2", "batching": "off", "input": {"kind": "sound"}}}}},
         {"models": {"m": {"file": {**DETECTOR, "precision": "int8", "integers": "s3://b/m.integers"}}}},
         {"models": {"m": {"file": {**DETECTOR, "architecture": "darknet", "cfg": "s3://b/m.cfg"}}}},
+        {"models": {"m": {"file": ONNX_DETECTOR}}},
         {"models": {"m": {"file": {**INT8, "integers": "file:///opt/m.integers", "runtime": "openvino"}}}},
         {"modelDefaults": {"scale": {"min": 5, "max": 0}, "resources": {"requests": {"cpu": "1000m", "memory": 1e9}}}},
     ],

@@ -21,7 +21,7 @@ def declared(tmp_path: Path) -> str:
 
 def test_a_darknet_network_is_refused_before_any_work_by_file_and_by_name(declared: str) -> None:
     for reference, name in ((declared, "shapes"), ("yolov3-tiny", "yolov3-tiny"), ("darknet19", "darknet19")):
-        with pytest.raises(Unsupported, match=f"model '{name}': Darknet's networks are served whole"):
+        with pytest.raises(Unsupported, match=f"model '{name}': Darknet's networks and detectors are served whole"):
             find_model(reference, None)
 
 

@@ -64,6 +64,14 @@ def test_members_with_other_labels_are_no_ensemble(folder: Path) -> None:
         load_ensembles([write_ensemble(folder, "e", "a", "b", "other")], {})
 
 
+@pytest.mark.parametrize("of", ["architecture: yolov3-tiny\nweights: random://0", "weights: file://x.onnx"])
+def test_a_detector_is_no_member(of: str, folder: Path) -> None:
+    boxes = "input: {size: [32, 32], fit: letterbox}\ndetection: {}\n"
+    (folder / "models" / "boxes.yaml").write_text(f"name: boxes\n{of}\n{boxes}")
+    with pytest.raises(InvalidDeclaration, match="'boxes' is a Darknet network or a detector"):
+        load_ensembles([write_ensemble(folder, "e", "a", "boxes")], {})
+
+
 def test_two_ensembles_of_one_name_are_refused_and_so_are_none(folder: Path) -> None:
     path = write_ensemble(folder, "e", "a")
     with pytest.raises(InvalidDeclaration, match="called 'e' already"):

@@ -21,7 +21,7 @@ from services.workbench.engines import engine_of
 from services.workbench.exporting import ExportForm, export_program
 from services.workbench.files import read_integers, read_model
 from services.workbench.findings import boxes
-from services.workbench.opening import import_program, open_named
+from services.workbench.opening import import_program, open_declared, open_named
 from services.workbench.picture_files import read_picture
 from services.workbench.pictures import as_input
 from services.workbench.program_metadata import MODEL
@@ -30,6 +30,7 @@ from services.zoo.detection import match_boxes
 from services.zoo.from_onnx.heads import HEADS
 from services.zoo.integers import Integers
 from services.zoo.manifest import InputSpec
+from services.zoo.model_file import read_model_file
 from tests.unit.workbench.commands import DETECTOR, quant
 
 PICTURE = DETECTOR / "pictures" / "shapes-11.jpg"
@@ -93,6 +94,14 @@ def test_it_is_calibrated_and_finds_the_same_in_integers(shapes: Path) -> None:
     expected = boxes(source, engine_of(source, Mode.FLOAT, Integers()).run(x), picture.size, 0.25)
     pairing = match_boxes(expected, boxes(again, engine.run(x), picture.size, 0.25))
     assert pairing.matched_fraction >= 0.8
+
+
+def test_its_heads_are_found_by_a_model_file_that_says_it_detects(shapes: Path) -> None:
+    text = "name: again\nweights: file://shapes.float.onnx\ninput: {size: [192, 192], fit: letterbox}\n"
+    (shapes / "again.yaml").write_text(text + "detection: {threshold: 0.3}\n")
+    again, source = open_declared(read_model_file(shapes / "again.yaml")), read_model(shapes / "shapes.strata")
+    assert layers_of(again) == layers_of(source)
+    assert again.classes == source.classes
 
 
 def _like_yolov2() -> EngineModel:
@@ -179,7 +188,7 @@ def _heads_set(**parameters: object) -> Change:
         (
             lambda heads: heads.clear(),
             InvalidDeclaration,
-            r"float \[N, 14, 32, 32\] \('head'\); expected one",
+            r"float \[N, 14, 32, 32\] \('head'\); .*declared in a model file",
         ),
     ],
 )

@@ -165,6 +165,11 @@ def test_pictures_with_fewer_boxes_have_places_without_a_label(place: Path, tmp_
         (FLOAT.replace("shapes.names", "[one]"), InvalidDeclaration, "classes and 1 labels"),
         (FLOAT.replace("file://shapes.weights", "file://shapes.names"), InvalidWeights, "shapes.names"),
         (FLOAT.replace("file://shapes.weights", "torchvision://X"), InvalidDeclaration, "torchvision has no weights"),
+        (
+            FLOAT + "detection: {heads: [{value: raw, anchors: [[1, 1]]}]}\n",
+            InvalidDeclaration,
+            "leave detection.heads out: a Darknet network's stand in its cfg",
+        ),
         (FLOAT + "runtime: torch\n", InvalidDeclaration, "runtime torch does not run Darknet's networks"),
     ],
 )
