@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from quant.errors import NonFiniteValue
-from quant.statistics import decibels, evenly, flatten
+from quant.statistics import decibels, even_stride, flatten
 
 BINS, ROW_BINS = 2048, 1024
 """For one value, and for each channel of a weight."""
@@ -185,8 +185,8 @@ def histogram_of_rows(values: Tensor, bins: int = ROW_BINS) -> Histogram:
 class RunningHistogram:
     """One activation's histogram, grown tensor by tensor.
 
-    Of a tensor with more than `sample_limit` values an evenly strided sample is counted (an odd stride, so that every
-    channel takes part); smallest and largest value are exact.
+    Of a tensor with more than `sample_limit` values a sample is counted, of all channels alike (`even_stride`);
+    smallest and largest value are exact.
     """
 
     def __init__(self, bins: int = BINS) -> None:
@@ -209,7 +209,8 @@ class RunningHistogram:
             raise NonFiniteValue("a value holds NaN or infinity; look at the weights of the layer before it")
         self.low, self.high = min(low, self.low), max(high, self.high)
         self._make_room()
-        index = (evenly(flat, sample_limit) * (1 / self._width)).floor_().sub_(self._first)
+        sample = flat[:: even_stride(values.shape, sample_limit)]
+        index = (sample * (1 / self._width)).floor_().sub_(self._first)
         self._counts += torch.bincount(index.clamp_(0, self._bins - 1).to(torch.int32), minlength=self._bins)
 
     def merge(self, other: "RunningHistogram") -> None:

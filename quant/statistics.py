@@ -1,6 +1,7 @@
 """Figures about a value: what it holds, how much of it was clipped, and how far it is from what it should be."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -98,9 +99,23 @@ def cosine(wanted: Tensor, found: Tensor) -> float:
 
 
 def evenly(value: Tensor, limit: int = 1 << 16) -> Tensor:
-    """At most `limit` elements, at an odd stride so that all channels take part: the same ones for the same shape."""
-    flat = flatten(value)
-    return flat[:: -(-flat.numel() // limit) | 1]
+    """At most `limit` elements, of all channels alike: the same ones for the same shape."""
+    return flatten(value)[:: even_stride(value.shape, limit)]
+
+
+def even_stride(shape: Sequence[int], limit: int) -> int:
+    """At which stride at most `limit` elements of a flattened value come from all channels alike.
+
+    It has no factor in common with their number: every third element of a picture would be its red alone.
+
+    Args:
+        shape: [N, C, H, W], [N, C] or [n].
+    """
+    channels = shape[1] if len(shape) > 1 else 1
+    stride = -(-math.prod(shape) // limit) | 1
+    while math.gcd(stride, channels) > 1:
+        stride += 2
+    return stride
 
 
 def tile_channels(

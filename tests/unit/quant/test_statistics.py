@@ -79,13 +79,17 @@ def test_cosine_of_many_numbers_is_exact_where_float32_would_round_over_1() -> N
     assert cosine(wanted, wanted) <= 1 + 1e-12
 
 
-def test_even_sample_takes_every_channel_and_the_same_elements_each_time() -> None:
-    channel = torch.arange(64.0).view(1, 64, 1, 1).expand(1, 64, 50, 50)
-    sample = evenly(channel, 3000)
-    assert sample.numel() <= 3000
-    counts = torch.bincount(sample.long(), minlength=64)
+@pytest.mark.parametrize("share", range(1, 16))
+@pytest.mark.parametrize("channels", [1, 3, 15, 64, 112])
+def test_even_sample_takes_every_channel_and_the_same_elements_each_time(channels: int, share: int) -> None:
+    channel = torch.arange(float(channels)).view(1, channels, 1, 1).expand(1, channels, 50, 50)
+    limit = channel.numel() // share
+    sample = evenly(channel, limit)
+    assert limit / 4 <= sample.numel() <= limit
+    counts = torch.bincount(sample.long(), minlength=channels)
     assert counts.min() >= counts.max() - 1 > 0
-    assert torch.equal(sample, evenly(channel.contiguous(memory_format=torch.channels_last), 3000))
+    assert torch.equal(sample, evenly(channel.contiguous(memory_format=torch.channels_last), limit))
+    assert torch.equal(evenly(channel.mean((2, 3)).expand(2500, channels), limit), sample)
 
 
 def test_tiles_show_each_channel_stretched_and_in_its_place() -> None:
