@@ -32,7 +32,8 @@ def float_kernel(operation: Operation, input_shape: tuple[int, ...]) -> Kernel:
     """
     if not isinstance(operation, Conv2d):
         return operation.run
-    if input_shape[1:] == (1, 1) and operation.weight.shape[2:] == (1, 1) and operation.groups == 1:
+    is_matrix = operation.weight.shape[2:] == (1, 1) and operation.padding == (0, 0) and operation.groups == 1
+    if is_matrix and input_shape[1:] == (1, 1):
         return _single_pixel(operation)
     return _convolution(operation, input_shape)
 

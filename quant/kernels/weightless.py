@@ -82,14 +82,17 @@ def _kernel(
             return partial(torch.clamp, min=out.zero_point)
         case Pad():
             return lambda codes: F.pad(codes, operation.padding, value=out.zero_point)
-        case Slice():
-            return lambda codes: operation.run(codes).contiguous(memory_format=torch.channels_last)
-        case Reorg():
-            return lambda codes: operation.run(codes).contiguous(memory_format=torch.channels_last)
+        case Slice() | Reorg():
+            return lambda codes: _in_memory_order(operation.run(codes))
         case Concat() | Upsample() | Flatten():
             return operation.run
         case _:
             raise NotImplementedError(type(operation).__name__)
+
+
+def _in_memory_order(codes: Tensor) -> Tensor:
+    """As kernels take it: a feature map channels-last, a vector row by row."""
+    return codes.contiguous(memory_format=torch.channels_last if codes.dim() == 4 else torch.contiguous_format)
 
 
 def table_of(activation: Activation, x: QParams, out: QParams | None) -> Tensor:
@@ -193,6 +196,12 @@ def _batch_norm(norm: BatchNorm, x: QParams, out: QParams | None, input_shape: t
 
 def _multiply(x: QParams, out: QParams | None, input_shape: tuple[int, ...]) -> Kernel:
     """x times one factor a channel: a depthwise 1x1 convolution with weights of code 1 and the factors as scales."""
+
+    def run_each(codes: Tensor, factors: Tensor) -> Tensor:
+        return _coded(dequantise(codes, x) * factors, out)
+
+    if len(input_shape) != 3:
+        return run_each
     C = input_shape[0]
     pointwise = Conv2d(torch.ones(C, 1, 1, 1), torch.zeros(C), groups=C)
     product = ConvProduct(pointwise, torch.ones(C, 1, 1, 1, dtype=torch.int8), x, input_shape)
@@ -200,7 +209,7 @@ def _multiply(x: QParams, out: QParams | None, input_shape: tuple[int, ...]) -> 
 
     def run(codes: Tensor, factors: Tensor) -> Tensor:
         if factors.shape[2:] != (1, 1):
-            return _coded(dequantise(codes, x) * factors, out)
+            return run_each(codes, factors)
         if len(codes) == 1:
             return product(codes, x.scale, factors.flatten(), None, out_spec, NO_POST_OP)
         pictures = zip(torch.split(codes, 1), factors.flatten(1), strict=True)

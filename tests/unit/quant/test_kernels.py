@@ -358,6 +358,36 @@ def test_a_product_of_equal_shapes_is_exact() -> None:
     check(Graph((16, 8, 8), layers, ("d",)), x, Mode.INT8)
 
 
+@pytest.mark.parametrize("operation", [Mul(), Slice(4, 12), Concat(), Add()], ids=str)
+def test_vectors_are_multiplied_cut_joined_and_added_exactly(operation: Operation) -> None:
+    x = seeded(3, 16, 2, 2)
+    alone = isinstance(operation, Slice)
+    layers = (
+        Layer("flat", Flatten(), (INPUT,)),
+        Layer("a", Linear(torch.randn(16, 64) / 8, torch.randn(16)), ("flat",)),
+        Layer("b", Linear(torch.randn(16, 64) / 8, torch.randn(16), Activation.SIGMOID), ("flat",)),
+        Layer("c", operation, ("a",) if alone else ("a", "b")),
+    )
+    C = Graph((16, 2, 2), layers, ("c",)).shapes["c"][0]
+    after = Layer("d", Linear(torch.randn(4, C) / 4, torch.randn(4)), ("c",))
+    check(Graph((16, 2, 2), (*layers, after), ("d",)), x, Mode.INT8)
+
+
+@pytest.mark.parametrize("geometry", [(1, 1, 0), (1, 1, 1), (1, 2, 1), (3, 1, 1), (3, 2, 2)], ids=str)
+@pytest.mark.parametrize("mode", [Mode.FLOAT, Mode.HYBRID, Mode.INT8])
+def test_a_convolution_of_a_single_pixel_gives_what_it_is_defined_to(
+    mode: Mode, geometry: tuple[int, int, int]
+) -> None:
+    kernel, stride, padding = geometry
+    x = seeded(2, 8, 1, 1)
+    layer = Layer("a", conv(8, 4, kernel, stride, padding), (INPUT,))
+    graph = Graph((8, 1, 1), (layer,), ("a",))
+    engine = Engine(graph, dict.fromkeys(["a"], Precision(mode.value)), whole_ranges(graph, x))
+    found, wanted = engine.run(x)["a"], graph.run(x)["a"]
+    assert found.shape == wanted.shape
+    assert sqnr_db(wanted, found) > 30
+
+
 def test_a_concatenation_copies_codes() -> None:
     x = seeded(2, 16, 8, 8)
     layers = (
