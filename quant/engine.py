@@ -12,7 +12,6 @@ from torch import Tensor
 
 from quant.affine import Quantised, Value, as_float, quantise, quantise_planes
 from quant.cpu import Cpu, this_cpu
-from quant.errors import WrongShape
 from quant.graph import INPUT, Graph, Layer
 from quant.kernels.floats import Kernel
 from quant.kernels.prepared import Format, PreparedLayer, prepare_layer
@@ -82,7 +81,7 @@ class Engine:
         Args:
             x: [N, C, H, W], float32.
         Raises:
-            WrongShape: x does not have the graph's input shape.
+            WrongShape, WrongType: see `Graph.check_input`.
         """
         with torch.inference_mode():
             outputs = self._run_stored(self._stored_input(x))
@@ -132,9 +131,7 @@ class Engine:
         return stored if qparams is None else Quantised(stored, qparams)
 
     def _stored_input(self, x: Tensor) -> Tensor:
-        if x.dim() != 4 or tuple(x.shape[1:]) != self.graph.input_shape:
-            expected = ", ".join(map(str, self.graph.input_shape))
-            raise WrongShape(f"the input is {list(x.shape)}, expected [N, {expected}]")
+        self.graph.check_input(x)
         return _channels_last(x, self.formats[INPUT])
 
     def _leaving(self, name: str, slots: list[Tensor | None]) -> Tensor:

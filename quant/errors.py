@@ -17,6 +17,10 @@ class WrongShape(QuantError):
     """A tensor has another shape than its place needs."""
 
 
+class WrongType(QuantError):
+    """A tensor has another element type than its place needs."""
+
+
 class NonFiniteValue(QuantError):
     """NaN or infinity in a weight, a bias, an activation or an input."""
 

@@ -11,8 +11,8 @@ from math import isfinite
 import torch
 from torch import Tensor
 
-from quant.errors import InvalidGraph, LayerNotFound, NonFiniteValue, WrongShape
-from quant.operations import Add, Concat, Conv2d, Linear, Mul, Operation, Weighted
+from quant.errors import InvalidGraph, LayerNotFound, NonFiniteValue, WrongShape, WrongType
+from quant.operations import Add, Concat, Conv2d, Mul, Operation, Weighted
 
 INPUT = "input"
 """The name of the graph's input value: [N, C, H, W], float32."""
@@ -33,7 +33,7 @@ class Graph:
 
     Raises:
         InvalidGraph: a name used twice, an input no earlier layer makes, a wrong number of inputs, unknown outputs.
-        NonFiniteValue: NaN or infinity in a weight or bias; names the layer.
+        NonFiniteValue: NaN or infinity in a weight, a bias or a norm; names the layer.
     """
 
     input_shape: tuple[int, int, int]
@@ -104,16 +104,24 @@ class Graph:
         object.__setattr__(graph, "layers", tuple(layers))
         return graph
 
+    def check_input(self, x: Tensor) -> None:
+        """Raises WrongShape where x does not have the graph's input shape, WrongType where it is not float32."""
+        if x.dim() != 4 or tuple(x.shape[1:]) != self.input_shape:
+            raise WrongShape(f"the input is {list(x.shape)}, expected [N, {', '.join(map(str, self.input_shape))}]")
+        if x.dtype != torch.float32:
+            raise WrongType(
+                f"the input is {str(x.dtype).removeprefix('torch.')}, expected float32: convert it with .float()"
+            )
+
     def values(self, x: Tensor) -> Iterator[tuple[str, Tensor]]:
         """Run in float, yielding each layer's name and value; a value is dropped after its last reader.
 
         Args:
             x: [N, C, H, W], float32.
         Raises:
-            WrongShape: x does not have the graph's input shape.
+            WrongShape, WrongType: see `check_input`.
         """
-        if x.dim() != 4 or tuple(x.shape[1:]) != self.input_shape:
-            raise WrongShape(f"the input is {list(x.shape)}, expected [N, {', '.join(map(str, self.input_shape))}]")
+        self.check_input(x)
         readers_left = Counter(name for layer in self.layers for name in layer.inputs)
         alive = {INPUT: x}
         for layer in self.layers:
@@ -166,13 +174,12 @@ def _arity(operation: Operation) -> tuple[int, int]:
 
 def _check_weights(layer: Layer) -> None:
     operation = layer.operation
-    if not isinstance(operation, Conv2d | Linear):
-        return
-    channels = operation.weight.shape[0]
-    if operation.bias.shape != (channels,):
+    if isinstance(operation, Weighted) and operation.bias.shape != (channels := operation.weight.shape[:1]):
         raise InvalidGraph(
-            f"layer {layer.name!r} has {channels} output channels and a bias of shape {list(operation.bias.shape)}"
+            f"layer {layer.name!r} has {channels[0]} output channels and a bias of shape {list(operation.bias.shape)}"
         )
-    for part in ("weight", "bias"):
-        if not all(map(isfinite, torch.aminmax(getattr(operation, part)))):  # NaN is both: one pass, no copies
-            raise NonFiniteValue(f"layer {layer.name!r}: {part} holds NaN or infinity")
+    for part in fields(operation):
+        tensor = getattr(operation, part.name)
+        # NaN is both of its ends: one pass, no copies
+        if isinstance(tensor, Tensor) and not all(map(isfinite, torch.aminmax(tensor))):
+            raise NonFiniteValue(f"layer {layer.name!r}: {part.name} holds NaN or infinity")

@@ -9,7 +9,7 @@ from quant.affine import QParams, Quantised, as_float
 from quant.calibration import calibrate
 from quant.cpu import Cpu
 from quant.engine import Engine
-from quant.errors import LayerNotFound, NotCalibrated, WrongShape
+from quant.errors import LayerNotFound, NotCalibrated, WrongShape, WrongType
 from quant.graph import INPUT, Graph, Layer
 from quant.kernels.script import NotScriptable
 from quant.observations import observe
@@ -137,6 +137,18 @@ def test_integers_without_a_calibration_are_refused(graph: Graph) -> None:
 def test_a_picture_of_another_size_is_refused(graph: Graph) -> None:
     with pytest.raises(WrongShape, match=r"expected \[N, 3, 16, 16\]"):
         Engine(graph, {}).run(torch.zeros(3, 16, 16))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.uint8], ids=str)
+@pytest.mark.parametrize("mode", [Mode.FLOAT, Mode.INT8])
+def test_a_picture_of_another_type_is_refused(
+    graph: Graph, calibration: Calibration, mode: Mode, dtype: torch.dtype
+) -> None:
+    """The bits of a float64 would be taken for those of two numbers, and codes made of both."""
+    engine, x = Engine(graph, uniform_plan(graph, mode), calibration), torch.zeros(1, 3, 16, 16, dtype=dtype)
+    for run in (engine.run, graph.run):
+        with pytest.raises(WrongType, match="expected float32"):
+            run(x)
 
 
 def test_an_unknown_layer_is_refused(graph: Graph) -> None:

@@ -1,12 +1,14 @@
 """A graph refuses what does not fit together, and runs what does."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from quant.activation import Activation
 from quant.errors import InvalidGraph, LayerNotFound, NonFiniteValue, WrongShape
 from quant.graph import INPUT, Graph, Layer
-from quant.operations import Activate, Add, Conv2d, Mul, Operation
+from quant.operations import Activate, Add, BatchNorm, Conv2d, Mul, Operation
 
 
 def conv(outputs: int, inputs: int) -> Conv2d:
@@ -44,6 +46,13 @@ def test_a_weight_that_is_not_finite_is_refused_by_layer_and_part(bad: float) ->
     weights[2, 1] = bad
     with pytest.raises(NonFiniteValue, match="layer 'a': weight"):
         Graph((3, 4, 4), chain(("a", Conv2d(weights, torch.zeros(4)), (INPUT,))), ("a",))
+
+
+@pytest.mark.parametrize("part", ["scale", "shift"])
+def test_a_norm_that_is_not_finite_is_refused_too(part: str) -> None:
+    norm = replace(BatchNorm(torch.ones(3), torch.ones(3)), **{part: torch.tensor([1.0, float("nan"), 1.0])})
+    with pytest.raises(NonFiniteValue, match=f"layer 'a': {part}"):
+        Graph((3, 4, 4), chain(("a", norm, (INPUT,))), ("a",))
 
 
 def test_an_unknown_layer_is_answered_with_names_alike() -> None:
