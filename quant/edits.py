@@ -111,7 +111,13 @@ class EditScale:
         if not (math.isfinite(self.scale) and self.scale > 0):
             raise InvalidScale(f"a weight scale must be positive and finite, not {self.scale}")
         rows = slice(self.channel, self.channel + 1)
-        recoded = quantise_weights(_rows(operation, rows), torch.tensor([self.scale]), integers.x_scale)
+        asked = torch.tensor([self.scale])
+        recoded = quantise_weights(_rows(operation, rows), asked, integers.x_scale)
+        if bool(recoded.scale > asked):
+            raise InvalidEdit(
+                f"the bias of channel {self.channel} of layer {self.layer!r} does not fit into 32 bits at the scale "
+                f"{self.scale:g}; the least is {float(recoded.scale):.3g}"
+            )
         return _with_weights(variant, self.layer, _joined(integers, recoded, rows))
 
 

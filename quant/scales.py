@@ -41,16 +41,21 @@ class IntegerWeights:
         return ((self.bias - offset).double() * self.x_scale * self.scale.double()).float()
 
     def for_input(self, x_scale: float) -> "IntegerWeights":
-        """The same weights behind an input of another scale."""
-        bias = (self.bias.double() * (self.x_scale / x_scale)).round().clamp(-(2.0**31), 2.0**31 - 1)
-        return replace(self, bias=bias.to(torch.int32), x_scale=x_scale)
+        """The same weights behind an input of another scale; a channel whose bias would not fit is coded coarser."""
+        bias = self.bias.double() * (self.x_scale / x_scale)
+        share = (_BIAS_LIMIT / bias.abs()).clamp(max=1)
+        behind = self if bool((share == 1).all()) else self._coarser(share)
+        return replace(behind, bias=(bias * share).round().to(torch.int32), x_scale=x_scale)
 
     def narrowed(self) -> "IntegerWeights":
         """With 7-bit codes (-63..63), for processors whose 8-bit products saturate; channels narrow already stay."""
         wide = self.codes.flatten(1).to(torch.int16).abs().amax(1) > 63
         if not bool(wide.any()):
             return self
-        share = torch.where(wide, 63 / 127, 1.0).double()
+        return self._coarser(torch.where(wide, 63 / 127, 1.0).double())
+
+    def _coarser(self, share: Tensor) -> "IntegerWeights":
+        """With codes and biases only `share` [O], 0 to 1, as large, and scales so much larger."""
         codes = (self.codes.double() * share.view(-1, *[1] * (self.codes.dim() - 1))).round().to(torch.int8)
         bias = (self.bias.double() * share).round().to(torch.int32)
         return replace(self, codes=codes, scale=(self.scale / share).float(), bias=bias)

@@ -108,6 +108,7 @@ def test_precision_edit_keeps_one_layer_in_float(variant: Variant) -> None:
         (EditScale("expand", 8, 0.1), InvalidEdit, r"0..7"),
         (EditScale("expand", 0, 0.0), InvalidScale, "positive"),
         (EditScale("expand", 0, float("nan")), InvalidScale, "positive"),
+        (EditScale("expand", 0, 1e-20), InvalidEdit, "does not fit into 32 bits at the scale 1e-20; the least is"),
         (EditRange("expand", 1.0, 2.0), InvalidEdit, "hold zero"),
         (EditRange("expand", 0.0, 0.0), InvalidEdit, "width"),
         (EditRange("expand", -1e308, 1e308), InvalidScale, "positive and finite"),

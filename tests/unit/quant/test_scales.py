@@ -76,9 +76,16 @@ def test_weights_behind_an_input_of_another_scale_keep_their_real_bias() -> None
     assert torch.allclose(behind.real_bias, weights.real_bias)
 
 
-def test_a_bias_too_large_for_the_input_it_is_moved_behind_stops_at_32_bits() -> None:
-    weights = quantise_weights(linear([[1.27], [1.27]], [3.0, -3.0]), torch.tensor([0.01, 0.01]), 0.5)
-    assert weights.for_input(1e-9).bias.tolist() == [2**31 - 1, -(2**31)]
+@pytest.mark.parametrize("times", [4, 1e3, 1e9])
+def test_a_bias_keeps_its_meaning_behind_an_input_too_fine_for_it(times: float) -> None:
+    """A channel of hardly any weights, as trained networks have, has its bias at the limit from the beginning."""
+    operation = linear([[1.27, -0.4], [1e-12, 0.0], [1.27, -0.4]], [3.0, -3.0, 0.0])
+    weights = quantise_weights(operation, torch.tensor([0.01, 1e-14, 0.01]), 0.5)
+    behind = weights.for_input(0.5 / times)
+    assert torch.allclose(behind.real_bias, operation.bias, rtol=1e-6)
+    assert torch.equal(behind.codes[2], weights.codes[2])
+    decoded = behind.codes * behind.scale[:, None]
+    assert torch.allclose(decoded, operation.weight, atol=max(0.01, float(behind.scale[0]) / 2))
 
 
 def test_a_missing_scale_is_said_with_its_name() -> None:
