@@ -10,19 +10,19 @@ from torch.fx import Node
 from quant.operations import Add, BatchNorm, Mul
 from services.edge.errors import Unsupported
 from services.zoo.exported.builder import Handler, LayerBuilder, Value
-from services.zoo.exported.nodes import operator_name, place
+from services.zoo.exported.nodes import arguments_of, operator_name, place
 
 
 def _operands(node: Node) -> tuple[Any, Any, Any]:
     """Both sides, and the factor of the second."""
-    a, b = node.args[:2]
-    return a, b, node.kwargs.get("alpha", 1)
+    a, b, alpha = arguments_of(node, (None, None, 1))
+    return a, b, alpha
 
 
 def _add(build: LayerBuilder, node: Node) -> Value:
     a, b, alpha = _operands(node)
-    if build.is_constant(a) and alpha == 1:
-        a, b = b, a
+    if build.is_constant(a):
+        return _affine(build, node, b, alpha * torch.ones(()), build.constant(a))
     if build.is_constant(b):
         return _affine(build, node, a, torch.ones(()), alpha * build.constant(b))
     if alpha != 1 or not build.shape(a) == build.shape(b) == build.shape(node):
@@ -34,8 +34,8 @@ def _sub(build: LayerBuilder, node: Node) -> Value:
     a, b, alpha = _operands(node)
     if operator_name(node) == "rsub":
         a, b = b, a
-    if alpha == 1 and build.is_constant(a):
-        return _affine(build, node, b, -torch.ones(()), build.constant(a))
+    if build.is_constant(a):
+        return _affine(build, node, b, -alpha * torch.ones(()), build.constant(a))
     if not build.is_constant(b):
         raise Unsupported(f"{place(node)}: the difference of two values is not supported, only of one and a constant")
     return _affine(build, node, a, torch.ones(()), -alpha * build.constant(b))

@@ -148,11 +148,14 @@ def _pad_arguments(node: Node) -> tuple[Any, list[int], str, float]:
 
 
 def _upsample(build: LayerBuilder, node: Node) -> Value:
-    x = node.args[0]
+    x, _, *scales = arguments_of(node, (None, None, None, None))
     (H, W), (out_h, out_w) = _sides(build.shape(x)), _sides(build.shape(node))
-    if out_h % H or out_h // H * W != out_w:
+    factor = out_h // H
+    # A factor of 3.1 that gives as many pixels as 3 would takes others.
+    given = (scale for part in scales if part for scale in (part if isinstance(part, list) else [part]))
+    if (H * factor, W * factor) != (out_h, out_w) or any(scale != factor for scale in given):
         raise Unsupported(f"{place(node)} enlarges {H}x{W} to {out_h}x{out_w}; only whole factors are supported")
-    return build.add(node, Upsample(out_h // H), [build.read(x)])
+    return build.add(node, Upsample(factor), [build.read(x)])
 
 
 def _sides(shape: Shape) -> tuple[int, int]:
