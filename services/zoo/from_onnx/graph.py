@@ -14,7 +14,7 @@ from quant.graph import Graph, Layer
 from services.edge.errors import Unsupported
 from services.zoo.from_onnx.heads import OnnxHead, check_heads, cut_at, with_heads
 from services.zoo.from_onnx.operators import OPERATORS
-from services.zoo.from_onnx.prepare import prepare
+from services.zoo.from_onnx.prepare import opset_of, prepare
 from services.zoo.from_onnx.reorg import join_reorgs
 from services.zoo.from_onnx.translation import OnnxNode, Translation
 from services.zoo.from_onnx.values import VALUES
@@ -33,8 +33,8 @@ def graph_of_onnx(program: onnx.ModelProto, file: str, heads: Sequence[OnnxHead]
         file: names it in errors.
         heads: of a detector; what they read is held to ONNX Runtime's, and nothing behind that is looked at.
     Raises:
-        InvalidDeclaration: pictures whose size is left open; without heads, something else than one output of scores;
-            heads on values that are not there, or not for them.
+        InvalidDeclaration: as `prepare`; without heads, something else than one output of scores; heads on values that
+            are not there, or not for them.
         Unsupported: an operator there is no operation for, or used as there is none; names the node.
     """
     if heads:
@@ -42,8 +42,7 @@ def graph_of_onnx(program: onnx.ModelProto, file: str, heads: Sequence[OnnxHead]
     else:
         check_scores(program, file)
     plain = prepare(program, file)
-    opset = max(each.version for each in plain.opset_import if not each.domain)
-    build = Translation(plain.graph, opset)
+    build = Translation(plain.graph, opset_of(plain))
     values = [each.name for each in plain.graph.output]
     try:
         check_heads(build, heads, file)

@@ -113,8 +113,6 @@ def _softmax(build: Translation, node: OnnxNode) -> str:
 
 
 def _max_pool(build: Translation, node: OnnxNode) -> str:
-    if any(step != 1 for step in node.get("dilations", (1,))):
-        raise node.refused("pools with dilation, which is not supported")
     kernel, stride, padding = _window(build, node)
     return build.add(node, MaxPool(kernel, stride, padding), [build.read(node)])
 
@@ -132,6 +130,8 @@ def _window(build: Translation, node: OnnxNode) -> tuple[tuple[int, int], tuple[
     before, after = build.shape(node.inputs[0])[1:], build.shape(node.outputs[0])[1:]
     if len(before) != 2:
         raise node.refused("pools other axes than height and width")
+    if any(step != 1 for step in node.get("dilations", (1,))):
+        raise node.refused("pools with dilation, which is not supported")
     kernel, stride = tuple(node.get("kernel_shape", ())), tuple(node.get("strides", (1, 1)))
     left, right, top, bottom = padding_around(node, before, kernel, stride)
     if node.get("ceil_mode", 0):

@@ -12,6 +12,8 @@ from services.edge.errors import InvalidDeclaration, Unsupported
 OLDEST_OPSET, NEWEST_OPSET = 9, 23
 _CONTROL_FLOW = ("If", "Loop", "Scan")
 _BETWEEN_CODES = ("QuantizeLinear", "DequantizeLinear")
+_OWN_DOMAIN = ("", "ai.onnx")
+"""ONNX's own, by both of its names."""
 _NARROW = {TensorProto.FLOAT16: "float16", TensorProto.BFLOAT16: "bfloat16", TensorProto.DOUBLE: "float64"}
 
 
@@ -22,10 +24,11 @@ def prepare(program: onnx.ModelProto, file: str) -> onnx.ModelProto:
         program: of one float32 input.
         file: names it in errors.
     Raises:
-        InvalidDeclaration: pictures whose size is left open, or not of three channels.
+        InvalidDeclaration: pictures whose size is left open or not of three channels, or several at once and no other
+            number.
         Unsupported: integers, control flow, operators of other domains, another opset, or weights that are not float32.
     """
-    opset = max((each.version for each in program.opset_import if not each.domain), default=0)
+    opset = opset_of(program)
     if not OLDEST_OPSET <= opset <= NEWEST_OPSET:
         raise Unsupported(
             f"{file}: opset {opset}; {OLDEST_OPSET} to {NEWEST_OPSET} are read: export it anew with one of them"
@@ -40,7 +43,7 @@ def prepare(program: onnx.ModelProto, file: str) -> onnx.ModelProto:
             raise Unsupported(
                 f"{file}: node '{node.name}' is control flow ({node.op_type}), which a graph does not have"
             )
-        if node.domain not in ("", "ai.onnx"):
+        if node.domain not in _OWN_DOMAIN:
             raise Unsupported(
                 f"{file}: node '{node.name}' is {node.domain}.{node.op_type}, which is not one of ONNX's own"
             )
@@ -53,12 +56,18 @@ def prepare(program: onnx.ModelProto, file: str) -> onnx.ModelProto:
     return shape_inference.infer_shapes(_optimised(plain, file), strict_mode=True)
 
 
+def opset_of(program: onnx.ModelProto) -> int:
+    """The version of ONNX's own operators; 0 where the program names none."""
+    return max((each.version for each in program.opset_import if each.domain in _OWN_DOMAIN), default=0)
+
+
 def _fix_pictures(program: onnx.ModelProto, file: str) -> None:
-    """Let the input be one picture of three channels; its sides must be numbers."""
+    """Let the input be one picture of three channels; its sides must be numbers, and how many there are open, or 1."""
     weights = {tensor.name for tensor in program.graph.initializer}
     (image,) = (each for each in program.graph.input if each.name not in weights)
     sides = image.type.tensor_type.shape.dim
-    if len(sides) != 4 or sides[1].dim_value != 3 or not all(side.dim_value for side in sides[2:]):
+    fits = len(sides) == 4 and sides[0].dim_value <= 1 and sides[1].dim_value == 3
+    if not fits or not all(side.dim_value for side in sides[2:]):
         found = ", ".join(side.dim_param or str(side.dim_value) for side in sides)
         raise InvalidDeclaration(
             f"{file}: takes [{found}]; export it for [N, 3, H, W] with height and width as numbers"

@@ -15,12 +15,13 @@ _GATED = {Activation.SIGMOID: Activation.SILU, Activation.HARDSIGMOID: Activatio
 
 
 def _add(build: Translation, node: OnnxNode) -> str:
-    if (position := _constant_side(build, node)) is not None:
+    position = _constant_side(build, node)
+    if position is not None and len(node.inputs) == 2:
         return _affine(build, node, 1 - position, 1.0, build.weight(node, position))
-    shapes = {build.shape(value) for value in node.inputs}
-    if len(shapes) != 1:
+    layers = [build.read(node, position) for position in range(len(node.inputs))]
+    if len({build.shape(value) for value in node.inputs}) != 1:
         raise node.refused("adds values of different shapes; only those of one shape are supported")
-    return build.add(node, Add(), [build.read(node, position) for position in range(len(node.inputs))])
+    return build.add(node, Add(), layers)
 
 
 def _sub(build: Translation, node: OnnxNode) -> str:
@@ -85,6 +86,13 @@ def _same(build: Translation, node: OnnxNode) -> str:
     return build.flattened(node)
 
 
+def _dropout(build: Translation, node: OnnxNode) -> str:
+    training = build.constant(node, 2)
+    if training is not None and training.any():
+        raise node.refused("drops values at random; export in evaluation mode")
+    return build.flattened(node)
+
+
 def _concat(build: Translation, node: OnnxNode) -> str:
     if node.get("axis", 1) % (len(build.shape(node.outputs[0])) + 1) != 1:
         raise node.refused("joins along another axis than the channels")
@@ -117,6 +125,8 @@ def _slice(build: Translation, node: OnnxNode) -> str:
         if at == 0 or step != 1 or len(shape) != 3:
             raise node.refused("cuts pictures out of a batch, or in steps; only channels, height and width can be cut")
         low, high, _ = slice(first, last).indices(shape[at - 1])
+        if low >= high:
+            raise node.refused("cuts everything away")
         if (low, high) != (0, shape[at - 1]):
             cut = -low, high - shape[at - 1]
             operation = Slice(low, high) if at == 1 else Pad((0, 0, *cut) if at == 2 else (*cut, 0, 0))
@@ -125,28 +135,43 @@ def _slice(build: Translation, node: OnnxNode) -> str:
 
 
 def _pad(build: Translation, node: OnnxNode) -> str:
-    given, fill = build.constant(node, 1), build.constant(node, 2)
+    given, fill, named = (build.constant(node, position) for position in (1, 2, 3))
     pads = list(node.get("pads", ())) if given is None else given.tolist()
     value = node.get("value", 0.0) if fill is None else float(np.reshape(fill, ()))
-    if (
-        node.get("mode", "constant") != "constant"
-        or value
-        or len(pads) != 8
-        or any(pads[each] for each in (0, 1, 4, 5))
-    ):
+    rank = len(build.shape(node.inputs[0])) + 1
+    axes = range(rank) if named is None else (named % rank).tolist()
+    around = dict(zip(axes, zip(pads[: len(axes)], pads[len(axes) :], strict=True), strict=True))
+    (top, bottom), (left, right) = (around.pop(axis, (0, 0)) for axis in (2, 3))
+    if node.get("mode", "constant") != "constant" or value or rank != 4 or any(map(any, around.values())):
         raise node.refused("pads with something else than zeros around height and width")
-    _, _, top, left, _, _, bottom, right = pads
     return build.add(node, Pad((left, right, top, bottom)), [build.read(node)])
+
+
+_WHOLE_STEPS = {
+    "asymmetric": ("floor",),
+    **dict.fromkeys(
+        ("half_pixel", "pytorch_half_pixel", "half_pixel_symmetric"), ("round_prefer_floor", "round_prefer_ceil")
+    ),
+}
+"""How a nearest pixel may be found: where each pixel becomes a square of as many as the factor says."""
 
 
 def _resize(build: Translation, node: OnnxNode) -> str:
     before, after = build.shape(node.inputs[0]), build.shape(node.outputs[0])
-    aligned = node.get("coordinate_transformation_mode", "half_pixel") == "align_corners"
-    if node.get("mode", "nearest") != "nearest" or aligned or len(before) != 3 or before[0] != after[0]:
+    if node.get("mode", "nearest") != "nearest" or len(before) != 3 or before[0] != after[0]:
         raise node.refused("resizes otherwise than to the nearest pixel, which is all that is supported")
     factor = after[1] // before[1]
-    if (before[1] * factor, before[2] * factor) != after[1:]:
+    # They stand behind a region since opset 11, and are left out or empty where the size is given.
+    scales = build.constant(node, 1 if len(node.inputs) == 2 else 2)
+    whole = scales is None or not scales.size or all(scale in (1, factor) for scale in scales.tolist())
+    if (before[1] * factor, before[2] * factor) != after[1:] or not whole:
         raise node.refused(f"enlarges {before[1:]} to {after[1:]}; only whole factors are supported")
+    if node.kind == "Resize" and build.opset > 10:
+        places = node.get("coordinate_transformation_mode", "half_pixel")
+        nearest = node.get("nearest_mode", "round_prefer_floor")
+        halves = (places, nearest, factor) == ("asymmetric", "round_prefer_floor", 2)
+        if not halves and nearest not in _WHOLE_STEPS.get(places, ()):
+            raise node.refused(f"finds nearest pixels by {places} and {nearest}, which is not supported")
     return build.add(node, Upsample(factor), [build.read(node)])
 
 
@@ -161,7 +186,8 @@ VALUES: Mapping[str, Handler] = {
     "Mul": _mul,
     "Div": _div,
     "Neg": _neg,
-    **dict.fromkeys(("Identity", "Dropout", "Flatten", "Reshape", "Squeeze"), _same),
+    **dict.fromkeys(("Identity", "Flatten", "Reshape", "Squeeze"), _same),
+    "Dropout": _dropout,
     "Concat": _concat,
     "Split": _split,
     "Slice": _slice,

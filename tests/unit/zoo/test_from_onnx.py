@@ -16,6 +16,7 @@ from torch import nn
 from torchvision.models.mobilenetv2 import MobileNetV2
 from torchvision.models.resnet import BasicBlock, ResNet
 
+from quant.operations import Pad
 from services.edge.errors import InvalidDeclaration, InvalidInput, StrataError, Unsupported
 from services.workbench.files import read_model
 from services.zoo.architectures import build
@@ -104,6 +105,8 @@ def program(nodes: str, weights: str = "", domains: str = "") -> onnx.ModelProto
         "m = ReduceMean <axes = [2, 3], keepdims = 0> (x) y = Softmax <axis = 1> (m)",
         f"v = LeakyRelu <alpha = 0.1> (x) {MEAN}",
         f'v = Resize <mode = "nearest"> (x, , k) {MEAN}',
+        f"r = Relu (x) n = Neg (x) v = Sum (r, x, n) {MEAN}",
+        f'v = Resize <mode = "nearest", coordinate_transformation_mode = "asymmetric"> (x, , k) {MEAN}',
         f"v = Pad (x, p) {MEAN}",
         f"v = Slice (x, from, to, axes) {MEAN}",
     ],
@@ -111,7 +114,8 @@ def program(nodes: str, weights: str = "", domains: str = "") -> onnx.ModelProto
 def test_single_operators_answer_as_in_onnx_runtime(nodes: str) -> None:
     weights = (
         "int64[2] s = {1, 2}, float[1, 3, 1, 1] c = {1.0, 2.0, 4.0}, float[4] k = {1.0, 1.0, 2.0, 2.0}, "
-        "int64[8] p = {0, 0, 1, 0, 0, 0, 0, 2}, int64[2] from = {1, 0}, int64[2] to = {3, -2}, int64[2] axes = {1, 3}"
+        "int64[8] p = {0, 0, 1, 0, 0, 0, 0, 2}, "
+        "int64[2] from = {1, 0}, int64[2] to = {3, -2}, int64[2] axes = {1, 3}"
     )
     assert graph_of_onnx(program(nodes, weights), "it").layers  # which holds its answers to ONNX Runtime's
 
@@ -130,17 +134,39 @@ def test_single_operators_answer_as_in_onnx_runtime(nodes: str) -> None:
         (f"v = Concat <axis = 2> (x, x) {MEAN}", r"\(Concat\) joins along another axis"),
         (f"v = MaxPool <kernel_shape = [2, 2], dilations = [2, 2]> (x) {MEAN}", "pools with dilation"),
         (f'v = Resize <mode = "linear"> (x, , k) {MEAN}', r"\(Resize\) resizes otherwise"),
+        (f'v = Resize <mode = "nearest", nearest_mode = "ceil"> (x, , k) {MEAN}', "by half_pixel and ceil"),
+        (
+            f'v = Resize <mode = "nearest", coordinate_transformation_mode = "align_corners"> (x, , k) {MEAN}',
+            "by align_corners",
+        ),
+        (f'v = Resize <mode = "nearest"> (x, , odd) {MEAN}', "only whole factors"),
+        (f'v = Pad <mode = "reflect"> (x, p) {MEAN}', "something else than zeros"),
+        (f"r = Relu (x) v = Sum (x, low, r) {MEAN}", "has a constant input 1"),
+        (f"v = Dropout (x, high, yes) {MEAN}", "drops values at random"),
+        (f"v = Slice (x, from, to, axes) {MEAN}", "cuts everything away"),
         (f"v = other.Thing (x) {MEAN}", "other.Thing, which is not one of ONNX's own"),
     ],
 )
 def test_what_has_no_counterpart_is_refused_by_node_and_operator(nodes: str, message: str) -> None:
     weights = (
-        "float low = {-1.0}, float high = {1.0}, float[4] k = {1.0, 1.0, 2.0, 2.0}, "
+        "float low = {-1.0}, float high = {1.0}, bool yes = {1}, float[4] k = {1.0, 1.0, 2.0, 2.0}, "
+        "float[4] odd = {1.0, 1.0, 2.1, 2.1}, int64[8] p = {0, 0, 1, 0, 0, 0, 0, 2}, "
+        "int64[1] from = {2}, int64[1] to = {1}, int64[1] axes = {2}, "
         "int64[6] blocks = {0, 3, 4, 2, 4, 2}, int64[4] deep = {0, 12, 4, 4}, int64[4] whole = {1, 3, 8, 8}"
     )
     domains = ', "other" : 1' if "other" in nodes else ""
     with pytest.raises(Unsupported, match=f"it: node .*{message}"):
         graph_of_onnx(program(nodes, weights, domains), "it")
+
+
+def test_what_came_with_later_opsets_is_read_or_refused() -> None:
+    padded = program(f"v = Pad (x, p, , axes) {MEAN}", "int64[4] p = {0, 1, 3, 2}, int64[2] axes = {3, -2}")
+    dilated = program(f"v = AveragePool <kernel_shape = [3, 3], pads = [2, 2, 2, 2], dilations = [2, 2]> (x) {MEAN}")
+    for each in (padded, dilated):
+        each.opset_import[0].version = 19
+    assert graph_of_onnx(padded, "it").layers[0].operation == Pad((0, 3, 1, 2))
+    with pytest.raises(Unsupported, match=r"\(AveragePool\) pools with dilation"):
+        graph_of_onnx(dilated, "it")
 
 
 def _of_opset(version: int) -> onnx.ModelProto:
@@ -161,6 +187,12 @@ def _in_half() -> onnx.ModelProto:
     return found
 
 
+def _of_two_pictures() -> onnx.ModelProto:
+    found = program(f"v = Relu (x) {MEAN}")
+    found.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 2
+    return found
+
+
 def _of_any_size() -> onnx.ModelProto:
     found = program(f"v = Relu (x) {MEAN}")
     found.graph.input[0].type.tensor_type.shape.dim[2].dim_param = "H"
@@ -174,6 +206,7 @@ def _of_any_size() -> onnx.ModelProto:
         (_with_control_flow, Unsupported, r"control flow \(If\)"),
         (_in_half, Unsupported, "'c' is float16; export the model in float32"),
         (_of_any_size, InvalidDeclaration, "height and width as numbers"),
+        (_of_two_pictures, InvalidDeclaration, r"takes \[2, 3, 8, 8\]; export it for \[N, 3, H, W\]"),
     ],
 )
 def test_programs_of_another_kind_are_refused(
@@ -181,6 +214,12 @@ def test_programs_of_another_kind_are_refused(
 ) -> None:
     with pytest.raises(kind, match=f"it: .*{message}"):
         graph_of_onnx(make(), "it")
+
+
+def test_onnxs_own_operators_have_two_names() -> None:
+    found = program(f"v = Relu (x) {MEAN}")
+    found.opset_import[0].domain = "ai.onnx"
+    assert graph_of_onnx(found, "it").layers
 
 
 @pytest.mark.parametrize("second", ["two", "external"])
