@@ -33,9 +33,9 @@ _Yaml.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+[
 
 
 class Declaration(BaseModel):
-    """Base of everything that is declared in a file: frozen, and a key it does not know is a fault."""
+    """Base of everything that is declared in a file: frozen; a key it does not know is a fault, as is .nan or .inf."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 Declared = TypeVar("Declared", bound=Declaration)

@@ -3,6 +3,7 @@
 They belong to one model and to no other.
 """
 
+import math
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -100,7 +101,7 @@ def _auto_weights(shared: IntegerWeights, name: str, tensors: Any) -> IntegerWei
         *(shared.bias.shape, shared.bias.dtype),
     ):
         raise ValueError(f"layer {name!r} has other shapes or types in auto")
-    return replace(shared, codes=codes, bias=bias)
+    return replace(shared, codes=_checked(codes, name), bias=bias)
 
 
 def _integers(model: QuantisedModel, name: str, content: Any, tensors: Any) -> IntegerWeights:
@@ -114,6 +115,14 @@ def _integers(model: QuantisedModel, name: str, content: Any, tensors: Any) -> I
     )
     if not fits:
         raise ValueError(f"layer {name!r} has other shapes or types")
-    if not bool((scale > 0).all() and torch.isfinite(scale).all()):
+    x_scale = float(content["x_scales"][name])
+    if not bool((scale > 0).all() and torch.isfinite(scale).all() and 0 < x_scale < math.inf):
         raise ValueError(f"layer {name!r} has a scale that is not positive and finite")
-    return IntegerWeights(codes, scale, bias, float(content["x_scales"][name]))
+    return IntegerWeights(_checked(codes, name), scale, bias, x_scale)
+
+
+def _checked(codes: Tensor, name: str) -> Tensor:
+    """The codes themselves. Raises ValueError: -128 has no opposite, and sums of it need not be exact."""
+    if int(codes.min()) < -127:
+        raise ValueError(f"layer {name!r} has a code beyond -127 to 127")
+    return codes

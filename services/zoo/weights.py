@@ -130,6 +130,8 @@ def _check(module: nn.Module, tensors: Mapping[str, Tensor], reference: str) -> 
     for name in own.keys() & tensors.keys():
         if own[name].shape != tensors[name].shape:
             faults.append(f"'{name}' is {list(tensors[name].shape)}, expected {list(own[name].shape)}")
+        elif own[name].is_floating_point() and not tensors[name].is_floating_point():
+            faults.append(f"'{name}' is {tensors[name].dtype}, expected {own[name].dtype}")
         elif tensors[name].is_floating_point() and not bool(torch.isfinite(tensors[name]).all()):
             faults.append(f"'{name}' holds NaN or infinity")
     if faults:

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import get_args
@@ -19,7 +20,7 @@ from quant.activation import Activation
 from quant.engine import Engine
 from quant.graph import INPUT, Graph, Layer
 from quant.precision import Mode, Precision, uniform_plan
-from quant.scales import Calibration
+from quant.scales import Calibration, IntegerWeights
 from services.edge.errors import (
     ArtifactNotFound,
     DamagedFile,
@@ -239,6 +240,28 @@ def test_weights_of_auto_that_do_not_fit_are_refused(
     short = Integers(calibration, auto_weights={"body": replace(body, bias=body.bias[:-1])})
     write_integers(tmp_path / "m.integers", model, short)
     with pytest.raises(DamagedFile, match="'body' has other shapes"):
+        read_integers(tmp_path / "m.integers", model)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda body: replace(body, x_scale=0.0), "a scale that is not positive"),
+        (lambda body: replace(body, x_scale=-1.0), "a scale that is not positive"),
+        (lambda body: replace(body, codes=torch.full_like(body.codes, -128)), "a code beyond -127 to 127"),
+    ],
+    ids=["zero", "negative", "code"],
+)
+def test_integers_that_mean_nothing_are_refused(
+    tmp_path: Path,
+    model: EngineModel,
+    calibration: Calibration,
+    spoil: Callable[[IntegerWeights], IntegerWeights],
+    said: str,
+) -> None:
+    weights = {**calibration.weights, "body": spoil(calibration.weights["body"])}
+    write_integers(tmp_path / "m.integers", model, Integers(replace(calibration, weights=weights)))
+    with pytest.raises(DamagedFile, match=f"'body' has {said}"):
         read_integers(tmp_path / "m.integers", model)
 
 

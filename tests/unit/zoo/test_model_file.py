@@ -29,6 +29,7 @@ def test_defaults_are_imagenets(tmp_path: Path) -> None:
         (GOOD.replace("random://0", "http://x"), "weights: 'http://x' must start with one of torchvision://"),
         (GOOD + "input: {size: [32, 32], resize: 16}\n", "input: resize 16 is below the size [32, 32]"),
         (GOOD + "input: {std: [1, 0, 1]}\n", "input: std must be above 0"),
+        (GOOD + "input: {std: [.nan, 1, 1]}\n", "input.std.0: Input should be a finite number"),
         (GOOD + "runtime: tensorrt\n", "runtime"),
         ("name: small\nweights: file://x.safetensors\n", "architecture is missing"),
         (GOOD.replace("random://0", "file://x.onnx"), "leave architecture out"),

@@ -80,6 +80,7 @@ def test_faults_name_the_tensor(tmp_path: Path) -> None:
         "belongs to no layer": {**state, "9.weight": torch.zeros(1)},
         r"'4.bias' is \[6\], expected \[5\]": {**state, "4.bias": torch.zeros(6)},
         "'0.bias' holds NaN": {**state, "0.bias": torch.full((4,), float("nan"))},
+        r"'0.bias' is torch.int8, expected torch.float32": {**state, "0.bias": torch.ones(4, dtype=torch.int8)},
     }
     for message, tensors in cases.items():
         save_file(tensors, tmp_path / "w.safetensors")
