@@ -58,7 +58,7 @@ def check_runs(graph: Graph) -> None:
                 f"of {', '.join(map(str, map(list, read)))}"
             )
         alive[layer.name] = shape
-        if sum(map(prod, alive.values())) > _MOST_ELEMENTS:
+        if sum(map(prod, alive.values())) + _border(layer.operation, read[0]) > _MOST_ELEMENTS:
             raise InvalidWeights(
                 f"layer {layer.name!r} gives {list(shape)}: more than {_MOST_ELEMENTS} elements at a time"
             )
@@ -85,13 +85,13 @@ def shape_after(operation: Operation, inputs: Sequence[Shape]) -> Shape | None:
             return (operation.weight.shape[0],)
         case BatchNorm() if operation.scale.shape == operation.shift.shape == (channels,):
             return first
-        case MaxPool(kernel, stride, padding) | AvgPool(kernel, stride, padding) if is_map:
+        case MaxPool(kernel, stride, padding) | AvgPool(kernel, stride, padding) if is_map and _covers(kernel, padding):
             return channels, *_windows(_padded(sides, padding), kernel, stride)
         case GlobalAvgPool() if is_map:
             return channels, 1, 1
         case Add() if all(each == first for each in others):
             return first
-        case Mul() if others[0] in (first, (channels, 1, 1)):
+        case Mul() if others[0] in (first, (channels, *[1] * len(sides))):
             return first
         case Concat() if all(each[1:] == sides for each in others):
             return sum(each[0] for each in inputs), *sides
@@ -113,6 +113,12 @@ def shape_after(operation: Operation, inputs: Sequence[Shape]) -> Shape | None:
             return None
 
 
+def _covers(kernel: Pair, padding: Padding) -> bool:
+    """Does each window of a pool hold a pixel? Padding alone has no largest value, and no mean."""
+    left, right, top, bottom = padding
+    return min(padding) >= 0 and max(top, bottom) < kernel[0] and max(left, right) < kernel[1]
+
+
 def _convolved(operation: Conv2d, shape: Shape) -> Shape | None:
     filters, read, *_ = operation.weight.shape
     channels, *sides = shape
@@ -120,6 +126,14 @@ def _convolved(operation: Conv2d, shape: Shape) -> Shape | None:
         return None
     padded = [side + 2 * more for side, more in zip(sides, operation.padding, strict=True)]
     return filters, *_windows(padded, operation.window, operation.stride)
+
+
+def _border(operation: Operation, shape: Shape) -> int:
+    """How many elements the input of a convolution has with its padding: integers are copied between borders."""
+    if not isinstance(operation, Conv2d):
+        return 0
+    channels, *sides = shape
+    return channels * prod(side + 2 * more for side, more in zip(sides, operation.padding, strict=True))
 
 
 def _windows(sides: Sequence[int], window: Pair, stride: Pair) -> list[int]:

@@ -1,6 +1,6 @@
 """Pictures as values, and as a model takes them."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -79,11 +79,6 @@ def as_input(model: EngineModel, picture: DecodedPicture) -> Tensor:
         return preprocess(picture.pixels, model.input_spec)[None]
     except PictureTooLarge as error:
         raise PictureTooLarge(f"{picture.source}: {error}") from error
-
-
-def inputs_of(model: EngineModel, pictures: Iterable[DecodedPicture]) -> Iterator[Tensor]:
-    """One input a picture, decoded as they are asked for."""
-    return (as_input(model, picture) for picture in pictures)
 
 
 AUGMENTED = len(NAMES)

@@ -52,6 +52,12 @@ def deep(depth: int) -> Any:
         (set_part("stem", "groups", 0), "'stem': groups is 0"),
         (set_part("stem", "dilation", [1 << 40, 1]), "'stem' cannot run on what it reads: Conv2d of .3, 32, 32."),
         (set_part("stem", "padding", [1 << 20, 1 << 20]), "'stem' gives .*elements at a time"),
+        (
+            lambda content, _: layer(content, "stem")["parameters"].update(padding=[1 << 20] * 2, stride=[1 << 20] * 2),
+            "'stem' gives .*elements at a time",
+        ),
+        (set_part("pool", "padding", [0, 2, 0, 0]), "'pool' cannot run on what it reads"),
+        (set_part("pool", "padding", [0, 0, -1, 0]), "'pool' cannot run on what it reads"),
         (set_part("pool", "kernel", [0, 2]), "'pool': kernel"),
         (set_part("pool", "kernel", [2, 2, 2]), "'pool': kernel of MaxPool cannot be"),
         (set_part("pool", "stride", ["2", 2]), "'pool': stride of MaxPool cannot be"),

@@ -11,8 +11,8 @@ from PIL import Image
 from services.edge.errors import ArtifactNotFound, NotAPicture, PictureTooLarge
 from services.workbench.augmentation import augment
 from services.workbench.engine_model import EngineModel
-from services.workbench.picture_files import PictureFiles, labels_of, read_picture
-from services.workbench.pictures import as_input, augmented, inputs_of
+from services.workbench.picture_files import labels_of, read_picture
+from services.workbench.pictures import as_input, augmented
 from services.zoo.manifest import InputSpec
 from services.zoo.picture_files import find_pictures
 
@@ -53,14 +53,14 @@ def test_detector_pictures_are_letterboxed_to_the_input(folder: Path, model: Eng
     x = as_input(model, read_picture(folder / "b.png"))
     assert x.shape == (1, 3, 32, 32)
     assert x[0, :, 0].eq(0.5).all()
-    assert len(list(inputs_of(model, augmented(read_picture(folder / "b.png"))))) == 5
+    assert len(list(augmented(read_picture(folder / "b.png")))) == 5
 
 
 def test_a_strip_too_long_for_the_model_is_refused_by_its_file(folder: Path, model: EngineModel) -> None:
     Image.new("RGB", (2000, 1)).save(folder / "strip.png")
     classifier = replace(model, input_spec=InputSpec((224, 224), 256, (0, 0, 0), (1, 1, 1), "bilinear"))
     with pytest.raises(PictureTooLarge, match=r"strip\.png: 2000 x 1"):
-        list(inputs_of(classifier, PictureFiles([folder / "strip.png"])))
+        as_input(classifier, read_picture(folder / "strip.png"))
 
 
 def test_a_file_that_is_no_picture_is_refused_by_name(folder: Path) -> None:
