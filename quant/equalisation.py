@@ -85,7 +85,7 @@ def _readers(graph: Graph, maker: Layer) -> tuple[tuple[str, ...], str]:
                 values.append(name)
             else:
                 return (), f"{name} ({type(reader.operation).__name__}) reads it"
-    return tuple(found), ""
+    return tuple(found), "" if found else "no layer with weights reads it"
 
 
 def _passes_on(layer: Layer) -> bool:

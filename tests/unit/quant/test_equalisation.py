@@ -149,3 +149,14 @@ def test_what_is_added_or_read_otherwise_is_left_alone_by_name() -> None:
         "skipped": "last adds it",
         "last": "it adds skipped",
     }
+
+
+def test_what_leads_nowhere_is_left_alone_by_name() -> None:
+    conv = Conv2d(torch.ones(3, 3, 1, 1), torch.zeros(3), activation=Activation.RELU)
+    layers = (
+        Layer("dead", conv, (INPUT,)),
+        Layer("pool", MaxPool((2, 2), (2, 2)), ("dead",)),
+        Layer("last", conv, (INPUT,)),
+    )
+    found = equalise(Graph((3, 4, 4), layers, ("last",)))
+    assert found.left == {"dead": "no layer with weights reads it", "last": "last is an output"}
