@@ -17,6 +17,7 @@ from quant.value_figures import ValueFigures, check_finite
 from quant.variant import Variant
 
 UNDO_DEPTH = 32
+MAIN_BRANCH = "main"
 
 
 @dataclass(frozen=True)
@@ -77,8 +78,8 @@ class Stepper:
         self._float_graph, self._x = float_graph or variant.graph, x
         with torch.inference_mode():
             self._figures = ValueFigures(self._values, self._float_graph.values(x))
-        self._branches = {"main": _Branch([State.first(variant, reuse)])}
-        self.branch_name = "main"
+        self._branches = {MAIN_BRANCH: _Branch([State.first(variant, reuse)])}
+        self.branch_name = MAIN_BRANCH
 
     @property
     def variant(self) -> Variant:

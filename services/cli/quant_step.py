@@ -9,7 +9,7 @@ from rich.console import Console
 
 from quant.decibels import decibel_text
 from quant.errors import QuantError
-from quant.stepping import Difference, Visit
+from quant.stepping import MAIN_BRANCH, Difference, Visit
 from services.cli.quant_edits import EDITS, read_edit, read_place
 from services.cli.quant_layers import card_lines, layer_table, number_lines
 from services.cli.quant_tables import finding_lines
@@ -258,7 +258,7 @@ class StepperLoop(cmd.Cmd):
         )
 
     def _set_prompt(self) -> None:
-        branch = "" if self._session.branch_name == "main" else f"{self._session.branch_name} "
+        branch = "" if self._session.branch_name == MAIN_BRANCH else f"{self._session.branch_name} "
         self.prompt = f"{branch}{self._session.layer or 'start'}> " if self._interactive else ""
 
 

@@ -11,6 +11,7 @@ from services.edge.errors import NotAPicture, PictureTooLarge
 from services.workbench.augmentation import NAMES, augment
 from services.workbench.engine_model import EngineModel
 from services.zoo.darknet.pictures import letterbox
+from services.zoo.decoding import check_resized
 from services.zoo.detection import Size
 from services.zoo.preprocessing import decode, preprocess
 
@@ -66,19 +67,27 @@ def decode_picture(data: bytes, source: str) -> DecodedPicture:
         raise type(error)(f"{source}: {error}") from error
 
 
+def check_input(model: EngineModel, picture: DecodedPicture) -> None:
+    """Raises what `as_input` would, and makes nothing of the picture."""
+    if model.input_spec is None or model.input_spec.fit == "letterbox":
+        return
+    try:
+        check_resized(*picture.size, model.input_spec.resize)
+    except PictureTooLarge as error:
+        raise PictureTooLarge(f"{picture.source}: {error}") from error
+
+
 def as_input(model: EngineModel, picture: DecodedPicture) -> Tensor:
     """float32 [1, 3, H, W] as the model takes it.
 
     Raises:
         PictureTooLarge: a strip: its shorter side becomes the model's, the other too long.
     """
+    check_input(model, picture)
     if model.input_spec is None:
         _, height, width = model.graph.input_shape
         return torch.from_numpy(letterbox(picture.pixels.permute(1, 2, 0).numpy(), height, width))[None]
-    try:
-        return preprocess(picture.pixels, model.input_spec)[None]
-    except PictureTooLarge as error:
-        raise PictureTooLarge(f"{picture.source}: {error}") from error
+    return preprocess(picture.pixels, model.input_spec)[None]
 
 
 AUGMENTED = len(NAMES)

@@ -15,7 +15,7 @@ from quant.crossing import Crossing
 from quant.edits import Edit, EditRange
 from quant.layer_info import LayerInfo
 from quant.precision import Mode
-from quant.stepping import Difference, Stepper, Visit
+from quant.stepping import MAIN_BRANCH, Difference, Stepper, Visit
 from quant.variant import Variant
 from services.edge.deadline import Clock
 from services.edge.errors import FailedPrecondition, TensorNotFound
@@ -28,7 +28,7 @@ from services.workbench.engines import this_machine, variant_of
 from services.workbench.events import Branched, Edited, Event, Moved, Switched, Undone
 from services.workbench.findings import Findings, find
 from services.workbench.layer_card import LayerCard, TensorPart, describe_card, tensor_of
-from services.workbench.pictures import DecodedPicture, as_input
+from services.workbench.pictures import DecodedPicture, as_input, check_input
 from services.workbench.running import Naming, PictureRun, run_picture
 from services.zoo.integers import Integers, Machine
 
@@ -66,7 +66,7 @@ class Session:
 
     @cached_property
     def _stepper(self) -> Stepper:
-        """Made at the first step: it runs the model in float once, which a run or a cross does not need."""
+        """Made when a layer is first asked for: it runs the model in float once, which nothing else needs."""
         shared = self.model.shared
         x = as_input(self.model, self.picture)
         stepper = Stepper(self._opened, x, cache_bytes=self._cache_bytes, reuse=shared.any_engine())
@@ -79,7 +79,8 @@ class Session:
         return "_stepper" in vars(self)
 
     def check(self) -> None:
-        """Raises now what the first use would: NoAutoPlan."""
+        """Raises now what the first use would: NoAutoPlan, PictureTooLarge."""
+        check_input(self.model, self.picture)
         _ = self._opened
 
     @property
@@ -90,20 +91,20 @@ class Session:
     @property
     def layers(self) -> tuple[str, ...]:
         """All layers' names in the order they run."""
-        return self._stepper.layers
+        return tuple(layer.name for layer in self.model.graph.layers)
 
     @property
     def layer(self) -> str | None:
         """The layer one stands at; None before the first."""
-        return self._stepper.layer
+        return self._stepper.layer if self._has_stepped else None
 
     @property
     def branch_name(self) -> str:
-        return self._stepper.branch_name
+        return self._stepper.branch_name if self._has_stepped else MAIN_BRANCH
 
     @property
     def branches(self) -> tuple[str, ...]:
-        return self._stepper.branches
+        return self._stepper.branches if self._has_stepped else (MAIN_BRANCH,)
 
     @property
     def variant(self) -> Variant:
@@ -272,7 +273,7 @@ class Session:
     @property
     def edits(self) -> int:
         """How many edits of this branch can be undone."""
-        return self._stepper.edits
+        return self._stepper.edits if self._has_stepped else 0
 
     @property
     def edited(self) -> bool:
@@ -341,9 +342,9 @@ class Session:
         return bool(self.integers.auto_plan) and self.variant is not self._opened
 
     def _here(self) -> str:
-        if self._stepper.layer is None:
+        if self.layer is None:
             raise FailedPrecondition("no layer has run yet: step to one first")
-        return self._stepper.layer
+        return self.layer
 
     def _named(self, layer: str | None) -> str:
         return layer or self._here()

@@ -11,12 +11,15 @@ from quant.edits import EditBias, EditCodes, EditPrecision, EditWeights
 from quant.errors import InvalidEdit, LayerNotFound, NotCalibrated
 from quant.precision import Mode, Precision, supported_plan, uniform_plan
 from quant.scales import Calibration, IntegerWeights
-from services.edge.errors import FailedPrecondition, NoAutoPlan, TensorNotFound
+from services.edge.errors import FailedPrecondition, NoAutoPlan, PictureTooLarge, TensorNotFound
+from services.workbench.converters import session_to_message
 from services.workbench.engine_model import EngineModel
 from services.workbench.engines import engine_of
 from services.workbench.pictures import DecodedPicture, as_input
 from services.workbench.session import Session
+from services.workbench.session_log import NamedModel, Opening
 from services.zoo.integers import Integers
+from services.zoo.manifest import InputSpec
 from tests.unit.workbench.conftest import make_model
 
 
@@ -158,6 +161,27 @@ def test_a_run_and_a_cross_do_not_pay_for_stepping(session: Session, monkeypatch
     monkeypatch.setattr("services.workbench.session.Stepper", None)
     assert session.run(None).findings.boxes is not None
     assert [row.layer for row in session.cross()][:2] == ["stem", "norm"]
+
+
+def test_where_a_session_stands_is_known_before_anything_runs(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opening = Opening(NamedModel("small"), "digest", None, False, "noise", session.mode)
+    after = Session(session.model, session.integers, session.mode, session.picture)
+    after.look("stem")
+    monkeypatch.setattr("services.workbench.session.Stepper", None)
+    sent = [session_to_message("it", each, opening) for each in (session, after)]
+    assert sent[0] == sent[1]
+    assert (sent[0].layer, list(sent[0].branches), sent[0].edits) == ("", ["main"], 0)
+    assert session.layers == after.layers
+
+
+def test_a_picture_that_does_not_become_the_models_is_refused_before_anything_runs(model: EngineModel) -> None:
+    square = replace(model, input_spec=InputSpec((32, 32), 32, (0.5,) * 3, (0.5,) * 3, "bilinear"))
+    strip = DecodedPicture("strip.png", torch.zeros(3, 1, 60_000, dtype=torch.uint8))
+    with pytest.raises(PictureTooLarge, match=r"strip\.png"):
+        Session(square, Integers(), Mode.FLOAT, strip).check()
+    Session(model, Integers(), Mode.FLOAT, strip).check()
 
 
 def test_a_mode_without_what_it_needs_is_refused(model: EngineModel, calibration: Calibration) -> None:
