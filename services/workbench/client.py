@@ -263,7 +263,6 @@ class RemoteSession:
         options = replies.calibration_options(self.stands.id, request)
         messages = _with_pictures(pb.CalibrateRequest, options, pictures)
         last = _last(self.workbench.stream("Calibrate", messages), progress)
-        self.files.callback(self.workbench.remove_file, last.calibrated.integer_file)
         return replies.calibration_of(last.calibrated, request.algorithm)
 
     def report(self, pictures: Iterable[EncodedPicture], progress: Progress = no_progress) -> Report:

@@ -1,7 +1,8 @@
 """The threads that sessions compute in, and whether they left anything behind."""
 
+import asyncio
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from threading import Event
 from typing import Any, ParamSpec, TypeVar
 
@@ -31,3 +32,8 @@ class ComputePool(ThreadPoolExecutor):
 
     def _note(self, _: Future[Any]) -> None:
         self._done.set()
+
+
+async def compute(pool: Executor, work: Callable[[], Result]) -> Result:
+    """Do work in a thread of a pool, and wait for it. Raises what it raises."""
+    return await asyncio.get_running_loop().run_in_executor(pool, work)

@@ -4,14 +4,23 @@ import hashlib
 import re
 import secrets
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from services.artifacts.store import ObjectStore
-from services.edge.errors import ArtifactNotFound, InvalidInput, SessionNotFound, TooLarge
-from services.workbench.session_log import SessionLog, decode_log, encode_log
+from services.edge.errors import (
+    ArtifactNotFound,
+    DamagedFile,
+    InvalidInput,
+    OtherVersion,
+    SessionNotFound,
+    TooLarge,
+)
+from services.workbench.session_log import Opening, SessionLog, decode_log, encode_log
 
 _OWNER = re.compile(r"[!-~]{16,400}")
 _ID = re.compile(r"[A-Za-z0-9_-]{20,40}")
+_LOG, _PICTURE = "log.json", "picture"
 
 
 def new_id() -> str:
@@ -84,24 +93,40 @@ class OwnerStore:
 
     async def write_session(self, session: str, log: SessionLog) -> None:
         """Keep a session as it is now."""
-        await self.store.write(self._session_key(session, "log.json"), encode_log(log))
+        await self.store.write(self._session_key(session, _LOG), encode_log(log))
 
     async def write_picture(self, session: str, picture: bytes) -> None:
         """Keep the picture that a session steps."""
-        await self.store.write(self._session_key(session, "picture"), picture)
+        await self.store.write(self._session_key(session, _PICTURE), picture)
+
+    async def read_log(self, session: str) -> SessionLog:
+        """A session's log. Raises SessionNotFound, DamagedFile, OtherVersion."""
+        return decode_log(await self._read_of(session, _LOG))
 
     async def read_session(self, session: str) -> tuple[SessionLog, bytes]:
-        """A session's log and its picture. Raises SessionNotFound."""
-        key = self._session_key(_checked(session, SessionNotFound), "log.json")
-        try:
-            log = await self.store.read(key)
-            return decode_log(log), await self.store.read(self._session_key(session, "picture"))
-        except ArtifactNotFound:
-            raise SessionNotFound(f"no session {session!r} of yours: open one") from None
+        """A session's log and its picture. Raises as `read_log`."""
+        return await self.read_log(session), await self._read_of(session, _PICTURE)
+
+    async def openings(self) -> list[Opening]:
+        """How each of the owner's sessions was opened; those whose logs cannot be read are left out."""
+        found = list[Opening]()
+        for key in await self.store.keys(f"{self._prefix}/sessions/"):
+            session, _, name = key.removeprefix(f"{self._prefix}/sessions/").partition("/")
+            if name == _LOG:
+                with suppress(SessionNotFound, DamagedFile, OtherVersion):  # closed meanwhile, among others
+                    found.append((await self.read_log(session)).opening)
+        return found
 
     async def remove_session(self, session: str) -> None:
         """Forget a session; its files stay."""
-        await self.store.remove([self._session_key(session, name) for name in ("log.json", "picture")])
+        await self.store.remove([self._session_key(session, name) for name in (_LOG, _PICTURE)])
+
+    async def _read_of(self, session: str, name: str) -> bytes:
+        key = self._session_key(_checked(session, SessionNotFound), name)
+        try:
+            return await self.store.read(key)
+        except ArtifactNotFound:
+            raise SessionNotFound(f"no session {session!r} of yours: open one") from None
 
     @property
     def _prefix(self) -> str:

@@ -29,6 +29,7 @@ class Opening:
         integer_file: id of a file; None where the model has no integers.
         calibrated_on_picture: the integers were made of the session's picture alone.
         picture_name: what errors call the picture.
+        calibrated_here: the integers were made in this session, of other pictures.
     """
 
     model: NamedModel | str
@@ -37,11 +38,12 @@ class Opening:
     calibrated_on_picture: bool
     picture_name: str
     mode: Mode
+    calibrated_here: bool = False
 
     @property
     def own_integers(self) -> str | None:
-        """The file of integers that was made for this session alone, and goes with it; None where there is none."""
-        return self.integer_file if self.calibrated_on_picture else None
+        """The file of integers that was made for this session, and goes with it; None where there is none."""
+        return self.integer_file if self.calibrated_on_picture or self.calibrated_here else None
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from concurrent.futures import Executor
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
@@ -16,24 +16,22 @@ from quant.crossing import Crossing
 from quant.precision import Mode
 from services.artifacts.store import ObjectStore
 from services.edge.deadline import Clock
-from services.edge.errors import ArtifactNotFound, FailedPrecondition, OtherModel
+from services.edge.errors import FailedPrecondition
 from services.workbench.augmented_pictures import AugmentedPicture, draw_augmented
 from services.workbench.calibrating import CalibratedModel, calibrate_model
 from services.workbench.comparing import ComparedVariant, VariantComparison, compare_variants
+from services.workbench.compute_pool import compute
 from services.workbench.engine_model import EngineModel
 from services.workbench.events import Event
 from services.workbench.exporting import Exported, encode_pair
+from services.workbench.kept_sessions import KeptSessions
 from services.workbench.long_work import Listener, Step, listen
-from services.workbench.model_codec import decode_model
 from services.workbench.open_sessions import Held, Opened, OpenSessions, SessionKey
-from services.workbench.owner_store import OwnerStore, new_id
-from services.workbench.pictures import DecodedPicture, EncodedPicture, EncodedPictures, decode_picture
+from services.workbench.owner_store import OwnerStore
+from services.workbench.pictures import EncodedPicture, EncodedPictures
 from services.workbench.report import Report, make_report
 from services.workbench.session import Session
-from services.workbench.session_log import NamedModel, Opening, SessionLog
-from services.workbench.shared_models import SharedModels
-from services.zoo.integer_codec import decode_integers, encode_integers
-from services.zoo.integers import Integers
+from services.workbench.session_log import NamedModel, Opening
 
 Result = TypeVar("Result")
 
@@ -99,10 +97,9 @@ class Workbench:
         clock: Clock,
         limits: WorkbenchLimits,
     ) -> None:
-        self._store, self._open_named, self._pool = store, open_named, pool
-        self.clock, self.limits = clock, limits
-        self._models = SharedModels(limits.model_bytes)
-        self._sessions = OpenSessions(self._reopen, limits.open_sessions)
+        self._store, self._pool, self.clock, self.limits = store, pool, clock, limits
+        self._kept = KeptSessions(store, open_named, pool, limits.session_bytes, limits.model_bytes)
+        self._sessions = OpenSessions(self._kept.open_again, limits.open_sessions)
         self._finishing: set[asyncio.Task[Any]] = set()
 
     async def upload(self, owner: str, pieces: AsyncIterator[bytes]) -> tuple[str, int]:
@@ -115,7 +112,7 @@ class Workbench:
         Raises:
             ArtifactNotFound: it is not there, or no longer: as who closes a session twice, the caller is told.
         """
-        await self._finish(self._remove_file(owner, file))
+        await self._finish(self._kept.remove_file(owner, file))
 
     async def augment(self, picture: EncodedPicture, most_side: int) -> list[AugmentedPicture]:
         """Five pictures out of one, as calibrating takes them; raises as `draw_augmented`."""
@@ -235,93 +232,23 @@ class Workbench:
         """The model as edited, under a name or its own, as the bytes of files."""
         return await self.ask(key, lambda session: encode_pair(*session.keep(name or session.model.name)))
 
-    async def _remove_file(self, owner: str, file: str) -> None:
-        owned = OwnerStore(self._store, owner)
-        await owned.check_file(file)
-        await owned.remove_file(file)
-        self._models.forget((owner, file))  # not before: a load in between would keep it
-
     async def _open(
-        self, owner: str, model: NamedModel | str, integer_file: str | None, encoded: EncodedPicture, mode: Mode
+        self, owner: str, model: NamedModel | str, integer_file: str | None, picture: EncodedPicture, mode: Mode
     ) -> SessionKey:
-        owned, key = OwnerStore(self._store, owner), SessionKey(owner, new_id())
-        picture = await self._run(partial(decode_picture, encoded.data, encoded.name))
-        opened = await self._model(owned, model)
-        digest = await self._run(lambda: opened.digest)
-        on_picture = integer_file is None and mode in (Mode.HYBRID, Mode.INT8)
-        if on_picture:
-            made = await self._run(lambda: calibrate_model(opened, [picture], augment=True, refined=False).integers)
-            integer_file = await owned.write_file(encode_integers(opened, made))
-        integers = await self._integers(owned, opened, integer_file)
-        opening = Opening(model, digest, integer_file, on_picture, encoded.name, mode)
-        session = await self._run(partial(self._session, opened, integers, picture, opening))
-        await owned.write_picture(key.session, encoded.data)
-        await owned.write_session(key.session, SessionLog(opening))
-        self._sessions.put(key, Opened(session, SessionLog(opening)))
+        key, opened = await self._kept.open(owner, model, integer_file, picture, mode)
+        self._sessions.put(key, opened)
         return key
 
     async def _begin_anew(self, key: SessionKey, held: Held, found: CalibratedModel) -> CalibratedSession:
-        """Open a session that one has alone with other integers, and without its edits."""
-        session, before = held.session, held.log.opening
-        owned = OwnerStore(self._store, key.owner)
-        file = await owned.write_file(encode_integers(session.model, found.integers))
-        opening = replace(before, integer_file=file, calibrated_on_picture=False)
-        anew = await self._run(partial(self._session, session.model, found.integers, session.picture, opening))
-        await owned.write_session(key.session, SessionLog(opening))
-        held.opened = Opened(anew, SessionLog(opening))
-        if before.own_integers:
-            await owned.remove_file(before.own_integers)
+        held.check()
+        assert held.opened is not None
+        before, held.opened = held.opened, None  # where this is not kept, the next caller opens it as it was
+        held.opened, file = await self._kept.begin_anew(key, before, found)
         return CalibratedSession(found, file)
 
     async def _close(self, key: SessionKey) -> None:
-        owned = OwnerStore(self._store, key.owner)
         async with self._sessions.closing(key):
-            log, _ = await owned.read_session(key.session)
-            await owned.remove_session(key.session)
-            if own := log.opening.own_integers:
-                await owned.remove_file(own)
-
-    async def _reopen(self, key: SessionKey) -> Opened:
-        owned = OwnerStore(self._store, key.owner)
-        log, data = await owned.read_session(key.session)
-        opening = log.opening
-        try:
-            model = await self._model(owned, opening.model)
-            if await self._run(lambda: model.digest) != opening.model_digest:
-                raise OtherModel(f"the model {model.name!r} has changed since the session was opened: open a new one")
-            integers = await self._integers(owned, model, opening.integer_file)
-        except ArtifactNotFound as error:
-            raise ArtifactNotFound(f"{error}, with which the session was opened: open a new one") from error
-
-        def replay() -> Session:
-            picture = decode_picture(data, opening.picture_name)
-            session = self._session(model, integers, picture, opening)
-            for event in log.events:
-                session.apply(event)
-            return session
-
-        return Opened(await self._run(replay), log)
-
-    def _session(self, model: EngineModel, integers: Integers, picture: DecodedPicture, opening: Opening) -> Session:
-        session = Session(model, integers, opening.mode, picture, self.limits.session_bytes)
-        session.check()
-        return session
-
-    async def _model(self, owned: OwnerStore, model: NamedModel | str) -> EngineModel:
-        if isinstance(model, NamedModel):
-            return await self._models.get(model, lambda: self._run(partial(self._open_named, model)))
-
-        async def load() -> EngineModel:
-            data = await owned.read_file(model)
-            return await self._run(partial(decode_model, data, "the model's file"))
-
-        return await self._models.get((owned.owner, model), load)
-
-    async def _integers(self, owned: OwnerStore, model: EngineModel, file: str | None) -> Integers:
-        if file is None:
-            return Integers()
-        data = await owned.read_file(file)
-        return await self._run(partial(decode_integers, data, model, "the integers' file"))
+            await self._kept.close(key)
 
     async def _listen(
         self, key: SessionKey, work: Callable[[Session, Listener[Result]], None]
@@ -349,7 +276,7 @@ class Workbench:
             return result
 
     async def _run(self, work: Callable[[], Result]) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        return await compute(self._pool, work)
 
     async def _finish(self, work: Coroutine[Any, Any, Result]) -> Result:
         """What was begun on a session is finished and written down, though its caller may leave meanwhile."""

@@ -76,7 +76,7 @@ RANKS: dict[str, dict[int, str]] = {
         "pictures drawing augmented_pictures layer_card edit_places edit_result events session_log",
         USECASES: "engines front calibrating running crossing comparing program_metadata exporting remedies report "
         "report_tables report_page session tensor_parts compute_pool long_work shared_models open_sessions owner_store "
-        "workbench",
+        "kept_sessions workbench",
         ADAPTERS: "files picture_files truths plots opening settings",
         EDGES: "requests converters comparison_messages grpc_api replies client",
         MAIN: "process __main__",

@@ -13,7 +13,13 @@ from PIL import Image
 from quant.edits import EditWeights
 from quant.precision import Mode
 from services.artifacts.store import ObjectStore, open_store
-from services.edge.errors import ArtifactNotFound, OtherModel, SessionNotFound, StoreUnavailable, TooLarge
+from services.edge.errors import (
+    ArtifactNotFound,
+    OtherModel,
+    SessionNotFound,
+    StoreUnavailable,
+    TooLarge,
+)
 from services.workbench.engine_model import EngineModel
 from services.workbench.events import Edited, Event, Moved
 from services.workbench.long_work import Listener, Step, listen
@@ -188,17 +194,56 @@ async def test_a_cross_of_a_session_that_is_closed_stops(start: Callable[..., Wo
     await closing
 
 
-async def test_the_integers_made_of_a_sessions_own_picture_go_when_others_come(
+async def calibrate(bench: Workbench, key: SessionKey, algorithm: str = "minmax") -> str:
+    """The id of the file that it answers with."""
+    *_, found = [each async for each in bench.calibrate(key, CalibrationRequest(algorithm), [picture()])]
+    assert isinstance(found, CalibratedSession)
+    return found.integer_file
+
+
+async def files(store: ObjectStore) -> list[str]:
+    return [key.rpartition("/")[2] for key in await store.keys() if "/files/" in key]
+
+
+@pytest.mark.parametrize("mode", [Mode.FLOAT, Mode.INT8], ids=["of-none", "of-the-picture"])
+async def test_integers_that_a_session_made_go_when_others_come_and_with_it(
+    start: Callable[..., Workbench], store: ObjectStore, mode: Mode
+) -> None:
+    bench = start()
+    key = await bench.open(OWNER, SMALL, None, picture(), mode)
+    assert len(await files(store)) == (mode is Mode.INT8)
+    for algorithm in ("minmax", "pow2"):
+        made = await calibrate(bench, key, algorithm)
+        assert await files(store) == [made]
+    await start().close(key)
+    assert await store.keys() == []
+
+
+async def test_integers_that_another_session_was_opened_with_are_left_to_it(
+    start: Callable[..., Workbench], store: ObjectStore
+) -> None:
+    bench = start()
+    key = await bench.open(OWNER, SMALL, None, picture(), Mode.FLOAT)
+    made = await calibrate(bench, key)
+    other = await bench.open(OWNER, SMALL, made, picture(), Mode.INT8)
+    await calibrate(bench, key)
+    await bench.close(key)
+    assert await files(store) == [made]
+    assert await start().change(other, step) == 0
+
+
+async def test_what_was_uploaded_or_saved_stays_when_its_session_goes(
     start: Callable[..., Workbench], store: ObjectStore
 ) -> None:
     bench = start()
     key = await bench.open(OWNER, SMALL, None, picture(), Mode.INT8)
-    own = {each for each in await store.keys() if "/files/" in each}
-    *_, found = [each async for each in bench.calibrate(key, CalibrationRequest("minmax"), [picture()])]
-    assert isinstance(found, CalibratedSession)
-    await bench.close(key)
-    assert [each.rpartition("/")[2] for each in await store.keys()] == [found.integer_file]
-    assert len(own) == 1
+    kept = await bench.save(key, "mine")
+    assert kept.integer_file is not None
+    second = await bench.open(OWNER, kept.model_file, kept.integer_file, picture(), Mode.INT8)
+    await calibrate(bench, second)
+    for each in (key, second):
+        await bench.close(each)
+    assert set(await files(store)) == {kept.model_file, kept.integer_file}
 
 
 async def test_a_model_that_changed_meanwhile_is_refused(

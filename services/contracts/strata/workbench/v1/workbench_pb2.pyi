@@ -1912,7 +1912,9 @@ class CalibrateResponse(_message.Message):
         ISA_FIELD_NUMBER: _builtins.int
         THREADS_FIELD_NUMBER: _builtins.int
         integer_file: _builtins.str
-        """The .integers file, as a file of this owner."""
+        """The .integers file, as a file of this owner. It goes with the session, and when that is calibrated again, unless another
+        session was opened with it; SaveVariant keeps the integers beyond that.
+        """
         auto: _builtins.str
         """How auto's plan was chosen, in words; empty where it was not measured."""
         isa: _builtins.str

@@ -56,6 +56,7 @@ class WorkbenchServiceStub:
     """
     GetSession: _grpc.UnaryUnaryMultiCallable[_workbench_pb2.GetSessionRequest, _workbench_pb2.GetSessionResponse]
     CloseSession: _grpc.UnaryUnaryMultiCallable[_workbench_pb2.CloseSessionRequest, _workbench_pb2.CloseSessionResponse]
+    """Forget a session, and the integers that were made in it."""
     GetGraph: _grpc.UnaryUnaryMultiCallable[_workbench_pb2.GetGraphRequest, _workbench_pb2.GetGraphResponse]
     """The layers of the model in the order they run, and what reads what."""
     GetLayer: _grpc.UnaryUnaryMultiCallable[_workbench_pb2.GetLayerRequest, _workbench_pb2.GetLayerResponse]
@@ -114,6 +115,7 @@ class WorkbenchServiceAsyncStub(WorkbenchServiceStub):
     """
     GetSession: _aio.UnaryUnaryMultiCallable[_workbench_pb2.GetSessionRequest, _workbench_pb2.GetSessionResponse]  # type: ignore[assignment]
     CloseSession: _aio.UnaryUnaryMultiCallable[_workbench_pb2.CloseSessionRequest, _workbench_pb2.CloseSessionResponse]  # type: ignore[assignment]
+    """Forget a session, and the integers that were made in it."""
     GetGraph: _aio.UnaryUnaryMultiCallable[_workbench_pb2.GetGraphRequest, _workbench_pb2.GetGraphResponse]  # type: ignore[assignment]
     """The layers of the model in the order they run, and what reads what."""
     GetLayer: _aio.UnaryUnaryMultiCallable[_workbench_pb2.GetLayerRequest, _workbench_pb2.GetLayerResponse]  # type: ignore[assignment]
@@ -210,7 +212,8 @@ class WorkbenchServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _workbench_pb2.CloseSessionRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_workbench_pb2.CloseSessionResponse, _abc.Awaitable[_workbench_pb2.CloseSessionResponse]]: ...
+    ) -> _typing.Union[_workbench_pb2.CloseSessionResponse, _abc.Awaitable[_workbench_pb2.CloseSessionResponse]]:
+        """Forget a session, and the integers that were made in it."""
 
     @_abc_1.abstractmethod
     def GetGraph(
