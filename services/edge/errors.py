@@ -19,6 +19,7 @@ StrataError
 │   ├── NoIntegers           NoAutoPlan       BudgetNotMet
 │   ├── ArtifactExists       StoreRefused     StoreFull    MemoryTooSmall
 │   ├── NameTaken            another user has that name
+│   ├── SessionFileGone      a session's model or integers were removed while it was away
 │   ├── JobUnderWay          another driver runs the job
 │   ├── OtherChain           stages, activations or jobs of another model or other cuts
 │   └── NoPlan               no way to do a job in the time or for the money
@@ -174,6 +175,10 @@ class RunNotFound(NotFound):
 
 class NameTaken(FailedPrecondition):
     """Another user has that name."""
+
+
+class SessionFileGone(FailedPrecondition):
+    """A file that a workbench session was opened with was removed; the session stays, and waits for the same again."""
 
 
 class NoIntegers(FailedPrecondition):

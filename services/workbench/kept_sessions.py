@@ -1,5 +1,6 @@
 """Sessions as the store keeps them: opened, opened again as they were left, begun anew, gone with what is their own."""
 
+import hashlib
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import replace
@@ -8,7 +9,7 @@ from typing import TypeVar
 
 from quant.precision import Mode
 from services.artifacts.store import ObjectStore
-from services.edge.errors import ArtifactNotFound, OtherModel
+from services.edge.errors import OtherModel
 from services.workbench.calibrating import CalibratedModel, calibrate_model
 from services.workbench.compute_pool import compute
 from services.workbench.engine_model import EngineModel
@@ -62,7 +63,8 @@ class KeptSessions:
         session = await self._run(partial(self._session, opened, content, picture, mode))
         if on_picture:
             integer_file = await owned.write_file(content)
-        opening = Opening(model, digest, integer_file, on_picture, encoded.name, mode)
+        integer_digest = await self._run(partial(_digest, content))
+        opening = Opening(model, digest, integer_file, on_picture, encoded.name, mode, integer_digest)
         await owned.write_picture(key.session, encoded.data)
         await owned.write_session(key.session, SessionLog(opening))
         return key, Opened(session, SessionLog(opening))
@@ -72,19 +74,16 @@ class KeptSessions:
 
         Raises:
             SessionNotFound.
-            ArtifactNotFound: a file that it was opened with was removed.
+            SessionFileGone: see `OwnerStore.with_files`.
             OtherModel: the model of that name is not the one the session was opened with.
         """
         owned = OwnerStore(self._store, key.owner)
         log, data = await owned.read_session(key.session)
-        opening = log.opening
-        try:
-            model = await self._model(owned, opening.model)
-            if await self._run(lambda: model.digest) != opening.model_digest:
-                raise OtherModel(f"the model {model.name!r} has changed since the session was opened: open a new one")
-            content = await owned.read_file(opening.integer_file) if opening.integer_file else b""
-        except ArtifactNotFound as error:
-            raise ArtifactNotFound(f"{error}, with which the session was opened: open a new one") from error
+        opening = await owned.with_files(log.opening)
+        model = await self._model(owned, opening.model)
+        if await self._run(lambda: model.digest) != opening.model_digest:
+            raise OtherModel(f"the model {model.name!r} has changed since the session was opened: open a new one")
+        content = await owned.read_file(opening.integer_file) if opening.integer_file else b""
 
         def replay() -> Session:
             session = self._session(model, content, decode_picture(data, opening.picture_name), opening.mode)
@@ -92,7 +91,7 @@ class KeptSessions:
                 session.apply(event)
             return session
 
-        return Opened(await self._run(replay), log)
+        return Opened(await self._run(replay), replace(log, opening=opening))
 
     async def begin_anew(self, key: SessionKey, before: Opened, found: CalibratedModel) -> tuple[Opened, str]:
         """Open a session with integers that were made for it, without its edits; and the id of their file."""
@@ -103,6 +102,7 @@ class KeptSessions:
         opening = replace(
             before.log.opening,
             integer_file=file,
+            integer_digest=await self._run(partial(_digest, content)),
             calibrated_on_picture=False,
             calibrated_here=True,
         )
@@ -155,3 +155,7 @@ class KeptSessions:
 
 def _integers_of_picture(model: EngineModel, picture: DecodedPicture) -> bytes:
     return encode_integers(model, calibrate_model(model, [picture], augment=True, refined=False).integers)
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest() if content else ""

@@ -3,9 +3,9 @@
 import hashlib
 import re
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from services.artifacts.store import ObjectStore
 from services.edge.errors import (
@@ -13,10 +13,11 @@ from services.edge.errors import (
     DamagedFile,
     InvalidInput,
     OtherVersion,
+    SessionFileGone,
     SessionNotFound,
     TooLarge,
 )
-from services.workbench.session_log import Opening, SessionLog, decode_log, encode_log
+from services.workbench.session_log import NamedModel, Opening, SessionLog, decode_log, encode_log
 
 _OWNER = re.compile(r"[!-~]{16,400}")
 _ID = re.compile(r"[A-Za-z0-9_-]{20,40}")
@@ -84,7 +85,7 @@ class OwnerStore:
 
     async def check_file(self, file: str) -> None:
         """Raises ArtifactNotFound where there is no such file."""
-        if not await self.store.exists(self._file_key(_checked(file, ArtifactNotFound))):
+        if not await self._has(_checked(file, ArtifactNotFound)):
             raise _no_file(file)
 
     async def remove_file(self, file: str) -> None:
@@ -117,9 +118,41 @@ class OwnerStore:
                     found.append((await self.read_log(session)).opening)
         return found
 
+    async def with_files(self, opening: Opening) -> Opening:
+        """An opening whose files are there; for one that was removed another stands, with which the owner has opened
+        a session since, and whose content is the same.
+
+        Raises:
+            SessionFileGone: there is none.
+        """
+        lost_model = isinstance(opening.model, str) and not await self._has(opening.model)
+        lost_integers = opening.integer_file is not None and not await self._has(opening.integer_file)
+        others = await self.openings() if lost_model or lost_integers else []
+        if lost_model:
+            same = [each.model for each in others if each.model_digest == opening.model_digest]
+            opening = replace(opening, model=await self._first_there("model", same))
+        if lost_integers:
+            lent = [each for each in others if not each.own_integers]
+            files = [each.integer_file for each in lent if each.integer_digest == opening.integer_digest != ""]
+            file = await self._first_there("integers", files)
+            opening = replace(opening, integer_file=file, calibrated_on_picture=False, calibrated_here=False)
+        return opening
+
     async def remove_session(self, session: str) -> None:
         """Forget a session; its files stay."""
         await self.store.remove([self._session_key(session, name) for name in (_LOG, _PICTURE)])
+
+    async def _has(self, file: str) -> bool:
+        return await self.store.exists(self._file_key(file))
+
+    async def _first_there(self, what: str, files: Iterable[NamedModel | str | None]) -> str:
+        for file in files:
+            if isinstance(file, str) and await self._has(file):
+                return file
+        raise SessionFileGone(
+            f"the file of the {what} that this session was opened with was removed: upload it again and run it in a "
+            "new session, and this one opens too, as it was left; or close this one"
+        )
 
     async def _read_of(self, session: str, name: str) -> bytes:
         key = self._session_key(_checked(session, SessionNotFound), name)

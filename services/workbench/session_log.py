@@ -29,6 +29,7 @@ class Opening:
         integer_file: id of a file; None where the model has no integers.
         calibrated_on_picture: the integers were made of the session's picture alone.
         picture_name: what errors call the picture.
+        integer_digest: of the content of that file; empty in logs of older builds too.
         calibrated_here: the integers were made in this session, of other pictures.
     """
 
@@ -38,6 +39,7 @@ class Opening:
     calibrated_on_picture: bool
     picture_name: str
     mode: Mode
+    integer_digest: str = ""
     calibrated_here: bool = False
 
     @property

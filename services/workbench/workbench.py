@@ -107,7 +107,7 @@ class Workbench:
         return await OwnerStore(self._store, owner).receive_file(pieces, self.limits.upload_bytes)
 
     async def remove_file(self, owner: str, file: str) -> None:
-        """Forget a file. Sessions that have read it go on; once one is out of memory, it is not opened again.
+        """Forget a file. Sessions that have read it go on; once one is out of memory, it waits for the same file again.
 
         Raises:
             ArtifactNotFound: it is not there, or no longer: as who closes a session twice, the caller is told.
@@ -143,7 +143,7 @@ class Workbench:
         Raises:
             SessionNotFound.
             OtherModel: the model of that name is not the one the session was opened with.
-            ArtifactNotFound: a file that it was opened with was removed, and the session is not in memory any more.
+            SessionFileGone: a file that it was opened with was removed, and the session is not in memory any more.
             what `work` raises.
         """
         return await self._finish(self._ask(key, work))

@@ -510,6 +510,21 @@ def test_sessions_that_do_not_fit_into_memory_are_opened_again(narrow: Bench) ->
         assert narrow.call("Look", pb.LookRequest(session=session)).visit.index == steps - 1
 
 
+def test_a_session_whose_model_was_removed_says_so_and_opens_once_that_is_there_again(narrow: Bench) -> None:
+    hers = "owner-of-a-removed-file"
+    file = narrow.upload(detector(), hers)
+    session = narrow.open(pb.MODE_FLOAT, hers, model_file=file)
+    narrow.call("Step", pb.StepRequest(session=session, forward=2), hers)
+    narrow.call("RemoveFile", pb.RemoveFileRequest(file=file), hers)
+    narrow.open(pb.MODE_FLOAT)  # which takes its place in memory; the same file of another owner is of no use to her
+    asked = pb.LookRequest(session=session)
+    code, name, words = refused(narrow, "Look", asked, hers)
+    assert (code, name) == (WRONG_MOMENT, "SessionFileGone")
+    assert "upload it again" in words
+    narrow.open(pb.MODE_FLOAT, hers, model_file=narrow.upload(detector(), hers))
+    assert narrow.call("Look", asked, hers).visit.layer == SECOND
+
+
 def test_a_session_needs_no_torchvision(narrow: Bench) -> None:
     """Its import takes a process as long as torch's."""
     narrow.open(pb.MODE_INT8)

@@ -12,10 +12,12 @@ from PIL import Image
 
 from quant.edits import EditWeights
 from quant.precision import Mode
+from quant.scales import Calibration
 from services.artifacts.store import ObjectStore, open_store
 from services.edge.errors import (
     ArtifactNotFound,
     OtherModel,
+    SessionFileGone,
     SessionNotFound,
     StoreUnavailable,
     TooLarge,
@@ -30,6 +32,9 @@ from services.workbench.session import Session
 from services.workbench.session_log import NamedModel
 from services.workbench.shared_models import SharedModels
 from services.workbench.workbench import CalibratedSession, CalibrationRequest, Workbench, WorkbenchLimits
+from services.zoo.integer_codec import encode_integers
+from services.zoo.integers import Integers
+from tests.unit.workbench.conftest import make_model
 
 OWNER, OTHER = "owner-of-the-first-sessions", "owner-of-the-other-sessions"
 SMALL = NamedModel("small")
@@ -274,10 +279,42 @@ async def test_a_file_that_was_removed_opens_no_session_and_one_that_has_read_it
     with pytest.raises(ArtifactNotFound, match=file):
         await bench.open(OWNER, file, None, picture(), Mode.FLOAT)
     again = start()
-    with pytest.raises(ArtifactNotFound, match="open a new one"):
+    with pytest.raises(SessionFileGone, match=r"the model .* upload it again"):
         await again.ask(key, lambda session: session.layer)
     await again.close(key)
     assert await store.keys() == []
+
+
+async def test_a_session_whose_files_were_removed_opens_as_it_was_left_once_they_are_there_again(
+    start: Callable[..., Workbench], model: EngineModel, calibration: Calibration
+) -> None:
+    bench, contents = start(), (encode_model(model), encode_integers(model, Integers(calibration)))
+
+    async def sent(*contents: bytes) -> list[str]:
+        return [(await bench.upload(OWNER, pieces(content)))[0] for content in contents]
+
+    first = await sent(*contents)
+    key = await bench.open(OWNER, first[0], first[1], picture(), Mode.INT8)
+    await bench.change(key, step)
+    await bench.change(key, louder)
+    before = await bench.ask(key, lambda session: session.value())
+    for file in first:
+        await bench.remove_file(OWNER, file)
+    # Files that differ do not stand for them.
+    others = await sent(encode_model(make_model(seed=2)), encode_integers(model, Integers(calibration, isa="another")))
+    await bench.open(OWNER, others[0], None, picture(), Mode.FLOAT)
+    await bench.open(OWNER, SMALL, others[1], picture(), Mode.INT8)
+    for what, content in zip(("model", "integers"), contents, strict=True):
+        with pytest.raises(SessionFileGone, match=rf"the {what} .* upload it again"):
+            await start().ask(key, lambda session: session.layer)
+        (again,) = await sent(content)
+        model_file, integer_file = (again, None) if what == "model" else (SMALL, again)
+        await bench.open(OWNER, model_file, integer_file, picture(), Mode.FLOAT)
+    back = start()
+    assert torch.equal(await back.ask(key, lambda session: session.value()), before)
+    assert await back.ask(key, lambda session: (session.layer, session.edits)) == ("stem", 1)
+    await back.change(key, step)
+    assert await start().ask(key, lambda session: session.layer) == "norm"
 
 
 async def test_a_file_is_removed_by_its_owner_alone_and_once(

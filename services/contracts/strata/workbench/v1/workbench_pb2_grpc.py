@@ -186,8 +186,9 @@ class WorkbenchServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RemoveFile(self, request, context):
-        """Forget a file of the caller's; NOT_FOUND where it is not there. An open session goes on with what it has read of it, but
-        once it is out of memory it is not opened again, and can only be closed.
+        """Forget a file of the caller's; NOT_FOUND where it is not there. An open session goes on with what it has read of it. Once
+        it is out of memory it waits as it was left, FAILED_PRECONDITION, until the same file is uploaded again and a session is
+        opened with it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -47,8 +47,9 @@ class WorkbenchServiceStub:
     UploadFile: _grpc.StreamUnaryMultiCallable[_workbench_pb2.UploadFileRequest, _workbench_pb2.UploadFileResponse]
     """Send a .strata or .integers file in pieces of up to 4 MiB; what it holds is checked when a session opens it."""
     RemoveFile: _grpc.UnaryUnaryMultiCallable[_workbench_pb2.RemoveFileRequest, _workbench_pb2.RemoveFileResponse]
-    """Forget a file of the caller's; NOT_FOUND where it is not there. An open session goes on with what it has read of it, but
-    once it is out of memory it is not opened again, and can only be closed.
+    """Forget a file of the caller's; NOT_FOUND where it is not there. An open session goes on with what it has read of it. Once
+    it is out of memory it waits as it was left, FAILED_PRECONDITION, until the same file is uploaded again and a session is
+    opened with it.
     """
     OpenSession: _grpc.UnaryUnaryMultiCallable[_workbench_pb2.OpenSessionRequest, _workbench_pb2.OpenSessionResponse]
     """Open a model with a picture. It stays open until it is closed, also when the server ends or scales to zero meanwhile:
@@ -106,8 +107,9 @@ class WorkbenchServiceAsyncStub(WorkbenchServiceStub):
     UploadFile: _aio.StreamUnaryMultiCallable[_workbench_pb2.UploadFileRequest, _workbench_pb2.UploadFileResponse]  # type: ignore[assignment]
     """Send a .strata or .integers file in pieces of up to 4 MiB; what it holds is checked when a session opens it."""
     RemoveFile: _aio.UnaryUnaryMultiCallable[_workbench_pb2.RemoveFileRequest, _workbench_pb2.RemoveFileResponse]  # type: ignore[assignment]
-    """Forget a file of the caller's; NOT_FOUND where it is not there. An open session goes on with what it has read of it, but
-    once it is out of memory it is not opened again, and can only be closed.
+    """Forget a file of the caller's; NOT_FOUND where it is not there. An open session goes on with what it has read of it. Once
+    it is out of memory it waits as it was left, FAILED_PRECONDITION, until the same file is uploaded again and a session is
+    opened with it.
     """
     OpenSession: _aio.UnaryUnaryMultiCallable[_workbench_pb2.OpenSessionRequest, _workbench_pb2.OpenSessionResponse]  # type: ignore[assignment]
     """Open a model with a picture. It stays open until it is closed, also when the server ends or scales to zero meanwhile:
@@ -186,8 +188,9 @@ class WorkbenchServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _workbench_pb2.RemoveFileRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_workbench_pb2.RemoveFileResponse, _abc.Awaitable[_workbench_pb2.RemoveFileResponse]]:
-        """Forget a file of the caller's; NOT_FOUND where it is not there. An open session goes on with what it has read of it, but
-        once it is out of memory it is not opened again, and can only be closed.
+        """Forget a file of the caller's; NOT_FOUND where it is not there. An open session goes on with what it has read of it. Once
+        it is out of memory it waits as it was left, FAILED_PRECONDITION, until the same file is uploaded again and a session is
+        opened with it.
         """
 
     @_abc_1.abstractmethod
