@@ -3,13 +3,14 @@
 import hashlib
 from collections.abc import Callable
 from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
 from quant.precision import Mode
 from services.artifacts.store import ObjectStore
-from services.edge.errors import OtherModel
+from services.edge.errors import DamagedFile, OtherModel, OtherVersion, StrataError
 from services.workbench.calibrating import CalibratedModel, calibrate_model
 from services.workbench.compute_pool import compute
 from services.workbench.engine_model import EngineModel
@@ -61,12 +62,18 @@ class KeptSessions:
         else:
             content = await owned.read_file(integer_file) if integer_file else b""
         session = await self._run(partial(self._session, opened, content, picture, mode))
+        # Whatever can be refused was refused by now: what is written from here on belongs to a session.
         if on_picture:
             integer_file = await owned.write_file(content)
         integer_digest = await self._run(partial(_digest, content))
         opening = Opening(model, digest, integer_file, on_picture, encoded.name, mode, integer_digest)
-        await owned.write_picture(key.session, encoded.data)
-        await owned.write_session(key.session, SessionLog(opening))
+        try:
+            await owned.write_picture(key.session, encoded.data)
+            await owned.write_session(key.session, SessionLog(opening))
+        except BaseException:
+            with suppress(StrataError):
+                await self._remove(owned, key.session, opening)
+            raise
         return key, Opened(session, SessionLog(opening))
 
     async def open_again(self, key: SessionKey) -> Opened:
@@ -113,9 +120,12 @@ class KeptSessions:
     async def close(self, key: SessionKey) -> None:
         """Forget a session and what is its own. Raises SessionNotFound."""
         owned = OwnerStore(self._store, key.owner)
-        log, _ = await owned.read_session(key.session)
-        await owned.remove_session(key.session)
-        await self._remove_own_integers(owned, log.opening)
+        try:
+            opening = (await owned.read_log(key.session)).opening
+        except (DamagedFile, OtherVersion):
+            await owned.remove_session(key.session)  # what its own integers are, nobody can say
+        else:
+            await self._remove(owned, key.session, opening)
 
     async def remove_file(self, owner: str, file: str) -> None:
         """Forget a file. Raises ArtifactNotFound."""
@@ -123,6 +133,10 @@ class KeptSessions:
         await owned.check_file(file)
         await owned.remove_file(file)
         self._models.forget((owner, file))  # not before: a load in between would keep it
+
+    async def _remove(self, owned: OwnerStore, session: str, opening: Opening) -> None:
+        await owned.remove_session(session)
+        await self._remove_own_integers(owned, opening)
 
     async def _remove_own_integers(self, owned: OwnerStore, opening: Opening) -> None:
         """Those that `Calibrate` named stay where another session was opened with them."""

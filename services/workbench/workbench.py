@@ -220,13 +220,18 @@ class Workbench:
             async with aclosing(listen(partial(work, held.session), self._pool)) as heard:
                 async for each in heard:
                     held.check()
-                    yield each if isinstance(each, Step) else await self._begin_anew(key, held, each)
+                    yield each if isinstance(each, Step) else await _to_its_end(self._begin_anew(key, held, each))
 
     async def save(self, key: SessionKey, name: str) -> SavedVariant:
         """Keep the model as edited, under a name, as files of its owner."""
         exported, owned = await self.export(key, name), OwnerStore(self._store, key.owner)
         integer_file = await owned.write_file(exported.integers) if exported.integers is not None else None
-        return SavedVariant(await owned.write_file(exported.model), integer_file)
+        try:
+            return SavedVariant(await owned.write_file(exported.model), integer_file)
+        except BaseException:
+            if integer_file is not None:
+                await owned.remove_file(integer_file)
+            raise
 
     async def export(self, key: SessionKey, name: str | None) -> Exported:
         """The model as edited, under a name or its own, as the bytes of files."""
@@ -284,6 +289,16 @@ class Workbench:
         self._finishing.add(task)
         task.add_done_callback(self._finishing.discard)
         return await asyncio.shield(task)
+
+
+async def _to_its_end(work: Coroutine[Any, Any, Result]) -> Result:
+    """As `_finish`, where the caller has what the work is about alone: he leaves when it is done."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
 
 
 def _variant(session: Session) -> ComparedVariant:

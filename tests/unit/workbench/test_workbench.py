@@ -16,6 +16,7 @@ from quant.scales import Calibration
 from services.artifacts.store import ObjectStore, open_store
 from services.edge.errors import (
     ArtifactNotFound,
+    DamagedFile,
     OtherModel,
     SessionFileGone,
     SessionNotFound,
@@ -138,6 +139,89 @@ async def test_a_change_that_is_not_kept_did_not_happen(
         with pytest.raises(StoreUnavailable):
             await bench.change(key, step)
     assert await bench.ask(key, lambda session: session.layer) == "stem"
+
+
+def refuse_writes(patch: pytest.MonkeyPatch, end: str) -> None:
+    """Have the store refuse the keys that end so."""
+    write = ObjectStore.write
+
+    async def refuse(store: ObjectStore, key: str, content: bytes) -> None:
+        if key.endswith(end):
+            raise StoreUnavailable("away")
+        await write(store, key, content)
+
+    patch.setattr(ObjectStore, "write", refuse)
+
+
+@pytest.mark.parametrize("end", ["picture", "log.json"])
+async def test_a_session_that_cannot_be_kept_leaves_nothing(
+    start: Callable[..., Workbench], store: ObjectStore, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    refuse_writes(monkeypatch, end)
+    with pytest.raises(StoreUnavailable):
+        await start().open(OWNER, SMALL, None, picture(), Mode.INT8)
+    assert await store.keys() == []
+
+
+@pytest.mark.parametrize("lost", ["picture", "log.json"])
+async def test_a_session_that_cannot_be_read_any_more_can_be_closed(
+    start: Callable[..., Workbench], store: ObjectStore, lost: str
+) -> None:
+    key = await start().open(OWNER, SMALL, None, picture(), Mode.FLOAT)
+    (damaged,) = [each for each in await store.keys() if each.endswith(lost)]
+    if lost == "picture":
+        await store.remove([damaged])
+    else:
+        await store.write(damaged, b"{}")
+    with pytest.raises((SessionNotFound, DamagedFile)):
+        await start().ask(key, lambda session: session.layer)
+    await start().close(key)
+    assert await store.keys() == []
+
+
+async def test_of_a_variant_that_is_not_kept_whole_nothing_stays(
+    start: Callable[..., Workbench], store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = start()
+    key = await bench.open(OWNER, SMALL, None, picture(), Mode.INT8)
+    before = await store.keys()
+    monkeypatch.setattr("services.workbench.owner_store.new_id", iter(("i" * 24, "m" * 24)).__next__)
+    refuse_writes(monkeypatch, "m" * 24)
+    with pytest.raises(StoreUnavailable):
+        await bench.save(key, "mine")
+    assert await store.keys() == before
+
+
+async def test_who_leaves_as_a_session_begins_anew_finds_it_begun(
+    start: Callable[..., Workbench], store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = start()
+    key = await bench.open(OWNER, SMALL, None, picture(), Mode.FLOAT)
+    write, writing, go_on = ObjectStore.write, asyncio.Event(), asyncio.Event()
+
+    async def slow(store: ObjectStore, name: str, content: bytes) -> None:
+        if name.endswith("log.json"):
+            writing.set()
+            await go_on.wait()
+        await write(store, name, content)
+
+    monkeypatch.setattr(ObjectStore, "write", slow)
+    leaving = asyncio.create_task(calibrate(bench, key))
+    await writing.wait()
+    leaving.cancel()
+    next_caller = asyncio.create_task(bench.ask(key, is_calibrated))
+    await asyncio.sleep(0.01)
+    assert not next_caller.done()
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+    assert await next_caller
+    assert await start().ask(key, is_calibrated)
+    assert len(await files(store)) == 1
+
+
+def is_calibrated(session: Session) -> bool:
+    return bool(session.integers.calibration.values)
 
 
 async def test_a_caller_who_leaves_loses_nothing(start: Callable[..., Workbench]) -> None:
