@@ -28,11 +28,16 @@ class Opened(NamedTuple):
 
 @dataclass(eq=False)
 class Held:
-    """A session while one caller has it alone; closed meanwhile, its `session` and `log` raise SessionNotFound."""
+    """A session while one caller has it alone; closed meanwhile, its `session` and `log` raise SessionNotFound.
+
+    Attributes:
+        callers: who has it or waits for it. A lock is free for a moment between two of them.
+    """
 
     opened: Opened | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     is_closing: bool = False
+    callers: int = 0
 
     @property
     def session(self) -> Session:
@@ -78,14 +83,16 @@ class OpenSessions:
         """
         held = self._held.setdefault(key, Held())
         self._held.move_to_end(key)
-        async with held.lock:
-            try:
+        held.callers += 1
+        try:
+            async with held.lock:
                 if held.opened is None:
                     held.opened = await self._load(key)
                 yield held
-            finally:
-                if held.opened is None and self._held.get(key) is held:
-                    del self._held[key]
+        finally:
+            held.callers -= 1
+            if held.opened is None and not held.callers and self._held.get(key) is held:
+                del self._held[key]
         self._forget_old()
 
     def put(self, key: SessionKey, opened: Opened) -> None:
@@ -98,14 +105,16 @@ class OpenSessions:
         """Have a session alone that goes: who has it now is told at its next step, and who waits finds none."""
         held = self._held.setdefault(key, Held())
         held.is_closing = True
+        held.callers += 1
         try:
             async with held.lock:
                 yield
         finally:
+            held.callers -= 1
             if self._held.get(key) is held:
                 del self._held[key]
 
     def _forget_old(self) -> None:
-        idle = [key for key, held in self._held.items() if not held.lock.locked()]
+        idle = [key for key, held in self._held.items() if not held.callers]
         for key in idle[: max(0, len(self._held) - self._limit)]:
             del self._held[key]

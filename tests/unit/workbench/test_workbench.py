@@ -27,10 +27,10 @@ from services.workbench.engine_model import EngineModel
 from services.workbench.events import Edited, Event, Moved
 from services.workbench.long_work import Listener, Step, listen
 from services.workbench.model_codec import encode_model
-from services.workbench.open_sessions import SessionKey
-from services.workbench.pictures import EncodedPicture
+from services.workbench.open_sessions import Opened, OpenSessions, SessionKey
+from services.workbench.pictures import EncodedPicture, decode_picture
 from services.workbench.session import Session
-from services.workbench.session_log import NamedModel
+from services.workbench.session_log import NamedModel, Opening, SessionLog
 from services.workbench.shared_models import SharedModels
 from services.workbench.workbench import CalibratedSession, CalibrationRequest, Workbench, WorkbenchLimits
 from services.zoo.integer_codec import encode_integers
@@ -111,6 +111,32 @@ async def test_callers_of_one_session_take_turns(start: Callable[..., Workbench]
     bench = start()
     key = await bench.open(OWNER, SMALL, None, picture(), Mode.FLOAT)
     assert sorted(await asyncio.gather(*(bench.change(key, step) for _ in range(5)))) == list(range(5))
+
+
+async def test_who_waits_for_a_session_that_leaves_memory_has_it_alone_all_the_same(model: EngineModel) -> None:
+    opening = Opening(SMALL, "digest", None, False, "it", Mode.FLOAT)
+
+    async def load(_: SessionKey) -> Opened:
+        session = Session(model, Integers(), Mode.FLOAT, decode_picture(picture().data, "it"))
+        return Opened(session, SessionLog(opening))
+
+    sessions = OpenSessions(load, limit=1)
+    key, other, inside, most = SessionKey(OWNER, "one"), SessionKey(OWNER, "other"), 0, 0
+
+    async def have(after: int) -> None:
+        nonlocal inside, most
+        for _ in range(after):
+            await asyncio.sleep(0)
+        async with sessions.hold(key):
+            inside += 1
+            most = max(most, inside)
+            for _ in range(5):
+                await asyncio.sleep(0)
+            inside -= 1
+
+    async with sessions.hold(other):
+        await asyncio.gather(*(have(after) for after in range(12)))
+    assert most == 1
 
 
 async def test_anothers_session_is_not_found(start: Callable[..., Workbench]) -> None:
