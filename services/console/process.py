@@ -113,7 +113,7 @@ async def serve(
         await stop.wait()
         _log.info("draining")
         await server.drain()
-        await runs.stop()
+        await runs.stop(settings.drain_s)
         removing.cancel()
         with suppress(asyncio.CancelledError):
             await removing

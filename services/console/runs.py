@@ -96,12 +96,14 @@ class Runs:
         for run in await self._records.unfinished_runs():
             self._begin(run)
 
-    async def stop(self) -> None:
-        """Leave what is under way for the next process."""
+    async def stop(self, grace_s: float) -> None:
+        """Leave what is under way for the next process; a session that is still being opened is closed by then."""
         tasks = list(self._under_way.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if self._closing:
+            await asyncio.wait(self._closing, timeout=grace_s)
 
     async def list(self, user: str) -> Sequence[Run]:
         """All of a user's, the newest first."""
@@ -161,8 +163,9 @@ class Runs:
         if found.session:
             with suppress(NotFound):  # closed by a removal that did not come to its end
                 await self._inference.close(user, found.session)
-        await self._records.remove_run(user, run)
+        # The record goes last: what fails before it can be done again.
         await self._store.remove([_key(found)])
+        await self._records.remove_run(user, run)
 
     async def _wait_for_a_change(self, since: int) -> None:
         """Return where any run has changed since then, or may have in another process."""

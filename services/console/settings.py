@@ -31,7 +31,7 @@ class Settings(BaseSettings):
         release: of the chart, whose pods are counted by the service account of this pod; empty counts none.
         jobs: URLs of the outputs of pipelines, with commas between.
         secure_cookies: send the cookie over HTTPS alone.
-        drain_s: what running requests get to end on SIGTERM.
+        drain_s: what running requests get to end on SIGTERM, and then sessions that are being opened to be closed.
     """
 
     database: str

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from services.artifacts.store import open_store
+from services.artifacts.store import ObjectStore, open_store
 from services.console import runs as module
 from services.console.database import open_database
 from services.console.domain import Run, RunMode, RunOrder, RunState, User
@@ -101,3 +101,33 @@ async def test_a_run_that_is_removed_while_it_opens_leaves_no_session(
         await asyncio.sleep(0)
     assert await runs.list(ADA.id) == []
     assert (workbench.opened, workbench.open_now) == (1, set())
+
+
+async def test_a_console_that_stops_while_a_session_opens_leaves_none_there(
+    run: tuple[Runs, Run], workbench: Workbench
+) -> None:
+    runs, _ = run
+    await workbench.asked.wait()
+    asyncio.get_running_loop().call_later(0.01, workbench.may_open.set)
+    await runs.stop(grace_s=20.0)
+    assert (workbench.opened, workbench.open_now) == (1, set())
+
+
+async def test_a_run_that_the_store_kept_from_going_can_be_removed_again(
+    run: tuple[Runs, Run], workbench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs, begun = run
+    workbench.may_open.set()
+    assert [each async for each in runs.follow(ADA.id, begun.id)][-1].is_over
+
+    async def refuse(_: ObjectStore, __: list[str]) -> None:
+        raise StoreUnavailable("away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ObjectStore, "remove", refuse)
+        with pytest.raises(StoreUnavailable):
+            await runs.remove(ADA.id, begun.id)
+    workbench.open_now.add("session")
+    await runs.remove(ADA.id, begun.id)
+    assert await runs.list(ADA.id) == []
+    assert not [key for key in await open_store("memory://runs").keys() if begun.id in key]
