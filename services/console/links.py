@@ -3,6 +3,7 @@
 import hashlib
 import secrets
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from services.artifacts.store import ObjectStore
@@ -33,7 +34,7 @@ class Links:
         self._records, self._store, self._quota_bytes, self._clock = records, store, quota_bytes, clock
 
     async def make(self, user: str, run: str, layer: str, page: str) -> MadeLink:
-        """Share a page about a layer of a run of the user's. Raises QuotaExceeded."""
+        """Share a page about a layer of a run of the user's. Raises QuotaExceeded, RunNotFound."""
         secret, content = secrets.token_urlsafe(32), page.encode()
         link = Link(secrets.token_hex(16), user, run, layer, _digest(secret), len(content), self._clock())
         await self._store.write(_key(link), content)
@@ -51,21 +52,28 @@ class Links:
     async def read(self, secret: str) -> bytes:
         """The page behind an address. Raises ArtifactNotFound: none, or it was revoked."""
         link = await self._records.link_of(_digest(secret))
-        if link is None:
-            raise ArtifactNotFound("nothing is shared at this address, or no longer")
-        return await self._store.read(_key(link))
+        with suppress(ArtifactNotFound):  # revoked meanwhile; the store's own words name the user
+            if link is not None:
+                return await self._store.read(_key(link))
+        raise ArtifactNotFound("nothing is shared at this address, or no longer")
 
     async def revoke(self, user: str, link: str) -> None:
         """End a link. Raises ArtifactNotFound."""
-        removed = await self._records.remove_link(user, link)
-        if removed is None:
+        if not await self._remove(user, link):
             raise ArtifactNotFound(f"no link '{link[:40]}' of yours")
-        await self._store.remove([_key(removed)])
 
     async def revoke_all(self, user: str, run: str) -> None:
         """End all links of a run that goes."""
         for link in await self._records.links(user, run):
-            await self.revoke(user, link.id)
+            await self._remove(user, link.id)
+
+    async def _remove(self, user: str, link: str) -> bool:
+        """False where there was none."""
+        removed = await self._records.remove_link(user, link)
+        if removed is None:
+            return False
+        await self._store.remove([_key(removed)])
+        return True
 
 
 def _digest(secret: str) -> str:

@@ -100,7 +100,7 @@ class LinkRecords(Protocol):
         """The one whose address has the secret of this digest."""
 
     async def add_link(self, link: Link, quota_bytes: int) -> None:
-        """Raises QuotaExceeded."""
+        """Raises QuotaExceeded; RunNotFound where its run has gone meanwhile."""
 
     async def remove_link(self, user: str, link: str) -> Link | None:
         """Remove one; what was removed."""

@@ -124,8 +124,8 @@ class Runs:
         return found.session
 
     async def picture(self, user: str, run: str) -> bytes:
-        """The picture that a run looked at. Raises RunNotFound."""
-        return await self._store.read(_key(await self.get(user, run)))
+        """The picture that a run looked at. Raises RunNotFound; ArtifactNotFound where it is lost."""
+        return await self._picture(await self.get(user, run))
 
     async def follow(self, user: str, run: str) -> AsyncIterator[Run]:
         """A run as it is now, and at each change until it is over. Raises RunNotFound."""
@@ -195,7 +195,7 @@ class Runs:
                 await self._write(replace(run, state=RunState.FAILED, fault=fault))
 
     async def _open(self, run: Run) -> str:
-        asked, picture = run.request, await self._store.read(_key(run))
+        asked, picture = run.request, await self._picture(run)
         model = await self._files.get(run.user, asked.model) if asked.is_file else None
         integers = await self._files.get(run.user, asked.integer_file) if asked.integer_file else None
         try:
@@ -203,6 +203,14 @@ class Runs:
         except ArtifactNotFound:
             # The workbench has lost a copy that it had.
             return await self._open_with(run, picture, await self._send(model), await self._send(integers))
+
+    async def _picture(self, run: Run) -> bytes:
+        try:
+            return await self._store.read(_key(run))
+        except ArtifactNotFound:
+            raise ArtifactNotFound(
+                f"the picture {run.picture_name} of this run is lost: upload and run it again"
+            ) from None
 
     async def _open_with(self, run: Run, picture: bytes, model_file: str, integer_file: str) -> str:
         asked = self._inference.open(run.user, run.request, model_file, integer_file, picture, run.picture_name)

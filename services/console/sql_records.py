@@ -22,7 +22,7 @@ from services.console.domain import (
     check_path,
 )
 from services.console.tables import CopyRow, FailureRow, FileRow, LinkRow, LogInRow, RunRow, UserRow
-from services.edge.errors import ArtifactExists, ArtifactNotFound, NameTaken, QuotaExceeded
+from services.edge.errors import ArtifactExists, ArtifactNotFound, NameTaken, QuotaExceeded, RunNotFound
 
 
 class SqlRecords:
@@ -197,7 +197,10 @@ class SqlRecords:
                 raise QuotaExceeded("the page to share does not fit into your quota: remove files or runs first")
             session.add(LinkRow(**asdict(link)))
 
-        await self._database.do(add)
+        try:
+            await self._database.do(add)
+        except IntegrityError as error:
+            raise RunNotFound(f"no run '{link.run}' of yours any more: nothing is shared of it") from error
 
     async def remove_link(self, user: str, link: str) -> Link | None:
         def remove(session: Session) -> Link | None:

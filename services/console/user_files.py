@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from services.artifacts.store import ObjectStore
@@ -110,7 +111,18 @@ class UserFiles:
         found = await self.get(user, file)
         if found.is_folder:
             raise InvalidInput(f"{found.path} is a folder: ask for a file in it")
-        return found, (bytes(piece) async for piece in self._store.stream(_key(user, file)))
+        pieces = self._store.stream(_key(user, file))
+        try:
+            first = await anext(pieces)  # now: an answer that has begun cannot say any more that there is none
+        except ArtifactNotFound:
+            raise ArtifactNotFound(f"what was in {found.path} is lost: delete it, and upload it again") from None
+
+        async def content() -> AsyncIterator[bytes]:
+            yield bytes(first)
+            async for piece in pieces:
+                yield bytes(piece)
+
+        return found, content()
 
     async def read(self, user: str, file: str, limit_bytes: int) -> tuple[UserFile, bytes]:
         """A file that is not large, whole. Raises as `find_all`."""
@@ -140,7 +152,8 @@ class UserFiles:
                 kept.append(await self.receive(user, path, pieces, None))
         except BaseException:
             for each in kept:
-                await self.remove(user, each.id)
+                with suppress(ArtifactNotFound):  # its owner was faster
+                    await self.remove(user, each.id)
             raise
         return kept
 
