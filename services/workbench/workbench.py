@@ -6,17 +6,18 @@ What was acknowledged is in the store: a session outlives the process.
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from concurrent.futures import Executor
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
 from quant.calibration import BEST, Granularity
 from quant.crossing import Crossing
+from quant.errors import QuantError
 from quant.precision import Mode
 from services.artifacts.store import ObjectStore
 from services.edge.deadline import Clock
-from services.edge.errors import FailedPrecondition
+from services.edge.errors import FailedPrecondition, StrataError
 from services.workbench.augmented_pictures import AugmentedPicture, draw_augmented
 from services.workbench.calibrating import CalibratedModel, calibrate_model
 from services.workbench.comparing import ComparedVariant, VariantComparison, compare_variants
@@ -121,7 +122,7 @@ class Workbench:
     async def open(
         self, owner: str, model: NamedModel | str, integer_file: str | None, picture: EncodedPicture, mode: Mode
     ) -> SessionKey:
-        """Open a session, and keep it.
+        """Open a session, and keep it. Where its caller leaves meanwhile it is closed again: nobody else knows of it.
 
         Args:
             model: by name, or the id of a file.
@@ -131,7 +132,12 @@ class Workbench:
             NotAPicture, PictureTooLarge, InvalidWeights, OtherModel: what was sent cannot be used.
             NoAutoPlan: AUTO without a measured plan.
         """
-        return await self._finish(self._open(owner, model, integer_file, picture, mode))
+        opening = self._begin(self._open(owner, model, integer_file, picture, mode))
+        try:
+            return await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            self._begin(self._close_once_open(opening))
+            raise
 
     async def close(self, key: SessionKey) -> None:
         """Forget a session, once who has it now is done or told. Raises SessionNotFound."""
@@ -244,6 +250,10 @@ class Workbench:
         self._sessions.put(key, opened)
         return key
 
+    async def _close_once_open(self, opening: asyncio.Task[SessionKey]) -> None:
+        with suppress(StrataError, QuantError):
+            await self._close(await opening)
+
     async def _begin_anew(self, key: SessionKey, held: Held, found: CalibratedModel) -> CalibratedSession:
         held.check()
         assert held.opened is not None
@@ -285,10 +295,13 @@ class Workbench:
 
     async def _finish(self, work: Coroutine[Any, Any, Result]) -> Result:
         """What was begun on a session is finished and written down, though its caller may leave meanwhile."""
-        task = asyncio.ensure_future(work)
+        return await asyncio.shield(self._begin(work))
+
+    def _begin(self, work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
+        task = asyncio.create_task(work)
         self._finishing.add(task)
         task.add_done_callback(self._finishing.discard)
-        return await asyncio.shield(task)
+        return task
 
 
 async def _to_its_end(work: Coroutine[Any, Any, Result]) -> Result:

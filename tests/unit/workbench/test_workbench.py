@@ -189,6 +189,31 @@ async def test_a_session_that_cannot_be_kept_leaves_nothing(
     assert await store.keys() == []
 
 
+async def test_a_session_whose_caller_left_as_it_opened_is_closed(
+    model: EngineModel, store: ObjectStore, pool: Executor
+) -> None:
+    began, go_on = threading.Event(), threading.Event()
+
+    def slow(_: NamedModel) -> EngineModel:
+        began.set()
+        go_on.wait(10)
+        return model
+
+    bench = Workbench(store, slow, pool, lambda: 0.0, WorkbenchLimits())
+    leaving = asyncio.create_task(bench.open(OWNER, SMALL, None, picture(), Mode.FLOAT))
+    await asyncio.to_thread(began.wait, 10)
+    leaving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+    go_on.set()
+    left = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    assert left
+    async with asyncio.timeout(10):
+        await asyncio.wait(left)
+    assert store.use.writes == 2
+    assert await store.keys() == []
+
+
 @pytest.mark.parametrize("lost", ["picture", "log.json"])
 async def test_a_session_that_cannot_be_read_any_more_can_be_closed(
     start: Callable[..., Workbench], store: ObjectStore, lost: str
