@@ -8,10 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from services.edge.cgroups import ROOT, cgroups_of
 from services.edge.errors import Unsupported
-from services.edge.memory_share import memory_cgroups
 
-_ROOT = Path("/sys/fs/cgroup")
 _JOIN = 'echo $$ >"$0" && exec "$@"'
 _REMOVE_TRIES = 50
 _numbers = itertools.count()
@@ -39,7 +38,7 @@ class MemoryGroup:
 
 
 @contextmanager
-def memory_group(limit_bytes: int, root: Path = _ROOT) -> Iterator[MemoryGroup]:
+def memory_group(limit_bytes: int, root: Path = ROOT) -> Iterator[MemoryGroup]:
     """Make a cgroup in which all processes together hold at most `limit_bytes`, without swap; remove it at the end.
 
     Raises:
@@ -63,7 +62,7 @@ def memory_group(limit_bytes: int, root: Path = _ROOT) -> Iterator[MemoryGroup]:
 
 def _parent(root: Path) -> Path:
     """Find the nearest cgroup that this process lies in and that can have one with a memory limit below it."""
-    first, second = memory_cgroups()
+    first, second = cgroups_of("memory")
     if (root / "memory").is_dir():
         own = root / "memory" / first.relative_to("/")
         return own if own.is_dir() else root / "memory"

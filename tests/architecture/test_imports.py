@@ -25,7 +25,7 @@ RANKS: dict[str, dict[int, str]] = {
         DOMAIN: "errors suggestion deadline admission receipts progress whole_number message_size "
         "html_page crossing_page kubernetes_pods shown_path hues "
         "body_pace call_places",
-        ADAPTERS: "address cpu_share memory_share declaration environment settings meter onednn owner_token "
+        ADAPTERS: "address cgroups cpu_share memory_share declaration environment settings meter onednn owner_token "
         "whole_files disk_room stop exit_code logs lean_logs tracing freed_memory",
         EDGES: "status remote_errors grpc_channel grpc_stalls grpc_server http_errors http_body http_hangup "
         "http_connections http_client http_server http_form http_app receipt_messages receipt_bodies grpc_tracing "
