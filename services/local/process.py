@@ -57,21 +57,25 @@ async def start_service(
         log: its log is appended to this file.
         wrapper: words before the command, which it replaces itself by.
     Raises:
-        NotStarted: it ended, or was not ready in time and was killed; the message has the log's last lines.
+        NotStarted: there was no room for its process or its log; or it ended, or was not ready in time and was killed:
+            then the message has the log's last lines.
     """
     prefix = f"{module.rpartition('.')[2].upper()}_"
-    log.parent.mkdir(parents=True, exist_ok=True)
     inherited = {key: value for key, value in os.environ.items() if not key.startswith(prefix) and key != "PORT"}
-    with log.open("ab") as log_file:
-        before_bytes = log_file.tell()
-        process = await asyncio.create_subprocess_exec(
-            *(*wrapper, sys.executable),
-            *("-m", "services.local.child", str(os.getpid()), module),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=log_file,
-            env={**inherited, **settings, f"{prefix}GRPC_ADDRESS": "127.0.0.1:0"},
-        )
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as log_file:
+            before_bytes = log_file.tell()
+            process = await asyncio.create_subprocess_exec(
+                *(*wrapper, sys.executable),
+                *("-m", "services.local.child", str(os.getpid()), module),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log_file,
+                env={**inherited, **settings, f"{prefix}GRPC_ADDRESS": "127.0.0.1:0"},
+            )
+    except OSError as error:  # a full disk, as many files or processes as there may be
+        raise NotStarted(f"'{name}' cannot be started: {error}") from error
     try:
         async with asyncio.timeout(start_timeout_s):
             grpc_port = await _read_port(process)

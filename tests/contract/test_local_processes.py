@@ -106,6 +106,17 @@ async def test_a_child_that_cannot_start_says_why(tmp_path: Path) -> None:
         assert "not the manifest of a compiled model" in str(caught.value)
 
 
+async def test_a_child_without_a_place_for_its_log_is_named_and_the_next_call_tries_again(tmp_path: Path) -> None:
+    logs = tmp_path / "logs"
+    logs.write_text("")
+    async with local_models({"one": sleeping(tmp_path, "one", 0)}, logs) as supervisor:
+        assert "'one' cannot be started" in (await supervisor.wake(["one"]))["one"]
+        with pytest.raises(NotStarted, match="'one' cannot be started"):
+            await supervisor.channel("one")
+        logs.unlink()
+        assert (await ask(supervisor, "one")).model_name == "one"
+
+
 async def test_a_child_that_takes_too_long_to_start_is_ended(tmp_path: Path) -> None:
     slow = {"slow": sleeping(tmp_path, "slow", 60_000)}  # its first pass is its readiness
     async with local_models(slow, tmp_path / "logs", start_timeout_s=1.5) as supervisor:
