@@ -24,7 +24,7 @@ def classify(client, ensemble, picture):
         response = client.post(f"/v1/ensembles/{ensemble}:predict", content=picture.read_bytes(), params=query)
     except httpx.TransportError as error:
         return None, f"no answer: {error}"
-    if response.is_client_error:
+    if response.is_client_error and response.status_code != httpx.codes.TOO_MANY_REQUESTS:
         sys.exit(f"{response.status_code} {response.text}")  # waiting would not mend it
     if response.is_error:
         return None, f"{response.status_code} {response.text}"
