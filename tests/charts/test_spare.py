@@ -39,6 +39,10 @@ def test_its_variables_are_its_settings() -> None:
     assert names <= {f"{PREFIX}{field.name.upper()}" for field in dataclasses.fields(Settings)}
 
 
+def test_it_has_the_time_to_drain_and_to_say_so() -> None:
+    assert pod_specs(render(OBJECTS))[f"Deployment/{NAME}"]["terminationGracePeriodSeconds"] > Settings.drain_s
+
+
 def test_it_may_be_the_models_of_the_image_and_none_that_has_a_file() -> None:
     file = {"architecture": "sleep", "runtime": "sleep", "weights": "random://1"}
     objects = render({"spare": {"enabled": True}, "models": {SHIPPED[0]: {"file": file}, "own": {"file": file}}})

@@ -15,6 +15,8 @@ spec:
     metadata:
       labels: {{- include "strata.podLabels" $labels | nindent 8 }}
     spec: {{- include "strata.pod" (dict "root" . "values" .Values.spare) | nindent 6 }}
+      # Longer than it drains, so that it can tell those whom it leaves.
+      terminationGracePeriodSeconds: 60
       containers:
         - name: spare
           {{- include "strata.image" (dict "root" . "image" "model") | nindent 10 }}
