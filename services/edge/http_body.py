@@ -20,6 +20,9 @@ FREE_BYTES = 64 * 2**10
 _UNPACKED_BYTES = 2**20
 """So much is unpacked at a time: gzip makes a thousand bytes of one."""
 
+_MOST_MEMBERS = 10_000
+"""Of gzip, one after the other in a body: each takes microseconds of all requests' time, however little it holds."""
+
 
 def has_body(headers: Mapping[bytes, bytes]) -> bool:
     """Tell by a request's headers whether it comes with a body."""
@@ -156,7 +159,7 @@ class _Unpacking:
             raise UnknownEncoding(f"Content-Encoding '{name}' is not read here; send the body as it is, or in gzip")
         self._gzip = zlib.decompressobj(16 + zlib.MAX_WBITS) if "gzip" in name else None
         self.max_bytes = max_bytes
-        self._packed, self._unpacked = b"", 0
+        self._packed, self._unpacked, self._members = b"", 0, 1
         self.has_more = False
 
     def unpack(self, piece: bytes, last: bool) -> bytes:
@@ -185,6 +188,9 @@ class _Unpacking:
                 if not self._packed:
                     break
                 # A file of gzip may have several members, one after the other.
+                self._members += 1
+                if self._members > _MOST_MEMBERS:
+                    raise InvalidInput(f"the body's gzip has over {_MOST_MEMBERS} members; pack it as one")
                 self._gzip = zlib.decompressobj(16 + zlib.MAX_WBITS)
             unpacked += self._gzip.decompress(self._packed, _UNPACKED_BYTES - len(unpacked))
             self._packed = self._gzip.unused_data or self._gzip.unconsumed_tail

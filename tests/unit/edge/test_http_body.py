@@ -59,3 +59,9 @@ def test_a_bomb_is_refused_at_the_limit() -> None:
 @pytest.mark.parametrize("size", [100, 3 * MIB])
 def test_one_that_is_cut_short_is_refused(size: int) -> None:
     assert received([gzip.compress(bytes(size))[:-9]], 8 * MIB)[1] == 400
+
+
+def test_one_of_many_members_that_hold_nothing_is_refused_before_it_takes_long() -> None:
+    nothing = gzip.compress(b"")
+    assert received([nothing * 5000, nothing * 5000], MIB) == ([b"", b""], 200)
+    assert received([nothing * 5000, nothing * 5001], MIB) == ([b""], 400)
