@@ -120,6 +120,13 @@ def test_of_two_values_under_one_name_none_is_taken(content: bytes) -> None:
         read(content)
 
 
+@pytest.mark.timeout(30)  # it took twenty minutes
+def test_a_name_that_is_given_twice_after_many_others_is_found_soon() -> None:
+    others = ", ".join(f'"{n}": 0' for n in range(200_000))
+    with pytest.raises(InvalidInput, match="'last' is given twice in one object"):
+        read(f'{{{others}, "last": 0, "last": 1}}'.encode())
+
+
 @pytest.mark.parametrize(
     ("datatype", "data"),
     [
