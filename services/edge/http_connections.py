@@ -13,6 +13,9 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 HEADER_TIMEOUT_S = 10.0
 """From a connection's beginning, or a request's first byte, to the end of its headers."""
 
+MOST_HEADER_BYTES = 64 * 2**10
+"""Of a request: its parser has no bound of its own."""
+
 _MOST = 4096
 _LOG_EVERY_S = 60.0
 
@@ -55,17 +58,23 @@ def log_accept_errors_seldom(loop: asyncio.AbstractEventLoop) -> None:
     loop.set_exception_handler(handle)
 
 
-_FULL = json.dumps({"error": "as many connections as may be are open; try again soon", "kind": "QueueFull"}).encode()
-_REFUSAL = (
-    b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: "
-    + str(len(_FULL)).encode()
-    + b"\r\n\r\n"
-    + _FULL
+def _refusal(status: str, kind: str, message: str) -> bytes:
+    """An answer to who has no request yet, in the form of all errors."""
+    body = json.dumps({"error": message, "kind": kind})
+    head = f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {len(body)}"
+    return f"{head}\r\n\r\n{body}".encode()
+
+
+_FULL = _refusal("503 Service Unavailable", "QueueFull", "as many connections as may be are open; try again soon")
+_TOO_LONG = _refusal(
+    "431 Request Header Fields Too Large",
+    "TooLarge",
+    f"the request's headers are over {MOST_HEADER_BYTES} bytes; send fewer",
 )
 
 
 def http_protocol(limit: int, header_timeout_s: float = HEADER_TIMEOUT_S) -> type[asyncio.Protocol]:
-    """Make uvicorn's protocol with both limits.
+    """Make uvicorn's protocol with all limits.
 
     Args:
         limit: connections open at a time; one more is refused with 503.
@@ -74,18 +83,39 @@ def http_protocol(limit: int, header_timeout_s: float = HEADER_TIMEOUT_S) -> typ
 
     class Limited(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
         _waiting: asyncio.TimerHandle | None = None
+        _goes_on = False
+        _header_bytes = 0
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
             if len(self.connections) > limit:
                 seldom.warn(f"{limit} connections are open, the most there may be; others are refused")
-                transport.write(_REFUSAL)
+                transport.write(_FULL)
                 transport.close()
             else:
                 self._wait()
 
+        def on_message_begin(self) -> None:
+            self._goes_on = True
+            super().on_message_begin()
+
+        def on_headers_complete(self) -> None:
+            self._goes_on = True
+            super().on_headers_complete()
+
+        def on_body(self, body: bytes) -> None:
+            self._goes_on = True
+            super().on_body(body)
+
         def data_received(self, data: bytes) -> None:
+            self._goes_on = False
             super().data_received(data)
+            # Where nothing else came of it, it is part of headers, or of those that may follow a body.
+            self._header_bytes = 0 if self._goes_on else self._header_bytes + len(data)
+            if self._header_bytes > MOST_HEADER_BYTES:
+                if self.cycle is None or self.cycle.response_complete:
+                    self.transport.write(_TOO_LONG)
+                self.transport.close()
             if self.cycle is None or self.cycle.response_complete:
                 self._wait()
             else:

@@ -24,7 +24,7 @@ from prometheus_client import CollectorRegistry
 from services.edge import errors, http_body, http_connections
 from services.edge.http_app import Health, HttpServer, create_app, start_http
 from services.edge.http_client import client_options
-from services.edge.http_connections import Seldom, connection_limit
+from services.edge.http_connections import MOST_HEADER_BYTES, Seldom, connection_limit
 from services.edge.http_form import is_form, read_form_files
 
 pytestmark = pytest.mark.timeout(60)
@@ -245,6 +245,35 @@ async def test_a_connection_without_a_whole_request_is_closed(work: Work, monkey
             await asyncio.sleep(0.6)  # a request under way is not one that is waited for
             work.go.set()
             assert (await running).json() == 1
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        b"GET / HTTP/1.1\r\nhost: x\r\nlong: ",
+        b"GET /",
+        b"POST /work HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n0\r\nlong: ",
+    ],
+    ids=["header", "path", "after the body"],
+)
+async def test_headers_without_end_are_not_gathered(work: Work, monkeypatch: pytest.MonkeyPatch, start: bytes) -> None:
+    monkeypatch.setattr(http_connections.http_protocol, "__defaults__", (60.0,))
+    async with serving(work) as server:
+        reader, writer = await connect(server, start)
+        try:
+            for _ in range(64):
+                writer.write(b"x" * (MOST_HEADER_BYTES // 4))
+                await writer.drain()
+            answer = await asyncio.wait_for(reader.read(), 20)
+        except ConnectionError:  # it was closed while this was sent
+            answer = b""
+        assert answer[:13] in (b"", b"HTTP/1.1 431 ")
+        writer.close()
+
+
+async def test_headers_that_are_long_are_taken(http: httpx.AsyncClient) -> None:
+    answer = await http.get("/healthz", headers={f"header-{n}": "x" * 4000 for n in range(12)})
+    assert answer.status_code == 200
 
 
 async def test_connections_over_the_limit_are_refused_and_the_log_says_so_once(
