@@ -19,6 +19,7 @@ Http = Annotated[
     str, typer.Option(envvar="STRATA_CONSOLE", callback=address_of, help="host:port; port 0 takes any free one.")
 ]
 _HTTP = "127.0.0.1:8080"
+NOT_BUILT = "Its page is not built: run `make web` in the source."
 
 
 @app.command()
@@ -32,8 +33,12 @@ def run(http: Http = _HTTP) -> None:
 @app.command()
 def start(http: Http = _HTTP) -> None:
     """Serve in the background and wait until it is ready; one that already runs is left alone."""
-    running, _ = _background(http).start()
-    typer.echo(_describe(running))
+    from services.console.pages import BUNDLE
+
+    running, ran_already = _background(http).start()
+    typer.echo(f"A console runs already. {_describe(running)}" if ran_already else _describe(running))
+    if not BUNDLE.is_dir():
+        typer.echo(NOT_BUILT, err=True)
 
 
 @app.command()

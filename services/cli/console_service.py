@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from services.cli.console import NOT_BUILT
 from services.console.pages import BUNDLE
 from services.console.process import Installed, serve
 from services.console.settings import PREFIX, settings_from
@@ -64,7 +65,7 @@ async def _serve(http: str, folder: Path, report: Callable[[str], None]) -> None
         announce(folder, Running(os.getpid(), began, address, "", (), str(folder / "serve.log")))
         report(f"The console is at http://{address}; Ctrl-C ends it.")
         if not BUNDLE.is_dir():
-            report("Its page is not built: run `make web` in the source.")
+            report(NOT_BUILT)
 
     child = {WORKBENCH: {"WORKBENCH_STORE": str(folder / "workbench"), "WORKBENCH_TOKEN_KEY": key}}
     installed = Installed(

@@ -37,7 +37,8 @@ def test_a_started_console_is_found_and_a_second_start_leaves_it_alone(
 ) -> None:
     assert httpx.get(f"{address}/readyz").status_code == 200
     assert strata(environment, "status").stdout.splitlines()[-1] == address
-    assert strata(environment, "start", "--http", "127.0.0.1:0").stdout.splitlines()[-1] == address
+    again = strata(environment, "start", "--http", "127.0.0.1:0").stdout
+    assert (again.startswith("A console runs already."), again.splitlines()[-1]) == (True, address)
 
 
 def test_it_starts_a_workbench_that_believes_it_alone(environment: dict[str, str], address: str) -> None:

@@ -349,6 +349,26 @@ def test_who_is_no_longer_logged_in_comes_to_the_log_in(browser: Browser, consol
         page.get_by_role("heading", name="Log in").wait_for()
 
 
+def test_a_run_goes_when_that_is_confirmed_and_a_dialog_gives_the_focus_back(
+    browser: Browser, console: Served, files: list[Path]
+) -> None:
+    with page_of(browser, console.address) as page:
+        sign_up(page, "remover")
+        upload(page, files)
+        run(page, "float")
+        remove = page.get_by_role("button", name="Remove shapes.strata, float")
+        remove.click()
+        assert serious_findings(page) == []
+        page.get_by_role("dialog").get_by_role("button", name="Keep").click()
+        expect(remove).to_be_focused()
+        remove.click()
+        page.keyboard.press("Escape")
+        expect(remove).to_be_focused()
+        remove.click()
+        page.get_by_role("dialog").get_by_role("button", name="Remove").click()
+        expect(page.get_by_text("Choose a model and a picture")).to_be_visible()
+
+
 def test_what_is_gone_of_the_page_or_the_way_to_it_is_said_in_its_place(browser: Browser, console: Served) -> None:
     part = "**/assets/augment-page*"
     context = browser.new_context(base_url=console.address)  # what is amiss here is logged as an error, too
@@ -368,4 +388,11 @@ def test_what_is_gone_of_the_page_or_the_way_to_it_is_said_in_its_place(browser:
     page.get_by_role("link", name="Augment").click()
     page.get_by_role("button", name="Load it again").click()
     page.get_by_role("heading", name="Augment").wait_for()
+    page.goto("/panes?run=gone")
+    expect(page.get_by_role("alert")).to_have_text("no run 'gone' of yours")
+    page.get_by_role("button", name="Close").click()
+    expect(page.get_by_text("Choose a run here.")).to_be_visible()
+    page.route("**/api/log-out", lambda route: route.abort())
+    page.get_by_role("button", name="Log out").click()
+    expect(page.get_by_role("alert")).to_have_text("the way to the console broke: try again")
     context.close()

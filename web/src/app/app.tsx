@@ -1,6 +1,6 @@
 import { MutationCache, QueryCache, QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { lazy, Suspense } from "react";
-import { BrowserRouter, Navigate, Route, Routes, useLocation } from "react-router";
+import { BrowserRouter, Link, Navigate, Route, Routes, useLocation } from "react-router";
 
 import { ErrorNote } from "../components/error-note";
 import { FaultBoundary } from "../components/fault-boundary";
@@ -9,6 +9,7 @@ import { LogInPage } from "../features/account/log-in-page";
 import { FilesPage } from "../features/files/files-page";
 import { RunsPage } from "../features/runs/runs-page";
 import { ApiError } from "../lib/api";
+import { useTitle } from "../lib/use-title";
 import { Shell } from "./shell";
 
 const CrossPage = lazy(() => import("../features/cross/cross-page"));
@@ -47,6 +48,18 @@ export function App() {
   );
 }
 
+function NoSuchPage() {
+  useTitle("No such page");
+  return (
+    <div className="stack">
+      <h1>There is no such page</h1>
+      <p>
+        All that you have run is on the <Link to="/runs">runs page</Link>.
+      </p>
+    </div>
+  );
+}
+
 function Entrance() {
   const account = useAccount();
   const { pathname } = useLocation();
@@ -75,7 +88,7 @@ function Entrance() {
             <Route path="/runs/:run/quantise" element={<QuantisePage />} />
             <Route path="/ensembles" element={<EnsemblesPage />} />
             <Route path="/pipelines" element={<PipelinesPage />} />
-            <Route path="*" element={<h1>There is no such page</h1>} />
+            <Route path="*" element={<NoSuchPage />} />
           </Routes>
         </Suspense>
       </FaultBoundary>

@@ -1,5 +1,6 @@
 import { NavLink } from "react-router";
 
+import { ErrorNote } from "../components/error-note";
 import { type Account, useLogOut } from "../features/account/api";
 import { useTheme } from "../lib/theme";
 
@@ -33,7 +34,7 @@ export function Shell({ account, children }: { account: Account; children: React
           ))}
         </nav>
         <span className="grow" />
-        <button type="button" className="quiet" onClick={nextTheme} aria-label={`Colours: ${theme}`}>
+        <button type="button" className="quiet" onClick={nextTheme} aria-label={`Colours: ${theme}`} title={`Colours: ${theme}`}>
           {{ system: "◐", light: "☀", dark: "☾" }[theme]}
         </button>
         <span className="user">{account.name}</span>
@@ -42,6 +43,7 @@ export function Shell({ account, children }: { account: Account; children: React
         </button>
       </header>
       <main id="main" tabIndex={-1}>
+        <ErrorNote error={logOut.error} />
         {children}
       </main>
     </>

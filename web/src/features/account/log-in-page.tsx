@@ -25,8 +25,22 @@ export function LogInPage() {
         <h2>{act}</h2>
         <label>
           Name
-          <input name="name" autoComplete="username" required minLength={3} maxLength={40} />
+          <input
+            name="name"
+            autoComplete="username"
+            autoCapitalize="none"
+            spellCheck={false}
+            required
+            minLength={isNew ? 3 : 1}
+            maxLength={40}
+            aria-describedby={isNew ? "name-rule" : undefined}
+          />
         </label>
+        {isNew && (
+          <p id="name-rule" className="soft small">
+            3 to 40 letters a to z, digits, dots, dashes or underscores.
+          </p>
+        )}
         <label>
           Password
           <input

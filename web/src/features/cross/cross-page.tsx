@@ -18,7 +18,7 @@ const NO_SHARES = {};
 export default function CrossPage() {
   const { run = "" } = useParams();
   const found = useRun(run);
-  const { cross, start } = useCross(run);
+  const { cross, start, stop } = useCross(run);
   const rows = cross?.found.rows ?? NONE;
   const diagnosis = cross?.found.diagnosis;
   const { open, error } = useOpenStep(run);
@@ -49,9 +49,14 @@ export default function CrossPage() {
           Cross
         </button>
         {cross && !cross.isOver && (
-          <p role="status">
-            <progress aria-label="Crossing" /> {rows.length} layers
-          </p>
+          <>
+            <p role="status">
+              <progress aria-label="Crossing" /> {rows.length} layers
+            </p>
+            <button type="button" className="link" onClick={stop}>
+              Stop
+            </button>
+          </>
         )}
         {cross && diagnosis && (
           <a className="button" href={`/api/runs/${run}/cross.html?mode=${cross.found.mode}`} download>

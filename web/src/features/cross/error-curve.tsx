@@ -24,9 +24,9 @@ export function ErrorCurve({ rows, onOpen }: { rows: Crossing[]; onOpen: (layer:
         ],
         series: [
           { label: "layer", value: (_, at) => (at == null ? "" : (rows[at]?.layer ?? "")) },
-          line("own", "--accent"),
-          line("inherited", "--warm", [6, 4]),
-          line("total", "--danger"),
+          line("adds itself", "--accent"),
+          line("was given", "--warm", [6, 4]),
+          line("passes on", "--danger"),
         ],
         hooks: {
           ready: [

@@ -21,12 +21,13 @@ export default function EnsemblesPage() {
       {data?.fault && <ErrorNote error={data.fault} />}
       {data?.address === "" && (
         <p className="soft">
-          None is served here. <code>strata serve start ENSEMBLE.yaml</code> serves one, and it is here a second later.
+          No ensemble is served here. <code>strata serve start ENSEMBLE.yaml</code> serves one, and this page shows it a
+          second later.
         </p>
       )}
       {data?.address && !data.fault && (
         <p className="soft">
-          Of the front door at {data.address}, since it started; {data.under_way} requests are under way.
+          These are the counts of the front door at {data.address} since it started. Requests under way: {data.under_way}.
         </p>
       )}
       {data?.ensembles.map((ensemble) => (

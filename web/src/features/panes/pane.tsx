@@ -32,7 +32,16 @@ export function Pane({ run, layer, names, onOpen, onClose, picture, graphs }: Pr
   const look = useLook(run, here);
   const open = (chosen: string) => onOpen(counterpart(chosen, own, names) || chosen);
   const wrong = found.error ?? graph.error;
-  if (wrong) return <ErrorNote error={wrong} />;
+  if (wrong) {
+    return (
+      <section className="card stack" aria-label="A run that cannot be shown">
+        <ErrorNote error={wrong} />
+        <button type="button" onClick={onClose}>
+          Close
+        </button>
+      </section>
+    );
+  }
   if (!found.data) return <Waiting label="Looking for the run" />;
   const { model, mode, picture_name, result } = found.data;
   const title = `${model}, ${mode}`;
@@ -62,7 +71,12 @@ export function Pane({ run, layer, names, onOpen, onClose, picture, graphs }: Pr
         <div className="row">
           <h3>{here}</h3>
           <span className="grow" />
-          {look.data && <strong title="Signal to noise against float">{formatDecibel(look.data.visit.sqnr_db)}</strong>}
+          {look.data && (
+            <span>
+              <span className="soft small">signal to noise against float</span>{" "}
+              <strong>{formatDecibel(look.data.visit.sqnr_db)}</strong>
+            </span>
+          )}
         </div>
       )}
       {here && <ValueView run={run} layer={here} />}

@@ -57,7 +57,13 @@ export default function PanesPage() {
         <button type="button" onClick={() => step(-1)} disabled={names.indexOf(layer) < 1} aria-keyshortcuts="p ArrowLeft">
           ← Back <kbd>p</kbd>
         </button>
-        <button type="button" className="primary" onClick={() => step(1)} aria-keyshortcuts="n ArrowRight">
+        <button
+          type="button"
+          className="primary"
+          onClick={() => step(1)}
+          disabled={!names[names.indexOf(layer) + 1]}
+          aria-keyshortcuts="n ArrowRight"
+        >
           Next <kbd>n</kbd> →
         </button>
         <label className="choice">

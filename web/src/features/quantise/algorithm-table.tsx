@@ -1,5 +1,6 @@
 import { useMemo, useState } from "react";
 
+import { ErrorNote } from "../../components/error-note";
 import { type Column, SortableTable } from "../../components/sortable-table";
 import { useOpenStep } from "../step/use-open-step";
 import { algorithmsOf, candidateOf, type Choice, type Figure, FIGURES, tally } from "./candidates";
@@ -9,7 +10,7 @@ import type { Calibrated } from "./use-calibration";
 export function AlgorithmTable({ run, found }: { run: string; found: Calibrated }) {
   const [of, setOf] = useState<"weights" | "values">("weights");
   const [figure, setFigure] = useState<Figure>("output SQNR");
-  const { open } = useOpenStep(run);
+  const { open, error } = useOpenStep(run);
   const choices = found[of];
   const columns = useMemo(() => columnsOf(choices, figure, open), [choices, figure, open]);
   return (
@@ -34,6 +35,7 @@ export function AlgorithmTable({ run, found }: { run: string; found: Calibrated 
         <span className="soft small">Taken: {tally(choices)}.</span>
       </div>
       {found.auto && <p className="note">{found.auto}</p>}
+      <ErrorNote error={error} />
       <SortableTable label="Algorithms by layer" columns={columns} rows={choices} keyOf={(choice) => choice.name} />
     </section>
   );

@@ -29,7 +29,7 @@ export function Errors({ run, picked }: { run: string; picked: Picked }) {
         ))}
       </div>
       {sets.map((set) => (
-        <WorkStatus key={set.name} work={set.work} label={`Measuring on ${set.name}`} />
+        <WorkStatus key={set.name} work={set.work} label={`Measuring on ${set.name}`} onStop={set.stop} />
       ))}
       {measured.length > 0 && <ErrorTable measured={measured} />}
     </section>

@@ -10,7 +10,7 @@ import { type Compared, useComparison } from "./use-calibration";
 /** The scales of two variants, layer by layer, and how far apart their codes and answers are. */
 export function Scales({ run, pictures }: { run: string; pictures: string[] }) {
   const runs = useRuns();
-  const { work, compare } = useComparison(run);
+  const { work, compare, stop } = useComparison(run);
   const model = runs.data?.find((each) => each.id === run)?.model;
   const others = (runs.data ?? [])
     .filter((each) => each.can_step && each.id !== run)
@@ -41,7 +41,7 @@ export function Scales({ run, pictures }: { run: string; pictures: string[] }) {
           on {pictures.length > 0 ? `the ${pictures.length} held-out pictures` : "this run’s picture"}
         </span>
       </form>
-      <WorkStatus work={work} label="Comparing" />
+      <WorkStatus work={work} label="Comparing" onStop={stop} />
       {work?.found && <Answers of={work.found} />}
       {work?.found && <ScaleTable rows={work.found.layers} />}
     </section>

@@ -31,20 +31,20 @@ export type Compared = Schema<"ComparedBody">;
 
 /** The model beside another run's, layer by layer. */
 export function useComparison(run: string) {
-  const { work, start } = useWork<Compared | null, Schema<"CompareEvent">>(
+  const { work, start, stop } = useWork<Compared | null, Schema<"CompareEvent">>(
     ["work", run, "comparison"],
     null,
     (before, { compared }) => compared ?? before,
   );
-  return { work, compare: (body: Schema<"ComparisonStart">) => start(`/api/runs/${run}/comparison`, body) };
+  return { work, compare: (body: Schema<"ComparisonStart">) => start(`/api/runs/${run}/comparison`, body), stop };
 }
 
 /** The model measured on some pictures; `which` tells several of these apart. */
 export function useErrors(run: string, which: string) {
-  const { work, start } = useWork<Measured | null, Schema<"ReportEvent">>(
+  const { work, start, stop } = useWork<Measured | null, Schema<"ReportEvent">>(
     ["work", run, "report", which],
     null,
     (before, { measured }) => measured ?? before,
   );
-  return { work, measure: (pictures: string[]) => start(`/api/runs/${run}/report`, { pictures }) };
+  return { work, measure: (pictures: string[]) => start(`/api/runs/${run}/report`, { pictures }), stop };
 }

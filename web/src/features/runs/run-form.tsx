@@ -41,7 +41,7 @@ export function RunForm() {
         Model
         <select name="model" required defaultValue="">
           <option value="" disabled>
-            Choose one
+            {models.isPending ? "Asking for the models …" : "Choose one"}
           </option>
           <Options label="Your files" files={ending(files.data, /\.strata$/i)} prefix="file:" />
           <optgroup label="By name">
@@ -63,7 +63,7 @@ export function RunForm() {
         </select>
       </label>
       <fieldset>
-        <legend>How</legend>
+        <legend>Modes</legend>
         {MODES.map((mode) => (
           <label key={mode} className="choice">
             <input
@@ -99,7 +99,7 @@ export function RunForm() {
           </label>
           <label>
             Weights
-            <input name="weights" placeholder="random://0" maxLength={200} />
+            <input name="weights" placeholder="its own; or random://0" maxLength={200} />
           </label>
           <label>
             Side of the input, pixels

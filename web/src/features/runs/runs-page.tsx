@@ -4,9 +4,10 @@ import { Link } from "react-router";
 import { ErrorNote } from "../../components/error-note";
 import { formatTime } from "../../lib/format";
 import { useTitle } from "../../lib/use-title";
-import { type Run, isOver, useRemoveRun, useRuns, useRunsEvents } from "./api";
+import { type Run, isOver, useRuns, useRunsEvents } from "./api";
 import { MOST_PANES, panesAddress } from "../panes/address";
 import { Findings, PictureWithBoxes } from "./findings";
+import { RemoveRun } from "./remove-run";
 import { RunForm } from "./run-form";
 
 export function RunsPage() {
@@ -52,7 +53,6 @@ interface CardProps {
 }
 
 function RunCard({ run, isChosen, onChoose }: CardProps) {
-  const remove = useRemoveRun();
   const title = `${run.model}, ${run.mode}`;
   return (
     <li className="card stack" aria-label={title}>
@@ -90,17 +90,8 @@ function RunCard({ run, isChosen, onChoose }: CardProps) {
           </label>
         )}
         <span className="soft small grow">{formatTime(run.created)}</span>
-        <button
-          type="button"
-          className="link"
-          disabled={remove.isPending}
-          aria-label={`Remove ${title}`}
-          onClick={() => remove.mutate(run.id)}
-        >
-          Remove
-        </button>
+        <RemoveRun run={run} title={title} />
       </div>
-      <ErrorNote error={remove.error} />
     </li>
   );
 }

@@ -35,7 +35,12 @@ export function LayerPanel({ run, layer, edits, isBusy, onEdit }: Props) {
           {card.data && <span className="tag">{card.data.layer.operation}</span>}
           {card.data && <span className="tag">{card.data.layer.shape.join(" × ")}</span>}
           <span className="grow" />
-          {look.data && <strong title="Signal to noise against float">{formatDecibel(look.data.visit.sqnr_db)}</strong>}
+          {look.data && (
+            <span>
+              <span className="soft small">signal to noise against float</span>{" "}
+              <strong>{formatDecibel(look.data.visit.sqnr_db)}</strong>
+            </span>
+          )}
         </div>
         <div className="row" role="group" aria-label="Show of the layer">
           {views.map((each) => (
