@@ -35,11 +35,14 @@ Named = Annotated[
 
 @app.command()
 def predict(
-    pictures: Annotated[list[Path], typer.Argument(metavar="PICTURE...", help="Pictures, or folders of them.")],
+    pictures: Annotated[list[Path], typer.Argument(metavar="PICTURE", help="Pictures, or folders of them.")],
     mode: Annotated[
         str | None, typer.Option(metavar="parallel|serial", help="As the ensemble declares, if absent.")
     ] = None,
-    deadline_ms: Annotated[int | None, typer.Option(min=1, help="Answer with the models that are in by then.")] = None,
+    deadline_ms: Annotated[
+        int | None,
+        typer.Option(min=1, help="Answer with the models that are in by then; the ensemble's own if absent."),
+    ] = None,
     ensemble: Named = "",
     endpoint: Endpoint = "",
     summary: Annotated[bool, typer.Option("--summary", help="Print only the summary over all pictures.")] = False,
@@ -56,7 +59,7 @@ def predict(
 
 @app.command()
 def describe(
-    ensemble: Annotated[str, typer.Argument(metavar="[NAME|FILE.yaml]", help="Which one; all if absent.")] = "",
+    ensemble: Annotated[str, typer.Argument(metavar="NAME|FILE.yaml", help="Which one; all if absent.")] = "",
     endpoint: Endpoint = "",
     as_json: Json = False,
 ) -> None:

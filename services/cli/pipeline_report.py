@@ -33,7 +33,7 @@ def print_report(report: Row, place: str) -> None:
     console.print(table, highlight=False)
     unread = f", {report['failed_pictures']} of which could not be decoded" if report["failed_pictures"] else ""
     failed = report["failed_records"]
-    ends = f"done with {len(failed)} failed" if failed else "done"
+    ends = f"done, {len(failed)} {'record' if len(failed) == 1 else 'records'} set aside" if failed else "done"
     console.print(
         f"Job {report['job']} is {ends}: {report['records']} records, {report['pictures']} pictures{unread}, "
         f"{report['time_s']:.1f} s, {report['money']:.6f} {report['tariff']['currency']}. Answers: {place}/predictions",

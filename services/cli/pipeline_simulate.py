@@ -12,6 +12,7 @@ from rich.table import Column, Table
 from services.cli.pipeline_model import ChainWanted, choose_cutting, find_model
 from services.cli.pipeline_plots import plot_workers
 from services.cli.pipeline_profiles import profile_of
+from services.cli.plotting import check_drawing
 from services.cli.steps import showing_progress
 from services.edge.errors import InvalidInput
 from services.edge.receipts import AWS_LAMBDA
@@ -33,8 +34,14 @@ class SimulationWanted(ChainWanted):
 
 
 def simulate_model(wanted: SimulationWanted, as_json: bool) -> None:
-    """Measure the chain where it was not measured yet, simulate, and print. Raises InvalidInput: numbers of workers."""
+    """Measure the chain where it was not measured yet, simulate, and print.
+
+    Raises:
+        InvalidInput: numbers of workers, or a drawing that cannot be written.
+    """
     counts = _counts(wanted.workers)
+    if wanted.plot:
+        check_drawing(wanted.plot)
     with showing_progress(f"loading {wanted.model}", Console(stderr=True)) as progress:
         model_file = find_model(wanted.model, wanted.weights)
         cutting = choose_cutting(model_file, wanted.stages, wanted.at)

@@ -37,8 +37,8 @@ def quant(
 
 
 ModelName = Annotated[str, typer.Argument(metavar="MODEL", help="A .strata file, or a model by name.")]
-Picture = Annotated[Path, typer.Argument(help="A picture: JPEG, PNG, WebP, BMP or GIF.")]
-Pictures = Annotated[list[Path], typer.Argument(help="Pictures, or folders of them.")]
+Picture = Annotated[Path, typer.Argument(metavar="PICTURE", help="A picture: JPEG, PNG, WebP, BMP or GIF.")]
+Pictures = Annotated[list[Path], typer.Argument(metavar="PICTURE", help="Pictures, or folders of them.")]
 Weights = Annotated[
     str | None, typer.Option(help="random://SEED, file://PATH, s3://..., torchvision://NAME or pretrained://NAME.")
 ]
@@ -63,7 +63,7 @@ def import_(
     source: Annotated[
         str, typer.Argument(metavar="CFG|ONNX|YAML|NAME", help="A Darknet .cfg, .onnx program, model file or name.")
     ],
-    darknet_weights: Annotated[Path | None, typer.Argument(metavar="[WEIGHTS]", help="Darknet's .weights.")] = None,
+    darknet_weights: Annotated[Path | None, typer.Argument(metavar="WEIGHTS", help="Darknet's .weights.")] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="By default NAME.strata.")] = None,
     labels: Annotated[Path | None, typer.Option(help="A file of class names, one a line.")] = None,
     equalised: Annotated[

@@ -8,9 +8,8 @@ import typer
 from rich.table import Table
 
 from quant.precision import Precision
+from services.cli.plotting import check_drawing
 from services.cli.quant_begin import only_here
-from services.edge.errors import InvalidInput
-from services.edge.whole_files import check_writable
 from services.workbench.engine_model import EngineModel
 from services.workbench.files import INTEGER_SUFFIX, check_place, make_folder
 from services.workbench.front import Front, MeasuredFront
@@ -50,9 +49,7 @@ def check_front_options(context: typer.Context, auto: bool, places: FrontPlaces)
                 raise typer.BadParameter("it is of the plans that --auto measures; add --auto", param_hint=option)
             only_here(context, f"{option} is of plans that are measured on this machine")
     if places.plot:
-        check_writable(places.plot)
-        if places.plot.suffix not in (".png", ".svg"):
-            raise InvalidInput(f"{places.plot}: expected a name that ends in .png or .svg for a drawing")
+        check_drawing(places.plot)
     if places.points:
         make_folder(places.points)
         for name in ("float", "int8"):

@@ -25,7 +25,8 @@ _UNCLAIMED = "unclaimed"
 
 def receipts(
     folder: Annotated[
-        Path | None, typer.Argument(help="Where a front door keeps them; by default that of `strata serve`.")
+        Path | None,
+        typer.Argument(metavar="FOLDER", help="Where a front door keeps them; by default that of `strata serve`."),
     ] = None,
     by: Annotated[str, typer.Option(help="Any of user, model and hour, with commas between.")] = "model",
     hours: Annotated[float | None, typer.Option(min=0, help="Only those of the last so many hours.")] = None,
@@ -48,6 +49,8 @@ def receipts(
     sums = sum_up(_newest(read_receipts(place), hours), dimensions)
     if as_json:
         typer.echo(json.dumps(_as_json(sums, dimensions), indent=1))
+    elif sums.since_s is None:
+        typer.echo(f"No receipts are in {place}{'' if hours is None else f' of the last {hours:g} hours'}.")
     else:
         Console().print(_table(sums, dimensions), highlight=False)
 
@@ -89,9 +92,12 @@ def _fields(line: "ReceiptLine") -> dict[str, Any]:
 
 
 def _table(sums: "Sums", by: "Sequence[Dimension]") -> Table:
-    since = _time(sums.since_s) or "ever: there are none"
-    caption = "First what requests took themselves, cold for what starts took of it; then allocation."
-    table = Table(title=f"Receipts since {since}, money in µ{sums.currency}", caption=caption)
+    caption = (
+        "calls to money: usage, what requests took themselves, and what of it starts took (cold). "
+        "The last three: allocation."
+    )
+    title = f"Receipts since {_time(sums.since_s)}, money in µ{sums.currency}"
+    table = Table(title=title, caption=caption)
     for dimension in by or ("",):
         table.add_column(dimension, overflow="fold")
     for heading in ("calls", "CPU s", "cold", "GiB·s", "money", "CPU s", "GiB·s", "money"):

@@ -26,7 +26,7 @@ def address_of(given: str) -> str:
     return given
 
 
-Files = Annotated[list[Path], typer.Argument(metavar="ENSEMBLE.yaml...", help="Ensemble files to serve.")]
+Files = Annotated[list[Path], typer.Argument(metavar="ENSEMBLE.yaml", help="Ensemble files to serve.")]
 Http = Annotated[
     str, typer.Option(envvar="STRATA_HTTP", callback=address_of, help="host:port for HTTP; port 0 takes any free one.")
 ]
@@ -67,10 +67,12 @@ def start(
 ) -> None:
     """Serve in the background and wait until it is ready; a service that already runs is left alone."""
     from services.edge.errors import InvalidDeclaration
+    from services.ensemble.loading import load_ensembles
 
     for path in files:
         if not path.is_file():
             raise InvalidDeclaration(f"{path}: no such ensemble file")
+    load_ensembles(files, os.environ)  # a fault in a file is said here, not by the last lines of a log
     running, ran_already = _background(files, http, grpc, idle_s, cut or ()).start()
     typer.echo(f"A service runs already. {_describe(running)}" if ran_already else _describe(running))
 

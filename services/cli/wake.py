@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def wake(
-    ensemble: Annotated[str, typer.Argument(metavar="[ENSEMBLE]", help="Which one; all if absent.")] = "",
+    ensemble: Annotated[str, typer.Argument(metavar="ENSEMBLE", help="Which one; all if absent.")] = "",
     endpoint: Annotated[
         str, typer.Option(metavar="URL", envvar="STRATA_ENDPOINT", help="A front door; by default `strata serve`'s.")
     ] = "",
@@ -32,7 +32,7 @@ def wake(
 ) -> None:
     """Start every member and stage that does not run, all at once, and wait until they do.
 
-    Exit codes: 0 all run, 1 one does not, 2 there is no such ensemble or nothing is served.
+    Exit codes: 0 all run, 1 one does not, or nothing is served; 2 there is no such ensemble.
     """
     from services.cli.steps import showing_progress
 

@@ -45,6 +45,11 @@ def _run(*arguments: str, standard_input: str = "") -> str:
         done = subprocess.run(command, input=standard_input, capture_output=True, text=True)
     except FileNotFoundError as error:
         raise Unsupported("kubectl is not on the PATH; install it, and point KUBECONFIG at a cluster") from error
+    if "current-context must exist" in done.stderr:
+        raise Unavailable(
+            "kubectl points at no cluster: set KUBECONFIG to a cluster's file, or choose a context with "
+            "`kubectl config use-context NAME`"
+        )
     if done.returncode:
         raise _kind(done.stderr)(f"kubectl {' '.join(arguments)}: {done.stderr.strip()}")
     return done.stdout

@@ -79,7 +79,10 @@ def pretrained(reference: str) -> PretrainedWeights:
     """What a `pretrained://NAME` reference stands for. Raises InvalidDeclaration, with the nearest name."""
     name = reference.removeprefix(PRETRAINED)
     if name not in KNOWN:
-        raise InvalidDeclaration(f"weights '{reference}': no '{name}'{did_you_mean(name, KNOWN)} ({', '.join(KNOWN)})")
+        raise InvalidDeclaration(
+            f"weights '{reference}': no trained ones are called '{name}'{did_you_mean(name, KNOWN)} "
+            f"(there are {', '.join(KNOWN)})"
+        )
     return KNOWN[name]
 
 

@@ -92,6 +92,8 @@ def test_faults_of_the_ensemble_file_are_reported_with_exit_code_2(environment: 
     assert (missing.returncode, "no such ensemble file" in missing.stderr) == (2, True)
     typo = tmp_path / "typo.yaml"
     typo.write_text("name: x\nmembers: [{model: sleep-100}]\nrul: mean\n")
+    started = strata(environment, "serve", "start", str(typo))
+    assert (started.returncode, f"InvalidDeclaration: {typo}" in started.stderr) == (2, True)
     # On any free ports: a service may run where this is tested.
     done = strata(environment, "serve", "run", str(typo), "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0")
     assert (done.returncode, "did you mean 'rule'" in done.stderr) == (2, True)

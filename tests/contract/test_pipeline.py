@@ -287,7 +287,7 @@ def test_a_damaged_record_is_set_aside_by_name_with_exit_code_3(
     words = ["run", str(place.folder / "small.yaml"), str(records), "-o", out, "--runtime", LIGHT]
     ran = place.strata(*words, "--job", "j", "--services", services)
     assert ran.returncode == 3, ran.stderr
-    assert "done with 1 failed" in ran.stdout
+    assert "done, 1 record set aside" in ran.stdout
     assert "bad.record: DamagedFile" in ran.stdout
     other = place.strata(*words, "--resume", "j", "--at", "middle")
     assert other.returncode == 2

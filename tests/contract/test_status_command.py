@@ -42,6 +42,16 @@ def status(folder: Path, services: list[dict[str, Any]] | None, *options: str) -
     return run_strata(environment, "status", *options)
 
 
+def test_a_kubectl_without_a_cluster_is_said_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "kubectl").write_text(
+        "#!/bin/sh\necho 'error: current-context must exist in order to minify' >&2; exit 1\n"
+    )
+    (tmp_path / "kubectl").chmod(0o755)
+    done = run_strata({**os.environ, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}, "status")
+    assert done.returncode == 1
+    assert "kubectl points at no cluster: set KUBECONFIG" in done.stderr
+
+
 def test_a_ready_release_ends_with_0_and_a_table(tmp_path: Path) -> None:
     done = status(tmp_path, [model("True")])
     assert done.returncode == 0, done.stderr

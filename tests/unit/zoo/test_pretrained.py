@@ -40,7 +40,7 @@ def test_what_is_not_here_is_said_how_to_get(cache: Path) -> None:
 
 
 def test_an_unknown_name_is_refused_with_the_nearest() -> None:
-    with pytest.raises(InvalidDeclaration, match="no 'yolov3'; did you mean 'yolov3-tiny'"):
+    with pytest.raises(InvalidDeclaration, match="no trained ones are called 'yolov3'; did you mean 'yolov3-tiny'"):
         fetch_pretrained("yolov3")
     with pytest.raises(InvalidDeclaration, match="did you mean 'efficientnet-lite"):
         fetch_weights("pretrained://efficientnet-lite", Path())

@@ -1,0 +1,26 @@
+"""What commands say to people is words: neither an empty table nor a programming language's marks."""
+
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+from services.cli.app import app
+
+
+def test_a_folder_without_receipts_is_said_in_a_sentence(tmp_path: Path) -> None:
+    assert CliRunner().invoke(app, ["receipts", str(tmp_path)]).stdout == f"No receipts are in {tmp_path}.\n"
+    lately = CliRunner().invoke(app, ["receipts", str(tmp_path), "--hours", "2"]).stdout
+    assert lately == f"No receipts are in {tmp_path} of the last 2 hours.\n"
+
+
+def test_a_models_declaration_is_described_in_words() -> None:
+    described = CliRunner().invoke(app, ["models", "describe", "efficientnet-b0"]).stdout
+    assert "size 224 224, resize 256, mean 0.485 0.456 0.406" in described
+    assert not set("{}[]()'") & set(described)
+
+
+def test_the_usage_doubles_neither_dots_nor_brackets() -> None:
+    for words in (["ensemble", "predict"], ["ensemble", "describe"], ["quant", "import"], ["serve", "start"], ["wake"]):
+        usage = CliRunner().invoke(app, [*words, "--help"]).stdout.partition("\n\n")[0]
+        assert "...}" not in usage
+        assert "[[" not in usage
