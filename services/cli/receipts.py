@@ -99,7 +99,7 @@ def _table(sums: "Sums", by: "Sequence[Dimension]") -> Table:
     title = f"Receipts since {_time(sums.since_s)}, money in µ{sums.currency}"
     table = Table(title=title, caption=caption)
     for dimension in by or ("",):
-        table.add_column(dimension, overflow="fold")
+        table.add_column(dimension, overflow="fold", min_width=len(_UNCLAIMED))
     for heading in ("calls", "CPU s", "cold", "GiB·s", "money", "CPU s", "GiB·s", "money"):
         table.add_column(heading, justify="right", no_wrap=True)
     blank = [""] * (len(by) - 1)
