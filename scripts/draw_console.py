@@ -59,6 +59,8 @@ def main(picture: Path) -> None:
         draw(narrow, "step-narrow-dark")
         narrow.goto(model_address)
         narrow.get_by_role("img", name=f"weights of {LAYER}").wait_for()
+        narrow.get_by_role("button", name="Measure errors").click()
+        narrow.get_by_role("list", name="Colours").wait_for()
         draw(narrow, "model-narrow-dark")
         context.close()
 

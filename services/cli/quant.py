@@ -21,6 +21,7 @@ from services.cli.quant_begin import (
     written_now,
 )
 from services.cli.quant_hints import MEASURE_AUTO, with_hints
+from services.cli.serve import address_of
 
 app = typer.Typer(help="Quantise a model, and stop, cross or edit any layer of it.", no_args_is_help=True)
 
@@ -185,7 +186,9 @@ def calibrate(
 
 @app.command()
 def serve(
-    grpc: Annotated[str, typer.Option(help="host:port for gRPC; port 0 takes any free one.")] = "127.0.0.1:9100",
+    grpc: Annotated[
+        str, typer.Option(callback=address_of, help="host:port for gRPC; port 0 takes any free one.")
+    ] = "127.0.0.1:9100",
     store: Annotated[
         str | None, typer.Option(help="Where sessions and files are kept: a folder, or s3://BUCKET/PREFIX.")
     ] = None,

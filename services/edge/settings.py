@@ -43,7 +43,10 @@ class Settings(BaseModel):
         try:
             settings = cls.model_validate({name: value for name, value in given.items() if name not in unknown})
         except ValidationError as error:
-            faults += [f"{prefix}{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()]
+            faults += [
+                f"{prefix}{'.'.join(map(str, each['loc'])).upper()}: {each['msg'].removeprefix('Value error, ')}"
+                for each in error.errors()
+            ]
         if faults:
             raise InvalidDeclaration("\n".join(faults))
         return settings

@@ -10,7 +10,7 @@ from services.cli.console import app
 from services.console import pages
 from services.local.running import Running
 
-RUNNING = Running(1, 1.0, "127.0.0.1:1", "", (), "serve.log")
+RUNNING = Running(1, 1, "127.0.0.1:1", "", (), "serve.log")
 
 
 def test_who_starts_it_without_its_page_is_told_how_to_build_that(

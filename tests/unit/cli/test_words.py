@@ -24,3 +24,15 @@ def test_the_usage_doubles_neither_dots_nor_brackets() -> None:
         usage = CliRunner().invoke(app, [*words, "--help"]).stdout.partition("\n\n")[0]
         assert "...}" not in usage
         assert "[[" not in usage
+
+
+def test_an_address_that_is_none_is_said_of_the_option_that_was_typed() -> None:
+    for words in (
+        ["quant", "serve", "--grpc"],
+        ["serve", "start", "any.yaml", "--http"],
+        ["console", "start", "--http"],
+    ):
+        refused = CliRunner().invoke(app, [*words, "8080"], env={"COLUMNS": "200"})
+        assert refused.exit_code == 2
+        assert words[-1] in refused.stderr
+        assert "'8080' is not host:port" in refused.stderr

@@ -41,8 +41,8 @@ export function RemoveDialog({ file, onClose }: { file: UserFile; onClose: () =>
   return (
     <Dialog title={`Delete ${nameOf(file.path)}?`} onClose={onClose}>
       <p>
-        {file.is_folder ? "The folder and all that is in it are gone for good." : "It is gone for good."} Runs keep what
-        they found, but those of a model that is gone can soon be stepped no more.
+        {file.is_folder ? "The folder and all that is in it cannot be had again." : "The file cannot be had again."} Runs
+        keep what they found, but those of a model that is gone can soon be stepped no more.
       </p>
       <ErrorNote error={remove.error} />
       <div className="row">

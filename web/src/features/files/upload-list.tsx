@@ -5,7 +5,7 @@ export function UploadList({ uploads, onDismiss }: { uploads: Upload[]; onDismis
     <ul className="uploads" aria-live="polite">
       {uploads.map((each) => (
         <li key={each.id} className={each.error ? "note note-error" : "note"}>
-          <span>{each.path}</span>
+          {!each.error?.startsWith(each.path) && <span>{each.path}</span>}
           {each.error ? (
             <>
               <span>{each.error}</span>

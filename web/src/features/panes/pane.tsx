@@ -36,9 +36,11 @@ export function Pane({ run, layer, names, onOpen, onClose, picture, graphs }: Pr
     return (
       <section className="card stack" aria-label="A run that cannot be shown">
         <ErrorNote error={wrong} />
-        <button type="button" onClick={onClose}>
-          Close
-        </button>
+        <div className="row">
+          <button type="button" onClick={onClose}>
+            Close
+          </button>
+        </div>
       </section>
     );
   }

@@ -22,7 +22,7 @@ export function RemoveRun({ run, title }: { run: Run; title: string }) {
       </button>
       {asks ? (
         <Dialog title={`Remove ${title}?`} onClose={() => setAsks(false)}>
-          <p>Its edits that were not kept as files and the links to its layers are gone for good. The files stay.</p>
+          <p>Edits of it that were not kept as files cannot be had again, and links to its layers end. The files stay.</p>
           <ErrorNote error={remove.error} />
           <div className="row">
             <button type="button" className="danger" disabled={remove.isPending} onClick={go}>

@@ -70,25 +70,23 @@ function RunCard({ run, isChosen, onChoose }: CardProps) {
       )}
       <ErrorNote error={run.fault} />
       {run.result && <Findings result={run.result} />}
-      <div className="row">
-        {run.can_step && (
+      {run.can_step && (
+        <div className="row">
           <Link className="button" to={`/runs/${run.id}/step`} aria-label={`Step ${title}`}>
             Step
           </Link>
-        )}
-        {run.can_step && (
           <Link className="button" to={`/runs/${run.id}/model`} aria-label={`Model of ${title}`}>
             Model
           </Link>
-        )}
-        {run.can_step && (
           <label className="choice small">
             <input type="checkbox" checked={isChosen} onChange={(event) => onChoose(event.target.checked)} />
             <span>
               compare<span className="hidden"> {title}</span>
             </span>
           </label>
-        )}
+        </div>
+      )}
+      <div className="row">
         <span className="soft small grow">{formatTime(run.created)}</span>
         <RemoveRun run={run} title={title} />
       </div>
