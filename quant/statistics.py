@@ -12,6 +12,8 @@ from quant.decibels import NO_NOISE_DB
 
 VECTOR_SIDE = 8
 """Pixels, in a picture of channels that hold one number each."""
+_MOST_IN_FLOAT32 = 1e14
+"""Of larger elements the squares, summed over a tensor, may lie beyond float32."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +42,13 @@ def flatten(value: Tensor) -> Tensor:
 def describe(value: Tensor) -> Statistics:
     """Statistics of a float tensor of any shape."""
     flat = flatten(value)
-    low, high = torch.aminmax(flat)
+    low, high = map(float, torch.aminmax(flat))
+    zeros = flat.numel() - int(torch.count_nonzero(flat))
+    if max(-low, high) > _MOST_IN_FLOAT32:
+        flat = flat.double()
     mean = flat.mean()
     std = float(torch.linalg.vector_norm(flat - mean)) / math.sqrt(flat.numel())
-    zeros = flat.numel() - int(torch.count_nonzero(flat))
-    return Statistics(float(low), float(high), float(mean), std, zeros / flat.numel(), None)
+    return Statistics(low, high, float(mean), std, zeros / flat.numel(), None)
 
 
 def count_codes(codes: Tensor) -> Tensor:

@@ -61,6 +61,7 @@ def main(picture: Path) -> None:
         narrow.get_by_role("img", name=f"weights of {LAYER}").wait_for()
         narrow.get_by_role("button", name="Measure errors").click()
         narrow.get_by_role("list", name="Colours").wait_for()
+        narrow.get_by_role("progressbar", name="Crossing").wait_for(state="hidden")
         draw(narrow, "model-narrow-dark")
         context.close()
 

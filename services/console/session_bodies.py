@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from services.console.http_bodies import Body, ModeName, Png, PrecisionName, ReplyBase
 
@@ -90,6 +90,12 @@ class CardBody(ReplyBase):
     bias: TensorBody | None = None
     codes: TensorBody | None = None
     scales: TensorBody | None = None
+
+    @field_validator("parameters")
+    @classmethod
+    def _in_order(cls, parameters: dict[str, str]) -> dict[str, str]:
+        """By name: a map of protobuf has another order in each process, and the page shows them as they come."""
+        return dict(sorted(parameters.items()))
 
 
 class VisitBody(ReplyBase):

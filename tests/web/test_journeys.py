@@ -349,6 +349,26 @@ def test_who_is_no_longer_logged_in_comes_to_the_log_in(browser: Browser, consol
         page.get_by_role("heading", name="Log in").wait_for()
 
 
+def test_a_model_that_was_never_trained_is_said_to_answer_at_random(
+    browser: Browser, console: Served, files: list[Path]
+) -> None:
+    with page_of(browser, console.address) as page:
+        sign_up(page, "trier")
+        upload(page, files)
+        page.get_by_role("link", name="Runs").click()
+        page.get_by_role("combobox", name="Model").select_option(label="yolov3-tiny")
+        page.get_by_role("combobox", name="Picture").select_option(label="shapes.jpg")
+        page.get_by_text("More").click()
+        page.get_by_label("Weights").fill("random://0")
+        page.get_by_label("Side of the input, pixels").fill("64")
+        page.get_by_role("button", name="Run", exact=True).click()
+        page.get_by_role("link", name="Step yolov3-tiny, float").click()
+        expect(page.get_by_text("This model has random weights")).to_be_visible()
+        page.get_by_role("link", name="Model", exact=True).click()
+        expect(page.get_by_text("This model has random weights")).to_be_visible()
+        assert serious_findings(page) == []
+
+
 def test_a_run_goes_when_that_is_confirmed_and_a_dialog_gives_the_focus_back(
     browser: Browser, console: Served, files: list[Path]
 ) -> None:

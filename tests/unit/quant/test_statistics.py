@@ -34,6 +34,15 @@ def test_float_statistics_are_those_of_numpy() -> None:
     assert found.clipped is None
 
 
+@pytest.mark.parametrize("most", [1e15, 1e30, 3e38])
+def test_an_element_whose_square_lies_beyond_float32_leaves_the_statistics_finite(most: float) -> None:
+    x = feature_map()
+    x[0, 0, 0, :2] = torch.tensor([most, -most])
+    found, values = describe(x), x.numpy().astype(np.float64)
+    assert found.std == pytest.approx(values.std(), rel=1e-6)
+    assert found.mean == pytest.approx(values.mean(), abs=1e-6 * most)
+
+
 @pytest.mark.parametrize("zero_point", [0, 31, 255])
 def test_code_statistics_are_those_of_the_dequantised_tensor(zero_point: int) -> None:
     codes = torch.randint(0, 256, (1, 6, 9, 7), generator=torch.Generator().manual_seed(1)).to(torch.uint8)

@@ -13,6 +13,7 @@ export function formatBytes(bytes: number): string {
 
 /** Four significant digits, without an exponent where that is short. */
 export function formatNumber(value: number): string {
+  if (!Number.isFinite(value)) return "not finite"; // in JSON such a number is null
   if (value === 0) return "0";
   const size = Math.abs(value);
   if (size >= 1e5 || size < 1e-3) return value.toExponential(3);

@@ -42,6 +42,8 @@ interface Props extends Shown {
 }
 
 const ZOOM = 0.9;
+/** Of every graph alike, whether a layer is chosen before it is laid out or after. */
+const DEFAULT_VIEWPORT: Viewport = { x: 0, y: 0, zoom: ZOOM };
 const NODE_TYPES = { layer: LayerBox };
 
 /** All boxes are alike. What React Flow is not told it measures, and for that puts every box into the page. */
@@ -115,6 +117,7 @@ function Flow({ graph, shown, overview = false, viewport, onViewport }: FlowProp
         nodesConnectable={false}
         nodesFocusable={false}
         elementsSelectable={false}
+        defaultViewport={DEFAULT_VIEWPORT}
         minZoom={0.05}
         onMove={onViewport && ((event, moved) => event && onViewport(moved))}
       >

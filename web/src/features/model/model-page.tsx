@@ -8,6 +8,7 @@ import { WorkStatus } from "../../components/work-status";
 import { useTitle } from "../../lib/use-title";
 import { useCross } from "../cross/use-cross";
 import { useRun } from "../runs/api";
+import { RandomWeights } from "../runs/random-weights";
 import { RunHead } from "../runs/run-head";
 import { useGraph, useSession } from "../step/api";
 import { figuresOf, type LayerFigures } from "./layer-figures";
@@ -73,6 +74,7 @@ export default function ModelPage() {
           Measure times
         </button>
       </div>
+      <RandomWeights session={session.data} />
       <WorkStatus work={cross} label="Crossing" onStop={crossing.stop} />
       <WorkStatus work={report} label="Measuring" onStop={reporting.stop} />
       {view === "graph" && (

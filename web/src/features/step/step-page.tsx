@@ -8,6 +8,7 @@ import { formatDecibel, formatPercent } from "../../lib/format";
 import { useTitle } from "../../lib/use-title";
 import { useRun } from "../runs/api";
 import { Findings, PictureWithBoxes } from "../runs/findings";
+import { RandomWeights } from "../runs/random-weights";
 import { RunHead } from "../runs/run-head";
 import { ShareLayer } from "../share/share-layer";
 import {
@@ -100,6 +101,7 @@ export default function StepPage() {
       </div>
       <ErrorNote error={step.error ?? edit.error ?? undo.error ?? rerun.error} />
       {session.data.auto_warning && <p className="note">{session.data.auto_warning}</p>}
+      <RandomWeights session={session.data} />
       <div className="columns">
         <section className="card layers" aria-label="Layers">
           <div className="row" role="group" aria-label="Show the layers as">
