@@ -42,11 +42,8 @@ def strata(
 
 for _verb in ("models", "ensemble", "serve", "console", "pipeline", "quant", "bench"):
     app.add_typer(importlib.import_module(f"services.cli.{_verb}").app, name=_verb)
-app.command()(load)
-app.command()(status)
-app.command()(receipts)
-app.command()(wake)
-app.command()(cold)
+for _command in (load, status, receipts, wake, cold):
+    app.command(rich_help_panel="Of what is served, here or on a cluster")(_command)
 
 
 def main() -> None:

@@ -53,7 +53,7 @@ export function ModelTable({ graph, figures, here, onOpen }: Props) {
       words("Shape", (layer) => layer.shape.join(" × ")),
       number("Parameters", (layer) => layer.parameters, (value) => value.toLocaleString("en"), true),
       words("Precision", (layer) => (layer.precision === "unspecified" ? "" : layer.precision)),
-      number("Adds", (layer) => figures.get(layer.name)?.own_db, formatDecibel),
+      number("Adds itself", (layer) => figures.get(layer.name)?.own_db, formatDecibel),
       number("Passes on", (layer) => figures.get(layer.name)?.total_db, formatDecibel),
       number("float32", (layer) => figures.get(layer.name)?.float32_ms, formatMilliseconds, true),
       number("int8", (layer) => figures.get(layer.name)?.int8_ms, formatMilliseconds, true),
