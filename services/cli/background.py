@@ -93,7 +93,7 @@ class Background:
                 if process.poll() is not None:
                     ends = _tail(log, 5)
                     raise Unavailable(f"the service ended with code {process.returncode}; {log} ends with\n{ends}")
-                progress(_tail(log, 1) or "starting")
+                progress(_said(_tail(log, 1)) or "starting")
                 time.sleep(0.1)
         process.terminate()
         raise Unavailable(f"the service was not ready after {_START_TIMEOUT_S:g} s; {log} ends with\n{_tail(log, 5)}")
@@ -101,6 +101,14 @@ class Background:
 
 def _tail(log: Path, lines: int) -> str:
     return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
+
+
+def _said(line: str) -> str:
+    """What a line of a log says to people."""
+    try:
+        return str(json.loads(line)["event"])
+    except (ValueError, LookupError, TypeError):
+        return line
 
 
 def note_as_json(running: "Running") -> str:

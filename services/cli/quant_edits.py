@@ -15,6 +15,8 @@ def read_edit(words: list[str], layer: str) -> Edit:
     """Read one edit. Raises InvalidInput: no such edit, or not the numbers that it takes."""
     try:
         match words:
+            case ["weights" | "codes" | "bias", _]:
+                raise InvalidInput(f"edit {' '.join(words)}: no VALUE follows the place; see `help edit`")
             case ["weights" | "codes" | "bias" as kind, place, *values]:
                 return _read_tensor_edit(layer, kind, place, values)
             case ["scale", channel, scale]:

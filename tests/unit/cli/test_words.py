@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
 from services.cli.app import app
+from services.cli.quant_edits import read_edit
+from services.edge.errors import InvalidInput
 
 
 def test_a_folder_without_receipts_is_said_in_a_sentence(tmp_path: Path) -> None:
@@ -36,3 +39,8 @@ def test_an_address_that_is_none_is_said_of_the_option_that_was_typed() -> None:
         assert refused.exit_code == 2
         assert words[-1] in refused.stderr
         assert "'8080' is not host:port" in refused.stderr
+
+
+def test_an_edit_without_a_value_is_said_to_have_none() -> None:
+    with pytest.raises(InvalidInput, match="edit weights 3: no VALUE follows the place"):
+        read_edit(["weights", "3"], "conv")

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { formatBytes, formatNumber } from "./format";
+import { formatBytes, formatMoney, formatNumber } from "./format";
 
 test("bytes have three digits and no exponent, also where they round up to the next unit", () => {
   const sizes = [0, 999, 1000, 999_499, 999_500, 12_345_678, 999_900_000, 4e9, 2e12];
@@ -9,4 +9,8 @@ test("bytes have three digits and no exponent, also where they round up to the n
 
 test("a number that JSON does not have is said to be none, and breaks no page", () => {
   expect([12345.6, 1e30, JSON.parse("null") as number, Number.NaN].map(formatNumber)).toEqual(["12350", "1.000e+30", "not finite", "not finite"]);
+});
+
+test("money has no exponent: what is below a thousandth stands in millionths", () => {
+  expect([0, 0.375, 1.881e-4, 6.3e-5].map((sum) => formatMoney(sum, "USD"))).toEqual(["0 USD", "0.375 USD", "188.1 µUSD", "63 µUSD"]);
 });

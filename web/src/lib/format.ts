@@ -37,7 +37,8 @@ export function formatTime(iso: string): string {
   return new Date(iso).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
 }
 
-/** Small sums keep four significant digits. */
+/** Four significant digits; small sums in millionths, as the command shows them. */
 export function formatMoney(value: number, currency: string): string {
-  return `${formatNumber(value)} ${currency}`.trim();
+  const isSmall = value !== 0 && Math.abs(value) < 1e-3;
+  return `${formatNumber(isSmall ? 1e6 * value : value)} ${isSmall ? "µ" : ""}${currency}`.trim();
 }
