@@ -1,7 +1,5 @@
 """A graph refuses what does not fit together, and runs what does."""
 
-from dataclasses import replace
-
 import pytest
 import torch
 
@@ -50,9 +48,10 @@ def test_a_weight_that_is_not_finite_is_refused_by_layer_and_part(bad: float) ->
 
 @pytest.mark.parametrize("part", ["scale", "shift"])
 def test_a_norm_that_is_not_finite_is_refused_too(part: str) -> None:
-    norm = replace(BatchNorm(torch.ones(3), torch.ones(3)), **{part: torch.tensor([1.0, float("nan"), 1.0])})
+    good, bad = torch.ones(3), torch.tensor([1.0, float("nan"), 1.0])
+    norms = {"scale": BatchNorm(bad, good), "shift": BatchNorm(good, bad)}
     with pytest.raises(NonFiniteValue, match=f"layer 'a': {part}"):
-        Graph((3, 4, 4), chain(("a", norm, (INPUT,))), ("a",))
+        Graph((3, 4, 4), chain(("a", norms[part], (INPUT,))), ("a",))
 
 
 def test_an_unknown_layer_is_answered_with_names_alike() -> None:
