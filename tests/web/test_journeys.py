@@ -183,6 +183,8 @@ def test_a_range_is_narrowed_by_its_handle_and_the_difference_is_shown(
         run(page, "int8")
         open_session(page, "int8")
         page.keyboard.press("n")
+        for what in (f"Feature maps of {FIRST}", f"weights of {FIRST}"):
+            page.get_by_role("img", name=what).wait_for()  # what comes later moves the handle
         handle = page.get_by_role("slider", name="Highest value")
         before = float(str(handle.get_attribute("aria-valuenow")))
         box = handle.bounding_box()
