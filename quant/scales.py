@@ -13,6 +13,8 @@ from quant.operations import Weighted
 from quant.precision import keeps_codes
 
 _BIAS_LIMIT = 2.0**30
+_LARGEST_SUM = (2**31 - 1) // 255
+"""Of the weights of one sign in a channel: times the largest code of a value it is what 32 bits hold."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +55,17 @@ class IntegerWeights:
         if not bool(wide.any()):
             return self
         return self._coarser(torch.where(wide, 63 / 127, 1.0).double())
+
+    def summable(self) -> "IntegerWeights":
+        """With codes so small that no sum of products with 8-bit codes goes beyond 32 bits: nearly always the same."""
+        count = self.codes[0].numel()
+        if 127 * count <= _LARGEST_SUM:
+            return self
+        rows = self.codes.flatten(1)
+        reach = torch.maximum(rows.clamp(min=0).sum(1), -rows.clamp(max=0).sum(1)).double()
+        # rounding may raise each code by a half
+        share = torch.where(reach > _LARGEST_SUM, (_LARGEST_SUM - count / 2) / reach, 1.0)
+        return self if bool((share == 1).all()) else self._coarser(share)
 
     def _coarser(self, share: Tensor) -> "IntegerWeights":
         """With codes and biases only `share` [O], 0 to 1, as large, and scales so much larger."""

@@ -127,6 +127,7 @@ def prepare_layer(
         run_weights = weights if weights.x_scale == x.scale else weights.for_input(x.scale)
         if not cpu.exact_8_bit:
             run_weights = run_weights.narrowed()
+        run_weights = run_weights.summable()
         integer = weighted_kernel(operation, run_weights, x, output, input_shape, wanted[1:], tiles=cpu.tiles)
         return PreparedLayer(layer, precision, stored, wanted, output, integer.run, integer.run_over, weights, integer)
     kernel, kernel_over = code_kernels(operation, wanted, output, input_shape)

@@ -411,5 +411,19 @@ def test_sums_beyond_float32s_integers_are_still_exact() -> None:
     check(graph, x, Mode.HYBRID)
 
 
+@pytest.mark.parametrize("mode", [Mode.INT8, Mode.HYBRID])
+def test_sums_beyond_32_bits_do_not_wrap(mode: Mode) -> None:
+    """70 000 products near 255 * 127 reach 2.27e9, over 2^31: the mean of a large picture as one matrix product."""
+    x = seeded(2, 4, 140, 125).abs() * 0.01 + 1
+    weight = torch.stack((torch.full((70_000,), 0.01), torch.full((70_000,), -0.01), torch.randn(70_000) * 0.01))
+    layers = (Layer("flat", Flatten(), (INPUT,)), Layer("a", Linear(weight, torch.randn(3)), ("flat",)))
+    graph = Graph((4, 140, 125), layers, ("a",))
+    check(graph, x, mode, 30)
+    plan, calibration = uniform_plan(graph, mode), whole_ranges(graph, x)
+    prepared = Engine(graph, plan, calibration).layer("a").integer
+    assert prepared is not None
+    assert torch.equal(prepared.weights.codes[2], calibration.weights["a"].codes[2])
+
+
 def test_a_float_layer_has_no_sums(graph: Graph, pictures: Sequence[Tensor]) -> None:
     assert Engine(graph, uniform_plan(graph, Mode.FLOAT)).layer("stem").accumulators(pictures[0]) is None
