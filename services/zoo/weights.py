@@ -50,14 +50,15 @@ def randomise(module: nn.Module, seed: int, size: tuple[int, int]) -> None:
     Args:
         size: (H, W) of the pictures that the noise stands for.
     """
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
-        torch.manual_seed(seed)
-        norms = []
+    # Not torch's own generator, which threads share: two that drew at once would each get some of the other's numbers.
+    drawn = torch.Generator().manual_seed(seed)
+    norms = []
+    with torch.no_grad():
         for layer in module.modules():
             if isinstance(layer, nn.Conv2d | nn.Linear):
-                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=drawn)
                 if layer.bias is not None:
-                    nn.init.normal_(layer.bias, std=0.1)
+                    nn.init.normal_(layer.bias, std=0.1, generator=drawn)
             elif isinstance(layer, nn.BatchNorm2d):
                 norms.append((layer, layer.momentum))
                 # Without a momentum the statistics become the average over what follows: one batch.
@@ -66,12 +67,12 @@ def randomise(module: nn.Module, seed: int, size: tuple[int, int]) -> None:
         module.eval()
         for layer, _ in norms:
             layer.train()
-        module(_picture_like_noise(8, size))
+        module(_picture_like_noise(8, size, drawn))
         for layer, momentum in norms:
             layer.eval().momentum = momentum
 
 
-def _picture_like_noise(count: int, size: tuple[int, int]) -> Tensor:
+def _picture_like_noise(count: int, size: tuple[int, int], drawn: torch.Generator) -> Tensor:
     """Noise with as much contrast at every scale, as photographs have; white noise has it between neighbours alone.
 
     Source: Field, Relations between the statistics of natural images and the response properties of cortical cells
@@ -81,7 +82,7 @@ def _picture_like_noise(count: int, size: tuple[int, int]) -> Tensor:
         [count, 3, H, W], float32, mean 0, deviation 1.
     """
     octaves = range(max(size).bit_length())
-    layers = [torch.randn(count, 3, 2**octave, 2**octave) for octave in octaves]
+    layers = [torch.randn(count, 3, 2**octave, 2**octave, generator=drawn) for octave in octaves]
     grown = [nn.functional.interpolate(layer, size, mode="bilinear", align_corners=False) for layer in layers]
     noise = torch.stack(grown).sum(0)
     return (noise - noise.mean()) / noise.std()

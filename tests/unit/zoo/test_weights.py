@@ -2,7 +2,7 @@ import time
 from collections.abc import Iterator
 from http.server import ThreadingHTTPServer
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -64,6 +64,24 @@ def test_random_weights_leave_a_module_as_it_was_to_be_trained_and_run() -> None
     norm = next(layer for layer in module.modules() if isinstance(layer, nn.BatchNorm2d))
     assert norm.momentum == nn.BatchNorm2d(4).momentum
     assert not any(layer.training for layer in module.modules())
+
+
+class Disturbed(nn.Sequential):
+    """Whoever looks at its layers one after the other is not alone: another thread draws random numbers too."""
+
+    def modules(self, *args: Any, **options: Any) -> Iterator[nn.Module]:
+        for module in super().modules(*args, **options):
+            torch.manual_seed(3)
+            yield module
+
+
+def test_equal_seeds_give_equal_weights_whoever_draws_meanwhile() -> None:
+    alone, beside = small(), Disturbed(*small().children())
+    with torch.random.fork_rng(devices=[]):
+        for module in (alone, beside):
+            load(module, "random://1")
+    for name, weight in alone.state_dict().items():
+        assert torch.equal(weight, beside.state_dict()[name]), name
 
 
 def test_random_weights_leave_the_callers_generator_alone() -> None:
