@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 import torch
@@ -45,6 +46,8 @@ IMAGENET_CLASSES = 1000
 # A runtime that starts slower must be faster by this factor to be kept; docs/adr/0002-runtimes.md has the starts.
 HANDICAPS = {"onnxruntime": 1.0, "openvino": 1.05, "torch": 1.5}
 _TIMED_PASSES = 15
+_TRACING = Lock()
+"""Torch's exporter is for one thread at a time, and so are modules while it traces one: it patches what all share."""
 
 
 def compile_into(
@@ -159,7 +162,7 @@ def _graph(model_file: ModelFile, weights: FetchedWeights) -> Graph:
     if model_file.is_onnx:
         program, file = read_onnx(weights), weights.reference
         return graph_of_onnx(program, file, declared_heads(model_file, program, file))
-    with torch.no_grad():
+    with _TRACING, torch.no_grad():
         if model_file.is_program:
             return graph_of_program(load_program(weights))
         return graph_of(load_module(model_file, weights), torch.zeros(1, 3, *model_file.input.size))

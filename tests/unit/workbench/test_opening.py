@@ -1,5 +1,6 @@
 """Models by name, with weights from wherever a user says; and what does not fit is refused by name."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,15 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
         f"name: theirs\narchitecture: squeezenet1_1\nweights: torchvision://NONE\n{SMALL}"
     )
     return Catalog([folder])
+
+
+def test_models_that_are_opened_at_once_are_those_opened_one_by_one(catalog: Catalog) -> None:
+    """Torch's exporter patches what all threads share, and two of them would end each other."""
+    names = ("plain", "program", "plain", "program")
+    alone = {name: open_model(name, catalog).digest for name in names}
+    with ThreadPoolExecutor(len(names)) as pool:
+        together = list(pool.map(lambda name: open_model(name, catalog).digest, names))
+    assert together == [alone[name] for name in names]
 
 
 def test_a_program_of_the_catalog_opens_to_the_plain_models_answers(catalog: Catalog) -> None:
