@@ -6,6 +6,7 @@ Running, stepping and crossing call the very same prepared layers.
 
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -67,7 +68,8 @@ class Engine:
         with torch.inference_mode():
             prepared = [self._prepare(layer, known.get(layer.name)) for layer in graph.layers]
         self.layers: tuple[PreparedLayer, ...] = tuple(prepared)
-        self._program = _program(graph, self.layers)
+        leaving = tuple((graph.index(name) + 1, self.formats[name]) for name in graph.outputs)
+        self._run_program: Run = partial(_run_program, _program(graph, self.layers), leaving)
         self._ran_once = False
         self._script: Run | None = None
 
@@ -100,15 +102,6 @@ class Engine:
                 self._script = self._run_program
         return self._script(stored)
 
-    def _run_program(self, stored: Tensor) -> tuple[Tensor, ...]:
-        slots: list[Tensor | None] = [None] * (len(self.layers) + 1)
-        slots[0] = stored
-        for kernel, inputs, output, dead in self._program:
-            slots[output] = kernel(*[slots[slot] for slot in inputs])
-            for slot in dead:
-                slots[slot] = None
-        return tuple(self._leaving(name, slots) for name in self.graph.outputs)
-
     def values(self, x: Tensor) -> Iterator[tuple[PreparedLayer, Value]]:
         """Run layer by layer, yielding each with its value; a value is dropped after its last reader."""
         readers_left = Counter(name for layer in self.graph.layers for name in layer.inputs)
@@ -133,11 +126,6 @@ class Engine:
     def _stored_input(self, x: Tensor) -> Tensor:
         self.graph.check_input(x)
         return _channels_last(x, self.formats[INPUT])
-
-    def _leaving(self, name: str, slots: list[Tensor | None]) -> Tensor:
-        y, qparams = slots[self.graph.index(name) + 1], self.formats[name]
-        assert y is not None
-        return as_float(y if qparams is None else Quantised(y, qparams))
 
     def _prepare(self, layer: Layer, known: PreparedLayer | None) -> PreparedLayer:
         precision = self.plan[layer.name]
@@ -195,6 +183,21 @@ def _program(graph: Graph, layers: tuple[PreparedLayer, ...]) -> list[Step]:
         kernel = prepared.stored_kernel(last_reader_of_second=owns_second and layer.inputs[0] != layer.inputs[1])
         program.append((kernel, inputs, slot[layer.name], tuple(slot[name] for name in dead)))
     return program
+
+
+def _run_program(program: list[Step], leaving: tuple[tuple[int, Format], ...], stored: Tensor) -> tuple[Tensor, ...]:
+    """The outputs, float32; `leaving` has the slot and the format of each."""
+    slots: list[Tensor | None] = [stored, *[None] * len(program)]
+    for kernel, inputs, output, dead in program:
+        slots[output] = kernel(*[slots[slot] for slot in inputs])
+        for slot in dead:
+            slots[slot] = None
+    return tuple(_leaving(slots[slot], qparams) for slot, qparams in leaving)
+
+
+def _leaving(y: Tensor | None, qparams: Format) -> Tensor:
+    assert y is not None
+    return as_float(y if qparams is None else Quantised(y, qparams))
 
 
 def _in_memory_of_its_own(graph: Graph, layer: Layer, position: int) -> bool:

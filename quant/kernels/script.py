@@ -44,6 +44,8 @@ def script(run: Run, x: Tensor) -> Run:
     with recorder:
         outputs = run(x)
     function, constants = recorder.compile(outputs), recorder.constants
+    # While any thread exports a module, torch lets no script run: it looks for this, and calls it instead.
+    function._torchdynamo_inline = lambda x, _: list(run(x))
 
     def run_script(x: Tensor) -> tuple[Tensor, ...]:
         # not optimised: TorchScript cannot know that a residual's memory is written to, and might merge its copies
@@ -85,14 +87,14 @@ class _Recorder(TorchDispatchMode):
             self._names[result] = name
         return y
 
-    def compile(self, outputs: tuple[Tensor, ...]) -> Callable[[Tensor, list[Tensor]], list[Tensor]]:
+    def compile(self, outputs: tuple[Tensor, ...]) -> Any:
         result = ", ".join(self._write(y, None) for y in outputs)
         # all at once: an instruction each would be a hundredth of a small model's run
         unpacked = [f"{', '.join(f'c{index}' for index in range(len(self.constants)))}, = c"] if self.constants else []
         body = [*unpacked, *self._lines, f"return [{result}]"]
         source = "def run(x: Tensor, c: List[Tensor]):\n" + "".join(f"    {line}\n" for line in body)
         try:
-            return torch.jit.CompilationUnit(source).run  # type: ignore[no-any-return]
+            return torch.jit.CompilationUnit(source).run
         except RuntimeError as error:
             raise NotScriptable(str(error)) from error
 

@@ -1,8 +1,11 @@
 """An engine stores values as its plan says, runs as it steps, and takes over what an edit left alone."""
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from quant.activation import Activation
 from quant.affine import QParams, Quantised, as_float
@@ -102,6 +105,36 @@ def test_batches_of_any_size_answer_one_after_the_other(
     for count in (1, 1, 2, 2, 3, 1, 4):
         x = torch.cat(pictures[:count])
         assert torch.equal(engine.run(x)["head"], Engine(graph, plan, calibration).run(x)["head"])
+
+
+class Waits(nn.Module):
+    """Is exported for as long as somebody else needs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun, self.may_end = Event(), Event()
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.begun.set()
+        self.may_end.wait(30)
+        return x + 1
+
+
+def test_an_engine_runs_while_another_thread_exports_a_module(
+    graph: Graph, calibration: Calibration, pictures: list[Tensor]
+) -> None:
+    """Torch lets no script run meanwhile, whoever calls it."""
+    engine, module = Engine(graph, uniform_plan(graph, Mode.INT8), calibration), Waits()
+    wanted = [engine.run(pictures[0])["head"] for _ in range(3)]
+    with ThreadPoolExecutor(1) as pool:
+        exported = pool.submit(torch.export.export, module, (torch.zeros(1),), strict=False)
+        assert module.begun.wait(30)
+        try:
+            wanted.append(engine.run(pictures[0])["head"])
+        finally:
+            module.may_end.set()
+        exported.result()
+    assert all(torch.equal(found, wanted[0]) for found in wanted)
 
 
 def test_int8_keeps_codes_between_layers_and_floats_at_the_head(graph: Graph, calibration: Calibration) -> None:
