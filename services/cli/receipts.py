@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
     from services.ensemble.receipt_sums import Dimension, Entry, Sums
 
 _UNCLAIMED = "unclaimed"
+_HEADINGS = (
+    "calls",
+    *("usage\nCPU s", "cold\nCPU s", "usage\nGiB·s", "usage\nmoney"),
+    *("allocation\nCPU s", "allocation\nGiB·s", "allocation\nmoney"),
+)
 
 
 def receipts(
@@ -52,7 +58,7 @@ def receipts(
     elif sums.since_s is None:
         typer.echo(f"No receipts are in {place}{'' if hours is None else f' of the last {hours:g} hours'}.")
     else:
-        Console().print(_table(sums, dimensions), highlight=False)
+        Console().print(receipts_table(sums, dimensions), highlight=False)
 
 
 def _dimensions(by: str) -> "list[Dimension]":
@@ -91,16 +97,14 @@ def _fields(line: "ReceiptLine") -> dict[str, Any]:
     return {**asdict(line.usage), "money": line.money, "allocation": allocation}
 
 
-def _table(sums: "Sums", by: "Sequence[Dimension]") -> Table:
-    caption = (
-        "calls to money: usage, what requests took themselves, and what of it starts took (cold). "
-        "The last three: allocation."
-    )
+def receipts_table(sums: "Sums", by: "Sequence[Dimension]") -> Table:
+    """A row a group, then what is on no receipt and the total; usage first, allocation after it."""
+    caption = "Usage is what requests took themselves, cold what starts took of it."
     title = f"Receipts since {_time(sums.since_s)}, money in µ{sums.currency}"
-    table = Table(title=title, caption=caption)
+    table = Table(title=title, caption=caption, box=SIMPLE, padding=0)  # whole in a terminal of 80 columns
     for dimension in by or ("",):
         table.add_column(dimension, overflow="fold", min_width=len(_UNCLAIMED))
-    for heading in ("calls", "CPU s", "cold", "GiB·s", "money", "CPU s", "GiB·s", "money"):
+    for heading in _HEADINGS:
         table.add_column(heading, justify="right", no_wrap=True)
     blank = [""] * (len(by) - 1)
     for group in sums.groups:
