@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from enum import StrEnum
 from statistics import fmean
 
@@ -13,6 +14,7 @@ from quant.affine import QParams, dequantise, quantise
 from quant.algorithms import Scales, ValueSample, algorithm_named, algorithm_names, weight_algorithm_names
 from quant.algorithms.base import ACTIVATION, WEIGHT, WEIGHT_7_BIT
 from quant.algorithms.kl import levels_of
+from quant.errors import AlgorithmNotFound
 from quant.graph import Layer
 from quant.histogram import Histogram, RunningHistogram, histogram_of_rows
 from quant.observations import Observations
@@ -106,7 +108,7 @@ def calibrate(
     Raises:
         AlgorithmNotFound: no algorithm of that name.
     """
-    only = None if algorithm == BEST else algorithm_named(algorithm).name
+    only = only_algorithm(algorithm)
     leaders = dict.fromkeys(observations.groups.values())
     by_leader = {leader: choose_value(observations, leader, only) for leader in leaders}
     qparams = {name: by_leader[leader][0] for name, leader in observations.groups.items()}
@@ -120,6 +122,22 @@ def calibrate(
     return Calibrated(
         algorithm, Calibration(qparams, weights), {leader: choice for leader, (_, choice) in by_leader.items()}, choices
     )
+
+
+def only_algorithm(asked: str) -> str | None:
+    """The one algorithm that is to choose, or None: the best of all for each.
+
+    Raises:
+        AlgorithmNotFound: no algorithm of that name; lists them, and the nearest.
+    """
+    if asked == BEST:
+        return None
+    if asked not in algorithm_names():
+        known = [BEST, *algorithm_names()]
+        near = get_close_matches(asked, known, n=1)
+        meant = f"did you mean {near[0]!r}? " if near else ""
+        raise AlgorithmNotFound(f"no algorithm is called {asked!r}; {meant}there are: {', '.join(known)}")
+    return asked
 
 
 def choose_value(observations: Observations, leader: str, only: str | None = None) -> tuple[QParams, Choice]:

@@ -146,13 +146,14 @@ def calibrate(
     as_json: AsJson = False,
 ) -> None:
     """Choose every scale in one pass over the pictures, by all algorithms at once."""
-    from quant.calibration import Granularity
+    from quant.calibration import Granularity, only_algorithm
     from services.cli.quant_front import FrontPlaces, check_front_options, front_files, front_table
     from services.cli.quant_tables import calibration_lines, choice_table, print_json
     from services.cli.quant_verbs import calibrate_at
     from services.workbench.files import INTEGER_SUFFIX, check_place, integer_path, write_files
     from services.workbench.workbench import CalibrationRequest
 
+    only_algorithm(algorithm)  # refused now, not when the model has been loaded
     request = CalibrationRequest(algorithm, one_of(Granularity, per, "--per"), augment, auto)
     path = output or integer_path(model_name)
     places = FrontPlaces(max_drop, plot, points, path)

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from quant.algorithms import algorithm_named
-from quant.calibration import BEST, Calibrated, Choice, Granularity, calibrate
+from quant.calibration import BEST, Calibrated, Choice, Granularity, calibrate, only_algorithm
 from quant.cpu import this_cpu
 from quant.observations import Observations, observe, weighted_layers
 from quant.plan_choice import Clock
@@ -101,8 +100,7 @@ def calibrate_model(
         EmptyCalibration, AlgorithmNotFound, NonFiniteValue, PictureTooLarge.
         what iterating over `pictures` raises.
     """
-    if algorithm != BEST:
-        algorithm_named(algorithm)  # refused now, not when all pictures have been seen
+    only_algorithm(algorithm)  # refused now, not when all pictures have been seen
     judged, kept = list[JudgedPicture](), list[Tensor]()
     copies = AUGMENTED if augment else 1
     reconstructed = picture_count(model.graph) if refined and algorithm == BEST else 0

@@ -59,9 +59,11 @@ def test_nan_in_a_picture_is_refused_and_named(graph: Graph, pictures: list[Tens
         observe(graph, [pictures[0], bad])
 
 
-def test_unknown_algorithm_is_refused(graph: Graph, observed: Observations) -> None:
-    with pytest.raises(AlgorithmNotFound):
+def test_unknown_algorithm_is_refused_with_all_that_can_be_asked_for(graph: Graph, observed: Observations) -> None:
+    with pytest.raises(AlgorithmNotFound, match="there are: best, kl, log2-paper, minmax, mse, percentile, pow2$"):
         calibrate(graph.layers, observed, "entropy")
+    with pytest.raises(AlgorithmNotFound, match=r"no algorithm is called 'bets'; did you mean 'best'\? there are"):
+        calibrate(graph.layers, observed, "bets")
 
 
 def test_ranges_are_exact_over_all_pictures(graph: Graph, pictures: list[Tensor], observed: Observations) -> None:

@@ -233,6 +233,8 @@ def test_import_evens_channels_out_and_says_by_name_what_it_leaves_alone(place: 
         (("run", "yolov3-tiny", "0.png", "--size", "32", "--weights", "file://none"), ArtifactNotFound, "none"),
         (("run", "resnet-18", "0.png", "--weights", "my.safetensors"), InvalidInput, "file://my.safetensors"),
         (("calibrate", "small.strata", "0.png", "--algorithm", "min-max"), AlgorithmNotFound, "minmax"),
+        # before the model is opened, which takes a while
+        (("calibrate", "none.strata", "0.png", "--algorithm", "foo"), AlgorithmNotFound, "best, kl"),
         (("calibrate", "small.strata", "empty"), EmptyBatch, "empty"),
         (("calibrate", "small.strata", "0.png", "-o", "nowhere/x.integers"), InvalidInput, "no folder nowhere"),
         (("calibrate", "small.strata", "0.png", "-o", "empty"), InvalidInput, "it is a folder"),
