@@ -26,11 +26,21 @@ from services.cli.serve import address_of
 app = typer.Typer(help="Quantise a model, and stop, cross or edit any layer of it.", no_args_is_help=True)
 
 
+def _workbench_of(given: str | None) -> str | None:
+    return given and address_of(given)
+
+
 @app.callback()
 def quant(
     context: typer.Context,
     at: Annotated[
-        str | None, typer.Option(metavar="HOST:PORT", envvar="STRATA_WORKBENCH", help="A workbench that does the work.")
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            envvar="STRATA_WORKBENCH",
+            callback=_workbench_of,
+            help="A workbench that does the work.",
+        ),
     ] = None,
 ) -> None:
     """Quantise a model, and stop, cross or edit any layer of it, here or at a workbench (`strata quant serve`)."""

@@ -1,5 +1,6 @@
 """A workbench elsewhere: its sessions are used as `Session` is, and give the same values and errors."""
 
+import socket
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from quant.precision import Mode
 from quant.stepping import Difference, Visit
 from services.contracts.strata.workbench.v1 import workbench_pb2 as pb
 from services.contracts.strata.workbench.v1 import workbench_pb2_grpc as pb_grpc
+from services.edge.address import split_address
 from services.edge.errors import NoIntegers, TensorNotFound, Unavailable
 from services.edge.grpc_channel import open_blocking_channel
 from services.edge.progress import Progress, no_progress
@@ -55,7 +57,7 @@ class RemoteWorkbench:
     Every call raises what the workbench raised; Unavailable where it does not answer.
 
     Args:
-        address: host:port.
+        address: host:port, as `split_address` reads it.
         owner: the caller's token; by default a new one, whose sessions only this client finds.
     """
 
@@ -66,14 +68,20 @@ class RemoteWorkbench:
 
     def __enter__(self) -> Self:
         try:
+            socket.getaddrinfo(*split_address(self._address))  # gRPC takes a name that means nothing for a slow one
             grpc.channel_ready_future(self._channel).result(_CONNECT_S)
+        except socket.gaierror as error:
+            raise self._unreachable(f": no host has this name here ({error.strerror}); check it") from None
         except grpc.FutureTimeoutError:
-            self._channel.close()
-            raise Unavailable(f"no workbench can be reached at {self._address} within {_CONNECT_S:g} s") from None
+            raise self._unreachable(f" within {_CONNECT_S:g} s; `strata quant serve` starts one there") from None
         return self
 
     def __exit__(self, *_: object) -> None:
         self._channel.close()
+
+    def _unreachable(self, why: str) -> Unavailable:
+        self._channel.close()
+        return Unavailable(f"no workbench can be reached at {self._address}{why}")
 
     def call(self, rpc: str, request: Any) -> Any:
         """One reply."""

@@ -166,6 +166,14 @@ def test_what_is_refused_there_is_the_error_it_is_here(
     monkeypatch.setattr(client, "_CONNECT_S", 0.2)
     alone = quant(1, "run", "shapes.strata", PICTURE)
     assert isinstance(alone.exception, Unavailable)
+    assert "strata quant serve" in str(alone.exception)
+
+
+def test_a_host_that_nobody_knows_is_said_without_waiting_for_it(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "_CONNECT_S", 3600.0)  # the test would end by its time limit
+    result = CliRunner().invoke(app, ["--at", "nowhere.invalid:9100", "run", "shapes.strata", PICTURE])
+    assert isinstance(result.exception, Unavailable)
+    assert "nowhere.invalid:9100: no host has this name here" in str(result.exception)
 
 
 def test_nothing_is_left_there_when_a_verb_ends_or_is_refused(bench: Bench, place: Path) -> None:

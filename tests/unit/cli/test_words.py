@@ -34,8 +34,9 @@ def test_an_address_that_is_none_is_said_of_the_option_that_was_typed() -> None:
         ["quant", "serve", "--grpc"],
         ["serve", "start", "any.yaml", "--http"],
         ["console", "start", "--http"],
+        ["quant", "--at"],
     ):
-        refused = CliRunner().invoke(app, [*words, "8080"], env={"COLUMNS": "200"})
+        refused = CliRunner().invoke(app, [*words, "8080", "run", "any", "any.png"], env={"COLUMNS": "200"})
         assert refused.exit_code == 2
         assert words[-1] in refused.stderr
         assert "'8080' is not host:port" in refused.stderr
