@@ -95,8 +95,12 @@ def driver_job(stages: Sequence[Document], name: str, namespace: str, settings: 
 
 def has_ended(job: Document) -> bool:
     """Tell whether a Job is complete or has failed for good."""
-    conditions = job.get("status", {}).get("conditions", [])
-    return any(each["type"] in ("Complete", "Failed") and each["status"] == "True" for each in conditions)
+    return is_complete(job) or _is(job, "Failed")
+
+
+def is_complete(job: Document) -> bool:
+    """Tell whether a Job has done what it was made for."""
+    return _is(job, "Complete")
 
 
 def exit_code(pod: Document) -> int | None:
@@ -106,6 +110,11 @@ def exit_code(pod: Document) -> int | None:
             code: int = ended["exitCode"]
             return code
     return None
+
+
+def _is(job: Document, condition: str) -> bool:
+    conditions = job.get("status", {}).get("conditions", [])
+    return any(each["type"] == condition and each["status"] == "True" for each in conditions)
 
 
 def _place(service: Document) -> str:

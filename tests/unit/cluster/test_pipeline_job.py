@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from services.cluster.pipeline_job import driver_job, exit_code, has_ended, job_name, stages_in_order
+from services.cluster.pipeline_job import driver_job, exit_code, has_ended, is_complete, job_name, stages_in_order
 from services.edge.errors import FailedPrecondition, NotFound
 from services.edge.kubernetes_pods import Document
 
@@ -69,6 +69,8 @@ def test_the_jobs_name_is_one_that_kubernetes_takes(job: str, name: str) -> None
 def test_a_job_has_ended_by_its_conditions_and_a_pod_by_its_container() -> None:
     assert not has_ended({"status": {"active": 1}})
     assert not has_ended({"status": {"conditions": [{"type": "FailureTarget", "status": "True"}]}})
-    assert has_ended({"status": {"conditions": [{"type": "Failed", "status": "True"}]}})
+    failed, done = ({"status": {"conditions": [{"type": each, "status": "True"}]}} for each in ("Failed", "Complete"))
+    assert (has_ended(failed), is_complete(failed)) == (True, False)
+    assert (has_ended(done), is_complete(done)) == (True, True)
     assert exit_code({"status": {}}) is None
     assert exit_code({"status": {"containerStatuses": [{"state": {"terminated": {"exitCode": 3}}}]}}) == 3

@@ -60,7 +60,7 @@ def test_nan_in_a_picture_is_refused_and_named(graph: Graph, pictures: list[Tens
 
 
 def test_unknown_algorithm_is_refused_with_all_that_can_be_asked_for(graph: Graph, observed: Observations) -> None:
-    with pytest.raises(AlgorithmNotFound, match="there are: best, kl, log2-paper, minmax, mse, percentile, pow2$"):
+    with pytest.raises(AlgorithmNotFound, match=r"there are: best, kl, log2-paper, minmax, mse, percentile, pow2$"):
         calibrate(graph.layers, observed, "entropy")
     with pytest.raises(AlgorithmNotFound, match=r"no algorithm is called 'bets'; did you mean 'best'\? there are"):
         calibrate(graph.layers, observed, "bets")
