@@ -53,6 +53,20 @@ def test_a_table_has_every_setting_of_a_service_and_no_other(service: str, text:
     assert sorted(documented) == sorted(name.upper() for name in settings.Settings.__annotations__)
 
 
+def test_the_quant_guide_has_the_files_of_every_verb() -> None:
+    rows = re.findall(
+        r"^\| `(\w+)` \| `(\w+)\.py` \| (.+) \| (.+) \|$", (ROOT / "docs/quant.md").read_text(), flags=re.M
+    )
+    verbs = importlib.import_module("services.cli.quant").VERBS
+    assert {verb: f"services.cli.{file}" for verb, file, *_ in rows} == {
+        verb: function.__module__ for verb, function in verbs.items() if verb != "serve"
+    }
+    for _, _, cases, files in rows:
+        texts = [(ROOT / "services/workbench" / file).read_text() for file in re.findall(r"`(.+?)`", files)]
+        for case in re.findall(r"`(\w+)`", cases):
+            assert any(re.search(rf"^(def|class) {case}\b", text, flags=re.M) for text in texts), case
+
+
 def test_every_figure_that_the_readme_quotes_is_of_the_run_that_it_names() -> None:
     rows = re.findall(r"^\| .+docs/results/.+ \|$", (ROOT / "README.md").read_text(), flags=re.M)
     assert rows
