@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from services.cli.completions import ENSEMBLE_MODES, one_of_words
 from services.cli.options import Json
 
 if TYPE_CHECKING:
@@ -37,7 +38,12 @@ Named = Annotated[
 def predict(
     pictures: Annotated[list[Path], typer.Argument(metavar="PICTURE", help="Pictures, or folders of them.")],
     mode: Annotated[
-        str | None, typer.Option(metavar="parallel|serial", help="As the ensemble declares, if absent.")
+        str | None,
+        typer.Option(
+            metavar="parallel|serial",
+            autocompletion=one_of_words(ENSEMBLE_MODES),
+            help="As the ensemble declares, if absent.",
+        ),
     ] = None,
     deadline_ms: Annotated[
         int | None,

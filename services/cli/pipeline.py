@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from services.cli.completions import CHAIN_RUNTIMES, ENCODINGS, EXECUTORS, chain_model, one_of_words
 from services.cli.options import Json
 from services.edge.receipts import AWS_LAMBDA
 
@@ -16,7 +17,12 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Run records of pictures through a model that is cut into stages.", no_args_is_help=True)
 
-Model = Annotated[str, typer.Argument(metavar="MODEL", help="A model's name, its model file, or a .pt2 program.")]
+Model = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL", autocompletion=chain_model, help="A model's name, its model file, or a .pt2 program."
+    ),
+]
 Weights = Annotated[
     str | None, typer.Option(metavar="REFERENCE", help="Other weights than its own, such as random://0.")
 ]
@@ -26,7 +32,12 @@ At = Annotated[
 ]
 
 Runtime = Annotated[
-    str, typer.Option(metavar="auto|torch|onnxruntime|openvino", help="What runs the stages; auto: the fastest.")
+    str,
+    typer.Option(
+        metavar="auto|torch|onnxruntime|openvino",
+        autocompletion=one_of_words(CHAIN_RUNTIMES),
+        help="What runs the stages; auto: the fastest.",
+    ),
 ]
 
 Measure = Annotated[bool, typer.Option("--measure", help="Measure the stages anew.")]
@@ -41,11 +52,21 @@ Services = Annotated[
     ),
 ]
 Executor = Annotated[
-    str, typer.Option(metavar="embedded|ray", help="Where stages run: processes of this machine, or Ray Data's actors.")
+    str,
+    typer.Option(
+        metavar="embedded|ray",
+        autocompletion=one_of_words(EXECUTORS),
+        help="Where stages run: processes of this machine, or Ray Data's actors.",
+    ),
 ]
 TopK = Annotated[int, typer.Option(min=1, help="How many classes to name for each picture.")]
 Activations = Annotated[
-    str, typer.Option(metavar="float32|float16|int8", help="How stages keep values for one another; float32.")
+    str,
+    typer.Option(
+        metavar="float32|float16|int8",
+        autocompletion=one_of_words(ENCODINGS),
+        help="How stages keep values for one another; float32.",
+    ),
 ]
 Tariff = Annotated[
     str,

@@ -18,6 +18,7 @@ from rich.console import Console
 
 from services.artifacts.precision import Encoding
 from services.artifacts.store import ObjectStore, open_store
+from services.cli.completions import EXECUTORS
 from services.cli.pipeline_lease import lease_of
 from services.cli.pipeline_model import ChainWanted, choose_cutting, find_model
 from services.cli.pipeline_report import print_report
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
 
 EXIT_SET_ASIDE = 3
 ON_RAY = "ray"
-EXECUTORS = ("embedded", ON_RAY)
 
 
 @dataclass(frozen=True)

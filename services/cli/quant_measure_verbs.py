@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from services.cli.completions import engine_model
 from services.cli.quant_begin import compute_here, err, only_here, out, pictures_to_measure, written_now
 from services.cli.quant_hints import MEASURE_AUTO, with_hints
 from services.cli.quant_options import AsJson, Html, IntegerFile, ModelName, Pictures, Recursive, Size, Threads, Weights
@@ -61,8 +62,13 @@ def report(
 @with_hints
 def compare(
     context: typer.Context,
-    first: Annotated[str, typer.Argument(metavar="A", help="MODEL or MODEL@MODE; int8 without a mode.")],
-    second: Annotated[str, typer.Argument(metavar="B", help="The same, or an .integers file of A's model.")],
+    first: Annotated[
+        str, typer.Argument(metavar="A", autocompletion=engine_model, help="MODEL or MODEL@MODE; int8 without a mode.")
+    ],
+    second: Annotated[
+        str,
+        typer.Argument(metavar="B", autocompletion=engine_model, help="The same, or an .integers file of A's model."),
+    ],
     pictures: Pictures,
     recursive: Recursive = False,
     least: Annotated[

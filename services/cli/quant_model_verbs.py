@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from services.cli.completions import ALGORITHMS, EXPORT_FORMS, GRANULARITIES, MODES, engine_source, one_of_words
 from services.cli.quant_begin import compute_here, err, one_of, only_here, open_with_notice, out, pictures_to_measure
 from services.cli.quant_hints import with_hints
 from services.cli.quant_options import AsJson, IntegerFile, ModelName, Pictures, Recursive, Size, Threads, Weights
@@ -16,7 +17,12 @@ from services.cli.quant_options import AsJson, IntegerFile, ModelName, Pictures,
 def import_(
     context: typer.Context,
     source: Annotated[
-        str, typer.Argument(metavar="CFG|ONNX|YAML|NAME", help="A Darknet .cfg, .onnx program, model file or name.")
+        str,
+        typer.Argument(
+            metavar="CFG|ONNX|YAML|NAME",
+            autocompletion=engine_source,
+            help="A Darknet .cfg, .onnx program, model file or name.",
+        ),
     ],
     darknet_weights: Annotated[Path | None, typer.Argument(metavar="WEIGHTS", help="Darknet's .weights.")] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="By default NAME.strata.")] = None,
@@ -48,8 +54,13 @@ def export(
     context: typer.Context,
     model_name: ModelName,
     folder: Annotated[Path, typer.Option("--output", "-o", help="The folder to write to.")] = Path(),
-    form: Annotated[str, typer.Option("--format", help="strata, onnx or openvino.")] = "strata",
-    mode: Annotated[str, typer.Option("--mode", help="Of a program: float, hybrid, int8 or auto.")] = "int8",
+    form: Annotated[
+        str, typer.Option("--format", autocompletion=one_of_words(EXPORT_FORMS), help="strata, onnx or openvino.")
+    ] = "strata",
+    mode: Annotated[
+        str,
+        typer.Option("--mode", autocompletion=one_of_words(MODES), help="Of a program: float, hybrid, int8 or auto."),
+    ] = "int8",
     in_float: Annotated[bool, typer.Option("--float", help="The same as --mode float.")] = False,
     integers: IntegerFile = None,
     weights: Weights = None,
@@ -80,8 +91,18 @@ def calibrate(
     context: typer.Context,
     model_name: ModelName,
     pictures: Pictures,
-    algorithm: Annotated[str, typer.Option(help="best, log2-paper, pow2, minmax, percentile, mse, kl.")] = "best",
-    per: Annotated[str, typer.Option(help="Weights share a scale per `tensor` or per `channel`.")] = "channel",
+    algorithm: Annotated[
+        str,
+        typer.Option(
+            autocompletion=one_of_words(ALGORITHMS), help="best, log2-paper, pow2, minmax, percentile, mse, kl."
+        ),
+    ] = "best",
+    per: Annotated[
+        str,
+        typer.Option(
+            autocompletion=one_of_words(GRANULARITIES), help="Weights share a scale per `tensor` or per `channel`."
+        ),
+    ] = "channel",
     augment: Annotated[bool, typer.Option(help="Five pictures of each: rotated, blurred, flipped, flopped.")] = False,
     auto: Annotated[bool, typer.Option(help="Also measure the plan of --mode auto on this machine.")] = False,
     max_drop: Annotated[

@@ -5,7 +5,11 @@ from typing import Annotated
 
 import typer
 
-ModelName = Annotated[str, typer.Argument(metavar="MODEL", help="A .strata file, or a model by name.")]
+from services.cli.completions import MODES, engine_model, one_of_words
+
+ModelName = Annotated[
+    str, typer.Argument(metavar="MODEL", autocompletion=engine_model, help="A .strata file, or a model by name.")
+]
 Picture = Annotated[Path, typer.Argument(metavar="PICTURE", help="A picture: JPEG, PNG, WebP, BMP or GIF.")]
 Pictures = Annotated[list[Path], typer.Argument(metavar="PICTURE", help="Pictures, or folders of them.")]
 Weights = Annotated[
@@ -22,4 +26,6 @@ Html = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 Threads = Annotated[int, typer.Option(help="Threads to compute with; 0 takes all.", min=0)]
 Threshold = Annotated[float, typer.Option(help="The least score of a box.", min=0, max=1)]
-ModeName = Annotated[str, typer.Option("--mode", help="float, hybrid, int8 or auto.")]
+ModeName = Annotated[
+    str, typer.Option("--mode", autocompletion=one_of_words(MODES), help="float, hybrid, int8 or auto.")
+]

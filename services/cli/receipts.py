@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from services.cli.completions import DIMENSIONS, one_of_words
 from services.cli.options import Json
 
 if TYPE_CHECKING:
@@ -34,7 +35,10 @@ def receipts(
         Path | None,
         typer.Argument(metavar="FOLDER", help="Where a front door keeps them; by default that of `strata serve`."),
     ] = None,
-    by: Annotated[str, typer.Option(help="Any of user, model and hour, with commas between.")] = "model",
+    by: Annotated[
+        str,
+        typer.Option(autocompletion=one_of_words(DIMENSIONS), help="Any of user, model and hour, with commas between."),
+    ] = "model",
     hours: Annotated[float | None, typer.Option(min=0, help="Only those of the last so many hours.")] = None,
     as_json: Json = False,
 ) -> None:
