@@ -7,8 +7,10 @@ import grpc
 
 from services.console.domain import RunMode, RunOrder
 from services.console.http_bodies import ResultBody, body_of
+from services.console.page_hints import no_session_yet, with_hint
 from services.contracts.strata.workbench.v1 import workbench_pb2 as pb
 from services.contracts.strata.workbench.v1 import workbench_pb2_grpc as pb_grpc
+from services.edge.errors import NoAutoPlan
 from services.edge.remote_errors import error_in_its_words
 
 CALL_S = 60.0
@@ -43,7 +45,7 @@ class WorkbenchClient:
                 request, metadata=self._metadata(user), timeout=timeout_s, wait_for_ready=True
             )
         except grpc.aio.AioRpcError as error:
-            raise error_in_its_words(error, "the workbench") from error
+            raise with_hint(error_in_its_words(error, "the workbench")) from error
 
     async def stream(self, user: str, rpc: str, request: Any, timeout_s: float = OPEN_S) -> AsyncIterator[Any]:
         """Replies as they come; who stops reading stops the work."""
@@ -53,7 +55,7 @@ class WorkbenchClient:
             async for reply in replies:
                 yield reply
         except grpc.aio.AioRpcError as error:
-            raise error_in_its_words(error, "the workbench") from error
+            raise with_hint(error_in_its_words(error, "the workbench")) from error
         finally:
             replies.cancel()
 
@@ -90,7 +92,10 @@ class WorkbenchInference:
         else:
             named = pb.OpenSessionRequest.NamedModel(name=request.model, weights=request.weights, size=request.size)
             message.named.CopyFrom(named)
-        session: str = (await self._workbench.call(user, "OpenSession", message, OPEN_S)).session.id
+        try:
+            session: str = (await self._workbench.call(user, "OpenSession", message, OPEN_S)).session.id
+        except NoAutoPlan as error:
+            raise no_session_yet(error) from error
         return session
 
     async def run(self, user: str, session: str, request: RunOrder) -> str:

@@ -82,7 +82,7 @@ RANKS: dict[str, dict[int, str]] = {
         MAIN: "process __main__",
     },
     "console": {
-        DOMAIN: "domain records ensembles",
+        DOMAIN: "domain records ensembles page_hints",
         USECASES: "accounts user_files workbench_copies runs links pipeline_jobs",
         ADAPTERS: "passwords tables migrations database sql_records settings",
         EDGES: "http_bodies session_bodies work_bodies live_bodies workbench_client member_pods front_door "

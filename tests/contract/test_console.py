@@ -209,6 +209,23 @@ def test_a_run_that_fails_says_why(ada: Person, done: dict[str, Any]) -> None:
     assert failed["fault"].startswith("note.jpg: not one of JPEG")
 
 
+def test_a_run_in_auto_without_a_plan_says_how_one_is_made_and_that_way_leads_there(console: Served) -> None:
+    with console.person("planner") as person:  # whose quota holds the models
+        model, picture = person.upload("auto/it.strata", detector())["id"], person.upload("auto/it.jpg", PICTURE)["id"]
+        asked = {"model": model, "is_file": True, "picture": picture}
+        failed = person.run(mode="auto", **asked)
+        assert (failed["state"], failed["can_step"]) == ("failed", False)
+        for words in ("under Quantise", "'measure the plan of auto too'", "another mode", "as files", "these Integers"):
+            assert words in failed["fault"]
+        base = f"/api/runs/{person.run(mode='float', **asked)['id']}"
+        (crossed,) = person.hear("GET", f"{base}/cross", params={"mode": "int8"})
+        assert crossed["fault"].endswith("calibrate the model first, under Quantise")
+        *_, calibrated = person.hear("POST", f"{base}/calibration", json={"pictures": [picture], "auto": True})
+        assert calibrated["fault"] == ""
+        _, table = person.client.post(f"{base}/variant", json={"path": "auto/kept"}).json()
+        assert person.run(mode="auto", integer_file=table["id"], **asked)["state"] == "done"
+
+
 def test_all_runs_are_heard_of_by_one_stream_until_they_are_over(
     ada: Person, eve: Person, done: dict[str, Any]
 ) -> None:

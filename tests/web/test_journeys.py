@@ -263,6 +263,23 @@ def test_a_model_is_calibrated_on_some_pictures_and_checked_on_others(
         assert FIRST in saved
 
 
+def test_a_run_in_auto_that_cannot_be_leads_to_where_its_plan_is_measured(
+    browser: Browser, console: Served, files: list[Path]
+) -> None:
+    with page_of(browser, console.address, colours="dark") as page:
+        sign_up(page, "planner")
+        upload(page, files)
+        run(page, "int8")
+        page.get_by_label("int8", exact=True).uncheck()
+        page.get_by_label("auto", exact=True).check()
+        page.get_by_role("button", name="Run", exact=True).click()
+        card = page.get_by_role("listitem", name="shapes.strata, auto")
+        expect(card.get_by_role("alert")).to_contain_text("choose these Integers")
+        assert serious_findings(page) == []
+        card.get_by_role("link", name="Quantise shapes.strata, int8").click()
+        expect(page.get_by_label("measure the plan of auto too")).to_be_visible()
+
+
 def test_every_layer_can_be_reached_by_the_keyboard_from_the_table(
     browser: Browser, console: Served, files: list[Path]
 ) -> None:

@@ -33,6 +33,7 @@ export function RunsPage() {
           <RunCard
             key={run.id}
             run={run}
+            opened={runs.data.find((each) => each.model === run.model && each.can_step)}
             isChosen={chosen.includes(run.id)}
             onChoose={(isChosen) =>
               setChosen((before) => [...before.filter((id) => id !== run.id), ...(isChosen ? [run.id] : [])].slice(-MOST_PANES))
@@ -48,11 +49,13 @@ const DOING = { waiting: "waiting for its turn", opening: "opening the model", r
 
 interface CardProps {
   run: Run;
+  /** A run of the same model that can be stepped and calibrated. */
+  opened: Run | undefined;
   isChosen: boolean;
   onChoose: (isChosen: boolean) => void;
 }
 
-function RunCard({ run, isChosen, onChoose }: CardProps) {
+function RunCard({ run, opened, isChosen, onChoose }: CardProps) {
   const title = `${run.model}, ${run.mode}`;
   return (
     <li className="card stack" aria-label={title}>
@@ -69,6 +72,13 @@ function RunCard({ run, isChosen, onChoose }: CardProps) {
         </p>
       )}
       <ErrorNote error={run.fault} />
+      {opened && run.fault.includes("under Quantise") && (
+        <div className="row">
+          <Link className="button" to={`/runs/${opened.id}/quantise`}>
+            Quantise {opened.model}, {opened.mode}
+          </Link>
+        </div>
+      )}
       {run.result && <Findings result={run.result} />}
       {run.can_step && (
         <div className="row">
