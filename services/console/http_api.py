@@ -15,6 +15,7 @@ from services.console import (
     session_routes,
     work_routes,
 )
+from services.console.fault_page import for_people_too
 from services.console.http_callers import Console
 from services.console.pages import SafeHeaders, pages
 from services.edge.http_app import Health, create_app
@@ -35,6 +36,8 @@ def create_http_app(console: Console, health: Health, registry: CollectorRegistr
     app = create_app(
         "Strata console", version("strata"), _ABOUT, health, _BODY_BYTES, _MOST_BODIES, registry, max_bytes_at=limits
     )
+    for kind, handler in list(app.exception_handlers.items()):
+        app.add_exception_handler(kind, for_people_too(handler))
     app.add_middleware(SafeHeaders)
     app.state.console = console
     accounts = (account_routes, file_routes, run_routes, session_routes, work_routes)

@@ -87,7 +87,7 @@ RANKS: dict[str, dict[int, str]] = {
         ADAPTERS: "passwords tables migrations database sql_records settings",
         EDGES: "http_bodies session_bodies work_bodies live_bodies workbench_client member_pods front_door "
         "http_callers account_routes file_routes run_routes session_routes work_routes comparison_page layer_page "
-        "page_routes link_routes live_routes pages http_api",
+        "page_routes link_routes live_routes pages fault_page http_api",
         MAIN: "process __main__",
     },
     "loadtest": {

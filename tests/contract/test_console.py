@@ -384,6 +384,23 @@ def test_who_has_a_link_reads_what_the_layer_was_until_it_is_revoked(
         assert wrong.status_code == 404
 
 
+def test_a_browser_that_is_led_to_a_fault_shows_a_page_and_a_program_gets_json(console: Served) -> None:
+    browser = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"}
+    refused = {
+        "/api/shared/revoked": (404, "nothing is shared at this address"),
+        "/api/files/any/content": (401, "log in"),
+        "/api/no-such": (404, "Not Found"),
+    }
+    with console.nobody() as nobody:
+        for address, (code, words) in refused.items():
+            shown, told = nobody.client.get(address, headers=browser), nobody.client.get(address)
+            assert (shown.status_code, told.status_code) == (code, code)
+            assert shown.headers["content-type"].startswith("text/html")
+            assert shown.headers["content-security-policy"].startswith("default-src 'none'")
+            assert words in shown.text
+            assert words in told.json()["error"]
+
+
 def test_every_endpoint_refuses_nobody_and_shows_one_user_nothing_of_another(
     console: Served, ada: Person, eve: Person, done: dict[str, Any]
 ) -> None:

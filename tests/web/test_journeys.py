@@ -109,7 +109,7 @@ def test_sign_up_upload_run_step_edit_run_again_and_undo(browser: Browser, conso
         assert serious_findings(page) == []
         page.get_by_role("button", name=f"Revoke the link to {FIRST}").click()
         expect(page.get_by_role("button", name="Revoke")).to_have_count(0)
-        assert httpx.get(link).status_code == 404
+        assert httpx.get(link).json()["kind"] == "ArtifactNotFound"
 
 
 def test_a_cross_leads_to_the_layer_that_loses_most(browser: Browser, console: Served, files: list[Path]) -> None:
@@ -366,6 +366,22 @@ def test_who_is_no_longer_logged_in_comes_to_the_log_in(browser: Browser, consol
         page.context.clear_cookies()
         page.get_by_role("button", name="Log out").click()
         page.get_by_role("heading", name="Log in").wait_for()
+
+
+@pytest.mark.parametrize("colours", ["light", "dark"])
+def test_a_browser_that_is_led_to_what_is_gone_or_not_its_own_shows_a_page(
+    browser: Browser, console: Served, colours: str
+) -> None:
+    context = browser.new_context(base_url=console.address, color_scheme="dark" if colours == "dark" else "light")
+    page = context.new_page()  # the browser logs the status as an error
+    page.goto("/api/shared/revoked")
+    expect(page.get_by_text("nothing is shared at this address, or no longer")).to_be_visible()
+    assert serious_findings(page) == []
+    page.goto("/api/files/any/content")
+    expect(page.get_by_role("heading")).to_have_text("This cannot be shown")
+    page.get_by_role("link", name="To the console").click()
+    page.get_by_role("heading", name="Log in").wait_for()
+    context.close()
 
 
 def test_a_model_that_was_never_trained_is_said_to_answer_at_random(
