@@ -9,6 +9,7 @@ from services.artifacts.store import ObjectStore
 from services.console.domain import UserFile, WorkbenchCopy, check_path, folders_of
 from services.console.records import FileRecords
 from services.edge.errors import ArtifactExists, ArtifactNotFound, InvalidInput, QuotaExceeded, TooLarge
+from services.edge.size_words import size_in_words
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,8 @@ class UserFiles:
             if each.is_folder:
                 raise InvalidInput(f"{each.path} is a folder: ask for a file in it")
             if each.size_bytes > limit_bytes:
-                raise TooLarge(f"{each.path} has {each.size_bytes} bytes; at most {limit_bytes} can be used here")
+                size, most = size_in_words(each.size_bytes), size_in_words(limit_bytes)
+                raise TooLarge(f"{each.path} has {size}; at most {most} can be used here")
         return found
 
     async def receive_all(self, user: str, parts: AsyncIterator[tuple[str, bytes]]) -> Sequence[UserFile]:
@@ -183,11 +185,10 @@ class _Counted:
 
     def check(self, size_bytes: int) -> None:
         if size_bytes > self._most_bytes:
-            raise TooLarge(f"the file is over {self._most_bytes} bytes, the most that is taken")
+            raise TooLarge(f"the file is over {size_in_words(self._most_bytes)}, the most that is taken")
         if size_bytes > self._free_bytes:
-            raise QuotaExceeded(
-                f"only {max(0, self._free_bytes)} bytes are left of your quota: remove files or runs first"
-            )
+            free = size_in_words(max(0, self._free_bytes))
+            raise QuotaExceeded(f"only {free} are left of your quota: remove files or runs first")
 
 
 async def _by_path(parts: AsyncIterator[tuple[str, bytes]]) -> AsyncIterator[tuple[str, AsyncIterator[bytes]]]:

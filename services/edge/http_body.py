@@ -12,6 +12,7 @@ from services.edge.admission import Admission
 from services.edge.body_pace import GRACE_S, LEAST_BYTES_PER_S
 from services.edge.errors import BodyTooSlow, InvalidInput, StrataError, TooLarge, UnknownEncoding
 from services.edge.http_errors import error_response
+from services.edge.size_words import size_in_words
 from services.edge.status import status_of
 
 FREE_BYTES = 64 * 2**10
@@ -201,4 +202,6 @@ class _Unpacking:
 
 
 def _too_large(max_bytes: int) -> TooLarge:
-    return TooLarge(f"the body is over the limit of {max_bytes} bytes; send less at a time")
+    return TooLarge(
+        f"the body is over the limit of {size_in_words(max_bytes)} ({max_bytes} bytes); send less at a time"
+    )

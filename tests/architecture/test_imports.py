@@ -22,7 +22,7 @@ DOMAIN, USECASES, ADAPTERS, EDGES, MAIN = range(5)
 # The rank of each file of a package: it imports only files of its own package with a lower or the same rank.
 RANKS: dict[str, dict[int, str]] = {
     "edge": {
-        DOMAIN: "errors suggestion deadline admission receipts progress whole_number message_size "
+        DOMAIN: "errors suggestion deadline admission receipts progress whole_number message_size size_words "
         "html_page crossing_page kubernetes_pods shown_path hues "
         "body_pace call_places",
         ADAPTERS: "address cgroups cpu_share memory_share declaration environment settings meter onednn owner_token "

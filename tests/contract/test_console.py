@@ -160,6 +160,7 @@ def test_what_is_over_the_quota_is_refused_whether_it_says_so_or_not_and_takes_n
         pieces = (b"x" * (1 << 20) for _ in range(21))
         silent = person.client.post("/api/files", params={"path": "big"}, content=pieces)
         assert [each.json()["kind"] for each in (declared, silent)] == ["QuotaExceeded"] * 2
+        assert declared.json()["error"].startswith("only 21.0 MB are left of your quota")
         assert person.client.get("/api/account").json()["used_bytes"] == 0
         person.upload("small", b"fits")
 

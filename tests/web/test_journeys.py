@@ -75,6 +75,8 @@ def test_sign_up_upload_run_step_edit_run_again_and_undo(browser: Browser, conso
         sign_up(page, "journey")
         assert serious_findings(page) == []
         upload(page, files)
+        size = page.get_by_role("row", name="shapes.jpg").get_by_text("kB")
+        expect(size).to_have_attribute("title", f"{len(PICTURE)} bytes")
         assert serious_findings(page) == []
         run(page, "float", "int8")
         card = page.get_by_role("listitem", name="shapes.strata, int8")

@@ -11,6 +11,11 @@ export function formatBytes(bytes: number): string {
   return `${unit === 0 ? value : value.toPrecision(3)} ${units[unit]}`;
 }
 
+/** What a rounded size stands for. */
+export function exactBytes(bytes: number): string {
+  return `${bytes} bytes`;
+}
+
 /** Four significant digits, without an exponent where that is short. */
 export function formatNumber(value: number): string {
   if (!Number.isFinite(value)) return "not finite"; // in JSON such a number is null

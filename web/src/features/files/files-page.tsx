@@ -2,7 +2,7 @@ import { useState } from "react";
 import { useSearchParams } from "react-router";
 
 import { ErrorNote } from "../../components/error-note";
-import { formatBytes, formatTime } from "../../lib/format";
+import { exactBytes, formatBytes, formatTime } from "../../lib/format";
 import { useTitle } from "../../lib/use-title";
 import type { Account } from "../account/api";
 import { type UserFile, useFiles } from "./api";
@@ -29,7 +29,7 @@ export function FilesPage({ account }: { account: Account }) {
       <div className="row">
         <h1>Files</h1>
         <span className="grow" />
-        <label className="quota small">
+        <label className="quota small" title={`${exactBytes(account.used_bytes)} of ${exactBytes(account.quota_bytes)}`}>
           {formatBytes(account.used_bytes)} of {formatBytes(account.quota_bytes)}
           <meter value={account.used_bytes} max={account.quota_bytes} high={0.9 * account.quota_bytes} />
         </label>
@@ -104,7 +104,9 @@ function FileTable({
                   nameOf(file.path)
                 )}
               </th>
-              <td className="number">{file.is_folder ? "" : formatBytes(file.size_bytes)}</td>
+              <td className="number" title={file.is_folder ? undefined : exactBytes(file.size_bytes)}>
+                {file.is_folder ? "" : formatBytes(file.size_bytes)}
+              </td>
               <td className="wide soft">{formatTime(file.created)}</td>
               <td className="actions">
                 {!file.is_folder && (
