@@ -57,7 +57,10 @@ def _pane(compared: ComparedRun) -> str:
     address = f"data:{compared.picture_kind};base64,{b64encode(compared.picture).decode()}"
     said = escape(f"{run.picture_name}; found: {', '.join(_answers(run)) or 'nothing'}")
     picture = f'<div class="picture"><img src="{address}" alt="{said}">{"".join(map(_box, boxes))}</div>'
-    return figure(f"{run.model}, {run.mode}", picture)
+    worth = (
+        "" if run.result is None or run.result.trained else "; random weights: its times are real, its answers are not"
+    )
+    return figure(f"{run.model}, {run.mode}{worth}", picture)
 
 
 def _box(box: BoxBody) -> str:

@@ -131,6 +131,12 @@ class ResultBody(ReplyBase):
     guesses: list[GuessBody]
 
 
+class RunResultBody(ResultBody):
+    """What a run found, and whether that means anything."""
+
+    trained: bool = Field(True, description="False: the weights are random; times are real, answers are not")
+
+
 class RunBody(Body):
     """One inference."""
 
@@ -142,7 +148,7 @@ class RunBody(Body):
     created: datetime
     state: RunState
     can_step: bool = Field(description="Its session is open: see /api/runs/{run}/session")
-    result: ResultBody | None
+    result: RunResultBody | None
     fault: str = Field(description="Why it failed")
 
     @classmethod
@@ -156,7 +162,7 @@ class RunBody(Body):
             created=_time(run.created_s),
             state=run.state,
             can_step=bool(run.session),
-            result=ResultBody.model_validate_json(run.result) if run.result else None,
+            result=RunResultBody.model_validate_json(run.result) if run.result else None,
             fault=run.fault,
         )
 

@@ -6,7 +6,7 @@ from typing import Any
 import grpc
 
 from services.console.domain import RunMode, RunOrder
-from services.console.http_bodies import ResultBody, body_of
+from services.console.http_bodies import RunResultBody, body_of
 from services.console.page_hints import no_session_yet, with_hint
 from services.contracts.strata.workbench.v1 import workbench_pb2 as pb
 from services.contracts.strata.workbench.v1 import workbench_pb2_grpc as pb_grpc
@@ -101,7 +101,8 @@ class WorkbenchInference:
     async def run(self, user: str, session: str, request: RunOrder) -> str:
         message = pb.RunRequest(session=session, top_k=request.top_k, threshold=request.threshold)
         reply = await self._workbench.call(user, "Run", message, OPEN_S)
-        return body_of(ResultBody, reply).model_dump_json()
+        stands = (await self._workbench.call(user, "GetSession", pb.GetSessionRequest(session=session))).session
+        return body_of(RunResultBody, reply).model_copy(update={"trained": stands.trained}).model_dump_json()
 
     async def close(self, user: str, session: str) -> None:
         await self._workbench.call(user, "CloseSession", pb.CloseSessionRequest(session=session))

@@ -237,6 +237,7 @@ def test_all_runs_are_heard_of_by_one_stream_until_they_are_over(
     assert {*begun, done["id"]} <= {run["id"] for run in heard[0]["runs"]}
     last = {run["id"]: run for event in heard for run in event["runs"]}
     assert [last[each]["state"] for each in begun] == ["done"] * 3
+    assert [last[each]["result"]["trained"] for each in (done["id"], begun[0])] == [True, False]
     assert [run["id"] for event in heard[1:] for run in event["runs"] if run["id"] not in begun] == []
     assert eve.hear("GET", "/api/runs/events") == []
 

@@ -399,6 +399,9 @@ def test_a_model_that_was_never_trained_is_said_to_answer_at_random(
         page.get_by_label("Weights").fill("random://0")
         page.get_by_label("Side of the input, pixels").fill("64")
         page.get_by_role("button", name="Run", exact=True).click()
+        card = page.get_by_role("listitem", name="yolov3-tiny, float")
+        expect(card.get_by_text("This model has random weights")).to_be_visible()
+        assert serious_findings(page) == []
         page.get_by_role("link", name="Step yolov3-tiny, float").click()
         expect(page.get_by_text("This model has random weights")).to_be_visible()
         page.get_by_role("link", name="Model", exact=True).click()

@@ -6,14 +6,16 @@ from pathlib import Path
 
 from services.console.comparison_page import ComparedRun, comparison_page
 from services.console.domain import RunMode, RunState
-from services.console.http_bodies import BoxBody, ResultBody, RunBody
+from services.console.http_bodies import BoxBody, RunBody, RunResultBody
 from services.edge.hues import HUES
 
 STYLE = Path(__file__).parents[3] / "web/src/app/style.css"
 
 
-def compared(box: BoxBody) -> ComparedRun:
-    result = ResultBody(mode=RunMode.INT8, isa="avx2", latency_ms=1.0, detects=True, boxes=[box], guesses=[])
+def compared(box: BoxBody, trained: bool = True) -> ComparedRun:
+    result = RunResultBody(
+        mode=RunMode.INT8, isa="avx2", latency_ms=1.0, detects=True, boxes=[box], guesses=[], trained=trained
+    )
     run = RunBody(
         id="r" * 32,
         model="<net>",
@@ -27,6 +29,12 @@ def compared(box: BoxBody) -> ComparedRun:
         fault="",
     )
     return ComparedRun(run, b"\xff\xd8\xff", "image/jpeg")
+
+
+def test_what_random_weights_found_is_said_to_mean_nothing() -> None:
+    box = BoxBody(label=9, name="dog", score=0.5, x=0.5, y=0.5, width=0.4, height=0.2)
+    pages = [comparison_page([compared(box, trained)], "now") for trained in (True, False)]
+    assert ["random weights" in page for page in pages] == [False, True]
 
 
 def test_a_box_beyond_the_pictures_edge_ends_there_and_its_other_side_stays() -> None:

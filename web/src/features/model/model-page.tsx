@@ -74,7 +74,7 @@ export default function ModelPage() {
           Measure times
         </button>
       </div>
-      <RandomWeights session={session.data} />
+      <RandomWeights trained={session.data.trained} />
       <WorkStatus work={cross} label="Crossing" onStop={crossing.stop} />
       <WorkStatus work={report} label="Measuring" onStop={reporting.stop} />
       {view === "graph" && (

@@ -7,6 +7,7 @@ import { Waiting } from "../../components/waiting";
 import { formatDecibel, formatMilliseconds } from "../../lib/format";
 import { useRun } from "../runs/api";
 import { Findings, PictureWithBoxes } from "../runs/findings";
+import { RandomWeights } from "../runs/random-weights";
 import { useGraph, useLook } from "../step/api";
 import { ValueView } from "../step/value-view";
 import { counterpart } from "./counterpart";
@@ -61,6 +62,7 @@ export function Pane({ run, layer, names, onOpen, onClose, picture, graphs }: Pr
       <MovedPicture label={`Picture of ${title}`} {...picture}>
         <PictureWithBoxes run={run} name={picture_name} result={result ?? null} />
       </MovedPicture>
+      {result && <RandomWeights trained={result.trained} />}
       {result && <Findings result={result} />}
       <div className="pane-graph">
         {graph.data ? (

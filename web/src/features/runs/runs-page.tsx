@@ -7,6 +7,7 @@ import { useTitle } from "../../lib/use-title";
 import { type Run, isOver, useRuns, useRunsEvents } from "./api";
 import { MOST_PANES, panesAddress } from "../panes/address";
 import { Findings, PictureWithBoxes } from "./findings";
+import { RandomWeights } from "./random-weights";
 import { RemoveRun } from "./remove-run";
 import { RunForm } from "./run-form";
 
@@ -79,6 +80,7 @@ function RunCard({ run, opened, isChosen, onChoose }: CardProps) {
           </Link>
         </div>
       )}
+      {run.result && <RandomWeights trained={run.result.trained} />}
       {run.result && <Findings result={run.result} />}
       {run.can_step && (
         <div className="row">

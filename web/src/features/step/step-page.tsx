@@ -101,7 +101,7 @@ export default function StepPage() {
       </div>
       <ErrorNote error={step.error ?? edit.error ?? undo.error ?? rerun.error} />
       {session.data.auto_warning && <p className="note">{session.data.auto_warning}</p>}
-      <RandomWeights session={session.data} />
+      <RandomWeights trained={session.data.trained} />
       <div className="columns">
         <section className="card layers" aria-label="Layers">
           <div className="row" role="group" aria-label="Show the layers as">
