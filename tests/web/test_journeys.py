@@ -386,6 +386,26 @@ def test_a_browser_that_is_led_to_what_is_gone_or_not_its_own_shows_a_page(
     context.close()
 
 
+def test_a_picture_whose_name_is_taken_need_not_be_sent_again(
+    browser: Browser, console: Served, files: list[Path]
+) -> None:
+    context = browser.new_context(base_url=console.address, color_scheme="dark")
+    page = context.new_page()  # the browser logs the refusal as an error
+    sign_up(page, "repeater")
+    drop = page.get_by_label("Drop a picture, or choose one")
+    drop.set_input_files(files[-1])
+    picture = page.get_by_role("combobox", name="Picture")
+    expect(picture).not_to_have_value("")
+    page.reload()
+    expect(picture).to_have_value("")
+    drop.set_input_files(files[-1])
+    page.get_by_role("button", name="Choose the one there").click()
+    expect(picture.locator("option:checked")).to_have_text("pictures/shapes.jpg")
+    expect(page.get_by_text("is there already")).to_have_count(0)
+    assert serious_findings(page) == []
+    context.close()
+
+
 def test_a_model_that_was_never_trained_is_said_to_answer_at_random(
     browser: Browser, console: Served, files: list[Path]
 ) -> None:

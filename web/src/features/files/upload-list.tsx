@@ -1,6 +1,13 @@
 import type { Upload } from "./upload";
 
-export function UploadList({ uploads, onDismiss }: { uploads: Upload[]; onDismiss: (id: number) => void }) {
+interface Props {
+  uploads: Upload[];
+  onDismiss: (id: number) => void;
+  /** What takes the file that is there already, where there is use for one. */
+  takes?: (path: string) => (() => void) | undefined;
+}
+
+export function UploadList({ uploads, onDismiss, takes }: Props) {
   return (
     <ul className="uploads" aria-live="polite">
       {uploads.map((each) => (
@@ -9,6 +16,7 @@ export function UploadList({ uploads, onDismiss }: { uploads: Upload[]; onDismis
           {each.error ? (
             <>
               <span>{each.error}</span>
+              <TakeIt take={each.isThere ? takes?.(each.path) : undefined} onTaken={() => onDismiss(each.id)} />
               <button type="button" className="link" onClick={() => onDismiss(each.id)}>
                 Dismiss
               </button>
@@ -19,5 +27,21 @@ export function UploadList({ uploads, onDismiss }: { uploads: Upload[]; onDismis
         </li>
       ))}
     </ul>
+  );
+}
+
+function TakeIt({ take, onTaken }: { take: (() => void) | undefined; onTaken: () => void }) {
+  if (!take) return null;
+  return (
+    <button
+      type="button"
+      className="link"
+      onClick={() => {
+        take();
+        onTaken();
+      }}
+    >
+      Choose the one there
+    </button>
   );
 }

@@ -8,6 +8,8 @@ export interface Upload {
   path: string;
   sentFraction: number;
   error?: string;
+  /** Something has that path already. */
+  isThere?: boolean;
 }
 
 /** Send a file as it is; XMLHttpRequest, because fetch does not say how much has gone. */
@@ -45,7 +47,9 @@ export function useUploads() {
       await refresh();
       return made;
     } catch (error) {
-      change(id, { error: error instanceof Error ? error.message : String(error) });
+      const isThere = error instanceof ApiError && error.kind === "ArtifactExists";
+      if (isThere) await refresh(); // it may have come after the list
+      change(id, { error: error instanceof Error ? error.message : String(error), isThere });
       return undefined;
     }
   }

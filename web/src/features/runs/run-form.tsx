@@ -18,6 +18,11 @@ export function RunForm() {
   const [picture, setPicture] = useState("");
   const [modes, setModes] = useState<Mode[]>(["float"]);
 
+  function takesPicture(path: string) {
+    const there = pictures(files.data).find((file) => file.path === path.normalize("NFC")); // as paths are kept
+    return there && (() => setPicture(there.id));
+  }
+
   function submit(event: React.FormEvent<HTMLFormElement>) {
     event.preventDefault();
     const form = new FormData(event.currentTarget);
@@ -111,7 +116,7 @@ export function RunForm() {
           </label>
         </div>
       </details>
-      <UploadList uploads={uploads} onDismiss={dismiss} />
+      <UploadList uploads={uploads} onDismiss={dismiss} takes={takesPicture} />
       <ErrorNote error={start.error ?? models.error ?? files.error} />
     </form>
   );
