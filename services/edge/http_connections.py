@@ -14,7 +14,7 @@ HEADER_TIMEOUT_S = 10.0
 """From a connection's beginning, or a request's first byte, to the end of its headers."""
 
 MOST_HEADER_BYTES = 64 * 2**10
-"""Of a request: its parser has no bound of its own."""
+"""Of a request. The parser h11, which our images have, holds them to as much by itself; httptools has no bound."""
 
 _MOST = 4096
 _LOG_EVERY_S = 60.0
@@ -80,6 +80,7 @@ def http_protocol(limit: int, header_timeout_s: float = HEADER_TIMEOUT_S) -> typ
         limit: connections open at a time; one more is refused with 503.
     """
     seldom = Seldom()
+    counts_headers = hasattr(AutoHTTPProtocol, "on_body")  # it is httptools', which calls what is overridden below
 
     class Limited(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
         _waiting: asyncio.TimerHandle | None = None
@@ -110,16 +111,20 @@ def http_protocol(limit: int, header_timeout_s: float = HEADER_TIMEOUT_S) -> typ
         def data_received(self, data: bytes) -> None:
             self._goes_on = False
             super().data_received(data)
+            if counts_headers:
+                self._count_headers(data)
+            if self.cycle is None or self.cycle.response_complete:
+                self._wait()
+            else:
+                self._stop_waiting()
+
+        def _count_headers(self, data: bytes) -> None:
             # Where nothing else came of it, it is part of headers, or of those that may follow a body.
             self._header_bytes = 0 if self._goes_on else self._header_bytes + len(data)
             if self._header_bytes > MOST_HEADER_BYTES:
                 if self.cycle is None or self.cycle.response_complete:
                     self.transport.write(_TOO_LONG)
                 self.transport.close()
-            if self.cycle is None or self.cycle.response_complete:
-                self._wait()
-            else:
-                self._stop_waiting()
 
         def connection_lost(self, error: Exception | None) -> None:
             self._stop_waiting()

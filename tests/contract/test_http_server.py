@@ -20,6 +20,8 @@ import httpx
 import pytest
 from fastapi import FastAPI, Query, Request, Response
 from prometheus_client import CollectorRegistry
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from services.edge import errors, http_body, http_connections
 from services.edge.http_app import Health, HttpServer, create_app, start_http
@@ -98,6 +100,12 @@ def application(work: Work, max_bodies: int) -> FastAPI:
 
 async def _fail(body: bytes) -> None:
     raise errors.NotAPicture(f"{len(body)} bytes")
+
+
+@pytest.fixture(autouse=True, params=[H11Protocol, HttpToolsProtocol], ids=["h11", "httptools"])
+def _parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The images of models and of the console have the first, a machine with Ray the second."""
+    monkeypatch.setattr(http_connections, "AutoHTTPProtocol", request.param)
 
 
 @pytest.fixture
