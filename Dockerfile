@@ -1,7 +1,7 @@
 # The images of Strata, one target each: `model`, `stage`, `ensemble`, `workbench`, `console` and `database`. All but
 # the last two share the layer with torch; `make web` has to have built the console's page.
 #
-#   docker build --target model -t dev.local/strata/model:0.3.0 --build-arg UV_TORCH_BACKEND=cpu .
+#   docker build --target model -t dev.local/strata/model:0.4.0 --build-arg UV_TORCH_BACKEND=cpu .
 #
 # BASE_IMAGE         any Debian with python3 (3.11) and libgomp1
 # UV_TORCH_BACKEND   cpu: take torch from the index of its CPU builds; leave it unset where uv already knows where to find one
