@@ -422,7 +422,8 @@ def test_sums_beyond_32_bits_do_not_wrap(mode: Mode) -> None:
     plan, calibration = uniform_plan(graph, mode), whole_ranges(graph, x)
     prepared = Engine(graph, plan, calibration).layer("a").integer
     assert prepared is not None
-    assert torch.equal(prepared.weights.codes[2], calibration.weights["a"].codes[2])
+    weights = calibration.weights["a"] if this_cpu().exact_8_bit else calibration.weights["a"].narrowed()
+    assert torch.equal(prepared.weights.codes[2], weights.codes[2])
 
 
 def test_a_float_layer_has_no_sums(graph: Graph, pictures: Sequence[Tensor]) -> None:
