@@ -5,9 +5,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from threading import Thread
+
+from tests.small_web import QuietHandler, address_of, small_web
 
 ROOT = Path(__file__).parents[2]
 ANSWER = {
@@ -22,7 +22,7 @@ def front_door(*statuses: int) -> Iterator[str]:
     """Answers with one status after the other, and then as it should."""
     left = list(statuses)
 
-    class Door(BaseHTTPRequestHandler):
+    class Door(QuietHandler):
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["content-length"]))
             self._answer(left.pop(0) if left else 200, ANSWER)
@@ -37,15 +37,8 @@ def front_door(*statuses: int) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(content)
 
-        def log_message(self, *args: object) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Door) as server:
-        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}).start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
+    with small_web(Door) as server:
+        yield address_of(server)
 
 
 def prove(address: str, pictures: Path) -> "subprocess.CompletedProcess[str]":

@@ -3,8 +3,6 @@
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from threading import Thread
 
 import grpc
 import pytest
@@ -13,6 +11,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from services.cluster.domain import Host
 from services.cluster.ingress import call_all
 from services.edge.errors import InvalidInput
+from tests.small_web import QuietHandler, address_of, small_web
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -52,22 +51,15 @@ def http_ingress(*statuses: int) -> Iterator[str]:
     """Answers with one status after the other; 400 to who asks for another host, or for another thing than health."""
     left = list(statuses)
 
-    class Ingress(BaseHTTPRequestHandler):
+    class Ingress(QuietHandler):
         def do_GET(self) -> None:
             asked = (self.headers["host"], self.path)
             self.send_response(left.pop(0) if asked == (HOST, "/readyz") else 400)
             self.send_header("content-length", "0")
             self.end_headers()
 
-        def log_message(self, *args: object) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Ingress) as server:
-        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}).start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
+    with small_web(Ingress) as server:
+        yield address_of(server)
 
 
 async def test_a_service_of_grpc_is_asked_until_it_says_that_it_serves() -> None:
